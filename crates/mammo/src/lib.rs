@@ -1,0 +1,37 @@
+//! Mammograms without tensors: everything between a data set on disk and the numbers
+//! that a network sees, and everything between a network's scores and a result table.
+//!
+//! The modules stand in the order in which a run uses them:
+//!
+//! | module | in | out |
+//! |---|---|---|
+//! | [`record`] | – | the vocabulary: patient, laterality, view, pathology, lesion |
+//! | [`phantom`] | a seed | a synthetic data set in the open table format |
+//! | [`import`] | `images.csv` + `lesions.csv` | [`manifest::Manifest`] and a list of rejections |
+//! | [`split`] | manifest | patients on train, validation and test sides |
+//! | [`pixels`] | an image file | a 16-bit grey image |
+//! | [`preprocess`] | a stored image | the network input, and the map between their frames |
+//! | [`cache`] | manifest + preprocessing | memory-mapped network inputs |
+//! | [`patch_sampling`] | cached inputs + lesions | patch coordinates with classes |
+//! | [`augment`] | a cached input | a randomly warped window of it |
+//! | [`eval`] | scores and labels | areas, intervals, operating points |
+//!
+//! This crate never names a tensor: it compiles and tests in seconds.
+
+pub mod augment;
+pub mod cache;
+pub mod error;
+pub mod eval;
+pub mod geometry;
+pub mod import;
+pub mod manifest;
+pub mod patch_sampling;
+pub mod phantom;
+pub mod pixels;
+pub mod preprocess;
+pub mod record;
+pub mod seed;
+pub mod split;
+pub mod write;
+
+pub use error::{Error, Result};

@@ -1,0 +1,189 @@
+//! The vocabulary: one [`Mammogram`] per image, with its patient, side, view, truth and lesions.
+//!
+//! Comes before everything else; later stages only ever see these types.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::geometry::Rect;
+
+/// Which breast (DICOM Image Laterality, (0020,0062)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Laterality {
+    /// The patient's left breast.
+    Left,
+    /// The patient's right breast.
+    Right,
+}
+
+/// Projection (DICOM View Position, (0018,5101)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum View {
+    /// Cranio-caudal.
+    Cc,
+    /// Medio-lateral oblique; shows the pectoral muscle.
+    Mlo,
+}
+
+/// Truth about a lesion, or about an image (malignant if any of its lesions is).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pathology {
+    /// Proven or followed up as benign, "benign without callback" included.
+    Benign,
+    /// Biopsy-proven cancer.
+    Malignant,
+    /// Not recorded. Never used as a label.
+    Unknown,
+}
+
+/// What kind of abnormality a lesion is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LesionKind {
+    /// A space-occupying density.
+    Mass,
+    /// One calcification or a cluster of them.
+    Calcification,
+}
+
+/// Whether a larger stored value means more attenuation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Polarity {
+    /// Dense tissue is bright, background dark (MONOCHROME2).
+    #[default]
+    Normal,
+    /// Dense tissue is dark, background bright (MONOCHROME1, and unprocessed film scans).
+    Inverted,
+}
+
+/// Where a lesion lies, in pixels of the image **as stored**.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "shape", rename_all = "lowercase")]
+pub enum LesionShape {
+    /// An axis-aligned box; the lesion is taken to fill its inscribed ellipse.
+    Box(Rect),
+    /// A circle.
+    Circle {
+        /// Centre column in pixels.
+        cx: f64,
+        /// Centre row in pixels.
+        cy: f64,
+        /// Radius in pixels.
+        radius: f64,
+    },
+    /// An image file of the same size as the mammogram; non-zero is lesion.
+    Mask {
+        /// Path relative to the data set's root.
+        file: String,
+        /// Bounding box of its non-zero pixels.
+        bounds: Rect,
+    },
+}
+
+/// One annotated lesion in one image.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Lesion {
+    /// Mass or calcification.
+    pub kind: LesionKind,
+    /// Its own truth; an image can hold both kinds.
+    pub pathology: Pathology,
+    /// Where it lies.
+    #[serde(flatten)]
+    pub shape: LesionShape,
+}
+
+/// One image of one breast: a row of the manifest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mammogram {
+    /// Path of the image file relative to the manifest's root; unique, so it is also the name.
+    pub file: String,
+    /// The woman. All splits and all intervals are by patient.
+    pub patient_id: String,
+    /// Which breast.
+    pub laterality: Laterality,
+    /// Which projection.
+    pub view: View,
+    /// Image-level truth; `Unknown` for images that are only to be scored.
+    pub pathology: Pathology,
+    /// Width of the stored image in pixels.
+    pub width_px: u32,
+    /// Height of the stored image in pixels.
+    pub height_px: u32,
+    /// Whether dense tissue is stored bright.
+    #[serde(default)]
+    pub polarity: Polarity,
+    /// ACR breast density, 1 (fatty) to 4 (dense), when known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub density: Option<u8>,
+    /// BI-RADS assessment, 0 to 6, when known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assessment: Option<u8>,
+    /// Hospital or scanner, when known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<String>,
+    /// All annotated lesions of this image.
+    #[serde(default)]
+    pub lesions: Vec<Lesion>,
+}
+
+impl Mammogram {
+    /// Whether the image is a positive case; `None` when its truth is not recorded.
+    pub fn malignant(&self) -> Option<bool> {
+        match self.pathology {
+            Pathology::Malignant => Some(true),
+            Pathology::Benign => Some(false),
+            Pathology::Unknown => None,
+        }
+    }
+}
+
+/// A word that names no value of its type.
+#[derive(Debug, PartialEq, Eq)]
+pub struct UnknownWord {
+    /// What stood there.
+    pub found: String,
+    /// The accepted words.
+    pub expected: &'static str,
+}
+
+impl fmt::Display for UnknownWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "'{}' is not one of {}", self.found, self.expected)
+    }
+}
+
+impl std::error::Error for UnknownWord {}
+
+/// `Display` and case-blind `FromStr` from one list of words; the first word of a value is its name.
+macro_rules! words {
+    ($type:ident, $expected:literal, $($value:ident: $name:literal $(| $alias:literal)*),+ $(,)?) => {
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(match self { $(Self::$value => $name),+ })
+            }
+        }
+        impl FromStr for $type {
+            type Err = UnknownWord;
+            fn from_str(word: &str) -> Result<Self, UnknownWord> {
+                match word.trim().to_ascii_lowercase().replace(' ', "_").as_str() {
+                    $($name $(| $alias)* => Ok(Self::$value),)+
+                    _ => Err(UnknownWord { found: word.to_string(), expected: $expected }),
+                }
+            }
+        }
+    };
+}
+
+words!(Laterality, "left, right", Left: "left" | "l", Right: "right" | "r");
+words!(View, "CC, MLO", Cc: "cc", Mlo: "mlo");
+words!(Pathology, "benign, malignant, unknown",
+    Benign: "benign" | "benign_without_callback", Malignant: "malignant", Unknown: "unknown" | "");
+words!(LesionKind, "mass, calcification", Mass: "mass", Calcification: "calcification" | "calc");
+words!(Polarity, "normal, inverted",
+    Normal: "normal" | "monochrome2" | "", Inverted: "inverted" | "monochrome1");
