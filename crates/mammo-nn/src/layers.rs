@@ -5,6 +5,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::module::max_pool2d;
+use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor, TensorData};
 use mammo::seed::Rng;
 use rand::RngExt;
@@ -79,7 +80,7 @@ pub fn conv2d(shape: ConvShape, bias: bool, device: &Device) -> Conv2d {
 /// # Shapes
 /// `[n, c, h, w]` to `[n, c, (h + 2 pad - kernel) / stride + 1, ...]`.
 pub fn max_pool(x: Tensor<4>, kernel: usize, stride: usize, pad: usize) -> Tensor<4> {
-    max_pool2d(x, [kernel; 2], [stride; 2], [pad; 2], [1, 1], false)
+    max_pool2d(x, MaxPoolOptions::new([kernel; 2]).with_stride([stride; 2]).with_padding([pad; 2]))
 }
 
 /// Mean over rows and columns: `[n, c, h, w]` to `[n, c]`.

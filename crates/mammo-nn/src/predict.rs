@@ -52,16 +52,14 @@ impl ImageModel {
     /// `images`: `[n, channels, h, w]`, normalised by the card's preprocessing. The result has
     /// one entry per image.
     pub fn probabilities(&self, images: Tensor<4>, tta: Tta) -> Vec<f64> {
-        let flips: &[&[isize]] = match tta {
-            Tta::None => &[&[]],
-            Tta::Flips => &[&[], &[3], &[2], &[2, 3]],
+        let flips: &[[bool; 2]] = match tta {
+            Tta::None => &[[false, false]],
+            Tta::Flips => &[[false, false], [true, false], [false, true], [true, true]],
         };
         let mut sums = vec![0.0; images.dims()[0]];
-        for axes in flips {
-            let flipped = match axes.is_empty() {
-                true => images.clone(),
-                false => images.clone().flip(*axes),
-            };
+        for &[left_right, up_down] in flips {
+            let flipped = if left_right { images.clone().flip([3]) } else { images.clone() };
+            let flipped = if up_down { flipped.flip([2]) } else { flipped };
             let probabilities = softmax(self.network.logits(flipped, None), 1).into_data();
             let malignant = probabilities.iter::<f64>().skip(1).step_by(2);
             sums.iter_mut().zip(malignant).for_each(|(sum, p)| *sum += p);

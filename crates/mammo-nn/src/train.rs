@@ -6,7 +6,6 @@
 
 use std::path::Path;
 
-use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::activation::softmax;
@@ -138,7 +137,8 @@ pub fn train<C: Classifier>(
     while !position.finished && position.stage < config.stages.len() {
         let stage = position.stage;
         let stage_config = config.stages[stage];
-        model = model.freeze().unfreeze_group(model.learning(stage_config.train));
+        let learning = model.learning(stage_config.train);
+        model = model.freeze().unfreeze_group(learning);
         let mut optimizer = optimizer(config.optimizer, stage_config.weight_decay)?;
         if let Some(saved) = moments.take() {
             optimizer = saved.optimizer(&resume_path, optimizer)?;
