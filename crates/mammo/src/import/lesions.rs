@@ -6,20 +6,16 @@ use std::path::Path;
 use rayon::prelude::*;
 use serde::Deserialize;
 
-use super::images::{Candidate, path_in_data_set, without_path, word};
-use super::table::{Column, Table};
-use super::{Checked, Findings, Progress, Refusal, RejectionReason, below_root, refuse};
+use super::images::{Candidate, path_in_data_set, word};
+use super::shape::{Fit, Placed, place};
+use super::table::{Column, FILE, Table};
+use super::{Checked, Findings, Progress, Refusal, RejectionReason, refuse};
 use crate::geometry::Rect;
-use crate::pixels::read_gray;
 use crate::record::{Lesion, LesionKind, LesionShape, Mammogram, Pathology};
 use crate::{Error, Result};
 
 const COLUMNS: &[Column] = &[
-    Column {
-        name: "file",
-        aliases: &["filename", "file_name", "image", "image_path", "path"],
-        required: true,
-    },
+    FILE,
     Column { name: "type", aliases: &["kind", "lesion_type", "abnormality_type"], required: true },
     Column { name: "pathology", aliases: &["label"], required: true },
     Column { name: "x", aliases: &["left"], required: false },
@@ -76,7 +72,7 @@ pub(super) fn read(path: &Path, findings: &mut Findings) -> Result<Vec<Annotatio
         return Err(Error::table(path, Some(1), "no columns that place a lesion", expected));
     }
     let annotation = |(line, cells): (u64, Cells)| Annotation {
-        file: below_root(cells.file).unwrap_or_else(|| cells.file.to_string()),
+        file: path_in_data_set(cells.file).unwrap_or_else(|_| cells.file.to_string()),
         line,
         pathology: cells.pathology.parse().unwrap_or(Pathology::Unknown),
         lesion: lesion(&cells),
@@ -128,27 +124,32 @@ impl Annotation {
 /// Holds every annotation against its image, on all threads, and gives each image its lesions.
 pub(super) fn attach(
     root: &Path,
-    images: Vec<Candidate>,
+    mut images: Vec<Candidate>,
     annotations: Vec<Annotation>,
     progress: &Progress,
     findings: &mut Findings,
 ) -> Vec<Mammogram> {
     let index: HashMap<String, usize> =
         images.iter().enumerate().map(|(at, image)| (image.mammogram.file.clone(), at)).collect();
-    let placed: Vec<_> = annotations
+    let placed: Vec<Checked<(usize, Placed)>> = annotations
         .par_iter()
         .map(|annotation| {
-            let image_idx = index.get(&annotation.file).copied();
-            let image = image_idx.and_then(|at| images.get(at));
-            let placed = place(root, image.map(|image| &image.mammogram), annotation);
+            let placed = match (index.get(&annotation.file), &annotation.lesion) {
+                (None, _) => {
+                    refuse(RejectionReason::NoSuchImage, "its image is not in images.csv or was rejected")
+                }
+                (_, Err(refusal)) => Err(refusal.clone()),
+                (Some(&at), Ok(lesion)) => {
+                    place(root, &images[at].mammogram, lesion.clone()).map(|placed| (at, placed))
+                }
+            };
             if annotation.mask().is_some() {
                 progress.step();
             }
-            placed.map(|lesion| (image_idx, lesion))
+            placed
         })
         .collect();
 
-    let mut images = images;
     let mut n_rows = vec![0u32; images.len()];
     let (mut clipped, mut protruding) = (0, 0);
     for (annotation, placed) in annotations.iter().zip(placed) {
@@ -156,7 +157,7 @@ pub(super) fn attach(
             n_rows[at] += 1;
         }
         let refused = match placed {
-            Ok((Some(at), placed)) if !images[at].mammogram.lesions.contains(&placed.lesion) => {
+            Ok((at, placed)) if !images[at].mammogram.lesions.contains(&placed.lesion) => {
                 clipped += usize::from(placed.fit == Fit::Clipped);
                 protruding += usize::from(placed.fit == Fit::Protruding);
                 images[at].mammogram.lesions.push(placed.lesion);
@@ -179,88 +180,4 @@ pub(super) fn attach(
     findings.note(protruding, "lesion circles reach over the image's edge and were kept as they are");
     findings.note(broken_promises, "images have another number of rows in lesions.csv than n_lesions says");
     images.into_iter().map(|image| image.mammogram).collect()
-}
-
-/// How a lesion lies in its image.
-#[derive(PartialEq)]
-enum Fit {
-    Inside,
-    Clipped,
-    Protruding,
-}
-
-struct Placed {
-    lesion: Lesion,
-    fit: Fit,
-}
-
-fn place(root: &Path, image: Option<&Mammogram>, annotation: &Annotation) -> Checked<Placed> {
-    let mut lesion = annotation.lesion.clone()?;
-    let Some(image) = image else {
-        return refuse(RejectionReason::NoSuchImage, "its image is not in images.csv or was rejected");
-    };
-    let frame = Rect::new(0.0, 0.0, f64::from(image.width_px), f64::from(image.height_px));
-    let outside = |what: String| {
-        let problem = format!("{what}; the image has {}x{} pixels", image.width_px, image.height_px);
-        refuse(RejectionReason::LesionOutside, problem)
-    };
-    let fit = match &mut lesion.shape {
-        LesionShape::Mask { file, bounds } => {
-            *bounds = measure_mask(root, file, image)?;
-            Fit::Inside
-        }
-        LesionShape::Box(stated) => {
-            let inside = stated.intersection(&frame);
-            if inside.area() <= 0.0 {
-                let (right, bottom) = (stated.right(), stated.bottom());
-                return outside(format!("box ({}, {}) to ({right}, {bottom})", stated.x, stated.y));
-            }
-            let is_whole = inside.area() >= stated.area();
-            if is_whole {
-                Fit::Inside
-            } else {
-                *stated = inside;
-                Fit::Clipped
-            }
-        }
-        LesionShape::Circle { cx, cy, radius } => {
-            let (dx, dy) = (*cx - cx.clamp(0.0, frame.width), *cy - cy.clamp(0.0, frame.height));
-            if dx.hypot(dy) >= *radius {
-                return outside(format!("circle of radius {radius} about ({cx}, {cy})"));
-            }
-            let bounds = Rect::new(*cx - *radius, *cy - *radius, 2.0 * *radius, 2.0 * *radius);
-            if bounds.union(&frame) == frame { Fit::Inside } else { Fit::Protruding }
-        }
-    };
-    Ok(Placed { lesion, fit })
-}
-
-/// The bounding box of a mask's non-zero pixels.
-fn measure_mask(root: &Path, file: &str, image: &Mammogram) -> Checked<Rect> {
-    let path = root.join(file);
-    if !path.is_file() {
-        return refuse(RejectionReason::MissingFile, format!("no mask {}", path.display()));
-    }
-    let mask = read_gray(&path)
-        .or_else(|e| refuse(RejectionReason::UnreadableImage, format!("mask {file}: {}", without_path(e))))?;
-    if (mask.width, mask.height) != (image.width_px as usize, image.height_px as usize) {
-        let problem = format!(
-            "mask {file} has {}x{} pixels; expected {}x{} as its image",
-            mask.width, mask.height, image.width_px, image.height_px
-        );
-        return refuse(RejectionReason::MaskSize, problem);
-    }
-    let (mut left, mut right, mut top, mut bottom) = (mask.width, 0, mask.height, 0);
-    for y in 0..mask.height {
-        let row = mask.row(y);
-        let ends = (row.iter().position(|v| *v != 0), row.iter().rposition(|v| *v != 0));
-        if let (Some(first), Some(last)) = ends {
-            (left, right) = (left.min(first), right.max(last + 1));
-            (top, bottom) = (top.min(y), y + 1);
-        }
-    }
-    if right == 0 {
-        return refuse(RejectionReason::MaskEmpty, format!("mask {file} has no non-zero pixel"));
-    }
-    Ok(Rect::new(left as f64, top as f64, (right - left) as f64, (bottom - top) as f64))
 }

@@ -9,9 +9,10 @@
 //! | file | does |
 //! |---|---|
 //! | `table` | finds the columns, reads the rows |
-//! | `images` | `images.csv` → candidates; duplicates; opens every image |
-//! | `lesions` | `lesions.csv` → boxes, circles, measured masks |
+//! | `images` | `images.csv` → candidates, one per file |
 //! | `labels` | image truth against lesion truth |
+//! | `opening` | opens every image, compares contents |
+//! | `lesions`, `shape` | `lesions.csv` → boxes, circles and masks inside their images |
 //! | `rejection` | the reasons and their file |
 
 use std::collections::BTreeMap;
@@ -24,7 +25,9 @@ use crate::{Error, Result};
 mod images;
 mod labels;
 mod lesions;
+mod opening;
 mod rejection;
+mod shape;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -139,7 +142,7 @@ pub fn import_tables(
 
     let total = candidates.len() + lesions::count_masks(&annotations);
     let progress = Progress { done: AtomicUsize::new(0), total, report: progress };
-    let accepted = images::verify(&root, candidates, verify, &progress, &mut in_images);
+    let accepted = opening::open_all(&root, candidates, verify, &progress, &mut in_images);
     let mammograms = lesions::attach(&root, accepted, annotations, &progress, &mut in_lesions);
     labels::note_breasts_with_two_labels(&mammograms, &mut in_images);
 
@@ -171,14 +174,4 @@ fn nothing_accepted(images_csv: &Path, rejections: &[Rejection]) -> Error {
         None => "no row below the header".to_string(),
     };
     Error::table(images_csv, None, found, "at least one image that can be read")
-}
-
-/// A path from a table as a path below the root with forward slashes, or `None` when it is
-/// absolute or climbs out. Links inside the data set are followed: they are the owner's own.
-fn below_root(file: &str) -> Option<String> {
-    let file = file.replace('\\', "/");
-    let has_drive = file.as_bytes().get(1) == Some(&b':');
-    let parts: Vec<&str> = file.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
-    let climbs = parts.contains(&"..");
-    (!file.starts_with('/') && !has_drive && !climbs && !parts.is_empty()).then(|| parts.join("/"))
 }

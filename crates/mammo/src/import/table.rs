@@ -15,6 +15,13 @@ pub(super) struct Column {
     pub required: bool,
 }
 
+/// The column by which both tables name an image.
+pub(super) const FILE: Column = Column {
+    name: "file",
+    aliases: &["filename", "file_name", "image", "image_path", "path"],
+    required: true,
+};
+
 /// A table whose rows can be read as structs that name its [`Column`]s.
 pub(super) struct Table {
     header: StringRecord,
@@ -67,7 +74,7 @@ impl Table {
 
     /// The image that a row names, as far as its bytes tell.
     fn file_cell<'r>(&self, record: &'r ByteRecord) -> &'r [u8] {
-        let cell = self.header.iter().position(|name| name == "file").and_then(|at| record.get(at));
+        let cell = self.header.iter().position(|name| name == FILE.name).and_then(|at| record.get(at));
         cell.unwrap_or_default()
     }
 
