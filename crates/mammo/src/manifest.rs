@@ -112,11 +112,7 @@ impl Manifest {
     pub fn digest(&self) -> String {
         let mut images: Vec<&Mammogram> = self.images.iter().collect();
         images.sort_by(|a, b| a.file.cmp(&b.file));
-        let canonical = match serde_json::to_vec(&images) {
-            Ok(bytes) => bytes,
-            Err(e) => unreachable!("records hold only words, numbers and lists: {e}"),
-        };
-        Sha256::digest(&canonical).iter().map(|byte| format!("{byte:02x}")).collect()
+        json_digest(&images)
     }
 
     /// Where an image lies on disk.
@@ -156,6 +152,15 @@ impl Manifest {
             lesions: self.images.iter().map(|image| image.lesions.len()).sum(),
         }
     }
+}
+
+/// SHA-256, in hexadecimal, of a record's compact JSON.
+pub(crate) fn json_digest(record: &impl Serialize) -> String {
+    let canonical = match serde_json::to_vec(record) {
+        Ok(bytes) => bytes,
+        Err(e) => unreachable!("records hold only words, numbers and lists: {e}"),
+    };
+    Sha256::digest(&canonical).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Reads a JSON file that names its `format` and `version`, and looks at these two first, so

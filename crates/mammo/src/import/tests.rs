@@ -8,6 +8,7 @@ use super::*;
 use crate::geometry::Rect;
 use crate::pixels::{GrayImage, write_png16};
 use crate::record::{LesionShape, Pathology, Polarity};
+use crate::split::{SplitConfig, split_by_patient};
 
 const HEADER: &str = "file,patient_id,side,view,label";
 const BOXES: &str = "file,type,pathology,x,y,width,height";
@@ -472,4 +473,13 @@ fn the_real_masses_are_imported_whole() {
     assert_eq!((counts.images, counts.patients), (1231, 691));
     assert_eq!((counts.malignant, counts.benign, counts.unknown), (602, 629, 0));
     assert_eq!(counts.lesions + imported.rejections.len(), 1318);
+
+    // The official test part is a set of its own.
+    let config = SplitConfig { train: 0.9, validation: 0.1, test: 0.0, seed: 1 };
+    let split = split_by_patient(&imported.manifest, &config).unwrap();
+    split.verify(&imported.manifest).unwrap();
+    let summary = split.summary(&imported.manifest);
+    eprintln!("{summary}");
+    assert_eq!(summary.sides.map(|side| side.patients), [622, 69, 0]);
+    assert_eq!(summary.sides.iter().map(|side| side.images).sum::<usize>(), 1231);
 }

@@ -51,15 +51,6 @@ impl Default for SplitConfig {
 /// # Errors
 /// [`Error::Setting`] when the shares do not sum to one, or a side with a share would get no
 /// malignant or no benign patient: a score on it would be undefined.
-///
-/// # Example
-/// A data set that has its test part elsewhere:
-/// ```
-/// use mammo::split::SplitConfig;
-///
-/// let config = SplitConfig { train: 0.9, validation: 0.1, test: 0.0, ..SplitConfig::default() };
-/// assert_eq!(config.seed, 0);
-/// ```
 pub fn split_by_patient(manifest: &Manifest, config: &SplitConfig) -> Result<Split> {
     let shares = [config.train, config.validation, config.test];
     let are_shares = shares.iter().all(|share| share.is_finite() && *share >= 0.0);

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::{Manifest, read_versioned};
+use crate::manifest::{Manifest, json_digest, read_versioned};
 use crate::record::Mammogram;
 use crate::write::write_json;
 use crate::{Error, Result};
@@ -126,6 +126,12 @@ impl Split {
         write_json(path, &stored)
     }
 
+    /// SHA-256, in hexadecimal, of the manifest's digest and the sides: which split this is,
+    /// whoever made it from whatever seed.
+    pub fn digest(&self) -> String {
+        json_digest(&(&self.manifest_digest, &self.assignment))
+    }
+
     /// Checks that the split belongs to this manifest and covers it: the digests agree, every
     /// patient with a known truth has a side, every patient with a side exists.
     ///
@@ -165,8 +171,8 @@ impl Split {
             let malignant: Vec<_> = images.iter().filter(|image| image.malignant() == Some(true)).collect();
             SideSummary {
                 side,
-                patients: count_different(images.iter().map(|image| &image.patient_id)),
-                malignant_patients: count_different(malignant.iter().map(|image| &image.patient_id)),
+                patients: count_distinct(images.iter().map(|image| &image.patient_id)),
+                malignant_patients: count_distinct(malignant.iter().map(|image| &image.patient_id)),
                 images: images.len(),
                 malignant_images: malignant.len(),
             }
@@ -185,7 +191,7 @@ impl Split {
 pub struct SideSummary {
     /// The side.
     pub side: Side,
-    /// Different patients.
+    /// Distinct patients.
     pub patients: usize,
     /// Patients with at least one malignant image.
     pub malignant_patients: usize,
@@ -302,6 +308,9 @@ mod tests {
         let split = by_hand(&four_patients(), &SIDES);
         split.write(&path).unwrap();
         assert_eq!(Split::read(&path).unwrap(), split);
+        let moved = [&SIDES[..2], &[("d", Side::Validation)]].concat();
+        assert_ne!(by_hand(&four_patients(), &moved).digest(), split.digest());
+        assert_eq!(Split { seed: 4, ..split.clone() }.digest(), split.digest());
     }
 
     #[test]
