@@ -1,1 +1,44 @@
-//! Under construction.
+//! Networks, training and prediction for whole mammograms.
+//!
+//! The method of Shen et al. (arXiv 1711.05775) in one picture:
+//!
+//! ```text
+//!  patch classifier                           whole-image classifier
+//!  224 x 224 patch                            1152 x 896 image
+//!       |                                          |
+//!   [ trunk ]  ---- the same weights ---->     [ trunk ]      all convolutional, any size
+//!       |                                          |
+//!  global average                             [ top blocks ]  convolutional
+//!       |                                          |
+//!  linear, 5 classes                          global average
+//!                                                  |
+//!                                             linear, 2 classes
+//! ```
+//!
+//! Lesion annotations are needed for the left column only. In the order of a run:
+//! [`trunk`] (made of [`resnet`] and [`vgg`]), [`patch_classifier`], [`top`] and
+//! [`image_classifier`] are the networks; [`examples`] and [`batches`] feed them,
+//! [`schedule`] and [`optimizer`] say what learns how fast, [`train`] is the loop,
+//! [`resume`] its memory; [`model_file`] stores the result and [`predict`] uses it.
+
+pub mod batches;
+pub mod device;
+pub mod error;
+pub mod examples;
+pub mod image_classifier;
+pub mod init;
+pub mod layers;
+pub mod model_file;
+pub mod optimizer;
+pub mod patch_classifier;
+pub mod predict;
+pub mod resnet;
+pub mod resume;
+pub mod schedule;
+pub mod state;
+pub mod top;
+pub mod train;
+pub mod trunk;
+pub mod vgg;
+
+pub use error::{Error, Result};

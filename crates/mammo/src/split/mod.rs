@@ -235,7 +235,7 @@ fn malignant_patient(images: &[&Mammogram]) -> Option<bool> {
     images.iter().filter_map(|image| image.malignant()).reduce(|any, malignant| any | malignant)
 }
 
-fn count_different<'a>(words: impl Iterator<Item = &'a String>) -> usize {
+fn count_distinct<'a>(words: impl Iterator<Item = &'a String>) -> usize {
     words.collect::<std::collections::BTreeSet<_>>().len()
 }
 

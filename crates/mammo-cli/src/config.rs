@@ -1,0 +1,178 @@
+//! The run configuration: one TOML file, one section per stage, no unknown keys.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail};
+use mammo::augment::Augmentation;
+use mammo::patch_sampling::SamplingConfig;
+use mammo::preprocess::Preprocessing;
+use mammo_nn::schedule::TrainingConfig;
+use mammo_nn::top::TopConfig;
+use mammo_nn::trunk::TrunkConfig;
+use serde::{Deserialize, Serialize};
+
+/// Everything that a run can be told, apart from where its files are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// Seed of all randomness.
+    #[serde(default)]
+    pub seed: u64,
+    /// From stored pixels to network input.
+    pub preprocessing: Preprocessing,
+    /// Which patches to draw.
+    pub sampling: SamplingConfig,
+    /// The patch classifier.
+    pub patch: PatchSection,
+    /// The whole-image classifier.
+    pub image: ImageSection,
+    /// Moving a whole-image classifier to another data set.
+    pub transfer: TransferSection,
+}
+
+/// `[patch]`: the patch classifier and its training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PatchSection {
+    /// The trunk, shared with the whole-image classifier.
+    pub trunk: TrunkConfig,
+    /// Share of pooled features dropped while training.
+    #[serde(default)]
+    pub dropout: f64,
+    /// Random changes of each training patch.
+    pub augmentation: Augmentation,
+    /// Stages, rates, batches.
+    pub training: TrainingConfig,
+}
+
+/// `[image]`: the whole-image classifier and its training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageSection {
+    /// What stands on the trunk.
+    pub top: TopConfig,
+    /// Share of pooled features dropped while training.
+    #[serde(default)]
+    pub dropout: f64,
+    /// Random changes of each training image.
+    pub augmentation: Augmentation,
+    /// Stages, rates, batches.
+    pub training: TrainingConfig,
+}
+
+/// `[transfer]`: fine-tuning on another data set from image labels alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransferSection {
+    /// Random changes of each training image.
+    pub augmentation: Augmentation,
+    /// Stages, rates, batches.
+    pub training: TrainingConfig,
+}
+
+impl RunConfig {
+    /// Reads a configuration file and applies `section.key=value` overrides.
+    pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("{}: cannot read the configuration", path.display()))?;
+        Self::parse(&text, overrides).with_context(|| format!("{}", path.display()))
+    }
+
+    /// Reads a configuration from text and applies overrides.
+    pub fn parse(text: &str, overrides: &[String]) -> Result<Self> {
+        let mut table: toml::Table = text.parse().map_err(|e: toml::de::Error| anyhow!("not TOML: {e}"))?;
+        for setting in overrides {
+            override_key(&mut table, setting)?;
+        }
+        // Parsed from text again, so that errors show the line.
+        let text = match overrides {
+            [] => text.to_string(),
+            _ => toml::to_string(&table)?,
+        };
+        let config: Self = toml::from_str(&text).map_err(|e| anyhow!("{}", with_nearest_key(&e.to_string())))?;
+        config.preprocessing.check()?;
+        config.patch.trunk.check()?;
+        for training in [&config.patch.training, &config.image.training, &config.transfer.training] {
+            training.check()?;
+        }
+        Ok(config)
+    }
+
+    /// The resolved configuration as JSON, for run records.
+    pub fn to_json(&self) -> Result<serde_json::Value> {
+        Ok(serde_json::to_value(self)?)
+    }
+}
+
+/// Sets `a.b.c=value` in a table; the value is TOML, or a bare word.
+fn override_key(table: &mut toml::Table, setting: &str) -> Result<()> {
+    let Some((path, value)) = setting.split_once('=') else {
+        bail!("--set {setting}: expected section.key=value, such as patch.training.batch_size=16");
+    };
+    let value = format!("v = {value}")
+        .parse::<toml::Table>()
+        .ok()
+        .and_then(|mut t| t.remove("v"))
+        .unwrap_or_else(|| toml::Value::String(value.to_string()));
+    let mut keys: Vec<&str> = path.trim().split('.').collect();
+    let last = keys.pop().unwrap_or_default();
+    let mut section = table;
+    for key in keys {
+        let entry = section.entry(key).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        let Some(inner) = entry.as_table_mut() else {
+            bail!("--set {setting}: '{key}' is a value, not a section");
+        };
+        section = inner;
+    }
+    section.insert(last.to_string(), value);
+    Ok(())
+}
+
+/// Adds "did you mean" to serde's report of an unknown key or word.
+fn with_nearest_key(message: &str) -> String {
+    let Some(start) = message.find("unknown field `").or_else(|| message.find("unknown variant `")) else {
+        return message.to_string();
+    };
+    let mut quoted = message[start..].split('`').skip(1).step_by(2);
+    let Some(found) = quoted.next() else {
+        return message.to_string();
+    };
+    let nearest = quoted.max_by(|a, b| strsim::jaro_winkler(a, found).total_cmp(&strsim::jaro_winkler(b, found)));
+    match nearest {
+        Some(nearest) => format!("{}\ndid you mean `{nearest}`?", message.trim_end()),
+        None => message.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEMO: &str = include_str!("../../../configs/demo.toml");
+
+    #[test]
+    fn every_configuration_in_the_repository_parses() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
+        let files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
+        assert!(files.len() >= 3, "{files:?}");
+        for file in files {
+            RunConfig::read(&file, &[]).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_misspelt_key_is_refused_with_the_nearest_one() {
+        let text = DEMO.replacen("batch_size", "batchsize", 1);
+        let message = format!("{:#}", RunConfig::parse(&text, &[]).unwrap_err());
+        assert!(message.contains("did you mean `batch_size`?"), "{message}");
+    }
+
+    #[test]
+    fn an_override_reaches_its_key_and_a_wrong_one_is_refused() {
+        let config = RunConfig::parse(DEMO, &["patch.training.batch_size=7".into()]).unwrap();
+        assert_eq!(config.patch.training.batch_size, 7);
+        let wrong = RunConfig::parse(DEMO, &["patch.training.batch_sise=7".into()]);
+        assert!(format!("{:#}", wrong.unwrap_err()).contains("did you mean `batch_size`?"));
+        assert!(RunConfig::parse(DEMO, &["seed".into()]).is_err());
+    }
+}

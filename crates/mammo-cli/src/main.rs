@@ -1,0 +1,93 @@
+//! `mammo`: learns to tell cancer from no cancer on whole mammograms, offline.
+//!
+//! Results go to stdout, logs and progress to stderr. Exit codes: 0 done, 1 done but some
+//! input was rejected, 2 failed, 130 stopped by Ctrl-C with the state saved.
+
+mod config;
+mod demo;
+mod evaluate;
+mod import;
+mod inputs;
+mod phantom;
+mod predict;
+mod progress;
+mod run_folder;
+mod sample;
+mod split;
+mod train_image;
+mod train_patch;
+mod training;
+mod transfer;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Learns to tell cancer from no cancer on whole mammograms (after Shen et al. 2019).
+///
+/// Start with `mammo demo`: it needs no data and no GPU. With your own data, the verbs follow
+/// each other: import, split, train patch, train image, predict, evaluate.
+///
+/// Research software. Not a medical device; not for clinical use.
+#[derive(Parser)]
+#[command(version, propagate_version = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    Demo(demo::Args),
+    Phantom(phantom::Args),
+    Import(import::Args),
+    Split(split::Args),
+    Sample(sample::Args),
+    /// Train a patch or a whole-image classifier.
+    #[command(subcommand)]
+    Train(Train),
+    Transfer(transfer::Args),
+    Predict(predict::Args),
+    Evaluate(evaluate::Args),
+}
+
+#[derive(Subcommand)]
+enum Train {
+    Patch(train_patch::Args),
+    Image(train_image::Args),
+}
+
+/// How a verb ended when it did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// Everything asked for was done.
+    All,
+    /// Done, but some input was rejected; the verb said which.
+    WithRejections,
+    /// Stopped on request; the state is saved.
+    Interrupted,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().verb {
+        Verb::Demo(args) => demo::run(&args),
+        Verb::Phantom(args) => phantom::run(&args),
+        Verb::Import(args) => import::run(&args),
+        Verb::Split(args) => split::run(&args),
+        Verb::Sample(args) => sample::run(&args),
+        Verb::Train(Train::Patch(args)) => train_patch::run(&args),
+        Verb::Train(Train::Image(args)) => train_image::run(&args),
+        Verb::Transfer(args) => transfer::run(&args),
+        Verb::Predict(args) => predict::run(&args),
+        Verb::Evaluate(args) => evaluate::run(&args),
+    };
+    match done {
+        Ok(Done::All) => ExitCode::SUCCESS,
+        Ok(Done::WithRejections) => ExitCode::from(1),
+        Ok(Done::Interrupted) => ExitCode::from(130),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! `mammo split`: patients onto sides.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use mammo::manifest::Manifest;
+use mammo::split::{Split, SplitConfig, k_fold, split_by_patient};
+
+use crate::Done;
+
+/// Assign patients to train, validation and test sides, stratified by truth and density.
+///
+/// A patient never stands on two sides; a split in which one does is refused, also when it
+/// was edited by hand.
+///
+/// Examples:
+///   mammo split data/film/manifest.json --test 0.2
+///   mammo split data/film/manifest.json --folds 5 --fold 0 --out fold0.json
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Args {
+    /// Manifest written by `mammo import`.
+    pub manifest: PathBuf,
+    /// Split to write [default: split.json beside the manifest].
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// Share of patients on the validation side (paper: 10 % of the training side).
+    #[arg(long, default_value_t = 0.1)]
+    pub validation: f64,
+    /// Share of patients on the test side (paper: 15 %).
+    #[arg(long, default_value_t = 0.15)]
+    pub test: f64,
+    /// Cut into this many folds instead; needs --fold.
+    #[arg(long, requires = "fold")]
+    pub folds: Option<usize>,
+    /// Which fold is the test side, from 0; the next one validates.
+    #[arg(long, requires = "folds")]
+    pub fold: Option<usize>,
+    /// Seed.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// Runs the verb.
+pub fn run(args: &Args) -> Result<Done> {
+    let manifest = Manifest::read(&args.manifest)?;
+    let split = match (args.folds, args.fold) {
+        (Some(folds), Some(fold)) => k_fold(&manifest, folds, fold, args.seed)?,
+        (None, None) => {
+            let train = 1.0 - args.validation - args.test;
+            if train <= 0.0 {
+                bail!("--validation {} and --test {} leave nothing to train on", args.validation, args.test);
+            }
+            let config = SplitConfig { train, validation: args.validation, test: args.test, seed: args.seed };
+            split_by_patient(&manifest, &config)?
+        }
+        _ => bail!("--folds and --fold belong together"),
+    };
+    let out = args.out.clone().unwrap_or_else(|| args.manifest.with_file_name("split.json"));
+    split.write(&out)?;
+    println!("{}", out.display());
+    print_summary(&split, &manifest)?;
+    Ok(Done::All)
+}
+
+fn print_summary(split: &Split, manifest: &Manifest) -> Result<()> {
+    println!("{:<12} {:>8} {:>8} {:>10}", "side", "patients", "images", "malignant");
+    for side in split.summary(manifest)? {
+        println!("{:<12} {:>8} {:>8} {:>10}", side.side, side.patients, side.images, side.malignant);
+    }
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! What `train patch`, `train image` and `transfer` share: data in, run record, loop, result.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use mammo::manifest::Manifest;
+use mammo::record::Mammogram;
+use mammo::split::{Side, Split};
+use mammo_nn::model_file::{ModelCard, Network, TrainingRecord};
+use mammo_nn::train::{MODEL_FILE, Outcome};
+use mammo_nn::{device, resume};
+
+use crate::config::RunConfig;
+use crate::run_folder::{Machine, RunRecord, digest};
+use crate::{Done, progress};
+
+/// A data set with its split, checked against each other.
+pub struct Data {
+    /// The images.
+    pub manifest: Manifest,
+    /// Which patient is on which side.
+    pub split: Split,
+    /// Folder for cached network inputs.
+    pub cache_dir: PathBuf,
+}
+
+impl Data {
+    /// Reads manifest and split; refuses a split of another manifest or with a leak.
+    pub fn read(manifest: &Path, split: &Path) -> Result<Self> {
+        let cache_dir = manifest.with_file_name("cache");
+        let manifest = Manifest::read(manifest)?;
+        let split = Split::read(split)?;
+        split.verify(&manifest)?;
+        Ok(Self { manifest, split, cache_dir })
+    }
+
+    /// The images of one side.
+    pub fn side(&self, side: Side) -> Vec<&Mammogram> {
+        self.split.images(&self.manifest, side)
+    }
+}
+
+/// Everything about a run that is not pixels or weights.
+pub struct RunSetup<'a> {
+    /// Resolved configuration.
+    pub config: &'a RunConfig,
+    /// The part of it that drives this training, for the model card.
+    pub training: serde_json::Value,
+    /// Data set and split.
+    pub data: &'a Data,
+    /// Digest of the model that training starts from.
+    pub started_from: Option<String>,
+    /// Device name.
+    pub device: &'a str,
+    /// Run folder.
+    pub out: &'a Path,
+}
+
+impl RunSetup<'_> {
+    /// Digest of all that determines the run; a resume under another one is refused.
+    pub fn digest(&self, network: &Network) -> Result<String> {
+        Ok(digest(&[
+            &serde_json::to_string(network)?,
+            &serde_json::to_string(&self.training)?,
+            &self.config.seed.to_string(),
+            &self.config.preprocessing.digest(),
+            &self.data.manifest.digest(),
+            &self.data.split.digest(),
+            self.started_from.as_deref().unwrap_or("random start"),
+        ]))
+    }
+
+    /// Card of the model to be trained.
+    pub fn card(&self, network: Network, classes: Vec<String>, n_pictures: usize) -> ModelCard {
+        let mut patients: Vec<&str> =
+            self.data.side(Side::Train).iter().map(|image| image.patient_id.as_str()).collect();
+        patients.sort_unstable();
+        patients.dedup();
+        let record = TrainingRecord {
+            mammo_version: env!("CARGO_PKG_VERSION").to_string(),
+            seed: self.config.seed,
+            manifest_digest: self.data.manifest.digest(),
+            n_patients: patients.len(),
+            n_pictures,
+            started_from: self.started_from.clone(),
+            config: self.training.clone(),
+            best_epoch: None,
+            validation_metric: None,
+        };
+        ModelCard::new(network, classes, self.config.preprocessing.clone(), record)
+    }
+
+    /// Writes the run record and gets ready for Ctrl-C.
+    pub fn begin(&self) -> Result<()> {
+        progress::catch_ctrl_c();
+        RunRecord {
+            command: std::env::args().collect(),
+            mammo_version: env!("CARGO_PKG_VERSION"),
+            burn_version: "0.22.1",
+            config: self.config,
+            manifest_digest: self.data.manifest.digest(),
+            split_digest: self.data.split.digest(),
+            started_from: self.started_from.clone(),
+            device: self.device.to_string(),
+            machine: Machine::this(),
+        }
+        .write(self.out)
+    }
+
+    /// The device asked for.
+    pub fn burn_device(&self) -> Result<burn::tensor::Device> {
+        Ok(device::by_name(self.device)?)
+    }
+}
+
+/// Refuses to overwrite a finished or begun run unless it is to be resumed.
+pub fn check_out(out: &Path, resume: bool) -> Result<()> {
+    let begun = out.join(resume::FILE).exists() || out.join(MODEL_FILE).exists();
+    if begun && !resume {
+        anyhow::bail!(
+            "{}: holds a run already; add --resume to continue it, or give another --out",
+            out.display()
+        );
+    }
+    if resume && !begun {
+        eprintln!("note: {}: nothing to resume, training from the start", out.display());
+    }
+    Ok(())
+}
+
+/// Says how a run ended, on stdout, and turns it into an exit code.
+pub fn report(outcome: &Outcome, out: &Path, metric: &str) -> Done {
+    match outcome {
+        Outcome::Finished { best_metric } => {
+            println!("{}: best validation {metric} {best_metric:.4}", out.join(MODEL_FILE).display());
+            Done::All
+        }
+        Outcome::Interrupted => {
+            println!("{}: stopped; the same command with --resume continues", out.display());
+            Done::Interrupted
+        }
+    }
+}
+
+/// Reads a model file, with a hint when there is none.
+pub fn read_model(path: &Path) -> Result<mammo_nn::model_file::ModelFile> {
+    mammo_nn::model_file::load(path).with_context(|| "cannot start from this model")
+}

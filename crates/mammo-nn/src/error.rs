@@ -1,0 +1,74 @@
+//! Errors of networks, training and model files.
+
+use std::path::{Path, PathBuf};
+
+/// Result with this crate's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What can go wrong between a configuration and a trained model.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Reading data, preprocessing or a statistic failed.
+    #[error(transparent)]
+    Data(#[from] mammo::Error),
+    /// A model or checkpoint file is damaged, of another kind or another version.
+    #[error("{path}: {found}; expected {expected}")]
+    ModelFile {
+        /// The file.
+        path: PathBuf,
+        /// What it holds.
+        found: String,
+        /// What was expected, and what to do.
+        expected: String,
+    },
+    /// The network cannot be built or fed as asked.
+    #[error("{what}: {found}; expected {expected}")]
+    Network {
+        /// The setting or tensor.
+        what: String,
+        /// Its value.
+        found: String,
+        /// What is allowed.
+        expected: String,
+    },
+    /// The loss stopped being a number.
+    #[error(
+        "the loss became {loss} in stage {stage}, epoch {epoch}, step {step}; \
+         lower the learning rate (now {learning_rate}) and resume from the last checkpoint"
+    )]
+    Diverged {
+        /// Stage, counted from one.
+        stage: usize,
+        /// Epoch within the stage, counted from one.
+        epoch: usize,
+        /// Step within the epoch, counted from one.
+        step: usize,
+        /// The loss.
+        loss: f32,
+        /// The rate in force.
+        learning_rate: f64,
+    },
+    /// A device was asked for that this binary or machine does not have.
+    #[error("device '{found}' is not available in this build; expected one of {available}{hint}")]
+    Device {
+        /// The name given.
+        found: String,
+        /// The names compiled in.
+        available: String,
+        /// How to get the one asked for.
+        hint: String,
+    },
+}
+
+impl Error {
+    /// A model or checkpoint file that cannot be used.
+    pub fn model_file(path: &Path, found: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self::ModelFile { path: path.to_path_buf(), found: found.into(), expected: expected.into() }
+    }
+
+    /// A network that cannot be built or fed as asked.
+    pub fn network(what: impl Into<String>, found: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self::Network { what: what.into(), found: found.into(), expected: expected.into() }
+    }
+}

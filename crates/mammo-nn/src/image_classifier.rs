@@ -1,0 +1,109 @@
+//! The whole-image classifier: a patch classifier's trunk fed with the whole mammogram,
+//! convolutional top blocks, global average, two classes (paper, figure 1 and 1.6).
+
+use burn::module::{Module, Param, ParamGroup};
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::{Device, Tensor};
+use mammo::seed::Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::layers::dropout;
+use crate::patch_classifier::PatchClassifier;
+use crate::schedule::{Classifier, Scope};
+use crate::top::{BuiltTop, Heatmap, Top, TopConfig, TopInput};
+use crate::trunk::{Trunk, TrunkConfig};
+use crate::{Error, Result};
+
+/// A whole-image classifier as data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageClassifierConfig {
+    /// The trunk; equal to the patch classifier's.
+    pub trunk: TrunkConfig,
+    /// What stands on it.
+    pub top: TopConfig,
+    /// Classes of the patch classifier, the channels of a heatmap layer.
+    pub n_patch_classes: usize,
+    /// Rows and columns of the image in pixels; multiples of the trunk's stride.
+    pub input_px: [usize; 2],
+    /// Share of pooled features dropped while training.
+    #[serde(default)]
+    pub dropout: f64,
+}
+
+/// Benign (or normal), malignant.
+pub const N_CLASSES: usize = 2;
+
+/// Trunk, top, last linear layer.
+#[derive(Module, Debug)]
+pub struct ImageClassifier {
+    /// The part taken from the patch classifier.
+    pub trunk: Trunk,
+    heatmap: Option<Heatmap>,
+    top: Top,
+    head: Linear,
+    dropout: f64,
+}
+
+impl ImageClassifier {
+    /// Builds the network; weights are filled by [`init`](crate::init).
+    ///
+    /// # Errors
+    /// [`Error::Network`] when the image size is no multiple of the stride, or the top does
+    /// not fit.
+    pub fn new(config: &ImageClassifierConfig, device: &Device) -> Result<Self> {
+        let trunk = Trunk::new(&config.trunk, device)?;
+        let (stride, [rows, cols]) = (config.trunk.stride(), config.input_px);
+        if rows == 0 || cols == 0 || rows % stride != 0 || cols % stride != 0 {
+            let found = format!("{rows}x{cols}");
+            let expected = format!("height and width that are multiples of {stride}, the trunk's stride");
+            return Err(Error::network("image size", found, expected));
+        }
+        let input = TopInput {
+            c_in: trunk.c_out(),
+            n_patch_classes: config.n_patch_classes,
+            grid: [rows / stride, cols / stride],
+        };
+        let BuiltTop { heatmap, top, d_out } = Top::build(&config.top, input, device)?;
+        let head = LinearConfig::new(d_out, N_CLASSES).init(device);
+        Ok(Self { trunk, heatmap, top, head, dropout: config.dropout })
+    }
+
+    /// Takes over the trunk of a patch classifier and, under a heatmap, its head as a 1x1
+    /// convolution. The rest keeps its weights.
+    pub fn with_patch_classifier(mut self, patch: PatchClassifier) -> Self {
+        if let Some(heatmap) = &mut self.heatmap {
+            let [d_in, n_classes] = patch.head.weight.dims();
+            let kernel = patch.head.weight.val().transpose().reshape([n_classes, d_in, 1, 1]);
+            heatmap.conv.weight = Param::from_tensor(kernel.detach());
+            heatmap.conv.bias = patch.head.bias.map(|bias| Param::from_tensor(bias.val().detach()));
+        }
+        self.trunk = patch.trunk;
+        self
+    }
+}
+
+impl Classifier for ImageClassifier {
+    fn logits(&self, images: Tensor<4>, rng: Option<&mut Rng>) -> Tensor<2> {
+        let features = self.trunk.forward(images); // [n, c_out, rows, cols]
+        let features = match &self.heatmap {
+            Some(heatmap) => heatmap.forward(features), // [n, n_patch_classes, rows, cols]
+            None => features,
+        };
+        let pooled = self.top.forward(features); // [n, d_out]
+        let pooled = match rng {
+            Some(rng) => dropout(pooled, self.dropout, rng),
+            None => pooled,
+        };
+        self.head.forward(pooled) // [n, 2]
+    }
+
+    fn learning(&self, scope: Scope) -> ParamGroup {
+        let head = ParamGroup::ids_from_module(self.head.clone());
+        match scope {
+            Scope::Head => head,
+            Scope::Top => head.fuse(&ParamGroup::ids_from_module(self.top.clone())),
+            Scope::All => ParamGroup::all(),
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Optimizers, with a weight decay that applies per stage and to kernels only.
+//!
+//! Differs from the original code, whose stage-wise decay was set after the layers had
+//! compiled their penalty and most likely never applied (paper notes 1.9, defect 2).
+
+use burn::module::ParamGroup;
+use burn::optim::decay::WeightDecayConfig;
+use burn::optim::momentum::MomentumConfig;
+use burn::optim::{AdamConfig, AdamWConfig, ModuleOptimizer, SgdConfig};
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// Which update rule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimizerKind {
+    /// Adam (beta 0.9 and 0.999, epsilon 1e-8); decay is added to the gradient. The paper's.
+    #[default]
+    Adam,
+    /// Adam with decay decoupled from the gradient (Loshchilov & Hutter, arXiv 1711.05101).
+    AdamW,
+    /// Gradient descent with Nesterov momentum 0.9.
+    Sgd,
+}
+
+const BETA_1: f32 = 0.9;
+const BETA_2: f32 = 0.999;
+const EPSILON: f32 = 1e-8;
+
+/// A fresh optimizer for one stage: `weight_decay` on convolution and linear kernels, none on
+/// biases, batch-norm scales and shifts.
+///
+/// # Errors
+/// Never for the built-in path pattern; kept because pattern building is fallible.
+pub fn optimizer(kind: OptimizerKind, weight_decay: f64) -> Result<ModuleOptimizer> {
+    let kernels = ParamGroup::from_regex(r"\.weight$")
+        .map_err(|e| Error::network("optimizer", format!("{e:?}"), "a valid path pattern"))?;
+    let decay = (weight_decay > 0.0).then(|| WeightDecayConfig::new(weight_decay as f32));
+    Ok(match kind {
+        OptimizerKind::Adam => {
+            let plain =
+                AdamConfig::new().with_beta_1(BETA_1).with_beta_2(BETA_2).with_epsilon(EPSILON);
+            plain.init().with_group(kernels, plain.with_weight_decay(decay).build(), None)
+        }
+        OptimizerKind::AdamW => {
+            let config =
+                AdamWConfig::new().with_beta_1(BETA_1).with_beta_2(BETA_2).with_epsilon(EPSILON);
+            let plain = config.clone().with_weight_decay(0.0);
+            plain.init().with_group(kernels, config.with_weight_decay(weight_decay as f32).build(), None)
+        }
+        OptimizerKind::Sgd => {
+            let momentum = MomentumConfig::new().with_momentum(0.9).with_dampening(0.0).with_nesterov(true);
+            let plain = SgdConfig::new().with_momentum(Some(momentum));
+            plain.init().with_group(kernels, plain.with_weight_decay(decay).build(), None)
+        }
+    })
+}

@@ -1,0 +1,109 @@
+//! From a model file and a network input to a probability of cancer.
+
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::image_classifier::ImageClassifier;
+use crate::model_file::{self, ModelCard, ModelFile, Network};
+use crate::patch_classifier::PatchClassifier;
+use crate::schedule::Classifier;
+use crate::state::load_state_dict;
+use crate::{Error, Result};
+
+/// Test-time augmentation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tta {
+    /// The image as it is.
+    #[default]
+    None,
+    /// Mean probability of the image, its mirror images about both axes, and both at once
+    /// (paper notes 1.3).
+    Flips,
+}
+
+/// A whole-image model ready to score.
+pub struct ImageModel {
+    network: ImageClassifier,
+    /// What the model is; its preprocessing is the one to apply.
+    pub card: ModelCard,
+    /// The model's name in score tables.
+    pub digest: String,
+}
+
+impl ImageModel {
+    /// Reads a model file and builds its network on a device.
+    ///
+    /// # Errors
+    /// [`Error::ModelFile`] when it is damaged, or a patch model.
+    pub fn load(path: &Path, device: &Device) -> Result<Self> {
+        let file = model_file::load(path)?;
+        let network = image_classifier(path, &file, device)?.valid();
+        Ok(Self { network, card: file.card, digest: file.digest })
+    }
+
+    /// Probability of the malignant class.
+    ///
+    /// # Shapes
+    /// `images`: `[n, channels, h, w]`, normalised by the card's preprocessing. The result has
+    /// one entry per image.
+    pub fn probabilities(&self, images: Tensor<4>, tta: Tta) -> Vec<f64> {
+        let flips: &[&[isize]] = match tta {
+            Tta::None => &[&[]],
+            Tta::Flips => &[&[], &[3], &[2], &[2, 3]],
+        };
+        let mut sums = vec![0.0; images.dims()[0]];
+        for axes in flips {
+            let flipped = match axes.is_empty() {
+                true => images.clone(),
+                false => images.clone().flip(*axes),
+            };
+            let probabilities = softmax(self.network.logits(flipped, None), 1).into_data();
+            let malignant = probabilities.iter::<f64>().skip(1).step_by(2);
+            sums.iter_mut().zip(malignant).for_each(|(sum, p)| *sum += p);
+        }
+        sums.iter().map(|sum| sum / flips.len() as f64).collect()
+    }
+
+    /// Channels that the network reads.
+    pub fn channels(&self) -> usize {
+        match &self.card.network {
+            Network::Image(config) => config.trunk.channels,
+            Network::Patch(config) => config.trunk.channels,
+        }
+    }
+}
+
+/// Rebuilds the whole-image network of a model file, with its weights.
+///
+/// # Errors
+/// [`Error::ModelFile`] when the file holds a patch model, or tensors that do not fit.
+pub fn image_classifier(path: &Path, file: &ModelFile, device: &Device) -> Result<ImageClassifier> {
+    match &file.card.network {
+        Network::Image(config) => load_state_dict(ImageClassifier::new(config, device)?, file.tensors.clone())
+            .map_err(|e| Error::model_file(path, e, "the tensors of the architecture on its card")),
+        Network::Patch(_) => Err(Error::model_file(
+            path,
+            "a patch model",
+            "a whole-image model; make one with `mammo train image --from-patch`",
+        )),
+    }
+}
+
+/// Rebuilds the patch network of a model file, with its weights.
+///
+/// # Errors
+/// [`Error::ModelFile`] when the file holds a whole-image model, or tensors that do not fit.
+pub fn patch_classifier(path: &Path, file: &ModelFile, device: &Device) -> Result<PatchClassifier> {
+    match &file.card.network {
+        Network::Patch(config) => load_state_dict(PatchClassifier::new(config, device)?, file.tensors.clone())
+            .map_err(|e| Error::model_file(path, e, "the tensors of the architecture on its card")),
+        Network::Image(_) => {
+            Err(Error::model_file(path, "a whole-image model", "a patch model from `mammo train patch`"))
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Residual trunks: ResNet18 and ResNet50 (He et al. 2016, arXiv 1512.03385, table 1).
+//!
+//! Only the convolutional part: [`ResNet::forward`] returns the last feature map. The
+//! stride-2 step of a bottleneck stands on its 3x3 convolution, as in torchvision; the
+//! original paper and Keras put it on the first 1x1, which skips three quarters of the input.
+
+use burn::module::Module;
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+
+use crate::layers::{ConvNorm, ConvShape, max_pool};
+
+/// Which residual block a trunk is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockKind {
+    /// Two 3x3 convolutions (ResNet18).
+    Basic,
+    /// 1x1, 3x3, 1x1 with four times the channels out (ResNet50).
+    Bottleneck,
+}
+
+/// `relu(branch(x) + shortcut(x))`.
+#[derive(Module, Debug)]
+pub struct ResidualBlock {
+    branch: Vec<ConvNorm>,
+    shortcut: Option<ConvNorm>,
+}
+
+impl ResidualBlock {
+    /// Two 3x3 convolutions with `channels` out.
+    pub fn basic(c_in: usize, channels: usize, stride: usize, device: &Device) -> Self {
+        let branch = vec![
+            ConvNorm::new(ConvShape { c_in, c_out: channels, kernel: 3, stride }, device),
+            ConvNorm::new(ConvShape { c_in: channels, c_out: channels, kernel: 3, stride: 1 }, device),
+        ];
+        Self { branch, shortcut: Self::projection(c_in, channels, stride, device) }
+    }
+
+    /// 1x1 to `channels[0]`, 3x3 to `channels[1]` with the stride, 1x1 to `channels[2]`:
+    /// the paper's `[512-512-1024]` notation.
+    pub fn bottleneck(c_in: usize, channels: [usize; 3], stride: usize, device: &Device) -> Self {
+        let [a, b, c] = channels;
+        let branch = vec![
+            ConvNorm::new(ConvShape { c_in, c_out: a, kernel: 1, stride: 1 }, device),
+            ConvNorm::new(ConvShape { c_in: a, c_out: b, kernel: 3, stride }, device),
+            ConvNorm::new(ConvShape { c_in: b, c_out: c, kernel: 1, stride: 1 }, device),
+        ];
+        Self { branch, shortcut: Self::projection(c_in, c, stride, device) }
+    }
+
+    /// A 1x1 convolution where the input does not have the output's shape.
+    fn projection(c_in: usize, c_out: usize, stride: usize, device: &Device) -> Option<ConvNorm> {
+        (c_in != c_out || stride != 1)
+            .then(|| ConvNorm::new(ConvShape { c_in, c_out, kernel: 1, stride }, device))
+    }
+
+    /// # Shapes
+    /// `[n, c_in, h, w]` to `[n, c_out, ceil(h / stride), ceil(w / stride)]`.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let shortcut = match &self.shortcut {
+            Some(projection) => projection.forward(x.clone()),
+            None => x.clone(),
+        };
+        let last = self.branch.len() - 1;
+        let branch = self.branch.iter().enumerate().fold(x, |x, (i, conv)| match i == last {
+            false => conv.forward_relu(x),
+            true => conv.forward(x),
+        });
+        relu(branch + shortcut)
+    }
+
+    /// Channels out.
+    pub fn c_out(&self) -> usize {
+        self.branch[self.branch.len() - 1].c_out()
+    }
+}
+
+/// Shape of a residual trunk.
+#[derive(Clone, Copy, Debug)]
+pub struct ResNetShape {
+    /// Which block.
+    pub kind: BlockKind,
+    /// Blocks in each of the four stages (conv2_x to conv5_x).
+    pub depths: [usize; 4],
+    /// How many of the four stages to build.
+    pub stages: usize,
+    /// Channels of the input image.
+    pub c_in: usize,
+    /// Channels of the first stage; each later stage doubles them. 64 in the paper.
+    pub base: usize,
+}
+
+/// Stem (7x7 stride 2, max pool stride 2), then stages of residual blocks.
+#[derive(Module, Debug)]
+pub struct ResNet {
+    stem: ConvNorm,
+    blocks: Vec<ResidualBlock>,
+}
+
+impl ResNet {
+    /// Builds the trunk; weights are filled by [`init`](crate::init).
+    pub fn new(shape: ResNetShape, device: &Device) -> Self {
+        let stem =
+            ConvNorm::new(ConvShape { c_in: shape.c_in, c_out: shape.base, kernel: 7, stride: 2 }, device);
+        let mut blocks: Vec<ResidualBlock> = Vec::new();
+        for (stage, &depth) in shape.depths.iter().enumerate().take(shape.stages) {
+            let channels = shape.base << stage;
+            for block in 0..depth {
+                let c_in = blocks.last().map_or(shape.base, ResidualBlock::c_out);
+                let stride = if stage > 0 && block == 0 { 2 } else { 1 };
+                blocks.push(match shape.kind {
+                    BlockKind::Basic => ResidualBlock::basic(c_in, channels, stride, device),
+                    BlockKind::Bottleneck => {
+                        ResidualBlock::bottleneck(c_in, [channels, channels, 4 * channels], stride, device)
+                    }
+                });
+            }
+        }
+        Self { stem, blocks }
+    }
+
+    /// # Shapes
+    /// `[n, c_in, h, w]` to `[n, c_out, h / stride, w / stride]`.
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<4> {
+        let x = max_pool(self.stem.forward_relu(images), 3, 2, 1); // [n, base, h / 4, w / 4]
+        self.blocks.iter().fold(x, |x, block| block.forward(x))
+    }
+
+    /// Channels out.
+    pub fn c_out(&self) -> usize {
+        self.blocks.last().map_or(self.stem.c_out(), ResidualBlock::c_out)
+    }
+
+    /// The last block, which the second training stage unfreezes (paper 1.6: Keras layer 162
+    /// of ResNet50 is where its last block begins).
+    pub fn last_block(&self) -> Option<&ResidualBlock> {
+        self.blocks.last()
+    }
+}

@@ -1,0 +1,236 @@
+//! What learns in which stage, at which rate, and when a stage ends.
+
+use burn::module::{Module, ParamGroup};
+use burn::tensor::Tensor;
+use mammo::seed::Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::optimizer::OptimizerKind;
+use crate::{Error, Result};
+
+/// A network that turns images into class logits and knows its own layers' roles.
+pub trait Classifier: Module {
+    /// # Shapes
+    /// `[n, channels, h, w]` to `[n, n_classes]`.
+    ///
+    /// # Randomness
+    /// Dropout draws from `rng`; without one nothing is dropped, as in prediction.
+    fn logits(&self, images: Tensor<4>, rng: Option<&mut Rng>) -> Tensor<2>;
+
+    /// The parameters that learn under a scope; the others keep their bytes, and their batch
+    /// norms their statistics.
+    fn learning(&self, scope: Scope) -> ParamGroup;
+}
+
+/// Which layers learn in a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// The last linear layer.
+    Head,
+    /// Patch classifier: last trunk block and head. Image classifier: all that is new on the
+    /// trunk.
+    Top,
+    /// Everything.
+    All,
+}
+
+/// One training stage.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StageConfig {
+    /// Which layers learn.
+    pub train: Scope,
+    /// Passes over the (balanced) training examples.
+    pub epochs: usize,
+    /// Learning rate at the start of the stage.
+    pub learning_rate: f64,
+    /// L2 penalty on kernels (Adam, SGD) or decoupled decay (AdamW).
+    #[serde(default)]
+    pub weight_decay: f64,
+}
+
+/// How the rate moves within a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum RateSchedule {
+    /// Stays.
+    Constant,
+    /// Times `factor` after `patience` epochs without a better validation loss.
+    Plateau {
+        /// Epochs to wait.
+        patience: usize,
+        /// Factor, above 0 and below 1.
+        factor: f64,
+    },
+    /// Half a cosine from the stage's rate to a hundredth of it, per step.
+    Cosine,
+}
+
+/// How a network is trained: the same for patches and images.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingConfig {
+    /// Examples per step.
+    pub batch_size: usize,
+    /// Update rule.
+    #[serde(default)]
+    pub optimizer: OptimizerKind,
+    /// How the rate moves within a stage.
+    #[serde(default = "constant")]
+    pub schedule: RateSchedule,
+    /// Epochs without a better validation loss after which a stage ends; never by default.
+    #[serde(default)]
+    pub early_stopping: Option<usize>,
+    /// Draw every class equally often, whatever its share of the data (default).
+    #[serde(default = "yes")]
+    pub balanced: bool,
+    /// Examples per epoch; as many as there are by default.
+    #[serde(default)]
+    pub examples_per_epoch: Option<usize>,
+    /// Share of the target probability spread over all classes.
+    #[serde(default)]
+    pub label_smoothing: f64,
+    /// The stages, in order.
+    pub stages: Vec<StageConfig>,
+}
+
+fn constant() -> RateSchedule {
+    RateSchedule::Constant
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl TrainingConfig {
+    /// Refuses settings under which nothing can be trained.
+    ///
+    /// # Errors
+    /// [`Error::Network`] naming the setting.
+    pub fn check(&self) -> Result<()> {
+        let wrong = |what: &str, found: String, expected: &str| Err(Error::network(what, found, expected));
+        if self.batch_size == 0 {
+            return wrong("batch_size", "0".into(), "at least 1");
+        }
+        if self.stages.is_empty() {
+            return wrong("stages", "none".into(), "at least one [[stages]] entry");
+        }
+        if self.examples_per_epoch == Some(0) {
+            return wrong("examples_per_epoch", "0".into(), "at least 1, or leave it out");
+        }
+        if !(0.0..1.0).contains(&self.label_smoothing) {
+            return wrong("label_smoothing", self.label_smoothing.to_string(), "at least 0 and below 1");
+        }
+        if let RateSchedule::Plateau { factor, .. } = self.schedule
+            && !(factor > 0.0 && factor < 1.0)
+        {
+            return wrong("schedule.factor", factor.to_string(), "above 0 and below 1");
+        }
+        for stage in &self.stages {
+            if !(stage.learning_rate.is_finite() && stage.learning_rate > 0.0) {
+                return wrong("stages.learning_rate", stage.learning_rate.to_string(), "above 0");
+            }
+            if !(stage.weight_decay.is_finite() && stage.weight_decay >= 0.0) {
+                return wrong("stages.weight_decay", stage.weight_decay.to_string(), "0 or above");
+            }
+        }
+        Ok(())
+    }
+
+    /// Rate at a step of a stage: `progress` is the share of the stage's steps done, `factor`
+    /// what plateaus have left of it.
+    pub fn learning_rate(&self, stage: usize, progress: f64, factor: f64) -> f64 {
+        let start = self.stages[stage].learning_rate;
+        match self.schedule {
+            RateSchedule::Constant => start,
+            RateSchedule::Plateau { .. } => start * factor,
+            RateSchedule::Cosine => {
+                let cosine = (1.0 + (std::f64::consts::PI * progress.clamp(0.0, 1.0)).cos()) / 2.0;
+                start * (0.01 + 0.99 * cosine)
+            }
+        }
+    }
+}
+
+/// How a stage has gone so far; decides plateaus and its early end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StageProgress {
+    best_loss: Option<f64>,
+    epochs_without_better: usize,
+    epochs_since_drop: usize,
+    /// Product of all plateau factors so far.
+    pub rate_factor: f64,
+}
+
+impl Default for StageProgress {
+    fn default() -> Self {
+        Self { best_loss: None, epochs_without_better: 0, epochs_since_drop: 0, rate_factor: 1.0 }
+    }
+}
+
+impl StageProgress {
+    /// Takes in one epoch's validation loss; true when the stage should end early.
+    pub fn epoch_ended(&mut self, validation_loss: f64, config: &TrainingConfig) -> bool {
+        if self.best_loss.is_none_or(|best| validation_loss < best) {
+            self.best_loss = Some(validation_loss);
+            self.epochs_without_better = 0;
+            self.epochs_since_drop = 0;
+            return false;
+        }
+        self.epochs_without_better += 1;
+        self.epochs_since_drop += 1;
+        if let RateSchedule::Plateau { patience, factor } = config.schedule
+            && self.epochs_since_drop >= patience.max(1)
+        {
+            self.rate_factor *= factor;
+            self.epochs_since_drop = 0;
+        }
+        config.early_stopping.is_some_and(|patience| self.epochs_without_better >= patience.max(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(schedule: RateSchedule, early_stopping: Option<usize>) -> TrainingConfig {
+        let stage = StageConfig { train: Scope::All, epochs: 10, learning_rate: 1e-3, weight_decay: 0.0 };
+        TrainingConfig {
+            batch_size: 4,
+            optimizer: OptimizerKind::Adam,
+            schedule,
+            early_stopping,
+            balanced: true,
+            examples_per_epoch: None,
+            label_smoothing: 0.0,
+            stages: vec![stage],
+        }
+    }
+
+    #[test]
+    fn a_plateau_halves_the_rate_and_the_stage_ends_after_its_patience() {
+        let config = config(RateSchedule::Plateau { patience: 2, factor: 0.5 }, Some(4));
+        let mut progress = StageProgress::default();
+        let ends: Vec<bool> =
+            [1.0, 0.9, 0.95, 0.93, 0.92, 0.91].iter().map(|&l| progress.epoch_ended(l, &config)).collect();
+        assert_eq!(ends, [false, false, false, false, false, true]);
+        assert_eq!(progress.rate_factor, 0.25);
+        assert_eq!(config.learning_rate(0, 0.0, progress.rate_factor), 2.5e-4);
+    }
+
+    #[test]
+    fn the_cosine_falls_from_the_whole_rate_to_a_hundredth() {
+        let config = config(RateSchedule::Cosine, None);
+        assert!((config.learning_rate(0, 0.0, 1.0) - 1e-3).abs() < 1e-12);
+        assert!((config.learning_rate(0, 1.0, 1.0) - 1e-5).abs() < 1e-12);
+        assert!(config.learning_rate(0, 0.3, 1.0) > config.learning_rate(0, 0.6, 1.0));
+    }
+
+    #[test]
+    fn a_rate_of_zero_is_refused_by_name() {
+        let mut config = config(RateSchedule::Constant, None);
+        config.stages[0].learning_rate = 0.0;
+        assert!(config.check().unwrap_err().to_string().contains("stages.learning_rate"));
+    }
+}

@@ -1,0 +1,381 @@
+//! The training loop, top to bottom.
+//!
+//! Build or resume; for each stage freeze and set the rate; for each step batch, forward,
+//! loss, backward, update; after each epoch validate, keep the best, save. Patches and
+//! images are trained by the same loop.
+
+use std::path::Path;
+
+use burn::module::Module;
+use burn::nn::loss::CrossEntropyLossConfig;
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Tensor};
+use mammo::eval::confusion::ConfusionMatrix;
+use mammo::eval::operating_point::{OperatingPoint, OperatingRule};
+use mammo::eval::roc::roc_auc;
+use mammo::write::write_atomically;
+
+use crate::batches::{Examples, Pass, epoch_order, evaluation_batches, training_batches};
+use crate::model_file::{self, ModelCard};
+use crate::optimizer::optimizer;
+use crate::resume::{self, EpochRow, Position, Saved};
+use crate::schedule::{Classifier, RateSchedule, StageProgress, TrainingConfig};
+use crate::state::state_dict;
+use crate::{Error, Result};
+
+/// Name of the best model in a run folder.
+pub const MODEL_FILE: &str = "model.safetensors";
+
+/// Name of the table of epochs in a run folder.
+pub const METRICS_FILE: &str = "metrics.csv";
+
+/// What the best checkpoint is chosen by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metric {
+    /// Mean recall over classes, for patches.
+    BalancedAccuracy,
+    /// Area under the ROC curve of the second class, for images.
+    Auc,
+}
+
+/// What a run is about, besides its data.
+pub struct Run<'a> {
+    /// Stages, rates, batches.
+    pub config: &'a TrainingConfig,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Where to compute, without autodiff.
+    pub device: &'a Device,
+    /// Folder for the best model, the resume state and the metrics.
+    pub dir: &'a Path,
+    /// What the best checkpoint is chosen by.
+    pub metric: Metric,
+    /// Card of the model to be written.
+    pub card: ModelCard,
+    /// Digest of all that determines the run.
+    pub digest: String,
+    /// Continue from the resume state when there is one.
+    pub resume: bool,
+}
+
+/// What a watcher sees after each step.
+#[derive(Clone, Copy, Debug)]
+pub struct StepReport {
+    /// Stage, from one, and how many there are.
+    pub stage: [usize; 2],
+    /// Epoch within the stage, from one, and how many there are.
+    pub epoch: [usize; 2],
+    /// Step within the epoch, from one, and how many there are.
+    pub step: [usize; 2],
+    /// Mean loss of the epoch so far.
+    pub loss: f64,
+}
+
+/// Whoever shows progress and can ask for a stop.
+pub trait Watch {
+    /// A step has ended.
+    fn step(&mut self, report: &StepReport);
+    /// An epoch has ended.
+    fn epoch(&mut self, row: &EpochRow);
+    /// Whether to stop after the current step, saving the state.
+    fn stop_requested(&self) -> bool;
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// All stages done; the best model is in [`MODEL_FILE`].
+    Finished {
+        /// Its validation metric.
+        best_metric: f64,
+    },
+    /// Stopped on request; [`resume::FILE`] holds the state.
+    Interrupted,
+}
+
+/// Class probabilities of all examples and their mean loss.
+pub struct Assessment {
+    /// `n * n_classes`, row-major.
+    pub probabilities: Vec<f64>,
+    /// Class of each example.
+    pub truth: Vec<usize>,
+    /// Mean cross-entropy.
+    pub loss: f64,
+}
+
+/// Trains a network. Same seed, data, configuration and device give the same weights, also
+/// when the run was stopped and resumed on the way.
+///
+/// # Errors
+/// Before any work: unusable settings, a validation side with one class. During it: a loss
+/// that is no number, unreadable inputs, a full disk; what was saved stays.
+pub fn train<C: Classifier>(
+    model: C,
+    training: &dyn Examples,
+    validation: &dyn Examples,
+    run: &Run,
+    watch: &mut dyn Watch,
+) -> Result<Outcome> {
+    run.config.check()?;
+    check_examples(training, validation)?;
+    let config = run.config;
+    let resume_path = run.dir.join(resume::FILE);
+    let saved = match run.resume && resume_path.exists() {
+        true => Some(Saved::load(&resume_path, &run.digest)?),
+        false => None,
+    };
+    let mut model = model.train();
+    let mut position = Position { digest: run.digest.clone(), ..Position::default() };
+    if let Some(saved) = &saved {
+        model = saved.model(&resume_path, model)?;
+        position = saved.position.clone();
+    }
+    let mut moments = saved;
+    let n_per_epoch = config.examples_per_epoch.unwrap_or(training.len());
+    let n_steps = n_per_epoch.div_ceil(config.batch_size);
+
+    while !position.finished && position.stage < config.stages.len() {
+        let stage = position.stage;
+        let stage_config = config.stages[stage];
+        model = model.freeze().unfreeze_group(model.learning(stage_config.train));
+        let mut optimizer = optimizer(config.optimizer, stage_config.weight_decay)?;
+        if let Some(saved) = moments.take() {
+            optimizer = saved.optimizer(&resume_path, optimizer)?;
+        }
+        while position.epoch < stage_config.epochs {
+            let started = std::time::Instant::now();
+            let first_step = position.step;
+            let outcome = train_epoch(model, &mut optimizer, training, run, &mut position, n_steps, watch)?;
+            model = outcome.model;
+            if outcome.interrupted {
+                resume::save(&resume_path, &position, &model, &optimizer)?;
+                return Ok(Outcome::Interrupted);
+            }
+            let n_pictures = ((n_steps - first_step) * config.batch_size) as f64;
+            let pictures_per_s = n_pictures / started.elapsed().as_secs_f64();
+            let ends = end_epoch(&model, validation, run, &mut position, n_steps, pictures_per_s, watch)?;
+            if ends || position.epoch == stage_config.epochs {
+                break;
+            }
+            resume::save(&resume_path, &position, &model, &optimizer)?;
+        }
+        position = Position {
+            stage: stage + 1,
+            epoch: 0,
+            step: 0,
+            progress: StageProgress::default(),
+            finished: stage + 1 == config.stages.len(),
+            ..position
+        };
+        // The next stage starts with fresh moments, so none are stored between stages.
+        let fresh = crate::optimizer::optimizer(config.optimizer, 0.0)?;
+        resume::save(&resume_path, &position, &model, &fresh)?;
+    }
+    let best_metric = position.best_metric.ok_or_else(|| {
+        Error::network("stages", "no epoch was trained", "at least one stage with at least one epoch")
+    })?;
+    Ok(Outcome::Finished { best_metric })
+}
+
+/// Refuses data on which training or choosing the best checkpoint has no meaning.
+fn check_examples(training: &dyn Examples, validation: &dyn Examples) -> Result<()> {
+    for (side, examples) in [("training", training), ("validation", validation)] {
+        let mut present = vec![false; examples.n_classes()];
+        (0..examples.len()).for_each(|i| present[examples.class(i)] = true);
+        let n_present = present.iter().filter(|&&p| p).count();
+        if n_present < 2 {
+            let found = format!("{} pictures of {n_present} class(es)", examples.len());
+            return Err(Error::network(
+                format!("the {side} side"),
+                found,
+                "pictures of at least two classes; make another split or use more patients",
+            ));
+        }
+    }
+    Ok(())
+}
+
+struct EpochOutcome<C> {
+    model: C,
+    interrupted: bool,
+}
+
+/// The steps of one epoch from `position.step` on; leaves `position` at the step to run next.
+fn train_epoch<C: Classifier>(
+    mut model: C,
+    optimizer: &mut ModuleOptimizer,
+    training: &dyn Examples,
+    run: &Run,
+    position: &mut Position,
+    n_steps: usize,
+    watch: &mut dyn Watch,
+) -> Result<EpochOutcome<C>> {
+    let config = run.config;
+    let (stage, epoch) = (position.stage, position.epoch);
+    let n_epochs = config.stages[stage].epochs;
+    let pass = Pass { seed: run.seed, stage, epoch };
+    let n = n_steps * config.batch_size;
+    let order = epoch_order(training, n, config.batch_size, config.balanced, pass);
+    let device = run.device.clone().autodiff();
+    let smoothing = (config.label_smoothing > 0.0).then_some(config.label_smoothing as f32);
+    let criterion = CrossEntropyLossConfig::new().with_smoothing(smoothing).init(&device);
+
+    std::thread::scope(|scope| {
+        let first_step = position.step;
+        let batches = training_batches(scope, training, order, config.batch_size, pass, first_step);
+        for (step, batch) in (first_step..).zip(batches.iter()) {
+            let (images, classes) = batch?.to_device(&device);
+            let mut rng = pass.stream("dropout", step);
+            let loss = criterion.forward(model.logits(images, Some(&mut rng)), classes);
+            let value = loss.clone().into_scalar::<f32>();
+            let done = (epoch * n_steps + step) as f64 / (n_epochs * n_steps) as f64;
+            let learning_rate = config.learning_rate(stage, done, position.progress.rate_factor);
+            if !value.is_finite() {
+                let (stage, epoch, step) = (stage + 1, epoch + 1, step + 1);
+                return Err(Error::Diverged { stage, epoch, step, loss: value, learning_rate });
+            }
+            let gradients = GradientsParams::from_grads(loss.backward(), &model);
+            model = optimizer.step(learning_rate, model, gradients);
+
+            position.loss_sum += f64::from(value);
+            position.step = step + 1;
+            watch.step(&StepReport {
+                stage: [stage + 1, config.stages.len()],
+                epoch: [epoch + 1, n_epochs],
+                step: [step + 1, n_steps],
+                loss: position.loss_sum / (step + 1) as f64,
+            });
+            if watch.stop_requested() && step + 1 < n_steps {
+                return Ok(EpochOutcome { model, interrupted: true });
+            }
+        }
+        Ok(EpochOutcome { model, interrupted: false })
+    })
+}
+
+/// Validates, keeps the model if it is the best, moves `position` to the next epoch; true when
+/// the stage should end early.
+fn end_epoch<C: Classifier>(
+    model: &C,
+    validation: &dyn Examples,
+    run: &Run,
+    position: &mut Position,
+    n_steps: usize,
+    pictures_per_s: f64,
+    watch: &mut dyn Watch,
+) -> Result<bool> {
+    let config = run.config;
+    let frozen = model.valid();
+    let assessment = assess(&frozen, validation, config.batch_size, run.device)?;
+    let metric = metric(run.metric, &assessment, validation.n_classes())?;
+    let best = position.best_metric.is_none_or(|best| metric > best);
+    if best {
+        position.best_metric = Some(metric);
+        let mut card = run.card.clone();
+        card.training.best_epoch = Some([position.stage + 1, position.epoch + 1]);
+        card.training.validation_metric = Some(metric);
+        if run.metric == Metric::Auc {
+            card.operating_point = Some(operating_point(&assessment)?);
+        }
+        model_file::save(&run.dir.join(MODEL_FILE), &card, &state_dict(&frozen))?;
+    }
+    let n_epochs = config.stages[position.stage].epochs;
+    let done = match config.schedule {
+        RateSchedule::Cosine => (position.epoch + 1) as f64 / n_epochs as f64,
+        RateSchedule::Constant | RateSchedule::Plateau { .. } => 0.0,
+    };
+    let row = EpochRow {
+        stage: position.stage + 1,
+        epoch: position.epoch + 1,
+        learning_rate: config.learning_rate(position.stage, done, position.progress.rate_factor),
+        train_loss: position.loss_sum / n_steps as f64,
+        validation_loss: assessment.loss,
+        validation_metric: metric,
+        pictures_per_s,
+        best,
+    };
+    watch.epoch(&row);
+    position.history.push(row);
+    let ends = position.progress.epoch_ended(assessment.loss, config);
+    position.epoch += 1;
+    position.step = 0;
+    position.loss_sum = 0.0;
+    write_metrics(run, position)?;
+    Ok(ends)
+}
+
+/// Probabilities and loss over all examples, without augmentation or dropout.
+///
+/// # Errors
+/// When an input cannot be read.
+pub fn assess<C: Classifier>(
+    model: &C,
+    examples: &dyn Examples,
+    batch_size: usize,
+    device: &Device,
+) -> Result<Assessment> {
+    let mut probabilities = Vec::with_capacity(examples.len() * examples.n_classes());
+    let mut truth = Vec::with_capacity(examples.len());
+    std::thread::scope(|scope| -> Result<()> {
+        for batch in evaluation_batches(scope, examples, batch_size).iter() {
+            let batch = batch?;
+            truth.extend_from_slice(&batch.classes);
+            let (images, _) = batch.to_device(device);
+            let probability: Tensor<2> = softmax(model.logits(images, None), 1);
+            probabilities.extend(probability.into_data().iter::<f64>());
+        }
+        Ok(())
+    })?;
+    let k = examples.n_classes();
+    // The smallest probability that f32 softmax tells from zero bounds the loss.
+    let log_loss = |(row, &class): (&[f64], &usize)| -row[class].max(f64::from(f32::MIN_POSITIVE)).ln();
+    let loss = probabilities.chunks_exact(k).zip(&truth).map(log_loss).sum::<f64>() / truth.len() as f64;
+    Ok(Assessment { probabilities, truth, loss })
+}
+
+fn metric(metric: Metric, assessment: &Assessment, n_classes: usize) -> Result<f64> {
+    match metric {
+        Metric::Auc => {
+            let (scores, malignant) = binary(assessment);
+            Ok(roc_auc(&scores, &malignant)?)
+        }
+        Metric::BalancedAccuracy => {
+            let names: Vec<String> = (0..n_classes).map(|i| i.to_string()).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let matrix =
+                ConfusionMatrix::from_probabilities(&names, &assessment.truth, &assessment.probabilities)?;
+            Ok(matrix.balanced_accuracy())
+        }
+    }
+}
+
+/// Threshold with the largest sensitivity + specificity on the validation side.
+fn operating_point(assessment: &Assessment) -> Result<OperatingPoint> {
+    let (scores, malignant) = binary(assessment);
+    Ok(OperatingPoint::choose(OperatingRule::MaxYouden, &scores, &malignant)?)
+}
+
+fn binary(assessment: &Assessment) -> (Vec<f64>, Vec<bool>) {
+    let scores = assessment.probabilities.chunks_exact(2).map(|p| p[1]).collect();
+    (scores, assessment.truth.iter().map(|&class| class == 1).collect())
+}
+
+fn write_metrics(run: &Run, position: &Position) -> Result<()> {
+    let mut table =
+        String::from("stage,epoch,learning_rate,train_loss,validation_loss,validation_metric,pictures_per_s,best\n");
+    for row in &position.history {
+        table.push_str(&format!(
+            "{},{},{:e},{:.6},{:.6},{:.6},{:.1},{}\n",
+            row.stage,
+            row.epoch,
+            row.learning_rate,
+            row.train_loss,
+            row.validation_loss,
+            row.validation_metric,
+            row.pictures_per_s,
+            row.best
+        ));
+    }
+    Ok(write_atomically(&run.dir.join(METRICS_FILE), table.as_bytes())?)
+}

@@ -1,0 +1,96 @@
+//! VGG trunks: VGG16 and VGG19 (Simonyan & Zisserman 2015, arXiv 1409.1556, columns D and E),
+//! and the six-block VGG-like network with batch norm that the paper calls YaroslavNet, after
+//! the winner of the DREAM challenge.
+//!
+//! A block is a run of 3x3 convolutions with ReLU, then a 2x2 max pool.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+
+use crate::layers::{ConvNorm, ConvShape, max_pool};
+
+/// Convolutions with ReLU, then a 2x2 max pool.
+#[derive(Module, Debug)]
+pub struct VggBlock {
+    convs: Vec<ConvNorm>,
+}
+
+impl VggBlock {
+    /// `depth` 3x3 convolutions of `channels`, the paper's `512x1` notation.
+    pub fn new(c_in: usize, channels: usize, depth: usize, batch_norm: bool, device: &Device) -> Self {
+        let convs = (0..depth)
+            .map(|i| {
+                let c_in = if i == 0 { c_in } else { channels };
+                let shape = ConvShape { c_in, c_out: channels, kernel: 3, stride: 1 };
+                match batch_norm {
+                    true => ConvNorm::new(shape, device),
+                    false => ConvNorm::without_norm(shape, device),
+                }
+            })
+            .collect();
+        Self { convs }
+    }
+
+    /// # Shapes
+    /// `[n, c_in, h, w]` to `[n, channels, h / 2, w / 2]`.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let x = self.convs.iter().fold(x, |x, conv| conv.forward_relu(x));
+        max_pool(x, 2, 2, 0)
+    }
+
+    /// Channels out.
+    pub fn c_out(&self) -> usize {
+        self.convs.last().map_or(0, ConvNorm::c_out)
+    }
+}
+
+/// Channels and depth of each block of a VGG-like trunk.
+#[derive(Clone, Debug)]
+pub struct VggShape {
+    /// `(channels, convolutions)` of each block.
+    pub blocks: Vec<(usize, usize)>,
+    /// Channels of the input image.
+    pub c_in: usize,
+    /// Whether each convolution is followed by batch norm.
+    pub batch_norm: bool,
+}
+
+/// A run of [`VggBlock`]s; each halves the size.
+#[derive(Module, Debug)]
+pub struct Vgg {
+    blocks: Vec<VggBlock>,
+}
+
+impl Vgg {
+    /// Builds the trunk; weights are filled by [`init`](crate::init).
+    pub fn new(shape: &VggShape, device: &Device) -> Self {
+        let mut c_in = shape.c_in;
+        let blocks = shape
+            .blocks
+            .iter()
+            .map(|&(channels, depth)| {
+                let block = VggBlock::new(c_in, channels, depth, shape.batch_norm, device);
+                c_in = channels;
+                block
+            })
+            .collect();
+        Self { blocks }
+    }
+
+    /// # Shapes
+    /// `[n, c_in, h, w]` to `[n, c_out, h / 2^blocks, w / 2^blocks]`.
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<4> {
+        self.blocks.iter().fold(images, |x, block| block.forward(x))
+    }
+
+    /// Channels out.
+    pub fn c_out(&self) -> usize {
+        self.blocks.last().map_or(0, VggBlock::c_out)
+    }
+
+    /// The last block, which the second training stage unfreezes (paper 1.6: Keras layers 15
+    /// of VGG16 and 17 of VGG19 are where block 5 begins).
+    pub fn last_block(&self) -> Option<&VggBlock> {
+        self.blocks.last()
+    }
+}

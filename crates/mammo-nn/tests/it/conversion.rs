@@ -1,0 +1,121 @@
+//! Patch net to image net: the same trunk, at the same cells.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use mammo::seed::stream;
+use mammo_nn::image_classifier::{ImageClassifier, ImageClassifierConfig};
+use mammo_nn::init::initialise;
+use mammo_nn::patch_classifier::{PatchClassifier, PatchClassifierConfig};
+use mammo_nn::schedule::Classifier;
+use mammo_nn::top::TopConfig;
+use mammo_nn::trunk::{Family, TrunkConfig};
+use rand::RngExt;
+
+fn noise(h: usize, w: usize, device: &Device) -> Tensor<4> {
+    let mut rng = stream(1, "noise", 0);
+    let values: Vec<f32> = (0..h * w).map(|_| rng.random_range(-1.0..1.0)).collect();
+    Tensor::from_data(TensorData::new(values, [1, 1, h, w]), device)
+}
+
+/// A trunk, its stride, and how far (in cells) a patch's border reaches into its features.
+fn cases() -> [(TrunkConfig, usize); 3] {
+    let trunk = |family, stages| TrunkConfig { family, width: 0.125, stages: Some(stages), channels: 1 };
+    // Half the receptive field: ResNet18 with two stages sees 99 pixels, six cells of eight;
+    // ResNet50 with one stage 35 pixels, five cells of four; three VGG blocks 40, five of eight
+    // at most.
+    [(trunk(Family::Resnet18, 2), 7), (trunk(Family::Resnet50, 1), 5), (trunk(Family::Yaroslav, 3), 4)]
+}
+
+#[test]
+fn the_patch_trunk_slid_over_an_image_equals_the_image_trunk() {
+    let device = Device::flex();
+    for (trunk, border) in cases() {
+        let config = PatchClassifierConfig { trunk, n_classes: 5, dropout: 0.0 };
+        let patch = initialise(PatchClassifier::new(&config, &device).unwrap(), 4);
+        let (stride, side) = (trunk.stride(), 160);
+        let image = noise(256, 224, &device);
+        let whole = patch.trunk.forward(image.clone());
+        let cells = side / stride;
+        for (row, col) in [(0, 0), (32, 64), (96, 16)] {
+            let window = image.clone().slice([0..1, 0..1, row..row + side, col..col + side]);
+            let features = patch.trunk.forward(window);
+            let inner = border..cells - border;
+            let from_patch = features.slice([0..1, 0..features_channels(&patch), inner.clone(), inner.clone()]);
+            let (r, c) = (row / stride, col / stride);
+            let shifted = |o: usize| o + inner.start..o + inner.end;
+            let from_image = whole.clone().slice([0..1, 0..features_channels(&patch), shifted(r), shifted(c)]);
+            let worst: f32 = (from_patch - from_image.clone()).abs().max().into_scalar();
+            let scale: f32 = from_image.abs().max().into_scalar();
+            assert!(worst <= 1e-5 * scale, "{trunk:?} at ({row}, {col}): {worst} of {scale}");
+            assert!(scale > 0.0);
+        }
+    }
+}
+
+fn features_channels(patch: &PatchClassifier) -> usize {
+    patch.trunk.c_out()
+}
+
+fn image_config(trunk: TrunkConfig, top: TopConfig) -> ImageClassifierConfig {
+    ImageClassifierConfig { trunk, top, n_patch_classes: 5, input_px: [128, 96], dropout: 0.0 }
+}
+
+#[test]
+fn every_top_stands_on_every_trunk_and_keeps_the_patch_trunk() {
+    let device = Device::flex();
+    let tops = [
+        TopConfig::Average,
+        TopConfig::Residual { blocks: vec![[8, 8, 16], [8, 8, 16]], repeats: 2 },
+        TopConfig::Vgg { channels: vec![8, 8], depth: 1 },
+        TopConfig::HeatmapResidual { blocks: vec![[8, 8, 16]], repeats: 1 },
+        TopConfig::HeatmapFc { pool: 3, fc: vec![8, 4] },
+        TopConfig::Yaroslav { pool: 3, fc: vec![8, 4] },
+    ];
+    for (trunk, _) in cases() {
+        let config = PatchClassifierConfig { trunk, n_classes: 5, dropout: 0.0 };
+        let patch = initialise(PatchClassifier::new(&config, &device).unwrap(), 4);
+        for top in &tops {
+            let network = ImageClassifier::new(&image_config(trunk, top.clone()), &device).unwrap();
+            let network = initialise(network, 7).with_patch_classifier(patch.clone());
+            let image = noise(128, 96, &device);
+            assert_eq!(network.logits(image.clone(), None).dims(), [1, 2], "{top:?}");
+            let difference = network.trunk.forward(image.clone()) - patch.trunk.forward(image);
+            assert_eq!(difference.abs().max().into_scalar::<f32>(), 0.0);
+        }
+    }
+}
+
+#[test]
+fn a_heatmap_cell_is_the_patch_head_applied_to_that_cell() {
+    use burn::tensor::activation::softmax;
+    use mammo_nn::state::state_dict;
+    let device = Device::flex();
+    let (trunk, _) = cases()[0];
+    let config = PatchClassifierConfig { trunk, n_classes: 5, dropout: 0.0 };
+    let patch = initialise(PatchClassifier::new(&config, &device).unwrap(), 4);
+    let top = TopConfig::HeatmapFc { pool: 3, fc: vec![4] };
+    let network = ImageClassifier::new(&image_config(trunk, top), &device).unwrap();
+    let network = initialise(network, 7).with_patch_classifier(patch.clone());
+    let kernel = &state_dict(&network)["heatmap.conv.weight"];
+    let features = patch.trunk.forward(noise(128, 96, &device));
+    let channels = patch.trunk.c_out();
+    let cell: Tensor<2> = features.slice([0..1, 0..channels, 3..4, 2..3]).reshape([1, channels]);
+    let expected: Vec<f32> = softmax(patch.head.forward(cell.clone()), 1).into_data().to_vec().unwrap();
+    let cell: Vec<f32> = cell.into_data().to_vec().unwrap();
+    let logits: Vec<f32> = kernel
+        .values
+        .chunks_exact(channels)
+        .map(|weights| weights.iter().zip(&cell).map(|(w, x)| w * x).sum())
+        .collect();
+    let total: f32 = logits.iter().map(|l| l.exp()).sum();
+    for (logit, expected) in logits.iter().zip(expected) {
+        assert!((logit.exp() / total - expected).abs() < 1e-5);
+    }
+}
+
+#[test]
+fn an_image_size_that_the_stride_does_not_divide_is_refused() {
+    let (trunk, _) = cases()[0];
+    let config = ImageClassifierConfig { input_px: [130, 96], ..image_config(trunk, TopConfig::Average) };
+    let error = ImageClassifier::new(&config, &Device::flex()).unwrap_err().to_string();
+    assert!(error.contains("130x96") && error.contains("multiples of 8"), "{error}");
+}

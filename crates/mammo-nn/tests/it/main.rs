@@ -1,0 +1,9 @@
+//! Learning tests: do the networks learn, freeze, resume, convert and come back from disk?
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod conversion;
+mod freezing;
+mod learning;
+mod model_files;
+mod resuming;
+mod toy;

@@ -1,0 +1,79 @@
+//! Stop and resume gives what never stopping gives.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use mammo_nn::model_file;
+use mammo_nn::resume;
+use mammo_nn::schedule::{RateSchedule, Scope, TrainingConfig};
+use mammo_nn::state::StateDict;
+use mammo_nn::train::{MODEL_FILE, Outcome, train};
+use mammo_nn::trunk::Family;
+
+use crate::toy::{Recorder, Stripes, network, run, stage, training};
+
+fn config() -> TrainingConfig {
+    TrainingConfig {
+        schedule: RateSchedule::Plateau { patience: 1, factor: 0.5 },
+        ..training(vec![stage(Scope::Top, 2, 1e-3), stage(Scope::All, 2, 1e-3)])
+    }
+}
+
+fn train_until(dir: &Path, stop_after: Option<usize>) -> (Outcome, Recorder) {
+    let (config, device) = (config(), Device::flex());
+    let (training, validation) = (Stripes { n: 40, seed: 3 }, Stripes { n: 16, seed: 4 });
+    let mut recorder = Recorder { stop_after, ..Recorder::default() };
+    let run = run(&config, &device, dir);
+    let outcome = train(network(Family::Resnet18, 9), &training, &validation, &run, &mut recorder).unwrap();
+    (outcome, recorder)
+}
+
+fn weights(dir: &Path) -> StateDict {
+    model_file::load(&dir.join(MODEL_FILE)).unwrap().tensors
+}
+
+#[test]
+fn a_run_stopped_anywhere_and_resumed_equals_one_never_stopped() {
+    let whole = tempfile::tempdir().unwrap();
+    let (outcome, recorder) = train_until(whole.path(), None);
+    assert!(matches!(outcome, Outcome::Finished { .. }));
+    assert_eq!(recorder.losses.len(), 20, "four epochs of five steps");
+
+    // In the first epoch, on an epoch's last step, in the second stage.
+    for stop_after in [2, 5, 13] {
+        let dir = tempfile::tempdir().unwrap();
+        let (stopped, _) = train_until(dir.path(), Some(stop_after));
+        assert_eq!(stopped, Outcome::Interrupted, "after {stop_after} steps");
+        let (resumed, _) = train_until(dir.path(), None);
+        assert_eq!(resumed, outcome, "after {stop_after} steps");
+        assert_eq!(weights(dir.path()), weights(whole.path()), "after {stop_after} steps");
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_model() {
+    let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    train_until(a.path(), None);
+    train_until(b.path(), None);
+    assert_eq!(weights(a.path()), weights(b.path()));
+}
+
+#[test]
+fn a_damaged_or_foreign_resume_state_is_an_error_not_a_fresh_start() {
+    let dir = tempfile::tempdir().unwrap();
+    train_until(dir.path(), Some(2));
+    let path = dir.path().join(resume::FILE);
+    let whole = std::fs::read(&path).unwrap();
+    let resume_with = |digest: &str| {
+        let (config, device) = (config(), Device::flex());
+        let data = Stripes { n: 40, seed: 3 };
+        let mut run = run(&config, &device, dir.path());
+        run.digest = digest.into();
+        train(network(Family::Resnet18, 9), &data, &data, &run, &mut Recorder::default())
+    };
+    assert!(resume_with("another").unwrap_err().to_string().contains("another run"));
+    for length in [0, 100, whole.len() / 2, whole.len() - 1] {
+        std::fs::write(&path, &whole[..length]).unwrap();
+        assert!(resume_with("toy").unwrap_err().to_string().contains("damaged"), "{length} bytes");
+    }
+}

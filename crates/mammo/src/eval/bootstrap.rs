@@ -1,0 +1,301 @@
+//! Intervals by resampling patients, not images.
+//!
+//! The images of one woman share her breast, her density and often her lesion. Resampling
+//! single images would treat them as independent and give intervals that are too narrow, so
+//! whole patients are drawn (cluster bootstrap: Davison & Hinkley 1997, *Bootstrap Methods and
+//! their Application*, section 3.8; Rutter 2000, Acad. Radiol. 7:413–419, for ROC areas).
+
+use std::collections::{BTreeSet, HashMap};
+
+use rand::RngExt;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::proportion::check_level;
+use crate::seed::{Rng, stream};
+use crate::{Error, Result};
+
+/// How often a resample without a value is drawn anew before the interval is given up.
+const MAX_DRAWS: usize = 100;
+
+/// A statistic with the interval that its resamples span.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// The statistic of the sample itself.
+    pub estimate: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// Confidence level, such as 0.95.
+    pub level: f64,
+    /// Resamples behind the interval.
+    pub n_resamples: usize,
+    /// Resamples that had to be drawn anew because the statistic had no value in them, as with
+    /// no cancers drawn. When they are many, the sample is too small for the interval.
+    pub n_redrawn: usize,
+}
+
+/// How intervals are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BootstrapConfig {
+    /// Number of resamples, at least 100; 2,000 steady the ends of a 95 % interval.
+    pub n_resamples: usize,
+    /// Confidence level, such as 0.95.
+    pub level: f64,
+    /// Equal seeds draw equal patients, whatever the statistic and the number of threads.
+    pub seed: u64,
+}
+
+impl Default for BootstrapConfig {
+    fn default() -> Self {
+        Self { n_resamples: 2000, level: 0.95, seed: 0 }
+    }
+}
+
+/// Which patient each case belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Patients {
+    of_case: Vec<u32>,
+    n: usize,
+}
+
+impl Patients {
+    /// Numbers the patients of the cases, one identifier per case.
+    ///
+    /// The numbers follow the sorted identifiers, so that intervals do not depend on the order
+    /// in which a table lists its images.
+    pub fn from_ids<'a>(ids: impl IntoIterator<Item = &'a str>) -> Self {
+        let ids: Vec<&str> = ids.into_iter().collect();
+        let sorted: BTreeSet<&str> = ids.iter().copied().collect();
+        let numbers: HashMap<&str, u32> = sorted.into_iter().zip(0..).collect();
+        Self { of_case: ids.iter().map(|id| numbers[id]).collect(), n: numbers.len() }
+    }
+
+    /// The patient of every case.
+    pub fn of_case(&self) -> &[u32] {
+        &self.of_case
+    }
+
+    /// How many patients there are.
+    pub fn n(&self) -> usize {
+        self.n
+    }
+}
+
+/// Percentile intervals of one or more statistics under resampling of patients.
+///
+/// Each resample draws as many patients as there are, with replacement; all cases of a patient
+/// come along. Several statistics share their resamples, so that a difference can stand
+/// beside its two terms.
+///
+/// # Inputs
+/// - `statistics`: takes how often each patient was drawn (all ones for the sample itself).
+///
+/// # Randomness
+/// Resample `r` has the stream `("bootstrap", r)` of `config.seed`.
+///
+/// # Errors
+/// [`Error::Undefined`] when the sample itself has no value, when there are fewer than two
+/// patients, or when a resample stays without value after 100 draws; [`Error::Setting`] for
+/// an unusable `config`. Any other error of `statistics` is passed on.
+///
+/// # Example
+/// A mean with its interval; each of the three patients has one case.
+/// ```
+/// use mammo::eval::{BootstrapConfig, bootstrap};
+///
+/// let values = [1.0, 2.0, 6.0];
+/// let mean = |times: &[u32]| {
+///     let sum: f64 = times.iter().zip(values).map(|(&t, v)| f64::from(t) * v).sum();
+///     Ok([sum / f64::from(times.iter().sum::<u32>())])
+/// };
+/// let [interval] = bootstrap(3, &BootstrapConfig::default(), mean)?;
+/// assert_eq!((interval.estimate, interval.low, interval.high), (3.0, 1.0, 6.0));
+/// # Ok::<(), mammo::Error>(())
+/// ```
+pub fn bootstrap<const N: usize>(
+    n_patients: usize,
+    config: &BootstrapConfig,
+    statistics: impl Fn(&[u32]) -> Result<[f64; N]> + Sync,
+) -> Result<[Interval; N]> {
+    check_level(config.level)?;
+    if config.n_resamples < 100 {
+        return Err(Error::setting(
+            "n_resamples",
+            config.n_resamples.to_string(),
+            "at least 100; 2000 is usual",
+        ));
+    }
+    let estimates = statistics(&vec![1; n_patients])?;
+    if n_patients < 2 {
+        return Err(undefined("one patient alone says nothing about the spread among patients".into()));
+    }
+    let resamples: Vec<([f64; N], usize)> = (0..config.n_resamples)
+        .into_par_iter()
+        .map_init(
+            || vec![0; n_patients],
+            |times_drawn, resample| {
+                let mut rng = stream(config.seed, "bootstrap", resample as u64);
+                resample_until_defined(&mut rng, times_drawn, &statistics)
+            },
+        )
+        .collect::<Result<_>>()?;
+    let n_redrawn = resamples.iter().map(|(_, redrawn)| redrawn).sum();
+    Ok(std::array::from_fn(|s| {
+        let mut values: Vec<f64> = resamples.iter().map(|(values, _)| values[s]).collect();
+        values.sort_unstable_by(f64::total_cmp);
+        let tail = 0.5 * (1.0 - config.level);
+        Interval {
+            estimate: estimates[s],
+            low: quantile(&values, tail),
+            high: quantile(&values, 1.0 - tail),
+            level: config.level,
+            n_resamples: config.n_resamples,
+            n_redrawn,
+        }
+    }))
+}
+
+/// The statistics of one resample, and how many draws before it had no value.
+fn resample_until_defined<const N: usize>(
+    rng: &mut Rng,
+    times_drawn: &mut [u32],
+    statistics: &impl Fn(&[u32]) -> Result<[f64; N]>,
+) -> Result<([f64; N], usize)> {
+    let mut reason = String::new();
+    for redrawn in 0..MAX_DRAWS {
+        times_drawn.fill(0);
+        for _ in 0..times_drawn.len() {
+            times_drawn[rng.random_range(0..times_drawn.len())] += 1;
+        }
+        match statistics(times_drawn) {
+            Ok(values) => return Ok((values, redrawn)),
+            Err(Error::Undefined { reason: why, .. }) => reason = why,
+            Err(other) => return Err(other),
+        }
+    }
+    Err(undefined(format!("{MAX_DRAWS} resamples in a row had no value ({reason})")))
+}
+
+/// Quantile of ascending values, linear between neighbours (type 7 of Hyndman & Fan 1996).
+fn quantile(ascending: &[f64], share: f64) -> f64 {
+    let position = share * (ascending.len() - 1) as f64;
+    let (below, above) = (ascending[position.floor() as usize], ascending[position.ceil() as usize]);
+    below + position.fract() * (above - below)
+}
+
+fn undefined(reason: String) -> Error {
+    Error::Undefined { statistic: "bootstrap interval", reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_distr::{Distribution, StandardNormal};
+
+    use super::*;
+    use crate::eval::{RankedScores, roc_auc};
+
+    /// `n_patients` women with four images each; the images of a woman share most of their
+    /// score (correlation 0.8) and all of their truth. The true area is Φ(1/√2) = 0.760.
+    fn correlated_sample(item: u64, n_patients: usize) -> (Vec<f64>, Vec<bool>, Vec<String>) {
+        let mut rng = stream(2, "test correlated", item);
+        let mut normal = || -> f64 { StandardNormal.sample(&mut rng) };
+        let (mut scores, mut malignant, mut ids) = (vec![], vec![], vec![]);
+        for patient in 0..n_patients {
+            let (shared, cancer) = (normal(), patient % 2 == 0);
+            for _ in 0..4 {
+                let noise = 0.8_f64.sqrt() * shared + 0.2_f64.sqrt() * normal();
+                scores.push(f64::from(u8::from(cancer)) + noise);
+                malignant.push(cancer);
+                ids.push(format!("p{patient:03}"));
+            }
+        }
+        (scores, malignant, ids)
+    }
+
+    fn auc_interval(scores: &[f64], malignant: &[bool], patients: &Patients, n_resamples: usize) -> Interval {
+        let ranked = RankedScores::new(scores, malignant, patients.of_case()).unwrap();
+        let config = BootstrapConfig { n_resamples, ..Default::default() };
+        let auc = |times: &[u32]| Ok([ranked.auc(|patient| f64::from(times[patient as usize]))?]);
+        bootstrap(patients.n(), &config, auc).unwrap()[0]
+    }
+
+    fn each_image_alone(n: usize) -> Patients {
+        Patients { of_case: (0..n as u32).collect(), n }
+    }
+
+    #[test]
+    fn a_resample_by_weights_is_a_resample_of_repeated_rows() {
+        let (scores, malignant, ids) = correlated_sample(0, 30);
+        let patients = Patients::from_ids(ids.iter().map(String::as_str));
+        let interval = auc_interval(&scores, &malignant, &patients, 200);
+        let mut values: Vec<f64> = (0..200)
+            .map(|resample| {
+                let mut rng = stream(0, "bootstrap", resample);
+                let drawn: Vec<usize> = (0..30).map(|_| rng.random_range(0..30)).collect();
+                let rows: Vec<usize> = drawn.iter().flat_map(|&p| 4 * p..4 * p + 4).collect();
+                let scores: Vec<f64> = rows.iter().map(|&r| scores[r]).collect();
+                let malignant: Vec<bool> = rows.iter().map(|&r| malignant[r]).collect();
+                roc_auc(&scores, &malignant).unwrap()
+            })
+            .collect();
+        values.sort_by(f64::total_cmp);
+        assert_eq!((interval.low, interval.high), (quantile(&values, 0.025), quantile(&values, 0.975)));
+        assert_eq!(interval.estimate, roc_auc(&scores, &malignant).unwrap());
+    }
+
+    #[test]
+    fn patients_cover_the_truth_where_single_images_do_not() {
+        let truth = 0.5 * libm::erfc(-0.5);
+        let (mut covered, mut covered_by_images, mut wider) = (0, 0, 0);
+        let n_samples = 100;
+        for item in 0..n_samples {
+            let (scores, malignant, ids) = correlated_sample(item, 60);
+            let patients = Patients::from_ids(ids.iter().map(String::as_str));
+            let clustered = auc_interval(&scores, &malignant, &patients, 200);
+            let naive = auc_interval(&scores, &malignant, &each_image_alone(scores.len()), 200);
+            covered += u32::from((clustered.low..=clustered.high).contains(&truth));
+            covered_by_images += u32::from((naive.low..=naive.high).contains(&truth));
+            wider += u32::from(clustered.high - clustered.low > naive.high - naive.low);
+        }
+        assert!(covered >= 88, "{covered} of {n_samples} intervals by patient hold the truth");
+        assert!(covered_by_images <= 80, "{covered_by_images} of {n_samples} intervals by image do");
+        assert_eq!(wider, n_samples as u32);
+    }
+
+    #[test]
+    fn the_number_of_threads_does_not_show() {
+        let (scores, malignant, ids) = correlated_sample(1, 25);
+        let patients = Patients::from_ids(ids.iter().map(String::as_str));
+        let with_threads = |n| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap();
+            pool.install(|| auc_interval(&scores, &malignant, &patients, 300))
+        };
+        assert_eq!(with_threads(1), with_threads(5));
+    }
+
+    #[test]
+    fn resamples_without_cancer_are_drawn_anew_and_counted() {
+        let scores = [0.9, 0.2, 0.4, 0.3];
+        let interval = auc_interval(&scores, &[true, false, false, false], &each_image_alone(4), 1000);
+        // The only cancer is missed with probability (3/4)^4 and drawn alone with (1/4)^4, so a
+        // resample needs 0.47 redraws on average.
+        assert!((400..550).contains(&interval.n_redrawn), "{}", interval.n_redrawn);
+        assert_eq!((interval.low, interval.high), (1.0, 1.0));
+    }
+
+    #[test]
+    fn a_statistic_without_value_ends_with_a_reason() {
+        let config = BootstrapConfig::default();
+        let only_the_sample = |times: &[u32]| {
+            if times.iter().all(|&t| t == 1) { Ok([1.0]) } else { Err(undefined("never".into())) }
+        };
+        let error = bootstrap(20, &config, only_the_sample).unwrap_err().to_string();
+        assert!(error.contains("100 resamples in a row had no value (never)"), "{error}");
+        assert!(matches!(bootstrap(1, &config, |_| Ok([1.0])), Err(Error::Undefined { .. })));
+        let few = BootstrapConfig { n_resamples: 5, ..config };
+        assert!(matches!(bootstrap(9, &few, |_| Ok([1.0])), Err(Error::Setting { .. })));
+    }
+}

@@ -1,0 +1,56 @@
+//! From scores and truth to a result table.
+//!
+//! In: a table with one [`ScoreRow`] per image. Out: an [`Evaluation`] with areas under the
+//! ROC curve per image, breast and patient, each with an interval that respects that the
+//! images of one woman resemble each other; figures at an [`OperatingPoint`] chosen
+//! beforehand on validation data; or a [`PatchEvaluation`] for the patch classifier.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`scores`] | the score table, read and written |
+//! | [`aggregate`] | image → breast → patient |
+//! | [`roc`] | area and curve, exact with ties |
+//! | [`bootstrap`] | intervals by resampling patients |
+//! | [`delong`] | closed-form standard error of areas and of their difference |
+//! | [`proportion`] | Wilson intervals of sensitivities and the like |
+//! | [`operating_point`] | a threshold chosen on one set, applied to another |
+//! | [`calibration`] | Brier score, log loss |
+//! | [`confusion`] | several classes: confusion matrix, recalls, one-versus-rest areas |
+//! | [`report`], [`patch_report`] | everything of one score table, of one patch set |
+//! | [`comparison`] | two models on the same images |
+//! | [`figure`] | named figures as CSV and as a readable table |
+//!
+//! A statistic that the data do not define is an error or a stated reason, never 0.5, 0 or NaN.
+//! Everything works on slices; nothing here knows a tensor or an image.
+
+pub mod aggregate;
+pub mod bootstrap;
+pub mod calibration;
+pub mod comparison;
+pub mod confusion;
+pub mod delong;
+pub mod figure;
+mod normal;
+pub mod operating_point;
+pub mod patch_report;
+pub mod proportion;
+pub mod report;
+pub mod roc;
+pub mod scores;
+
+pub use aggregate::{Case, Pooling, by_breast, by_patient};
+pub use bootstrap::{BootstrapConfig, Interval, Patients, bootstrap};
+pub use calibration::{brier_score, log_loss};
+pub use comparison::{Comparison, compare_auc};
+pub use confusion::{ClassFigures, ConfusionMatrix, OneVersusRest, one_versus_rest_auc};
+pub use delong::{AucDifference, AucError, delong_auc, delong_difference};
+pub use figure::{Figure, Report};
+pub use operating_point::{OperatingPoint, OperatingResult, OperatingRule};
+pub use patch_report::{PatchEvaluation, evaluate_patches};
+pub use proportion::Proportion;
+pub use report::{EvalConfig, Evaluation, Measured, UnitFigures, evaluate_scores};
+pub use roc::{RankedScores, RocPoint, roc_auc, roc_auc_weighted, roc_curve};
+pub use scores::{ScoreRow, read_scores, write_scores};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,309 @@
+//! The receiver operating characteristic: area and curve, exact for the given scores.
+//!
+//! Throughout, a higher score means "more likely cancer".
+
+use crate::{Error, Result};
+
+/// Area under the ROC curve: the chance that a malignant case outscores a benign one.
+///
+/// Counts every malignant–benign pair, half for a tie: the Mann–Whitney form of the area
+/// (Hanley & McNeil 1982, Radiology 143:29–36). One sort makes it `O(n log n)`; there is no
+/// grid of thresholds, so the answer is exact.
+///
+/// # Inputs
+/// - `scores`: one per case, on any monotone scale, finite.
+/// - `malignant`: the truth of the same cases, in the same order.
+///
+/// # Errors
+/// [`Error::Undefined`] when a score is not finite, or when the sample holds no cancers or
+/// only cancers: a stand-in such as 0.5 would be averaged into an interval unnoticed.
+///
+/// # Panics
+/// When the slices differ in length.
+///
+/// # Example
+/// Four cases, one wrongly ordered pair out of four:
+/// ```
+/// use mammo::eval::roc_auc;
+///
+/// let scores = [0.9, 0.4, 0.6, 0.1];
+/// let malignant = [true, true, false, false];
+/// assert_eq!(roc_auc(&scores, &malignant)?, 0.75);
+/// # Ok::<(), mammo::Error>(())
+/// ```
+pub fn roc_auc(scores: &[f64], malignant: &[bool]) -> Result<f64> {
+    RankedScores::by_case(scores, malignant)?.auc(|_| 1.0)
+}
+
+/// [`roc_auc`] in which a case counts `weights[case]` times; weights need not be whole.
+///
+/// # Errors
+/// As [`roc_auc`], also when a class has no weight or a weight is negative or not finite.
+///
+/// # Panics
+/// When the slices differ in length.
+pub fn roc_auc_weighted(scores: &[f64], malignant: &[bool], weights: &[f64]) -> Result<f64> {
+    assert_eq!(scores.len(), weights.len(), "one weight per score");
+    if let Some(weight) = weights.iter().find(|w| !(w.is_finite() && **w >= 0.0)) {
+        return Err(undefined(format!(
+            "a case has weight {weight}; weights must be finite and not negative"
+        )));
+    }
+    RankedScores::by_case(scores, malignant)?.auc(|case| weights[case as usize])
+}
+
+/// Cases sorted by score once, so that the area under any reweighting costs a single pass.
+///
+/// This is what makes thousands of bootstrap resamples affordable: a resample only changes
+/// how often a patient counts, never the order of the scores.
+pub struct RankedScores {
+    ranked: Vec<RankedCase>,
+}
+
+/// One case in ascending order of score.
+struct RankedCase {
+    /// Whose weight applies: the index of a patient, or of the case itself.
+    unit: u32,
+    malignant: bool,
+    /// The next case has a higher score, or there is none.
+    ends_tie: bool,
+}
+
+impl RankedScores {
+    /// Ranks the cases; `units[case]` names whose weight a case takes, usually its patient's.
+    ///
+    /// # Errors
+    /// [`Error::Undefined`] when a score is not finite.
+    ///
+    /// # Panics
+    /// When the slices differ in length.
+    pub fn new(scores: &[f64], malignant: &[bool], units: &[u32]) -> Result<Self> {
+        assert_eq!(scores.len(), malignant.len(), "one truth per score");
+        assert_eq!(scores.len(), units.len(), "one unit per score");
+        check_finite(scores)?;
+        let order = ascending(scores);
+        let ranked = order.iter().enumerate().map(|(rank, &case)| RankedCase {
+            unit: units[case],
+            malignant: malignant[case],
+            ends_tie: order.get(rank + 1).is_none_or(|&next| scores[next] != scores[case]),
+        });
+        Ok(Self { ranked: ranked.collect() })
+    }
+
+    /// Ranks the cases with a weight for each case of its own.
+    fn by_case(scores: &[f64], malignant: &[bool]) -> Result<Self> {
+        Self::new(scores, malignant, &(0..scores.len() as u32).collect::<Vec<_>>())
+    }
+
+    /// The area when unit `u` counts `weight(u)` times. Exact for whole weights: all partial
+    /// sums are then multiples of one half, which `f64` holds without rounding up to 2⁵².
+    ///
+    /// # Errors
+    /// [`Error::Undefined`] when either class has no weight.
+    pub fn auc(&self, weight: impl Fn(u32) -> f64) -> Result<f64> {
+        let (mut malignant, mut benign, mut ordered_pairs) = (0.0, 0.0, 0.0);
+        let (mut tied_malignant, mut tied_benign) = (0.0, 0.0);
+        for case in &self.ranked {
+            let weight = weight(case.unit);
+            let as_malignant = if case.malignant { weight } else { 0.0 };
+            tied_malignant += as_malignant;
+            tied_benign += weight - as_malignant;
+            if case.ends_tie {
+                ordered_pairs += tied_malignant * (benign + 0.5 * tied_benign);
+                malignant += tied_malignant;
+                benign += tied_benign;
+                (tied_malignant, tied_benign) = (0.0, 0.0);
+            }
+        }
+        if malignant > 0.0 && benign > 0.0 {
+            Ok(ordered_pairs / (malignant * benign))
+        } else {
+            let present = if malignant > 0.0 { "only malignant" } else { "no malignant" };
+            Err(undefined(format!("{present} cases among {}; both classes are needed", self.ranked.len())))
+        }
+    }
+}
+
+/// A point of the ROC curve: what happens when every score of at least `threshold` is positive.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RocPoint {
+    /// An observed score; infinite for the first point, at which nothing is positive.
+    pub threshold: f64,
+    /// Malignant cases at or above the threshold.
+    pub true_positives: usize,
+    /// Benign cases at or above the threshold.
+    pub false_positives: usize,
+    /// `true_positives` over all malignant cases.
+    pub sensitivity: f64,
+    /// One less `false_positives` over all benign cases.
+    pub specificity: f64,
+}
+
+/// The ROC curve: one point per distinct score from the highest down, after the point at which
+/// nothing is positive. The trapezoids under it add up to [`roc_auc`].
+///
+/// # Errors
+/// As [`roc_auc`].
+///
+/// # Panics
+/// When the slices differ in length.
+pub fn roc_curve(scores: &[f64], malignant: &[bool]) -> Result<Vec<RocPoint>> {
+    assert_eq!(scores.len(), malignant.len(), "one truth per score");
+    check_finite(scores)?;
+    let n_malignant = malignant.iter().filter(|&&m| m).count();
+    let n_benign = malignant.len() - n_malignant;
+    if n_malignant == 0 || n_benign == 0 {
+        return Err(undefined(format!(
+            "{n_malignant} malignant and {n_benign} benign cases; both classes are needed"
+        )));
+    }
+    let point = |threshold, true_positives: usize, false_positives: usize| RocPoint {
+        threshold,
+        true_positives,
+        false_positives,
+        sensitivity: true_positives as f64 / n_malignant as f64,
+        specificity: (n_benign - false_positives) as f64 / n_benign as f64,
+    };
+    let mut curve = vec![point(f64::INFINITY, 0, 0)];
+    let (mut true_positives, mut false_positives) = (0, 0);
+    let descending: Vec<usize> = ascending(scores).into_iter().rev().collect();
+    for tie in descending.chunk_by(|&a, &b| scores[a] == scores[b]) {
+        let n_malignant_here = tie.iter().filter(|&&case| malignant[case]).count();
+        true_positives += n_malignant_here;
+        false_positives += tie.len() - n_malignant_here;
+        curve.push(point(scores[tie[0]], true_positives, false_positives));
+    }
+    Ok(curve)
+}
+
+/// Case indices in ascending order of score; the scores are finite.
+pub(super) fn ascending(scores: &[f64]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_unstable_by(|&a, &b| scores[a].total_cmp(&scores[b]));
+    order
+}
+
+/// Refuses scores that cannot be ranked.
+pub(super) fn check_finite(scores: &[f64]) -> Result<()> {
+    match scores.iter().position(|s| !s.is_finite()) {
+        Some(case) => Err(undefined(format!("score {} of case {case} is not finite", scores[case]))),
+        None => Ok(()),
+    }
+}
+
+fn undefined(reason: String) -> Error {
+    Error::Undefined { statistic: "area under the ROC curve", reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::RngExt;
+
+    use super::*;
+    use crate::seed::stream;
+
+    /// Coarse scores, so that ties abound, loosely tied to the truth.
+    fn sample(item: u64, n: usize) -> (Vec<f64>, Vec<bool>) {
+        let mut rng = stream(1, "test roc", item);
+        let malignant: Vec<bool> =
+            (0..n).map(|i| i < 2 && i == 0 || i >= 2 && rng.random_bool(0.3)).collect();
+        let scores = malignant.iter().map(|&m| f64::from(rng.random_range(0..12) + 4 * i32::from(m)) / 16.0);
+        (scores.collect(), malignant)
+    }
+
+    /// The definition, pair by pair.
+    fn auc_by_pairs(scores: &[f64], malignant: &[bool]) -> f64 {
+        let (mut ordered, mut pairs) = (0.0, 0.0);
+        for (a, _) in scores.iter().zip(malignant).filter(|(_, m)| **m) {
+            for (b, _) in scores.iter().zip(malignant).filter(|(_, m)| !**m) {
+                ordered += if a > b {
+                    1.0
+                } else if a == b {
+                    0.5
+                } else {
+                    0.0
+                };
+                pairs += 1.0;
+            }
+        }
+        ordered / pairs
+    }
+
+    #[test]
+    fn the_area_is_the_share_of_ordered_pairs() {
+        for item in 0..50 {
+            let (scores, malignant) = sample(item, 2 + item as usize * 3);
+            assert_eq!(roc_auc(&scores, &malignant).unwrap(), auc_by_pairs(&scores, &malignant));
+        }
+    }
+
+    #[test]
+    fn negated_scores_turn_the_area_around() {
+        let (scores, malignant) = sample(3, 200);
+        let negated: Vec<f64> = scores.iter().map(|s| -s).collect();
+        let sum = roc_auc(&scores, &malignant).unwrap() + roc_auc(&negated, &malignant).unwrap();
+        assert!((sum - 1.0).abs() < 1e-15, "{sum}");
+    }
+
+    #[test]
+    fn a_monotone_map_leaves_the_area_alone() {
+        let (scores, malignant) = sample(4, 200);
+        let mapped: Vec<f64> = scores.iter().map(|s| (3.0 * s).exp() - 7.0).collect();
+        assert_eq!(roc_auc(&scores, &malignant).unwrap(), roc_auc(&mapped, &malignant).unwrap());
+    }
+
+    #[test]
+    fn a_whole_weight_is_a_repeated_case() {
+        let (scores, malignant) = sample(5, 60);
+        let mut rng = stream(1, "test weights", 0);
+        let weights: Vec<usize> = (0..60).map(|_| rng.random_range(0..4)).collect();
+        let repeated = |case: usize| std::iter::repeat_n(case, weights[case]);
+        let cases: Vec<usize> = (0..60).flat_map(repeated).collect();
+        let expected = auc_by_pairs(
+            &cases.iter().map(|&c| scores[c]).collect::<Vec<_>>(),
+            &cases.iter().map(|&c| malignant[c]).collect::<Vec<_>>(),
+        );
+        let weights: Vec<f64> = weights.iter().map(|&w| w as f64).collect();
+        assert_eq!(roc_auc_weighted(&scores, &malignant, &weights).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_trapezoids_under_the_curve_add_up_to_the_area() {
+        let (scores, malignant) = sample(6, 300);
+        let curve = roc_curve(&scores, &malignant).unwrap();
+        let area: f64 = curve
+            .windows(2)
+            .map(|w| (w[0].specificity - w[1].specificity) * (w[0].sensitivity + w[1].sensitivity) / 2.0)
+            .sum();
+        assert!((area - roc_auc(&scores, &malignant).unwrap()).abs() < 1e-12);
+        let last = curve.last().unwrap();
+        assert_eq!((last.sensitivity, last.specificity), (1.0, 0.0));
+    }
+
+    #[test]
+    fn zeros_of_either_sign_are_a_tie() {
+        assert_eq!(roc_auc(&[0.0, -0.0], &[true, false]).unwrap(), 0.5);
+        assert_eq!(roc_curve(&[0.0, -0.0], &[true, false]).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn one_class_is_an_error_not_a_number() {
+        for malignant in [[true, true], [false, false]] {
+            let error = roc_auc(&[0.1, 0.2], &malignant).unwrap_err();
+            assert!(matches!(error, Error::Undefined { .. }), "{error}");
+            assert!(roc_curve(&[0.1, 0.2], &malignant).is_err());
+        }
+        assert!(roc_auc(&[], &[]).is_err());
+        assert!(roc_auc_weighted(&[0.1, 0.2], &[true, false], &[0.0, 1.0]).is_err());
+    }
+
+    #[test]
+    fn a_score_that_is_no_number_is_an_error() {
+        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert!(matches!(roc_auc(&[bad, 0.2], &[true, false]), Err(Error::Undefined { .. })));
+            assert!(matches!(roc_curve(&[0.2, bad], &[true, false]), Err(Error::Undefined { .. })));
+            assert!(roc_auc_weighted(&[0.1, 0.2], &[true, false], &[1.0, bad]).is_err());
+        }
+        assert!(roc_auc_weighted(&[0.1, 0.2], &[true, false], &[1.0, -1.0]).is_err());
+    }
+}
