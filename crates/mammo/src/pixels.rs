@@ -4,6 +4,7 @@
 //! 65535 the largest value that the container can hold (an 8-bit value is multiplied
 //! by 257). What the values mean is decided later, in [`preprocess`](crate::preprocess).
 
+use std::io::Cursor;
 use std::path::Path;
 
 use image::{ImageBuffer, ImageReader, Luma};
@@ -49,31 +50,50 @@ pub fn read_size(path: &Path) -> Result<(u32, u32)> {
     let reader = ImageReader::open(path)
         .and_then(ImageReader::with_guessed_format)
         .map_err(|e| Error::io(path, "open the image", e))?;
-    reader.into_dimensions().map_err(|e| unreadable(path, &e))
+    reader.into_dimensions().map_err(|e| unreadable(path, &e.to_string()))
 }
 
 /// Reads a PNG (8 or 16 bit), JPEG or TIFF as full-scale 16-bit grey. Colour is averaged
 /// by luminance.
 ///
 /// # Errors
-/// [`Error::Io`] when the file cannot be opened; [`Error::Image`] when it is truncated, no
-/// image, smaller than [`MIN_SIDE_PX`] or larger than [`MAX_PIXELS`].
+/// [`Error::Io`] when the file cannot be read; otherwise those of [`decode_gray`].
 pub fn read_gray(path: &Path) -> Result<GrayImage> {
-    let (width, height) = read_size(path)?;
+    let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read the image", e))?;
+    decode_gray(path, &bytes)
+}
+
+/// Decodes the content of an image file that is already in memory; `path` only names it in
+/// errors.
+///
+/// # Errors
+/// [`Error::Image`] when it is truncated, no image, smaller than [`MIN_SIDE_PX`] or larger
+/// than [`MAX_PIXELS`].
+pub fn decode_gray(path: &Path, bytes: &[u8]) -> Result<GrayImage> {
+    let (width, height) =
+        reader(path, bytes)?.into_dimensions().map_err(|e| unreadable(path, &e.to_string()))?;
+    check_size(path, width, height)?;
+    if jpeg_is_cut(bytes) {
+        return Err(unreadable(path, "the JPEG data stop before the end-of-image marker"));
+    }
+    let image = reader(path, bytes)?.decode().map_err(|e| unreadable(path, &e.to_string()))?;
+    Ok(GrayImage { width: width as usize, height: height as usize, pixels: image.into_luma16().into_raw() })
+}
+
+/// Whether an image of this size can be a mammogram.
+///
+/// # Errors
+/// [`Error::Image`] when it is smaller than [`MIN_SIDE_PX`] or larger than [`MAX_PIXELS`].
+pub fn check_size(path: &Path, width: u32, height: u32) -> Result<()> {
+    let found = || format!("{width}x{height} pixels");
     if width.min(height) < MIN_SIDE_PX {
         let expected = format!("at least {MIN_SIDE_PX} pixels on each side; is this a thumbnail?");
-        return Err(Error::image(path, format!("{width}x{height} pixels"), expected));
+        return Err(Error::image(path, found(), expected));
     }
     if u64::from(width) * u64::from(height) > MAX_PIXELS {
-        let expected = format!("at most {MAX_PIXELS} pixels in all");
-        return Err(Error::image(path, format!("{width}x{height} pixels"), expected));
+        return Err(Error::image(path, found(), format!("at most {MAX_PIXELS} pixels in all")));
     }
-    let image = ImageReader::open(path)
-        .and_then(ImageReader::with_guessed_format)
-        .map_err(|e| Error::io(path, "open the image", e))?
-        .decode()
-        .map_err(|e| unreadable(path, &e))?;
-    Ok(GrayImage { width: width as usize, height: height as usize, pixels: image.into_luma16().into_raw() })
+    Ok(())
 }
 
 /// Writes a 16-bit grey PNG under a temporary name, then renames it.
@@ -91,17 +111,66 @@ pub fn write_png16(path: &Path, image: &GrayImage) -> Result<()> {
                 )
             },
         )?;
-    let mut bytes = std::io::Cursor::new(Vec::new());
+    let mut bytes = Cursor::new(Vec::new());
     buffer
         .write_to(&mut bytes, image::ImageFormat::Png)
         .map_err(|e| Error::image(path, e.to_string(), "an image that PNG can hold"))?;
     write_atomically(path, bytes.get_ref())
 }
 
-fn unreadable(path: &Path, error: &image::ImageError) -> Error {
+fn reader<'a>(path: &Path, bytes: &'a [u8]) -> Result<ImageReader<Cursor<&'a [u8]>>> {
+    ImageReader::new(Cursor::new(bytes))
+        .with_guessed_format()
+        .map_err(|e| Error::io(path, "recognise the image format", e))
+}
+
+/// Whether `bytes` are a JPEG that stops inside its last scan.
+///
+/// The decoder paints the missing rows grey and reports success, so it cannot be asked. A
+/// start-of-scan marker (FF DA) with no end-of-image marker (FF D9) after it is the sign:
+/// inside a scan FF is always followed by 00 or a restart marker. An embedded thumbnail
+/// closes before the picture's own scan starts, so it hides nothing.
+fn jpeg_is_cut(bytes: &[u8]) -> bool {
+    let last = |marker: u8| bytes.windows(2).rposition(|pair| pair == [0xFF, marker]);
+    bytes.starts_with(&[0xFF, 0xD8]) && last(0xD9) < last(0xDA)
+}
+
+fn unreadable(path: &Path, reason: &str) -> Error {
     Error::image(
         path,
-        format!("cannot be decoded ({error})"),
+        format!("cannot be decoded ({reason})"),
         "a complete PNG, JPEG or TIFF image; copy it again",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(format: image::ImageFormat) -> Vec<u8> {
+        let noise = |x: u32, y: u32| Luma([(x * 37 + y * 91 + x * y) as u8]);
+        let mut bytes = Cursor::new(Vec::new());
+        image::GrayImage::from_fn(96, 80, noise).write_to(&mut bytes, format).unwrap();
+        bytes.into_inner()
+    }
+
+    #[test]
+    fn a_file_cut_short_is_an_error_in_every_format() {
+        for format in [image::ImageFormat::Jpeg, image::ImageFormat::Png, image::ImageFormat::Tiff] {
+            let bytes = encoded(format);
+            let whole = decode_gray(Path::new("whole"), &bytes).unwrap();
+            assert_eq!((whole.width, whole.height), (96, 80));
+            for percent in [30, 60, 95] {
+                let cut = &bytes[..bytes.len() * percent / 100];
+                assert!(decode_gray(Path::new("cut"), cut).is_err(), "{format:?} cut to {percent} %");
+            }
+        }
+    }
+
+    #[test]
+    fn eight_bits_become_full_scale_sixteen() {
+        let png = encoded(image::ImageFormat::Png);
+        let gray = decode_gray(Path::new("eight"), &png).unwrap();
+        assert_eq!(gray.row(0)[1], 37 * 257);
+    }
 }

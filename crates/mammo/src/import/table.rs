@@ -1,0 +1,141 @@
+//! Finds the columns of a table by name and reads its rows.
+
+use std::path::Path;
+
+use csv::{ByteRecord, StringRecord};
+use serde::Deserialize;
+
+use super::{Checked, Findings, RejectionReason, refuse};
+use crate::{Error, Result};
+
+/// A column: its name, other names under which it is found, and whether it must be there.
+pub(super) struct Column {
+    pub name: &'static str,
+    pub aliases: &'static [&'static str],
+    pub required: bool,
+}
+
+/// The column by which both tables name an image.
+pub(super) const FILE: Column = Column {
+    name: "file",
+    aliases: &["filename", "file_name", "image", "image_path", "path"],
+    required: true,
+};
+
+/// A table whose rows can be read as structs that name its [`Column`]s.
+pub(super) struct Table {
+    header: StringRecord,
+    rows: Vec<(u64, StringRecord)>,
+}
+
+impl Table {
+    /// Reads a comma-separated table. Rows that do not fit the header are rejected; columns
+    /// that nobody asked for are noted.
+    pub fn open(path: &Path, columns: &[Column], findings: &mut Findings) -> Result<Self> {
+        let file = std::fs::File::open(path).map_err(|e| Error::io(path, "open the table", e))?;
+        let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(file);
+        let found = reader.headers().map_err(|e| unreadable(path, e))?.clone();
+        let header = canonical_header(path, &found, columns)?;
+        let ignored: Vec<&str> = found
+            .iter()
+            .zip(&header)
+            .filter(|(_, name)| columns.iter().all(|column| column.name != *name))
+            .map(|(word, _)| word)
+            .collect();
+        let columns_ignored = format!("columns of {} ignored: {}", findings.table, ignored.join(", "));
+        findings.note(ignored.len(), columns_ignored);
+
+        let mut table = Self { header, rows: Vec::new() };
+        for record in reader.byte_records() {
+            let record = record.map_err(|e| unreadable(path, e))?;
+            let line = record.position().map_or(0, csv::Position::line);
+            let file = String::from_utf8_lossy(table.file_cell(&record)).into_owned();
+            match table.check(record) {
+                Ok(row) => table.rows.push((line, row)),
+                Err(refusal) => findings.reject(&file, line, refusal),
+            }
+        }
+        Ok(table)
+    }
+
+    /// Whether the header has the column.
+    pub fn has(&self, column: &str) -> bool {
+        self.header.iter().any(|name| name == column)
+    }
+
+    /// Every row with its line number; cells of absent columns are left to serde's default.
+    pub fn rows<'r, T: Deserialize<'r>>(&'r self, path: &Path) -> Result<Vec<(u64, T)>> {
+        let row = |(line, record): &'r (u64, StringRecord)| match record.deserialize(Some(&self.header)) {
+            Ok(cells) => Ok((*line, cells)),
+            Err(e) => Err(Error::table(path, Some(*line), e.to_string(), "a row that fits the header")),
+        };
+        self.rows.iter().map(row).collect()
+    }
+
+    /// The image that a row names, as far as its bytes tell.
+    fn file_cell<'r>(&self, record: &'r ByteRecord) -> &'r [u8] {
+        let cell = self.header.iter().position(|name| name == FILE.name).and_then(|at| record.get(at));
+        cell.unwrap_or_default()
+    }
+
+    /// The row as text if it fits the header.
+    fn check(&self, record: ByteRecord) -> Checked<StringRecord> {
+        if record.len() != self.header.len() {
+            let problem = format!("{} cells; expected {} as in the header", record.len(), self.header.len());
+            return refuse(RejectionReason::MalformedRow, problem);
+        }
+        StringRecord::from_byte_record(record).or_else(|e| {
+            refuse(RejectionReason::MalformedRow, format!("{e}; expected UTF-8, save the table anew"))
+        })
+    }
+}
+
+/// The header with every known column under its canonical name. The canonical name wins over
+/// an alias, an earlier alias over a later one.
+fn canonical_header(path: &Path, found: &StringRecord, columns: &[Column]) -> Result<StringRecord> {
+    let words: Vec<String> = found.iter().map(|word| word.to_lowercase().replace([' ', '-'], "_")).collect();
+    let mut header: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut missing = Vec::new();
+    for column in columns {
+        let names = || std::iter::once(&column.name).chain(column.aliases);
+        let Some(name) = names().find(|name| words.iter().any(|word| word == *name)) else {
+            if column.required {
+                let nearest = found.iter().zip(&words).filter_map(|(as_found, word)| {
+                    let distance = names().map(|name| strsim::damerau_levenshtein(word, name)).min()?;
+                    (distance <= column.name.len() / 2).then_some((distance, as_found))
+                });
+                let hint = nearest.min().map(|(_, word)| format!(" (did you mean '{word}'?)"));
+                missing.push(format!("'{}'{}", column.name, hint.unwrap_or_default()));
+            }
+            continue;
+        };
+        let places: Vec<usize> = (0..words.len()).filter(|&at| words[at] == *name).collect();
+        if places.len() > 1 {
+            let found = format!("column '{name}' stands {} times", places.len());
+            return Err(Error::table(path, Some(1), found, "each column once"));
+        }
+        header[places[0]] = column.name;
+    }
+    if missing.is_empty() {
+        return Ok(StringRecord::from(header));
+    }
+    let list = |required: bool| {
+        let names = columns.iter().filter(|column| column.required == required).map(|column| column.name);
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let columns_found = found.iter().collect::<Vec<_>>().join(", ");
+    Err(Error::table(
+        path,
+        Some(1),
+        format!("no column {}; the header has: {columns_found}", missing.join(", ")),
+        format!("a comma-separated table with {}; optional: {}", list(true), list(false)),
+    ))
+}
+
+fn unreadable(path: &Path, error: csv::Error) -> Error {
+    let line = error.position().map(csv::Position::line);
+    match error.into_kind() {
+        csv::ErrorKind::Io(e) => Error::io(path, "read the table", e),
+        kind => Error::table(path, line, format!("{kind:?}"), "a comma-separated table in UTF-8"),
+    }
+}
