@@ -59,14 +59,20 @@ pub fn run(args: &Args) -> Result<Done> {
     let out = args.out.clone().unwrap_or_else(|| args.manifest.with_file_name("split.json"));
     split.write(&out)?;
     println!("{}", out.display());
-    print_summary(&split, &manifest)?;
+    print_summary(&split, &manifest);
     Ok(Done::All)
 }
 
-fn print_summary(split: &Split, manifest: &Manifest) -> Result<()> {
-    println!("{:<12} {:>8} {:>8} {:>10}", "side", "patients", "images", "malignant");
-    for side in split.summary(manifest)? {
-        println!("{:<12} {:>8} {:>8} {:>10}", side.side, side.patients, side.images, side.malignant);
+fn print_summary(split: &Split, manifest: &Manifest) {
+    let summary = split.summary(manifest);
+    println!("{:<12} {:>8} {:>10} {:>8} {:>10}", "side", "patients", "malignant", "images", "malignant");
+    for side in summary.sides {
+        println!(
+            "{:<12} {:>8} {:>10} {:>8} {:>10}",
+            side.side, side.patients, side.malignant_patients, side.images, side.malignant_images
+        );
     }
-    Ok(())
+    if !summary.unlabelled_patients.is_empty() {
+        eprintln!("note: {} patients without any label stand on no side", summary.unlabelled_patients.len());
+    }
 }

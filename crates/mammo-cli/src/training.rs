@@ -1,16 +1,25 @@
 //! What `train patch`, `train image` and `transfer` share: data in, run record, loop, result.
 
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use mammo::augment::Augmentation;
 use mammo::manifest::Manifest;
 use mammo::record::Mammogram;
 use mammo::split::{Side, Split};
+use mammo_nn::device::Device;
+use mammo_nn::examples::WindowExamples;
+use mammo_nn::image_classifier::ImageClassifier;
 use mammo_nn::model_file::{ModelCard, Network, TrainingRecord};
-use mammo_nn::train::{MODEL_FILE, Outcome};
+use mammo_nn::schedule::TrainingConfig;
+use mammo_nn::train::{MODEL_FILE, Metric, Outcome, Run, train};
 use mammo_nn::{device, resume};
+use rand::seq::SliceRandom;
 
 use crate::config::RunConfig;
+use crate::inputs::prepare;
+use crate::progress::TrainingProgress;
 use crate::run_folder::{Machine, RunRecord, digest};
 use crate::{Done, progress};
 
@@ -108,7 +117,7 @@ impl RunSetup<'_> {
     }
 
     /// The device asked for.
-    pub fn burn_device(&self) -> Result<burn::tensor::Device> {
+    pub fn burn_device(&self) -> Result<Device> {
         Ok(device::by_name(self.device)?)
     }
 }
@@ -145,4 +154,93 @@ pub fn report(outcome: &Outcome, out: &Path, metric: &str) -> Done {
 /// Reads a model file, with a hint when there is none.
 pub fn read_model(path: &Path) -> Result<mammo_nn::model_file::ModelFile> {
     mammo_nn::model_file::load(path).with_context(|| "cannot start from this model")
+}
+
+/// A whole-image training: from patches, from scratch, or from another data set's model.
+pub struct ImageRun<'a> {
+    /// Data, configuration, folder.
+    pub setup: &'a RunSetup<'a>,
+    /// The network as data.
+    pub network: Network,
+    /// The network with its starting weights.
+    pub model: ImageClassifier,
+    /// Random changes of each training image.
+    pub augmentation: &'a Augmentation,
+    /// Stages, rates, batches.
+    pub training: &'a TrainingConfig,
+    /// Channels that the network reads.
+    pub channels: usize,
+    /// Train on so many patients only.
+    pub n_patients: Option<usize>,
+    /// Continue a stopped run.
+    pub resume: bool,
+}
+
+/// Trains a whole-image classifier on the training side, choosing on the validation side.
+pub fn train_images(image_run: &ImageRun) -> Result<Done> {
+    let setup = image_run.setup;
+    let (data, config) = (setup.data, setup.config);
+    let prepare_side =
+        |images| prepare(&data.cache_dir, &config.preprocessing, &data.manifest.root, images);
+    let mut images = data.side(Side::Train);
+    if let Some(n) = image_run.n_patients {
+        images = few_patients(images, n, config.seed)?;
+    }
+    let train_side = prepare_side(images)?;
+    let validation_side = prepare_side(data.side(Side::Validation))?;
+    let training = WindowExamples::images(
+        &train_side.cache,
+        &train_side.images,
+        image_run.channels,
+        image_run.augmentation.clone(),
+    );
+    let validation = WindowExamples::images(
+        &validation_side.cache,
+        &validation_side.images,
+        image_run.channels,
+        Augmentation::none(),
+    );
+    let [benign, malignant] = training.class_counts()[..] else { anyhow::bail!("two classes expected") };
+    eprintln!("{benign} benign and {malignant} malignant images to train on");
+    let device = setup.burn_device()?;
+    let classes = vec!["benign".to_string(), "malignant".to_string()];
+    let run = Run {
+        config: image_run.training,
+        seed: config.seed,
+        device: &device,
+        dir: setup.out,
+        metric: Metric::Auc,
+        digest: setup.digest(&image_run.network)?,
+        card: setup.card(image_run.network.clone(), classes, train_side.images.len()),
+        resume: image_run.resume,
+    };
+    let mut progress = TrainingProgress::new("training on whole images", "AUC");
+    let outcome = train(image_run.model.clone(), &training, &validation, &run, &mut progress)?;
+    drop(progress);
+    Ok(report(&outcome, setup.out, "AUC"))
+}
+
+/// The images of `n` patients drawn at random, half of them (at least one) with cancer.
+fn few_patients(images: Vec<&Mammogram>, n: usize, seed: u64) -> Result<Vec<&Mammogram>> {
+    let mut patients: BTreeMap<&str, bool> = BTreeMap::new();
+    for image in &images {
+        *patients.entry(&image.patient_id).or_default() |= image.malignant() == Some(true);
+    }
+    let mut pools: [Vec<&str>; 2] = Default::default();
+    patients.iter().for_each(|(patient, &malignant)| pools[usize::from(malignant)].push(patient));
+    let n_malignant = (n / 2).max(1).min(pools[1].len());
+    let n_benign = n.saturating_sub(n_malignant).min(pools[0].len());
+    if n_benign == 0 || n_malignant == 0 || n_benign + n_malignant < n {
+        anyhow::bail!(
+            "--patients {n}: the training side has {} patients with and {} without cancer; \
+             expected at least 2 patients, one of each, and no more than there are",
+            pools[1].len(),
+            pools[0].len()
+        );
+    }
+    let mut rng = mammo::seed::stream(seed, "few patients", 0);
+    pools.iter_mut().for_each(|pool| pool.shuffle(&mut rng));
+    let chosen: HashSet<&str> =
+        pools[0][..n_benign].iter().chain(&pools[1][..n_malignant]).copied().collect();
+    Ok(images.into_iter().filter(|image| chosen.contains(image.patient_id.as_str())).collect())
 }

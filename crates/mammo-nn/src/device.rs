@@ -1,6 +1,6 @@
 //! Where tensors live, by name, chosen at run time among what was compiled in.
 
-use burn::tensor::Device;
+pub use burn::tensor::Device;
 
 use crate::{Error, Result};
 

@@ -1,0 +1,105 @@
+//! `mammo train patch`: the patch classifier.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use mammo::augment::Augmentation;
+use mammo::split::Side;
+use mammo_nn::examples::WindowExamples;
+use mammo_nn::init::initialise;
+use mammo_nn::model_file::Network;
+use mammo_nn::patch_classifier::{PatchClassifier, PatchClassifierConfig};
+use mammo_nn::train::{Metric, Run, train};
+
+use crate::Done;
+use crate::config::RunConfig;
+use crate::inputs::{classes_present, draw_patches, prepare};
+use crate::progress::TrainingProgress;
+use crate::training::{Data, RunSetup, check_out, report};
+
+/// Train a patch classifier on lesion and background patches, in stages.
+///
+/// Inputs are prepared and patches drawn on the way, as the configuration says. The run folder
+/// gets model.safetensors (the best epoch), metrics.csv, run.json and a resume state: after
+/// Ctrl-C, the same command with --resume continues as if never stopped.
+///
+/// Example: mammo train patch data/film/manifest.json --config configs/demo.toml --out run/patch
+#[derive(clap::Args)]
+pub struct Args {
+    /// Manifest written by `mammo import`.
+    pub manifest: PathBuf,
+    /// Run configuration.
+    #[arg(long)]
+    pub config: PathBuf,
+    /// Split written by `mammo split` [default: split.json beside the manifest].
+    #[arg(long)]
+    pub split: Option<PathBuf>,
+    /// Run folder.
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Where to compute: cpu, or what this build was compiled with.
+    #[arg(long, default_value = "cpu")]
+    pub device: String,
+    /// Continue a stopped run.
+    #[arg(long)]
+    pub resume: bool,
+    /// Override a setting: section.key=value; may be given several times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// Runs the verb.
+pub fn run(args: &Args) -> Result<Done> {
+    let config = RunConfig::read(&args.config, &args.set)?;
+    check_out(&args.out, args.resume)?;
+    let split = args.split.clone().unwrap_or_else(|| args.manifest.with_file_name("split.json"));
+    let data = Data::read(&args.manifest, &split)?;
+    let section = &config.patch;
+    let setup = RunSetup {
+        config: &config,
+        training: serde_json::json!({ "patch": section, "sampling": config.sampling }),
+        data: &data,
+        started_from: None,
+        device: &args.device,
+        out: &args.out,
+    };
+    let device = setup.burn_device()?;
+    setup.begin()?;
+
+    let prepare_side =
+        |side| prepare(&data.cache_dir, &config.preprocessing, &data.manifest.root, data.side(side));
+    let (train_side, validation_side) = (prepare_side(Side::Train)?, prepare_side(Side::Validation)?);
+    let (train_patches, drawn) = draw_patches(&train_side, &data.manifest.root, &config.sampling)?;
+    let (validation_patches, _) = draw_patches(&validation_side, &data.manifest.root, &config.sampling)?;
+    eprint!("{drawn}");
+    let classes = classes_present(&train_patches);
+    if classes.len() < 2 {
+        bail!("{}: the training side yields patches of {} class(es); lesions are needed", args.manifest.display(), classes.len());
+    }
+
+    let examples = |side, patches, augmentation: &Augmentation| {
+        let (px, channels) = (config.sampling.patch_px, section.trunk.channels);
+        WindowExamples::patches(side, patches, &classes, px, channels, augmentation.clone())
+    };
+    let training = examples(&train_side.cache, &train_patches, &section.augmentation);
+    let validation = examples(&validation_side.cache, &validation_patches, &Augmentation::none());
+    let network =
+        PatchClassifierConfig { trunk: section.trunk, n_classes: classes.len(), dropout: section.dropout };
+    let model = initialise(PatchClassifier::new(&network, &device.clone().autodiff())?, config.seed);
+    let network = Network::Patch(network);
+    let names = classes.iter().map(ToString::to_string).collect();
+    let run = Run {
+        config: &section.training,
+        seed: config.seed,
+        device: &device,
+        dir: &args.out,
+        metric: Metric::BalancedAccuracy,
+        digest: setup.digest(&network)?,
+        card: setup.card(network, names, train_patches.len()),
+        resume: args.resume,
+    };
+    let mut progress = TrainingProgress::new("training on patches", "balanced accuracy");
+    let outcome = train(model, &training, &validation, &run, &mut progress)?;
+    drop(progress);
+    Ok(report(&outcome, &args.out, "balanced accuracy"))
+}
