@@ -37,8 +37,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let boxes: usize = lesions.values().map(Vec::len).sum();
     let count = |test: fn(&Cut) -> bool| checks.iter().flat_map(|c| &c.cuts).filter(|cut| test(cut)).count();
     println!("{} images, {boxes} lesion boxes", checks.len());
-    println!("crop:    centre outside {}, cut {}", count(|c| c.center_cropped), count(|c| c.cropped > TOLERATED));
-    println!("outline: centre outside {}, cut {}", count(|c| c.center_masked), count(|c| c.masked > TOLERATED));
+    println!(
+        "crop:    centre outside {}, cut {}",
+        count(|c| c.center_cropped),
+        count(|c| c.cropped > TOLERATED)
+    );
+    println!(
+        "outline: centre outside {}, cut {}",
+        count(|c| c.center_masked),
+        count(|c| c.masked > TOLERATED)
+    );
     let kept: f64 = checks.iter().map(|c| c.kept).sum::<f64>() / checks.len().max(1) as f64;
     println!("mean share of the image kept by the crop: {kept:.3}");
     for check in &checks {

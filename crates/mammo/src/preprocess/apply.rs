@@ -16,6 +16,10 @@ use crate::{Error, Result};
 pub struct Prepared {
     /// `height_px` x `width_px`, windowed to 0..=65535, dense tissue bright.
     pub image: GrayImage,
+    /// Columns of the stored image.
+    pub stored_width: usize,
+    /// Rows of the stored image.
+    pub stored_height: usize,
     /// Maps points of the stored image to points of the input.
     pub input_from_stored: Affine,
     /// Bounding box of the breast, in the input frame.
@@ -91,6 +95,8 @@ impl Preprocessing {
         let input_from_stored = placement.input_from_stored();
         Ok(Prepared {
             image: input,
+            stored_width: image.width,
+            stored_height: image.height,
             input_from_stored,
             breast: input_from_stored.apply_rect(&breast.bounds).intersection(&frame),
             breast_mask: thin_out(&tissue),
@@ -103,7 +109,8 @@ impl Preprocessing {
         let crop = match self.crop {
             Crop::None => all,
             Crop::Breast { margin_fraction } => {
-                let (dx, dy) = (breast.bounds.width * margin_fraction, breast.bounds.height * margin_fraction);
+                let (dx, dy) =
+                    (breast.bounds.width * margin_fraction, breast.bounds.height * margin_fraction);
                 let Rect { x, y, width, height } = breast.bounds;
                 Rect::new(x - dx, y - dy, width + 2.0 * dx, height + 2.0 * dy).intersection(&all)
             }

@@ -24,7 +24,7 @@ const MAX_EDGE_FRACTION: f64 = 0.06;
 const OPENING_PX: f32 = 4.0;
 
 /// How far the outline is moved outwards, in thumbnail pixels: skin and nipple are faint.
-const SKIN_PX: f32 = 4.0;
+const SKIN_PX: f32 = 6.0;
 
 /// Shares of the image that a breast can cover.
 const PLAUSIBLE_AREA: std::ops::RangeInclusive<f64> = 0.05..=0.95;
@@ -173,7 +173,8 @@ impl Thumbnail {
         let otsu = otsu(&histogram);
         let below = || (0..=otsu).zip(&histogram);
         let count: f64 = below().map(|(_, &n)| f64::from(n)).sum();
-        let background = below().map(|(level, &n)| f64::from(level) * f64::from(n)).sum::<f64>() / count.max(1.0);
+        let background =
+            below().map(|(level, &n)| f64::from(level) * f64::from(n)).sum::<f64>() / count.max(1.0);
         (background + 0.4 * (f64::from(otsu) - background)) as u8
     }
 
@@ -220,7 +221,11 @@ impl Thumbnail {
                 .map(|y| mask.row(y)[columns.clone()].iter().filter(|&&inside| inside).count())
                 .sum()
         };
-        if count(first..first + depth) >= count(last - depth..last) { ChestWall::Left } else { ChestWall::Right }
+        if count(first..first + depth) >= count(last - depth..last) {
+            ChestWall::Left
+        } else {
+            ChestWall::Right
+        }
     }
 }
 

@@ -167,7 +167,8 @@ mod tests {
     #[test]
     fn sums_equal_counting() {
         let (mask, sums) = (plus(), MaskSums::new(&plus()));
-        for (x, y, width, height) in [(0, 0, 4, 3), (1, 1, 1, 1), (-5, -5, 7, 7), (3, 0, 9, 9), (2, 1, 0, 0)] {
+        for (x, y, width, height) in [(0, 0, 4, 3), (1, 1, 1, 1), (-5, -5, 7, 7), (3, 0, 9, 9), (2, 1, 0, 0)]
+        {
             let counted = (0..mask.height as i64)
                 .flat_map(|row| (0..mask.width as i64).map(move |column| (column, row)))
                 .filter(|&(c, r)| c >= x && c < x + width && r >= y && r < y + height)

@@ -43,8 +43,7 @@ impl Envelope {
             let vertex = x as f32;
             let mut start = f32::NEG_INFINITY;
             while let Some(&(other, height, other_start)) = self.parabolas.last() {
-                let crossing =
-                    (base + vertex * vertex - height - other * other) / (2.0 * (vertex - other));
+                let crossing = (base + vertex * vertex - height - other * other) / (2.0 * (vertex - other));
                 if crossing > other_start {
                     start = crossing;
                     break;
@@ -192,7 +191,8 @@ mod tests {
                     let dy = (cell / 17) as f32 - (other / 17) as f32;
                     dx * dx + dy * dy
                 };
-                let nearest = (0..mask.cells.len()).filter(|&other| mask.cells[other] == target).map(distance);
+                let nearest =
+                    (0..mask.cells.len()).filter(|&other| mask.cells[other] == target).map(distance);
                 assert_eq!(fast[cell], nearest.fold(f32::INFINITY, f32::min), "cell {cell}, {target}");
             }
         }
