@@ -11,7 +11,7 @@ use mammo::eval::{
 use mammo::write::write_atomically;
 
 use crate::Done;
-use crate::predict::{is_patch_scores, read_patch_scores};
+use crate::patch_scores;
 use crate::training::read_model;
 
 /// Evaluate a score table: AUC with patient-clustered intervals, operating point, calibration.
@@ -49,11 +49,11 @@ pub struct Args {
 
 /// Runs the verb.
 pub fn run(args: &Args) -> Result<Done> {
-    if is_patch_scores(&args.scores)? {
+    if patch_scores::is_patch_scores(&args.scores)? {
         if args.model.is_some() || args.choose_on.is_some() || args.compare.is_some() {
             bail!("{}: holds patch scores, which have no operating point", args.scores.display());
         }
-        let table = read_patch_scores(&args.scores)?;
+        let table = patch_scores::read(&args.scores)?;
         let classes: Vec<&str> = table.classes.iter().map(String::as_str).collect();
         let evaluation = evaluate_patches(&classes, &table.truth, &table.probabilities)?;
         return publish(&evaluation, "evaluation", args.out.as_deref());

@@ -5,11 +5,13 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use mammo::cache::InputCache;
-use mammo::patch_sampling::{Patch, PatchClass, SamplingConfig, SamplingReport, sample};
+use mammo::patch_sampling::{Patch, PatchClass, PatchHeader, read_patches, sample_patches};
 use mammo::preprocess::Preprocessing;
 use mammo::record::Mammogram;
 
+use crate::config::RunConfig;
 use crate::progress;
+use crate::training::Data;
 
 /// A cache that holds the given images, and those of them that could be prepared.
 pub struct Prepared<'m> {
@@ -45,13 +47,44 @@ pub fn prepare<'m>(
     Ok(Prepared { cache, images, n_failed: failures.len() })
 }
 
-/// Draws patches from prepared images and reports what could not be placed.
-pub fn draw_patches(prepared: &Prepared, root: &Path, config: &SamplingConfig) -> Result<(Vec<Patch>, SamplingReport)> {
-    let bar = progress::bar("drawing patches", prepared.images.len() as u64);
+/// Patches of one side, drawn or read, with the header of their table.
+pub struct SidePatches {
+    /// What they were drawn under.
+    pub header: PatchHeader,
+    /// The patches.
+    pub patches: Vec<Patch>,
+}
+
+/// Draws patches from prepared images and says what could not be placed.
+pub fn draw_patches(prepared: &Prepared, data: &Data, config: &RunConfig) -> Result<SidePatches> {
     let images: Vec<Mammogram> = prepared.images.iter().map(|&image| image.clone()).collect();
-    let drawn = sample(&prepared.cache, root, &images, config, &progress::counter(&bar))?;
-    bar.finish_and_clear();
-    Ok(drawn)
+    let sampling = sample_patches(&images, &data.manifest.root, &prepared.cache, &config.sampling)?;
+    for (_, error) in &sampling.failures {
+        eprintln!("left out: {error}");
+    }
+    eprint!("{}", sampling.report);
+    Ok(SidePatches { header: patch_header(data, config), patches: sampling.patches })
+}
+
+/// Reads patches drawn by `mammo sample`; refuses those of other pixels or another data set.
+pub fn stored_patches(folder: &Path, data: &Data, config: &RunConfig) -> Result<SidePatches> {
+    let (header, patches) = read_patches(folder)?;
+    let expected = patch_header(data, config);
+    if header != expected {
+        bail!(
+            "{}: drawn under {header:?}, now {expected:?}; draw them again with `mammo sample`",
+            folder.display()
+        );
+    }
+    Ok(SidePatches { header, patches })
+}
+
+fn patch_header(data: &Data, config: &RunConfig) -> PatchHeader {
+    PatchHeader {
+        manifest_digest: data.manifest.digest(),
+        preprocessing_digest: config.preprocessing.pixel_digest(),
+        config: config.sampling.clone(),
+    }
 }
 
 /// The classes that occur among patches, in the paper's order.

@@ -8,6 +8,8 @@ mod demo;
 mod evaluate;
 mod import;
 mod inputs;
+mod loose_images;
+mod patch_scores;
 mod phantom;
 mod predict;
 mod progress;

@@ -13,7 +13,7 @@ use mammo_nn::train::{Metric, Run, train};
 
 use crate::Done;
 use crate::config::RunConfig;
-use crate::inputs::{classes_present, draw_patches, prepare};
+use crate::inputs::{classes_present, draw_patches, prepare, stored_patches};
 use crate::progress::TrainingProgress;
 use crate::training::{Data, RunSetup, check_out, report};
 
@@ -37,6 +37,9 @@ pub struct Args {
     /// Run folder.
     #[arg(long)]
     pub out: PathBuf,
+    /// Folder of patches drawn by `mammo sample`; drawn on the way by default.
+    #[arg(long)]
+    pub patches: Option<PathBuf>,
     /// Where to compute: cpu, or what this build was compiled with.
     #[arg(long, default_value = "cpu")]
     pub device: String,
@@ -69,9 +72,12 @@ pub fn run(args: &Args) -> Result<Done> {
     let prepare_side =
         |side| prepare(&data.cache_dir, &config.preprocessing, &data.manifest.root, data.side(side));
     let (train_side, validation_side) = (prepare_side(Side::Train)?, prepare_side(Side::Validation)?);
-    let (train_patches, drawn) = draw_patches(&train_side, &data.manifest.root, &config.sampling)?;
-    let (validation_patches, _) = draw_patches(&validation_side, &data.manifest.root, &config.sampling)?;
-    eprint!("{drawn}");
+    let patches = |side, prepared| match &args.patches {
+        Some(folder) => stored_patches(&folder.join(Side::to_string(&side)), &data, &config),
+        None => draw_patches(prepared, &data, &config),
+    };
+    let train_patches = patches(Side::Train, &train_side)?.patches;
+    let validation_patches = patches(Side::Validation, &validation_side)?.patches;
     let classes = classes_present(&train_patches);
     if classes.len() < 2 {
         bail!("{}: the training side yields patches of {} class(es); lesions are needed", args.manifest.display(), classes.len());

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::activation::softmax;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::image_classifier::ImageClassifier;
@@ -33,6 +33,7 @@ pub struct ImageModel {
     pub card: ModelCard,
     /// The model's name in score tables.
     pub digest: String,
+    device: Device,
 }
 
 impl ImageModel {
@@ -43,7 +44,7 @@ impl ImageModel {
     pub fn load(path: &Path, device: &Device) -> Result<Self> {
         let file = model_file::load(path)?;
         let network = image_classifier(path, &file, device)?.valid();
-        Ok(Self { network, card: file.card, digest: file.digest })
+        Ok(Self { network, card: file.card, digest: file.digest, device: device.clone() })
     }
 
     /// Probability of the malignant class.
@@ -65,6 +66,19 @@ impl ImageModel {
             sums.iter_mut().zip(malignant).for_each(|(sum, p)| *sum += p);
         }
         sums.iter().map(|sum| sum / flips.len() as f64).collect()
+    }
+
+    /// Probability of cancer in one prepared image.
+    ///
+    /// # Inputs
+    /// `pixels`: `height_px * width_px` values, as the card's preprocessing leaves them.
+    pub fn probability(&self, pixels: &[u16], tta: Tta) -> f64 {
+        let preprocessing = &self.card.preprocessing;
+        let normalise = preprocessing.normaliser();
+        let plane: Vec<f32> = pixels.iter().map(|&pixel| normalise.apply(f32::from(pixel))).collect();
+        let shape = [1, self.channels(), preprocessing.height_px, preprocessing.width_px];
+        let images = Tensor::from_data(TensorData::new(plane.repeat(self.channels()), shape), &self.device);
+        self.probabilities(images, tta)[0]
     }
 
     /// Channels that the network reads.

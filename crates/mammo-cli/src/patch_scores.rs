@@ -1,0 +1,116 @@
+//! Scores of patches: written by `predict --patches`, read by `evaluate`.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use mammo::augment::Augmentation;
+use mammo::manifest::Manifest;
+use mammo::patch_sampling::{PatchClass, read_patches};
+use mammo::split::Split;
+use mammo::write::write_atomically;
+use mammo_nn::batches::Examples;
+use mammo_nn::examples::WindowExamples;
+use mammo_nn::model_file::Network;
+use mammo_nn::predict::patch_classifier;
+use mammo_nn::train::assess;
+use mammo_nn::device;
+
+use crate::Done;
+use crate::inputs::prepare;
+use crate::predict::Args;
+use crate::training::read_model;
+
+/// Column that holds the true class; image score tables have none of that name.
+const CLASS: &str = "class";
+
+/// Patches a prediction looks at at once.
+const BATCH_SIZE: usize = 32;
+
+/// Class probabilities of patches with known classes.
+pub struct PatchScores {
+    /// Class names in the order of the probabilities.
+    pub classes: Vec<String>,
+    /// True class of each patch.
+    pub truth: Vec<usize>,
+    /// `n * classes`, row-major.
+    pub probabilities: Vec<f64>,
+}
+
+/// Scores the patches of one side with a patch model.
+pub fn run(args: &Args, folder: &Path) -> Result<Done> {
+    let ([manifest_path], [model_path], Some(side)) = (&args.images[..], &args.model[..], args.side) else {
+        bail!("--patches needs one manifest, one --model and --side");
+    };
+    let manifest = Manifest::read(manifest_path)?;
+    let split_path = args.split.clone().unwrap_or_else(|| manifest_path.with_file_name("split.json"));
+    let split = Split::read(&split_path)?;
+    split.verify(&manifest)?;
+    let file = read_model(model_path)?;
+    let Network::Patch(network) = &file.card.network else {
+        bail!("{}: a whole-image model; --patches needs one from `mammo train patch`", model_path.display());
+    };
+    let folder = folder.join(side.to_string());
+    let (header, patches) = read_patches(&folder)?;
+    if header.preprocessing_digest != file.card.preprocessing.pixel_digest() {
+        bail!(
+            "{}: drawn on pixels {}, the model needs {}; draw them again with its configuration",
+            folder.display(),
+            header.preprocessing_digest,
+            file.card.preprocessing.pixel_digest()
+        );
+    }
+    let classes: Vec<PatchClass> =
+        file.card.classes.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
+    let images = split.images(&manifest, side);
+    let cache_dir = manifest_path.with_file_name("cache");
+    let prepared = prepare(&cache_dir, &file.card.preprocessing, &manifest.root, images)?;
+    let examples = WindowExamples::patches(
+        &prepared.cache,
+        &patches,
+        &classes,
+        header.config.patch_px,
+        network.trunk.channels,
+        Augmentation::none(),
+    );
+    let device = device::by_name(&args.device)?;
+    let model = patch_classifier(model_path, &file, &device)?;
+    let assessment = assess(&model, &examples, BATCH_SIZE, &device)?;
+
+    let mut table = format!("{CLASS},{}\n", file.card.classes.join(","));
+    for (&truth, row) in assessment.truth.iter().zip(assessment.probabilities.chunks_exact(classes.len())) {
+        let row: Vec<String> = row.iter().map(f64::to_string).collect();
+        table.push_str(&format!("{},{}\n", file.card.classes[truth], row.join(",")));
+    }
+    match &args.out {
+        Some(path) => {
+            write_atomically(path, table.as_bytes())?;
+            println!("{}: {} patches scored", path.display(), examples.len());
+        }
+        None => print!("{table}"),
+    }
+    Ok(Done::All)
+}
+
+/// Whether a score table holds patches; decided by its header.
+pub fn is_patch_scores(path: &Path) -> Result<bool> {
+    let mut reader = csv::Reader::from_path(path).with_context(|| format!("{}", path.display()))?;
+    Ok(reader.headers()?.get(0) == Some(CLASS))
+}
+
+/// Reads a table written by [`run`].
+pub fn read(path: &Path) -> Result<PatchScores> {
+    let mut reader = csv::Reader::from_path(path).with_context(|| format!("{}", path.display()))?;
+    let classes: Vec<String> = reader.headers()?.iter().skip(1).map(str::to_string).collect();
+    let mut scores = PatchScores { classes, truth: Vec::new(), probabilities: Vec::new() };
+    for (line, record) in (2..).zip(reader.records()) {
+        let record = record.with_context(|| format!("{}", path.display()))?;
+        let place = || format!("{}, line {line}: expected a class name and its probabilities", path.display());
+        let name = record.get(0).unwrap_or_default();
+        let class = scores.classes.iter().position(|class| class == name).with_context(place)?;
+        scores.truth.push(class);
+        for value in record.iter().skip(1) {
+            scores.probabilities.push(value.parse().with_context(place)?);
+        }
+    }
+    Ok(scores)
+}

@@ -1,0 +1,183 @@
+//! `mammo predict`: images in, one probability each out.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use mammo::eval::scores::{ScoreRow, write_scores};
+use mammo::manifest::Manifest;
+use mammo::record::{Mammogram, Polarity};
+use mammo::split::{Side, Split};
+use mammo_nn::device;
+use mammo_nn::predict::{ImageModel, Tta};
+
+use crate::loose_images::find_images;
+use crate::{Done, patch_scores, progress};
+
+/// Score images: probability of cancer per image, as CSV.
+///
+/// IMAGES is a manifest, or image files and folders (PNG, JPEG, TIFF). Each model's own
+/// preprocessing is applied. Several models are averaged, and with --tta flips so are the four
+/// mirror images. A patch model scores patches drawn by `mammo sample` instead.
+///
+/// Examples:
+///   mammo predict scans/ --model run/image/model.safetensors
+///   mammo predict data/film/manifest.json --side test --model a.safetensors
+///                 --model b.safetensors --tta flips --out scores.csv
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Args {
+    /// A manifest (.json), or image files and folders.
+    #[arg(required = true)]
+    pub images: Vec<PathBuf>,
+    /// Model file; give several to average them.
+    #[arg(long, required = true)]
+    pub model: Vec<PathBuf>,
+    /// Only this side of the split.
+    #[arg(long)]
+    pub side: Option<Side>,
+    /// Split written by `mammo split` [default: split.json beside the manifest].
+    #[arg(long, requires = "side")]
+    pub split: Option<PathBuf>,
+    /// Test-time augmentation.
+    #[arg(long, value_enum, default_value_t = TtaArg::None)]
+    pub tta: TtaArg,
+    /// Folder of patches drawn by `mammo sample`, to score with a patch model.
+    #[arg(long, requires = "side")]
+    pub patches: Option<PathBuf>,
+    /// Score table to write [default: standard output].
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// Where to compute: cpu, or what this build was compiled with.
+    #[arg(long, default_value = "cpu")]
+    pub device: String,
+}
+
+/// [`Tta`] as a command-line word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum TtaArg {
+    /// The image as it is.
+    None,
+    /// Mean over the image and its three mirror images.
+    Flips,
+}
+
+impl TtaArg {
+    fn tta(self) -> (Tta, &'static str) {
+        match self {
+            Self::None => (Tta::None, "none"),
+            Self::Flips => (Tta::Flips, "flips"),
+        }
+    }
+}
+
+/// Runs the verb.
+pub fn run(args: &Args) -> Result<Done> {
+    progress::catch_ctrl_c();
+    if let Some(folder) = &args.patches {
+        return patch_scores::run(args, folder);
+    }
+    let scored = score(args)?;
+    match &args.out {
+        Some(path) => {
+            write_scores(path, &scored.rows)?;
+            println!("{}: {} images scored, {} rejected", path.display(), scored.rows.len(), scored.n_rejected);
+        }
+        None => print!("{}", mammo::eval::scores::to_csv(&scored.rows)?),
+    }
+    Ok(match (progress::stop_requested(), scored.n_rejected) {
+        (true, _) => Done::Interrupted,
+        (false, 0) => Done::All,
+        (false, _) => Done::WithRejections,
+    })
+}
+
+/// Scores of all images that could be read.
+pub struct Scored {
+    /// One row per image.
+    pub rows: Vec<ScoreRow>,
+    /// Images that could not be read, each reported.
+    pub n_rejected: usize,
+}
+
+/// Scores what the arguments name; stops early, keeping its rows, on Ctrl-C.
+pub fn score(args: &Args) -> Result<Scored> {
+    let device = device::by_name(&args.device)?;
+    let models =
+        args.model.iter().map(|path| ImageModel::load(path, &device)).collect::<Result<Vec<_>, _>>()?;
+    let (root, images) = images(args)?;
+    let (tta, tta_name) = args.tta.tta();
+    let name = models.iter().map(|m| m.digest.as_str()).collect::<Vec<_>>().join("+");
+    let mut digests: Vec<&str> = models.iter().map(|m| m.card.preprocessing_digest.as_str()).collect();
+    digests.dedup();
+    let preprocessing = digests.join("+");
+
+    let mut scored = Scored { rows: Vec::with_capacity(images.len()), n_rejected: 0 };
+    let bar = progress::bar("scoring", images.len() as u64);
+    for image in &images {
+        if progress::stop_requested() {
+            break;
+        }
+        let started = Instant::now();
+        match probability(&models, &root.join(&image.file), image.polarity, tta) {
+            Ok(probability) => scored.rows.push(ScoreRow {
+                file: image.file.clone(),
+                patient_id: image.patient_id.clone(),
+                laterality: image.laterality,
+                view: image.view,
+                label: image.pathology,
+                probability,
+                model: name.clone(),
+                preprocessing: preprocessing.clone(),
+                tta: tta_name.to_string(),
+                seconds: started.elapsed().as_secs_f64(),
+            }),
+            Err(error) => {
+                bar.suspend(|| eprintln!("rejected: {error:#}"));
+                scored.n_rejected += 1;
+            }
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    if scored.rows.is_empty() && !progress::stop_requested() {
+        bail!("none of {} images could be scored", images.len());
+    }
+    Ok(scored)
+}
+
+/// Mean probability over models, each with its own preprocessing.
+fn probability(models: &[ImageModel], path: &Path, polarity: Polarity, tta: Tta) -> Result<f64> {
+    let image = mammo::pixels::read_gray(path)?;
+    let mut sum = 0.0;
+    let mut prepared: Option<(&str, Vec<u16>)> = None;
+    for model in models {
+        let (digest, preprocessing) = (model.card.preprocessing_digest.as_str(), &model.card.preprocessing);
+        if prepared.as_ref().is_none_or(|(done, _)| *done != digest) {
+            prepared = Some((digest, preprocessing.apply(image.clone(), polarity)?.image.pixels));
+        }
+        if let Some((_, pixels)) = &prepared {
+            sum += model.probability(pixels, tta);
+        }
+    }
+    Ok(sum / models.len() as f64)
+}
+
+/// The images that the arguments name, and the folder that their files are relative to.
+fn images(args: &Args) -> Result<(PathBuf, Vec<Mammogram>)> {
+    let [manifest_path] = &args.images[..] else { return find_images(&args.images) };
+    if manifest_path.extension().is_none_or(|extension| extension != "json") {
+        return find_images(&args.images);
+    }
+    let manifest = Manifest::read(manifest_path)?;
+    let images = match args.side {
+        None => manifest.images.clone(),
+        Some(side) => {
+            let path = args.split.clone().unwrap_or_else(|| manifest_path.with_file_name("split.json"));
+            let split = Split::read(&path)?;
+            split.verify(&manifest)?;
+            split.images(&manifest, side).into_iter().cloned().collect()
+        }
+    };
+    Ok((manifest.root, images))
+}

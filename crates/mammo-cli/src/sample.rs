@@ -1,0 +1,70 @@
+//! `mammo sample`: patch sets.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use mammo::patch_sampling::{SamplingConfig, write_patches};
+use mammo::split::Side;
+
+use crate::Done;
+use crate::config::RunConfig;
+use crate::inputs::{draw_patches, prepare};
+use crate::training::Data;
+
+/// Draw patch sets (S1, S10, S30, any S<n>) from the lesions and backgrounds of each side.
+///
+/// `mammo train patch` draws the same patches on the way; this verb shows them. Patches are
+/// stored as coordinates in the prepared image, in OUT/train, OUT/validation and OUT/test.
+///
+/// Example: mammo sample data/film/manifest.json --config configs/demo.toml --out patches
+#[derive(clap::Args)]
+pub struct Args {
+    /// Manifest written by `mammo import`.
+    pub manifest: PathBuf,
+    /// Run configuration; [sampling] and [preprocessing] matter here.
+    #[arg(long)]
+    pub config: PathBuf,
+    /// Split written by `mammo split` [default: split.json beside the manifest].
+    #[arg(long)]
+    pub split: Option<PathBuf>,
+    /// Patch set by the paper's name, in place of the counts in the configuration.
+    #[arg(long, value_name = "S<n>")]
+    pub patch_set: Option<String>,
+    /// Folder to write.
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Override a setting: section.key=value; may be given several times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// Runs the verb.
+pub fn run(args: &Args) -> Result<Done> {
+    let mut config = RunConfig::read(&args.config, &args.set)?;
+    if let Some(name) = &args.patch_set {
+        let named: SamplingConfig = name.parse().context("--patch-set")?;
+        config.sampling = SamplingConfig {
+            placement: named.placement,
+            per_lesion: named.per_lesion,
+            background_per_image: named.background_per_image,
+            ..config.sampling
+        };
+    }
+    let split = args.split.clone().unwrap_or_else(|| args.manifest.with_file_name("split.json"));
+    let data = Data::read(&args.manifest, &split)?;
+    let mut n_failed = 0;
+    for side in Side::ALL {
+        let images = data.side(side);
+        if images.is_empty() {
+            continue;
+        }
+        eprintln!("{side}");
+        let prepared = prepare(&data.cache_dir, &config.preprocessing, &data.manifest.root, images)?;
+        let drawn = draw_patches(&prepared, &data, &config)?;
+        let folder = args.out.join(side.to_string());
+        write_patches(&folder, &drawn.header, &drawn.patches)?;
+        println!("{}: {} patches from {} images", folder.display(), drawn.patches.len(), prepared.images.len());
+        n_failed += prepared.n_failed;
+    }
+    Ok(if n_failed == 0 { Done::All } else { Done::WithRejections })
+}

@@ -1,0 +1,166 @@
+//! Annotated lesions, drawn in the frame of a network input.
+
+use std::path::Path;
+
+use super::InputFrame;
+use crate::geometry::Rect;
+use crate::pixels::{GrayImage, read_gray};
+use crate::preprocess::Mask;
+use crate::record::{Lesion, LesionShape};
+use crate::{Error, Result};
+
+/// What part of its box a lesion is taken to fill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LesionFill {
+    /// The inscribed ellipse: nearer to a mass, whose box has empty corners.
+    Ellipse,
+    /// The whole box, for comparison with detectors that know only boxes.
+    Rectangle,
+}
+
+/// A lesion as a [`Mask`] of the input's size: every pixel whose centre, taken back to the
+/// stored image, lies in the lesion.
+///
+/// `fill` concerns boxes only. A lesion smaller than a pixel keeps the pixel that holds its
+/// centre. Empty when the lesion lies outside the input.
+///
+/// # Errors
+/// [`Error::Setting`] when the frame cannot be inverted; for mask files [`Error::Io`] or
+/// [`Error::Image`], the latter also when mask and mammogram differ in size, which CBIS-DDSM
+/// is known for: such a mask marks the wrong tissue.
+pub fn lesion_mask(lesion: &Lesion, fill: LesionFill, frame: &InputFrame, root: &Path) -> Result<Mask> {
+    let marks = match &lesion.shape {
+        LesionShape::Mask { file, .. } => Some(read_marks(&root.join(file), frame)?),
+        LesionShape::Box(_) | LesionShape::Circle { .. } => None,
+    };
+    let inside = |x: f64, y: f64| match (&lesion.shape, &marks) {
+        (LesionShape::Box(rect), _) if fill == LesionFill::Ellipse => in_ellipse(rect, x, y),
+        (LesionShape::Box(rect), _) => in_rectangle(rect, x, y),
+        (LesionShape::Circle { .. }, _) => in_ellipse(&lesion_bounds(lesion), x, y),
+        (LesionShape::Mask { .. }, Some(marks)) => is_marked(marks, x, y),
+        (LesionShape::Mask { .. }, None) => false,
+    };
+    let stored_from_input = frame.input_from_stored.inverse().ok_or_else(|| {
+        Error::setting("input_from_stored", "a map that cannot be inverted", "a cache entry; build it again")
+    })?;
+    let bounds = frame.input_from_stored.apply_rect(&lesion_bounds(lesion));
+    let span = |low: f64, high: f64, length: usize| {
+        // The casts saturate, so what lies outside becomes an empty range.
+        (low.floor().max(0.0) as usize).min(length)..(high.ceil().max(0.0) as usize).min(length)
+    };
+    let mut mask = Mask::filled(frame.width, frame.height, false);
+    for row in span(bounds.y, bounds.bottom(), frame.height) {
+        for column in span(bounds.x, bounds.right(), frame.width) {
+            let (x, y) = stored_from_input.apply(column as f64 + 0.5, row as f64 + 0.5);
+            mask.cells[row * frame.width + column] = inside(x, y);
+        }
+    }
+    let (x, y) = bounds.center();
+    let contains_center = x >= 0.0 && y >= 0.0 && x < frame.width as f64 && y < frame.height as f64;
+    if contains_center && bounds.area() < 4.0 {
+        mask.cells[y as usize * frame.width + x as usize] = true;
+    }
+    Ok(mask)
+}
+
+/// Bounding box of a lesion, in stored pixels.
+fn lesion_bounds(lesion: &Lesion) -> Rect {
+    match lesion.shape {
+        LesionShape::Box(rect) | LesionShape::Mask { bounds: rect, .. } => rect,
+        LesionShape::Circle { cx, cy, radius } => {
+            Rect::new(cx - radius, cy - radius, 2.0 * radius, 2.0 * radius)
+        }
+    }
+}
+
+fn in_rectangle(rect: &Rect, x: f64, y: f64) -> bool {
+    x >= rect.x && x < rect.right() && y >= rect.y && y < rect.bottom()
+}
+
+fn in_ellipse(rect: &Rect, x: f64, y: f64) -> bool {
+    let (cx, cy) = rect.center();
+    let (dx, dy) = (2.0 * (x - cx) / rect.width, 2.0 * (y - cy) / rect.height);
+    dx * dx + dy * dy <= 1.0
+}
+
+fn is_marked(marks: &GrayImage, x: f64, y: f64) -> bool {
+    let all = Rect::new(0.0, 0.0, marks.width as f64, marks.height as f64);
+    in_rectangle(&all, x, y) && marks.row(y as usize)[x as usize] > 0
+}
+
+fn read_marks(path: &Path, frame: &InputFrame) -> Result<GrayImage> {
+    let marks = read_gray(path)?;
+    if (marks.width, marks.height) == (frame.stored_width, frame.stored_height) {
+        return Ok(marks);
+    }
+    let found = format!("a lesion mask of {}x{} pixels", marks.width, marks.height);
+    let expected = format!("{}x{}, the size of its mammogram", frame.stored_width, frame.stored_height);
+    Err(Error::image(path, found, expected))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::Affine;
+    use crate::record::{LesionKind, Pathology};
+
+    fn lesion(shape: LesionShape) -> Lesion {
+        Lesion { kind: LesionKind::Mass, pathology: Pathology::Benign, shape }
+    }
+
+    /// 200 x 100 stored pixels, mirrored, halved and moved.
+    fn frame() -> InputFrame {
+        let halved = Affine::scale(-0.5, 0.5).then(&Affine::translate(100.0, 10.0));
+        InputFrame {
+            stored_width: 200,
+            stored_height: 100,
+            width: 120,
+            height: 90,
+            input_from_stored: halved,
+        }
+    }
+
+    fn draw(shape: LesionShape, fill: LesionFill) -> Mask {
+        lesion_mask(&lesion(shape), fill, &frame(), Path::new(".")).unwrap()
+    }
+
+    #[test]
+    fn a_box_has_its_area_and_its_ellipse_has_a_quarter_of_pi_of_it() {
+        let shape = LesionShape::Box(Rect::new(20.0, 10.0, 80.0, 60.0));
+        let whole = draw(shape.clone(), LesionFill::Rectangle);
+        assert_eq!(whole.area(), 40 * 30);
+        assert_eq!(whole.bounds(), Some(Rect::new(50.0, 15.0, 40.0, 30.0)));
+        let ellipse = draw(shape, LesionFill::Ellipse).area() as f64;
+        assert!((ellipse / (40.0 * 30.0) - std::f64::consts::FRAC_PI_4).abs() < 0.01, "{ellipse}");
+    }
+
+    #[test]
+    fn a_circle_is_as_large_as_its_formula_says() {
+        let circle = LesionShape::Circle { cx: 100.0, cy: 50.0, radius: 30.0 };
+        let area = draw(circle, LesionFill::Ellipse).area() as f64;
+        assert!((area / (std::f64::consts::PI * 15.0 * 15.0) - 1.0).abs() < 0.02, "{area}");
+    }
+
+    #[test]
+    fn a_lesion_smaller_than_a_pixel_keeps_one_and_one_outside_has_none() {
+        let speck = |x: f64| LesionShape::Box(Rect::new(x, 50.0, 0.4, 0.4));
+        assert_eq!(draw(speck(60.0), LesionFill::Ellipse).area(), 1);
+        assert_eq!(draw(speck(900.0), LesionFill::Ellipse).area(), 0);
+    }
+
+    #[test]
+    fn a_mask_file_is_taken_through_the_map_and_must_fit_its_mammogram() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut marks = GrayImage::black(200, 100);
+        (20..60).for_each(|y| marks.pixels[y * 200 + 10..y * 200 + 40].fill(65535));
+        crate::pixels::write_png16(&folder.path().join("mask.png"), &marks).unwrap();
+        let bounds = Rect::new(10.0, 20.0, 30.0, 40.0);
+        let lesion = lesion(LesionShape::Mask { file: "mask.png".into(), bounds });
+        let drawn = lesion_mask(&lesion, LesionFill::Ellipse, &frame(), folder.path()).unwrap();
+        assert_eq!(drawn.bounds(), Some(Rect::new(80.0, 20.0, 15.0, 20.0)));
+        assert_eq!(drawn.area(), 15 * 20);
+        let other = InputFrame { stored_width: 230, ..frame() };
+        let error = lesion_mask(&lesion, LesionFill::Ellipse, &other, folder.path()).unwrap_err();
+        assert!(error.to_string().contains("200x100"), "{error}");
+    }
+}

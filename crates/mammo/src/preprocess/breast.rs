@@ -1,0 +1,261 @@
+//! Where the breast lies in a mammogram.
+//!
+//! Works on a thumbnail, because a breast outline needs no more detail and a label or a film
+//! edge is then a few pixels wide. Made for film scans (burnt-in labels, bright film edges,
+//! grey background) as well as for detectors. The pectoral muscle counts as breast.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::mask::Mask;
+use super::morphology::{Region, close, dilate, fill_holes, open, regions};
+use super::resample::{Resample, resample};
+use crate::geometry::Rect;
+use crate::pixels::GrayImage;
+
+/// Longer side of the thumbnail.
+const THUMBNAIL_PX: usize = 256;
+
+/// Deepest film edge, as a share of the image's side.
+const MAX_EDGE_FRACTION: f64 = 0.06;
+
+/// Half the width of the widest label stroke or film edge, in thumbnail pixels.
+const OPENING_PX: f32 = 4.0;
+
+/// How far the outline is moved outwards, in thumbnail pixels: skin and nipple are faint.
+const SKIN_PX: f32 = 6.0;
+
+/// Shares of the image that a breast can cover.
+const PLAUSIBLE_AREA: std::ops::RangeInclusive<f64> = 0.05..=0.95;
+
+/// The image side that the chest wall lies on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChestWall {
+    /// Column zero.
+    Left,
+    /// The last column.
+    Right,
+}
+
+/// Why the outline was not trusted and the whole image, less its film edges, taken instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BreastDoubt {
+    /// Less than a twentieth of the image was found.
+    TooSmall,
+    /// More than nineteen twentieths were found: no background to tell it from.
+    TooLarge,
+    /// Another region nearly as large was left over.
+    SecondRegion,
+}
+
+impl fmt::Display for BreastDoubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooSmall => "breast outline covers less than 5 % of the image; whole image used",
+            Self::TooLarge => "breast outline covers more than 95 % of the image; whole image used",
+            Self::SecondRegion => "two regions could be the breast; whole image used",
+        })
+    }
+}
+
+/// The breast in one image.
+pub(super) struct Breast {
+    /// Thumbnail of the outline, filled, grown by the skin line.
+    pub(super) mask: Mask,
+    /// Bounding box of the mask, in pixels of the image.
+    pub(super) bounds: Rect,
+    /// Where the chest wall lies.
+    pub(super) chest_wall: ChestWall,
+    /// Set when the outline was not trusted.
+    pub(super) doubt: Option<BreastDoubt>,
+}
+
+/// Finds the breast in an image whose dense tissue is bright.
+pub(super) fn find_breast(image: &GrayImage) -> Breast {
+    let thumbnail = Thumbnail::new(image);
+    let edges = thumbnail.film_edges();
+    let bright = thumbnail.above(thumbnail.threshold(&edges), &edges);
+    let found = regions(&open(&bright, OPENING_PX));
+    let (mut mask, mut doubt) = thumbnail.choose(&found, &edges);
+    let chest_wall = thumbnail.chest_wall(&mask, &edges);
+    let share = mask.area() as f64 / mask.cells.len() as f64;
+    if share < *PLAUSIBLE_AREA.start() {
+        doubt = Some(BreastDoubt::TooSmall);
+    } else if share > *PLAUSIBLE_AREA.end() {
+        doubt = Some(BreastDoubt::TooLarge);
+    }
+    mask = match doubt {
+        Some(_) => edges.interior(thumbnail.width, thumbnail.height),
+        None => {
+            let grown = dilate(&fill_holes(&close(&mask, OPENING_PX)), SKIN_PX);
+            edges.keep_interior(grown)
+        }
+    };
+    let bounds = mask.bounds().unwrap_or(Rect::new(0.0, 0.0, mask.width as f64, mask.height as f64));
+    let (sx, sy) = (image.width as f64 / mask.width as f64, image.height as f64 / mask.height as f64);
+    let bounds = Rect::new(bounds.x * sx, bounds.y * sy, bounds.width * sx, bounds.height * sy);
+    Breast { mask, bounds, chest_wall, doubt }
+}
+
+/// Rows and columns at the border that show film edge instead of film.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct FilmEdges {
+    left: usize,
+    top: usize,
+    right: usize,
+    bottom: usize,
+}
+
+impl FilmEdges {
+    fn contains(&self, x: usize, y: usize, width: usize, height: usize) -> bool {
+        x < self.left || y < self.top || x + self.right >= width || y + self.bottom >= height
+    }
+
+    fn interior(&self, width: usize, height: usize) -> Mask {
+        self.keep_interior(Mask::filled(width, height, true))
+    }
+
+    fn keep_interior(&self, mut mask: Mask) -> Mask {
+        for cell in 0..mask.cells.len() {
+            if self.contains(cell % mask.width, cell / mask.width, mask.width, mask.height) {
+                mask.cells[cell] = false;
+            }
+        }
+        mask
+    }
+}
+
+/// A small copy of the image on a square-root scale, 0 to 255 of its own largest value: film
+/// noise is even there, and faint skin stands well above the background.
+struct Thumbnail {
+    width: usize,
+    height: usize,
+    levels: Vec<u8>,
+}
+
+impl Thumbnail {
+    fn new(image: &GrayImage) -> Self {
+        let scale = image.width.max(image.height) as f64 / THUMBNAIL_PX as f64;
+        let side = |length: usize| ((length as f64 / scale).round() as usize).max(1);
+        let all = Rect::new(0.0, 0.0, image.width as f64, image.height as f64);
+        let small = resample(image, &all, side(image.width), side(image.height), Resample::Area);
+        let max = small.pixels.iter().copied().max().unwrap_or(0).max(1);
+        let level = |&v: &u16| (255.0 * (f32::from(v) / f32::from(max)).sqrt()) as u8;
+        Self { width: small.width, height: small.height, levels: small.pixels.iter().map(level).collect() }
+    }
+
+    /// A line along the border counts as film edge while it is dark or saturated nearly throughout.
+    fn film_edges(&self) -> FilmEdges {
+        let column = |x: usize| (0..self.height).map(move |y| self.levels[y * self.width + x]);
+        let row = |y: usize| self.levels[y * self.width..(y + 1) * self.width].iter().copied();
+        let most = |length: usize| (length as f64 * MAX_EDGE_FRACTION) as usize;
+        let (wide, high) = (most(self.width), most(self.height));
+        FilmEdges {
+            left: edge_depth((0..wide).map(|x| column(x).collect())),
+            right: edge_depth((0..wide).map(|x| column(self.width - 1 - x).collect())),
+            top: edge_depth((0..high).map(|y| row(y).collect())),
+            bottom: edge_depth((0..high).map(|y| row(self.height - 1 - y).collect())),
+        }
+    }
+
+    /// Between the background's mean and Otsu's threshold (IEEE Trans. SMC 9:62-66, 1979), nearer
+    /// the background: Otsu's own would cut fatty tissue near the skin.
+    fn threshold(&self, edges: &FilmEdges) -> u8 {
+        let mut histogram = [0_u32; 256];
+        for (cell, &level) in self.levels.iter().enumerate() {
+            if !edges.contains(cell % self.width, cell / self.width, self.width, self.height) {
+                histogram[usize::from(level)] += 1;
+            }
+        }
+        let otsu = otsu(&histogram);
+        let below = || (0..=otsu).zip(&histogram);
+        let count: f64 = below().map(|(_, &n)| f64::from(n)).sum();
+        let background =
+            below().map(|(level, &n)| f64::from(level) * f64::from(n)).sum::<f64>() / count.max(1.0);
+        (background + 0.4 * (f64::from(otsu) - background)) as u8
+    }
+
+    fn above(&self, threshold: u8, edges: &FilmEdges) -> Mask {
+        let cells = self.levels.iter().map(|&level| level > threshold).collect();
+        edges.keep_interior(Mask { width: self.width, height: self.height, cells })
+    }
+
+    /// The breast among the bright regions: the largest, where touching a side counts as half
+    /// as large again, joined by the parts of at least a tenth of its size at the same chest wall.
+    fn choose(&self, found: &[Region], edges: &FilmEdges) -> (Mask, Option<BreastDoubt>) {
+        let contact = |region: &Region| {
+            let touches = |&cell: &usize| {
+                let x = cell % self.width;
+                x <= edges.left + 2 || x + edges.right + 3 >= self.width
+            };
+            region.cells.iter().any(touches)
+        };
+        let score = |region: &Region| region.cells.len() * if contact(region) { 3 } else { 2 };
+        let Some(main) = found.iter().max_by_key(|region| score(region)) else {
+            return (Mask::filled(self.width, self.height, false), Some(BreastDoubt::TooSmall));
+        };
+        let mut mask = main.to_mask(self.width, self.height);
+        let wall = self.chest_wall(&mask, edges);
+        let mut doubt = None;
+        for other in found.iter().filter(|other| !std::ptr::eq(*other, main)) {
+            let part = other.to_mask(self.width, self.height);
+            let large = |share: f64| other.cells.len() as f64 > share * main.cells.len() as f64;
+            if large(0.1) && contact(other) && self.chest_wall(&part, edges) == wall {
+                mask.join(&part);
+            } else if large(0.5) {
+                doubt = Some(BreastDoubt::SecondRegion);
+            }
+        }
+        (mask, doubt)
+    }
+
+    /// The side with the longer contact, counted in cells of the outermost tenth.
+    fn chest_wall(&self, mask: &Mask, edges: &FilmEdges) -> ChestWall {
+        let depth = (self.width / 10).max(1);
+        let (first, last) = (edges.left, self.width - edges.right);
+        let count = |columns: std::ops::Range<usize>| -> usize {
+            (0..self.height)
+                .map(|y| mask.row(y)[columns.clone()].iter().filter(|&&inside| inside).count())
+                .sum()
+        };
+        if count(first..first + depth) >= count(last - depth..last) {
+            ChestWall::Left
+        } else {
+            ChestWall::Right
+        }
+    }
+}
+
+/// Number of lines, from the border inwards, that are film edge.
+fn edge_depth(lines: impl Iterator<Item = Vec<u8>>) -> usize {
+    let is_edge = |line: &Vec<u8>| {
+        let share = |test: fn(u8) -> bool| {
+            line.iter().filter(|&&level| test(level)).count() as f64 / line.len() as f64
+        };
+        share(|level| level < 24) > 0.97 || share(|level| level > 240) > 0.85
+    };
+    lines.take_while(is_edge).count()
+}
+
+/// The level that parts the histogram into two classes with the largest variance between them.
+fn otsu(histogram: &[u32; 256]) -> u8 {
+    let total: f64 = histogram.iter().map(|&n| f64::from(n)).sum();
+    let sum: f64 = (0..).zip(histogram).map(|(level, &n)| f64::from(level) * f64::from(n)).sum();
+    let (mut below, mut sum_below, mut best) = (0.0, 0.0, (0_u8, -1.0));
+    for (level, &n) in (0..=255_u8).zip(histogram) {
+        below += f64::from(n);
+        sum_below += f64::from(level) * f64::from(n);
+        let above = total - below;
+        if below > 0.0 && above > 0.0 {
+            let difference = sum_below / below - (sum - sum_below) / above;
+            let variance = below * above * difference * difference;
+            if variance > best.1 {
+                best = (level, variance);
+            }
+        }
+    }
+    best.0
+}
