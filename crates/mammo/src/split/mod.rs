@@ -2,7 +2,7 @@
 //!
 //! In: a [`Manifest`]. Out: a [`Split`], a file of its own that names the manifest by digest.
 //! A patient's images never stand on two sides: two views of one breast show the same
-//! lesion, and a network that learned one would be tested on what it has seen. [`deal`] makes
+//! lesion, and a network that learned one would be tested on what it has seen. `deal` makes
 //! splits; this file stores, checks and applies them, whoever made them.
 
 use std::collections::btree_map::{BTreeMap, Entry};
