@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Result, bail};
-use mammo::eval::scores::{ScoreRow, write_scores};
+use mammo::eval::scores::{ScoreRow, print_scores, write_scores};
 use mammo::manifest::Manifest;
 use mammo::record::{Mammogram, Polarity};
 use mammo::split::{Side, Split};
@@ -83,7 +83,7 @@ pub fn run(args: &Args) -> Result<Done> {
             write_scores(path, &scored.rows)?;
             println!("{}: {} images scored, {} rejected", path.display(), scored.rows.len(), scored.n_rejected);
         }
-        None => print!("{}", mammo::eval::scores::to_csv(&scored.rows)?),
+        None => print_scores(&scored.rows)?,
     }
     Ok(match (progress::stop_requested(), scored.n_rejected) {
         (true, _) => Done::Interrupted,

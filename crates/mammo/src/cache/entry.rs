@@ -100,39 +100,59 @@ impl Entry {
     }
 }
 
-/// A prepared input whose pixels are mapped from the disk, not copied.
+/// The pixels of a prepared input, mapped from the disk, not copied.
 #[derive(Debug)]
-pub struct CachedInput {
+pub struct CachedPixels {
     map: Mmap,
-    entry: Entry,
+    width: usize,
+    height: usize,
 }
 
-impl CachedInput {
-    /// Maps a pixel file after checking its size against its description.
-    pub(super) fn map(path: &Path, entry: Entry) -> Result<Self> {
+impl CachedPixels {
+    /// Maps a pixel file after checking its size.
+    pub(super) fn map(path: &Path, width: usize, height: usize) -> Result<Self> {
         let file = File::open(path).map_err(|error| Error::io(path, "open the cached input", error))?;
         // SAFETY: a map is sound while nobody changes or shortens the file under it. Files of
         // the cache are never written in place: `write_atomically` renames a new file over the
         // old one, whose pages stay as they are for as long as they are mapped.
         let map =
             unsafe { Mmap::map(&file) }.map_err(|error| Error::io(path, "map the cached input", error))?;
-        let expected = 2 * entry.frame.width * entry.frame.height;
+        let expected = 2 * width * height;
         if map.len() != expected {
             let found = format!("{} bytes", map.len());
             return Err(Error::image(path, found, format!("{expected} bytes; build the cache again")));
         }
-        Ok(Self { map, entry })
+        Ok(Self { map, width, height })
+    }
+
+    /// `width * height` pixels, row-major, windowed to 0..=65535, with their size.
+    pub fn view(&self) -> InputView<'_> {
+        // A map starts at a page, and its length was checked to be even.
+        InputView { pixels: bytemuck::cast_slice(&self.map), width: self.width, height: self.height }
+    }
+}
+
+/// A prepared input: its pixels and their description.
+#[derive(Debug)]
+pub struct CachedInput {
+    pixels: CachedPixels,
+    entry: Entry,
+}
+
+impl CachedInput {
+    pub(super) fn map(path: &Path, entry: Entry) -> Result<Self> {
+        let pixels = CachedPixels::map(path, entry.frame.width, entry.frame.height)?;
+        Ok(Self { pixels, entry })
     }
 
     /// `width * height` pixels, row-major, windowed to 0..=65535.
     pub fn pixels(&self) -> &[u16] {
-        // A map starts at a page, and its length was checked to be even.
-        bytemuck::cast_slice(&self.map)
+        self.view().pixels
     }
 
     /// The pixels with their size.
     pub fn view(&self) -> InputView<'_> {
-        InputView { pixels: self.pixels(), width: self.width(), height: self.height() }
+        self.pixels.view()
     }
 
     /// Columns.

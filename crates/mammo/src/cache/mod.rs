@@ -10,7 +10,7 @@
 mod entry;
 mod lesions;
 
-pub use entry::{CachedInput, InputFrame, InputView};
+pub use entry::{CachedInput, CachedPixels, InputFrame, InputView};
 pub use lesions::{LesionFill, lesion_mask};
 
 use std::fs;
@@ -76,6 +76,16 @@ impl InputCache {
         let (description, pixels) = self.paths(file);
         let entry = self.entry(&description)?;
         CachedInput::map(&pixels, entry)
+    }
+
+    /// The pixels of one prepared input, without its description: what a training loop reads
+    /// thousands of times.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it was never built, [`Error::Image`] when its size is wrong.
+    pub fn pixels(&self, file: &str) -> Result<CachedPixels> {
+        let (_, pixels) = self.paths(file);
+        CachedPixels::map(&pixels, self.preprocessing.width_px, self.preprocessing.height_px)
     }
 
     /// The settings of all inputs in here.

@@ -3,6 +3,7 @@
 //! Written when images are scored, read when scores are evaluated, and the place to bring in
 //! scores of any other system for comparison.
 
+use std::io::Write;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -82,12 +83,25 @@ pub fn read_scores(path: &Path) -> Result<Vec<ScoreRow>> {
 /// # Errors
 /// [`Error::Io`] when the disk refuses.
 pub fn write_scores(path: &Path, rows: &[ScoreRow]) -> Result<()> {
+    write_atomically(path, &csv_bytes(path, rows)?)
+}
+
+/// Prints a score table with a header to standard output.
+///
+/// # Errors
+/// [`Error::Io`] when nobody reads on.
+pub fn print_scores(rows: &[ScoreRow]) -> Result<()> {
+    let stdout = Path::new("standard output");
+    let bytes = csv_bytes(stdout, rows)?;
+    std::io::stdout().write_all(&bytes).map_err(|e| Error::io(stdout, "write the score table", e))
+}
+
+fn csv_bytes(path: &Path, rows: &[ScoreRow]) -> Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(vec![]);
     for row in rows {
         writer.serialize(row).map_err(|e| unreadable(path, &e))?;
     }
-    let bytes = writer.into_inner().map_err(|e| Error::io(path, "write the score table", e.into_error()))?;
-    write_atomically(path, &bytes)
+    writer.into_inner().map_err(|e| Error::io(path, "write the score table", e.into_error()))
 }
 
 fn unreadable(path: &Path, error: &csv::Error) -> Error {
