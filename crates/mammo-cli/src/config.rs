@@ -97,11 +97,6 @@ impl RunConfig {
         }
         Ok(config)
     }
-
-    /// The resolved configuration as JSON, for run records.
-    pub fn to_json(&self) -> Result<serde_json::Value> {
-        Ok(serde_json::to_value(self)?)
-    }
 }
 
 /// Sets `a.b.c=value` in a table; the value is TOML, or a bare word.

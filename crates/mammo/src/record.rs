@@ -3,7 +3,6 @@
 //! Comes before everything else; later stages only ever see these types.
 
 use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -163,22 +162,24 @@ impl std::error::Error for UnknownWord {}
 /// `Display` and case-blind `FromStr` from one list of words; the first word of a value is its name.
 macro_rules! words {
     ($type:ident, $expected:literal, $($value:ident: $name:literal $(| $alias:literal)*),+ $(,)?) => {
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(match self { $(Self::$value => $name),+ })
             }
         }
-        impl FromStr for $type {
-            type Err = UnknownWord;
-            fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        impl std::str::FromStr for $type {
+            type Err = $crate::record::UnknownWord;
+            fn from_str(word: &str) -> std::result::Result<Self, Self::Err> {
                 match word.trim().to_ascii_lowercase().replace(' ', "_").as_str() {
                     $($name $(| $alias)* => Ok(Self::$value),)+
-                    _ => Err(UnknownWord { found: word.to_string(), expected: $expected }),
+                    _ => Err($crate::record::UnknownWord { found: word.to_string(), expected: $expected }),
                 }
             }
         }
     };
 }
+
+pub(crate) use words;
 
 words!(Laterality, "left, right", Left: "left" | "l", Right: "right" | "r");
 words!(View, "CC, MLO", Cc: "cc", Mlo: "mlo");

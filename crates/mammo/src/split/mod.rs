@@ -12,6 +12,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::manifest::{Manifest, json_digest, read_versioned};
+use crate::record::words;
 use crate::record::Mammogram;
 use crate::write::write_json;
 use crate::{Error, Result};
@@ -41,15 +42,7 @@ impl Side {
     pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
 }
 
-impl fmt::Display for Side {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Train => "train",
-            Self::Validation => "validation",
-            Self::Test => "test",
-        })
-    }
-}
+words!(Side, "train, validation, test", Train: "train", Validation: "validation", Test: "test");
 
 /// The side of every patient with a known truth.
 #[derive(Clone, Debug, PartialEq, Eq)]
