@@ -8,6 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::film_edges::FilmEdges;
 use super::mask::Mask;
 use super::morphology::{Region, close, dilate, fill_holes, open, regions};
 use super::resample::{Resample, resample};
@@ -16,9 +17,6 @@ use crate::pixels::GrayImage;
 
 /// Longer side of the thumbnail.
 const THUMBNAIL_PX: usize = 256;
-
-/// Deepest film edge, as a share of the image's side.
-const MAX_EDGE_FRACTION: f64 = 0.06;
 
 /// Half the width of the widest label stroke or film edge, in thumbnail pixels.
 const OPENING_PX: f32 = 4.0;
@@ -76,7 +74,7 @@ pub(super) struct Breast {
 /// Finds the breast in an image whose dense tissue is bright.
 pub(super) fn find_breast(image: &GrayImage) -> Breast {
     let thumbnail = Thumbnail::new(image);
-    let edges = thumbnail.film_edges();
+    let edges = FilmEdges::find(&thumbnail.levels, thumbnail.width, thumbnail.height);
     let bright = thumbnail.above(thumbnail.threshold(&edges), &edges);
     let found = regions(&open(&bright, OPENING_PX));
     let (mut mask, mut doubt) = thumbnail.choose(&found, &edges);
@@ -100,34 +98,6 @@ pub(super) fn find_breast(image: &GrayImage) -> Breast {
     Breast { mask, bounds, chest_wall, doubt }
 }
 
-/// Rows and columns at the border that show film edge instead of film.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct FilmEdges {
-    left: usize,
-    top: usize,
-    right: usize,
-    bottom: usize,
-}
-
-impl FilmEdges {
-    fn contains(&self, x: usize, y: usize, width: usize, height: usize) -> bool {
-        x < self.left || y < self.top || x + self.right >= width || y + self.bottom >= height
-    }
-
-    fn interior(&self, width: usize, height: usize) -> Mask {
-        self.keep_interior(Mask::filled(width, height, true))
-    }
-
-    fn keep_interior(&self, mut mask: Mask) -> Mask {
-        for cell in 0..mask.cells.len() {
-            if self.contains(cell % mask.width, cell / mask.width, mask.width, mask.height) {
-                mask.cells[cell] = false;
-            }
-        }
-        mask
-    }
-}
-
 /// A small copy of the image on a square-root scale, 0 to 255 of its own largest value: film
 /// noise is even there, and faint skin stands well above the background.
 struct Thumbnail {
@@ -145,20 +115,6 @@ impl Thumbnail {
         let max = small.pixels.iter().copied().max().unwrap_or(0).max(1);
         let level = |&v: &u16| (255.0 * (f32::from(v) / f32::from(max)).sqrt()) as u8;
         Self { width: small.width, height: small.height, levels: small.pixels.iter().map(level).collect() }
-    }
-
-    /// A line along the border counts as film edge while it is dark or saturated nearly throughout.
-    fn film_edges(&self) -> FilmEdges {
-        let column = |x: usize| (0..self.height).map(move |y| self.levels[y * self.width + x]);
-        let row = |y: usize| self.levels[y * self.width..(y + 1) * self.width].iter().copied();
-        let most = |length: usize| (length as f64 * MAX_EDGE_FRACTION) as usize;
-        let (wide, high) = (most(self.width), most(self.height));
-        FilmEdges {
-            left: edge_depth((0..wide).map(|x| column(x).collect())),
-            right: edge_depth((0..wide).map(|x| column(self.width - 1 - x).collect())),
-            top: edge_depth((0..high).map(|y| row(y).collect())),
-            bottom: edge_depth((0..high).map(|y| row(self.height - 1 - y).collect())),
-        }
     }
 
     /// Between the background's mean and Otsu's threshold (IEEE Trans. SMC 9:62-66, 1979), nearer
@@ -227,17 +183,6 @@ impl Thumbnail {
             ChestWall::Right
         }
     }
-}
-
-/// Number of lines, from the border inwards, that are film edge.
-fn edge_depth(lines: impl Iterator<Item = Vec<u8>>) -> usize {
-    let is_edge = |line: &Vec<u8>| {
-        let share = |test: fn(u8) -> bool| {
-            line.iter().filter(|&&level| test(level)).count() as f64 / line.len() as f64
-        };
-        share(|level| level < 24) > 0.97 || share(|level| level > 240) > 0.85
-    };
-    lines.take_while(is_edge).count()
 }
 
 /// The level that parts the histogram into two classes with the largest variance between them.

@@ -18,6 +18,7 @@
 
 mod apply;
 mod breast;
+mod film_edges;
 mod mask;
 mod morphology;
 mod resample;
@@ -25,7 +26,7 @@ mod resample;
 pub use apply::Prepared;
 pub use breast::{BreastDoubt, ChestWall};
 pub use mask::{Mask, MaskSums};
-pub use resample::Resample;
+pub use resample::{Resample, resample};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

@@ -185,7 +185,7 @@ mod tests {
         let mask = speckled();
         for target in [true, false] {
             let fast = squared_distance_to(&mask, target);
-            for cell in 0..mask.cells.len() {
+            for (cell, &found) in fast.iter().enumerate() {
                 let distance = |other: usize| {
                     let dx = (cell % 17) as f32 - (other % 17) as f32;
                     let dy = (cell / 17) as f32 - (other / 17) as f32;
@@ -193,7 +193,7 @@ mod tests {
                 };
                 let nearest =
                     (0..mask.cells.len()).filter(|&other| mask.cells[other] == target).map(distance);
-                assert_eq!(fast[cell], nearest.fold(f32::INFINITY, f32::min), "cell {cell}, {target}");
+                assert_eq!(found, nearest.fold(f32::INFINITY, f32::min), "cell {cell}, {target}");
             }
         }
         let empty = Mask::filled(4, 4, false);

@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cache::InputView;
 use crate::geometry::Rect;
 use crate::pixels::GrayImage;
 
@@ -109,7 +110,14 @@ fn cubic(distance: f64) -> f64 {
 ///
 /// # Panics
 /// When the image or the output has no pixels, or `from` has no area: the caller checks those.
-pub fn resample(image: &GrayImage, from: &Rect, width: usize, height: usize, kernel: Resample) -> GrayImage {
+pub fn resample<'a>(
+    image: impl Into<InputView<'a>>,
+    from: &Rect,
+    width: usize,
+    height: usize,
+    kernel: Resample,
+) -> GrayImage {
+    let image = image.into();
     assert!(!image.pixels.is_empty() && width > 0 && height > 0, "an empty image cannot be resampled");
     assert!(from.area() > 0.0, "an empty rectangle cannot be resampled: {from:?}");
     let columns = Axis::new(kernel, image.width, from.x, from.width, width);
@@ -120,7 +128,10 @@ pub fn resample(image: &GrayImage, from: &Rect, width: usize, height: usize, ker
     for (row, line) in rows.taps.iter().zip(output.pixels.chunks_exact_mut(width)) {
         mixed.fill(0.0);
         for (source, &weight) in (row.first..).zip(&rows.weights[row.range.clone()]) {
-            mixed.iter_mut().zip(image.row(source)).for_each(|(sum, &v)| *sum += weight * f32::from(v));
+            mixed
+                .iter_mut()
+                .zip(&image.pixels[source * image.width..(source + 1) * image.width])
+                .for_each(|(sum, &v)| *sum += weight * f32::from(v));
         }
         for (column, pixel) in columns.taps.iter().zip(line) {
             let weights = &columns.weights[column.range.clone()];

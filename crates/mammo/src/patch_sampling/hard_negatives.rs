@@ -1,0 +1,136 @@
+//! Background that looks most like a lesion: bright blobs about as large as one.
+//!
+//! Blobs are maxima of a difference of Gaussians, the usual stand-in for the scale-normalised
+//! Laplacian (Lowe 2004, IJCV 60:91-110). The authors' code used OpenCV's blob detector.
+
+use super::background::BackgroundRule;
+use super::frame::PatchFrame;
+use super::{ImageSampling, SamplingConfig, ShortfallReason};
+use crate::cache::{CachedInput, InputView};
+use crate::geometry::Rect;
+use crate::pixels::GrayImage;
+use crate::preprocess::{MaskSums, Resample, resample};
+use crate::record::Mammogram;
+
+/// Side of a patch in the reduced image that is searched: fine enough for the smallest blob.
+const REDUCED_PATCH_PX: f64 = 32.0;
+
+/// Blob sizes looked for, as standard deviations in reduced pixels; the outer Gaussian of each
+/// is 1.6 times as wide. In a patch of 224 they span masses of about 20 to 110 input pixels.
+const SIGMAS_PX: [f32; 3] = [1.5, 3.0, 6.0];
+
+/// Draws the hard negatives of one image; `lesions` sums the union of all its lesions.
+///
+/// Centres stand at least half a patch apart. No randomness.
+pub(super) fn draw(
+    image: &Mammogram,
+    input: &CachedInput,
+    lesions: &MaskSums,
+    frame: &PatchFrame,
+    config: &SamplingConfig,
+    drawn: &mut ImageSampling,
+) {
+    let wanted = config.hard_negatives_per_image;
+    if wanted == 0 {
+        return;
+    }
+    let rule = BackgroundRule::new(input, lesions, frame, config);
+    let apart = frame.side as f64 / 2.0;
+    let mut centers: Vec<(f64, f64)> = Vec::new();
+    for (x, y) in blobs(input.view(), frame.side) {
+        if centers.len() == wanted {
+            break;
+        }
+        if let Some(patch) = rule.patch(image, frame.corner(x, y)) {
+            let (x, y) = (patch.center_x, patch.center_y);
+            if centers.iter().all(|c| (c.0 - x).hypot(c.1 - y) >= apart) {
+                centers.push((x, y));
+                drawn.patches.push(patch);
+            }
+        }
+    }
+    drawn.report(image, None, wanted, centers.len(), ShortfallReason::NoMoreBlobs);
+}
+
+/// Centres of bright blobs in input pixels, the strongest first.
+fn blobs(input: InputView, patch_px: usize) -> Vec<(f64, f64)> {
+    let factor = (patch_px as f64 / REDUCED_PATCH_PX).max(1.0);
+    let side = |length: usize| ((length as f64 / factor).round() as usize).max(1);
+    let (width, height) = (side(input.width), side(input.height));
+    let all = Rect::new(0.0, 0.0, input.width as f64, input.height as f64);
+    let small = resample(input, &all, width, height, Resample::Area);
+    let mut found: Vec<(f32, usize)> = SIGMAS_PX.iter().flat_map(|&sigma| maxima(&small, sigma)).collect();
+    // Equal responses are ordered by place, so that the result is always the same.
+    found.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    let scale = (input.width as f64 / width as f64, input.height as f64 / height as f64);
+    let center = |i: usize| ((i % width) as f64 + 0.5, (i / width) as f64 + 0.5);
+    found.iter().map(|&(_, i)| (center(i).0 * scale.0, center(i).1 * scale.1)).collect()
+}
+
+/// Positive responses that are no smaller than their eight neighbours, with their indices.
+fn maxima(image: &GrayImage, sigma: f32) -> Vec<(f32, usize)> {
+    let (inner, outer) = (blur(image, sigma), blur(image, 1.6 * sigma));
+    let response: Vec<f32> = inner.iter().zip(&outer).map(|(inner, outer)| inner - outer).collect();
+    let (width, height) = (image.width, image.height);
+    let is_maximum = |i: usize| {
+        let (x, y) = (i % width, i / width);
+        let columns = x.saturating_sub(1)..(x + 2).min(width);
+        let mut rows = y.saturating_sub(1)..(y + 2).min(height);
+        rows.all(|row| columns.clone().all(|column| response[row * width + column] <= response[i]))
+    };
+    (0..response.len()).filter(|&i| response[i] > 0.0 && is_maximum(i)).map(|i| (response[i], i)).collect()
+}
+
+/// Gaussian blur, cut at three standard deviations; the border repeats the outermost pixel.
+fn blur(image: &GrayImage, sigma: f32) -> Vec<f32> {
+    let radius = (3.0 * sigma).ceil() as i64;
+    let raw: Vec<f32> = (-radius..=radius).map(|d| (-0.5 * (d as f32 / sigma).powi(2)).exp()).collect();
+    let total: f32 = raw.iter().sum();
+    let kernel: Vec<f32> = raw.iter().map(|weight| weight / total).collect();
+    let (width, height) = (image.width, image.height);
+    let pass = |source: &[f32], step: usize, length: usize, position: fn(usize, usize) -> usize| {
+        let value = |i: usize| {
+            let at = position(i, width) as i64;
+            let shifted = |d: i64| (at + d).clamp(0, length as i64 - 1) - at;
+            let index = |d: i64| i.wrapping_add_signed((shifted(d) * step as i64) as isize);
+            (-radius..=radius).zip(&kernel).map(|(d, weight)| weight * source[index(d)]).sum::<f32>()
+        };
+        (0..source.len()).map(value).collect::<Vec<f32>>()
+    };
+    let source: Vec<f32> = image.pixels.iter().map(|&v| f32::from(v)).collect();
+    let rows = pass(&source, 1, width, |i, width| i % width);
+    pass(&rows, width, height, |i, width| i / width)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_strongest_blob_is_found_where_it_was_drawn() {
+        let (width, height) = (448_usize, 336_usize);
+        let spot = |x: f64, y: f64, cx: f64, cy: f64, height: f64| {
+            height * (-((x - cx).powi(2) + (y - cy).powi(2)) / (2.0 * 20.0 * 20.0)).exp()
+        };
+        let value = |i: usize| {
+            let (x, y) = ((i % width) as f64, (i / width) as f64);
+            (5000.0 + 10.0 * x + spot(x, y, 300.0, 200.0, 20_000.0) + spot(x, y, 100.0, 90.0, 9_000.0)) as u16
+        };
+        let pixels: Vec<u16> = (0..width * height).map(value).collect();
+        let found = blobs(InputView { pixels: &pixels, width, height }, 224);
+        assert!((found[0].0 - 300.0).abs() < 8.0 && (found[0].1 - 200.0).abs() < 8.0, "{found:?}");
+        assert!(found.iter().any(|b| (b.0 - 100.0).abs() < 8.0 && (b.1 - 90.0).abs() < 8.0), "{found:?}");
+    }
+
+    #[test]
+    fn blurring_keeps_a_constant_and_spreads_a_point_evenly() {
+        let flat = GrayImage { width: 9, height: 7, pixels: vec![500; 63] };
+        assert!(blur(&flat, 2.0).iter().all(|v| (v - 500.0).abs() < 0.01));
+        let mut point = GrayImage::black(41, 41);
+        point.pixels[20 * 41 + 20] = 60_000;
+        let spread = blur(&point, 3.0);
+        assert!((spread.iter().sum::<f32>() - 60_000.0).abs() < 10.0);
+        assert!((spread[20 * 41 + 23] / spread[20 * 41 + 20] - (-0.5_f32).exp()).abs() < 1e-3);
+        assert_eq!(spread[20 * 41 + 25], spread[15 * 41 + 20]);
+    }
+}
