@@ -89,7 +89,8 @@ impl RunConfig {
             [] => text.to_string(),
             _ => toml::to_string(&table)?,
         };
-        let config: Self = toml::from_str(&text).map_err(|e| anyhow!("{}", with_nearest_key(&e.to_string())))?;
+        let config: Self =
+            toml::from_str(&text).map_err(|e| anyhow!("{}", with_nearest_key(&e.to_string())))?;
         config.preprocessing.check()?;
         config.patch.trunk.check()?;
         for training in [&config.patch.training, &config.image.training, &config.transfer.training] {
@@ -132,7 +133,8 @@ fn with_nearest_key(message: &str) -> String {
     let Some(found) = quoted.next() else {
         return message.to_string();
     };
-    let nearest = quoted.max_by(|a, b| strsim::jaro_winkler(a, found).total_cmp(&strsim::jaro_winkler(b, found)));
+    let nearest =
+        quoted.max_by(|a, b| strsim::jaro_winkler(a, found).total_cmp(&strsim::jaro_winkler(b, found)));
     match nearest {
         Some(nearest) => format!("{}\ndid you mean `{nearest}`?", message.trim_end()),
         None => message.to_string(),

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use mammo::eval::scores::read_scores;
 use mammo::eval::{
-    BootstrapConfig, EvalConfig, OperatingPoint, OperatingRule, Report, ScoreRow, compare_auc,
-    evaluate_patches, evaluate_scores,
+    BootstrapConfig, EvalConfig, Interval, Measured, OperatingPoint, OperatingRule, Report, ScoreRow,
+    compare_auc, evaluate_patches, evaluate_scores,
 };
 use mammo::write::write_atomically;
 
@@ -102,4 +102,12 @@ fn publish(report: &impl Report, name: &str, out: Option<&Path>) -> Result<Done>
         write_atomically(&dir.join(format!("{name}.md")), report.to_markdown().as_bytes())?;
     }
     Ok(Done::All)
+}
+
+/// Area per image with its patient-clustered interval.
+pub fn auc_per_image(rows: &[ScoreRow]) -> Result<Interval> {
+    match evaluate_scores(rows, None, &EvalConfig::default())?.images.auc {
+        Measured::Value(interval) => Ok(interval),
+        Measured::Undefined { undefined } => bail!("the area per image is undefined: {undefined}"),
+    }
 }

@@ -75,7 +75,10 @@ mod tests {
     #[test]
     fn side_and_view_are_read_from_the_file_name() {
         let image = record(Path::new("scans/P7_RIGHT_MLO.png"));
-        assert_eq!((image.patient_id.as_str(), image.laterality, image.view), ("P7", Laterality::Right, View::Mlo));
+        assert_eq!(
+            (image.patient_id.as_str(), image.laterality, image.view),
+            ("P7", Laterality::Right, View::Mlo)
+        );
     }
 
     #[test]

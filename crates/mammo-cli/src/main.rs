@@ -6,6 +6,7 @@
 mod config;
 mod demo;
 mod evaluate;
+mod gallery;
 mod import;
 mod inputs;
 mod loose_images;

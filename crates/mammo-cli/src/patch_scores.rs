@@ -9,11 +9,11 @@ use mammo::patch_sampling::{PatchClass, read_patches};
 use mammo::split::Split;
 use mammo::write::write_atomically;
 use mammo_nn::batches::Examples;
+use mammo_nn::device;
 use mammo_nn::examples::WindowExamples;
 use mammo_nn::model_file::Network;
 use mammo_nn::predict::patch_classifier;
 use mammo_nn::train::assess;
-use mammo_nn::device;
 
 use crate::Done;
 use crate::inputs::prepare;
@@ -104,7 +104,8 @@ pub fn read(path: &Path) -> Result<PatchScores> {
     let mut scores = PatchScores { classes, truth: Vec::new(), probabilities: Vec::new() };
     for (line, record) in (2..).zip(reader.records()) {
         let record = record.with_context(|| format!("{}", path.display()))?;
-        let place = || format!("{}, line {line}: expected a class name and its probabilities", path.display());
+        let place =
+            || format!("{}, line {line}: expected a class name and its probabilities", path.display());
         let name = record.get(0).unwrap_or_default();
         let class = scores.classes.iter().position(|class| class == name).with_context(place)?;
         scores.truth.push(class);

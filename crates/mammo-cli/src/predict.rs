@@ -81,7 +81,12 @@ pub fn run(args: &Args) -> Result<Done> {
     match &args.out {
         Some(path) => {
             write_scores(path, &scored.rows)?;
-            println!("{}: {} images scored, {} rejected", path.display(), scored.rows.len(), scored.n_rejected);
+            println!(
+                "{}: {} images scored, {} rejected",
+                path.display(),
+                scored.rows.len(),
+                scored.n_rejected
+            );
         }
         None => print_scores(&scored.rows)?,
     }

@@ -69,7 +69,9 @@ impl TrainingProgress {
     /// `what` names the run, `metric` what the best model is chosen by.
     pub fn new(what: &str, metric: &'static str) -> Self {
         let bar = ProgressBar::with_draw_target(Some(1), target());
-        if let Ok(style) = ProgressStyle::with_template("{prefix} {msg} {wide_bar:.cyan/blue} {pos}/{len} {eta:>5}") {
+        if let Ok(style) =
+            ProgressStyle::with_template("{prefix} {msg} {wide_bar:.cyan/blue} {pos}/{len} {eta:>5}")
+        {
             bar.set_style(style);
         }
         bar.set_prefix(what.to_string());

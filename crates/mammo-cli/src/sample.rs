@@ -63,7 +63,12 @@ pub fn run(args: &Args) -> Result<Done> {
         let drawn = draw_patches(&prepared, &data, &config)?;
         let folder = args.out.join(side.to_string());
         write_patches(&folder, &drawn.header, &drawn.patches)?;
-        println!("{}: {} patches from {} images", folder.display(), drawn.patches.len(), prepared.images.len());
+        println!(
+            "{}: {} patches from {} images",
+            folder.display(),
+            drawn.patches.len(),
+            prepared.images.len()
+        );
         n_failed += prepared.n_failed;
     }
     Ok(if n_failed == 0 { Done::All } else { Done::WithRejections })

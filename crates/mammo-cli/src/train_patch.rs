@@ -80,7 +80,11 @@ pub fn run(args: &Args) -> Result<Done> {
     let validation_patches = patches(Side::Validation, &validation_side)?.patches;
     let classes = classes_present(&train_patches);
     if classes.len() < 2 {
-        bail!("{}: the training side yields patches of {} class(es); lesions are needed", args.manifest.display(), classes.len());
+        bail!(
+            "{}: the training side yields patches of {} class(es); lesions are needed",
+            args.manifest.display(),
+            classes.len()
+        );
     }
 
     let examples = |side, patches, augmentation: &Augmentation| {

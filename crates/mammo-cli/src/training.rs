@@ -180,8 +180,7 @@ pub struct ImageRun<'a> {
 pub fn train_images(image_run: &ImageRun) -> Result<Done> {
     let setup = image_run.setup;
     let (data, config) = (setup.data, setup.config);
-    let prepare_side =
-        |images| prepare(&data.cache_dir, &config.preprocessing, &data.manifest.root, images);
+    let prepare_side = |images| prepare(&data.cache_dir, &config.preprocessing, &data.manifest.root, images);
     let mut images = data.side(Side::Train);
     if let Some(n) = image_run.n_patients {
         images = few_patients(images, n, config.seed)?;

@@ -65,7 +65,13 @@ impl Pass {
 ///
 /// Balanced: each run of `n_classes` draws holds each class once (classes without examples
 /// are left out), each class cycling through its own shuffled examples.
-pub fn epoch_order(examples: &dyn Examples, n: usize, batch_size: usize, balanced: bool, pass: Pass) -> Vec<usize> {
+pub fn epoch_order(
+    examples: &dyn Examples,
+    n: usize,
+    batch_size: usize,
+    balanced: bool,
+    pass: Pass,
+) -> Vec<usize> {
     let mut rng = pass.stream("order", 0);
     let n_pools = if balanced { examples.n_classes() } else { 1 };
     let mut pools: Vec<Vec<usize>> = vec![Vec::new(); n_pools];

@@ -52,9 +52,9 @@ impl ModuleMapper for Initialiser {
             None
         };
         match values {
-            Some(values) => param.map(|_| {
-                Tensor::from_data(TensorData::new(values, dims), &device).require_grad()
-            }),
+            Some(values) => {
+                param.map(|_| Tensor::from_data(TensorData::new(values, dims), &device).require_grad())
+            }
             None => param,
         }
     }

@@ -150,9 +150,11 @@ pub fn load(path: &Path) -> Result<ModelFile> {
     let damaged = |e: String| Error::model_file(path, format!("damaged ({e})"), complete);
     let file = SafeTensors::deserialize(&bytes).map_err(|e| damaged(e.to_string()))?;
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(e.to_string()))?;
-    let card = header.metadata().as_ref().and_then(|m| m.get(CARD)).ok_or_else(|| {
-        Error::model_file(path, "a safetensors file without a model card", complete)
-    })?;
+    let card = header
+        .metadata()
+        .as_ref()
+        .and_then(|m| m.get(CARD))
+        .ok_or_else(|| Error::model_file(path, "a safetensors file without a model card", complete))?;
     let card = read_card(path, card)?;
     let mut tensors = StateDict::new();
     for (name, view) in file.iter() {
@@ -172,8 +174,9 @@ pub fn load(path: &Path) -> Result<ModelFile> {
 
 /// Checks version and preprocessing digest, so that a wrong card never reaches the pixels.
 fn read_card(path: &Path, json: &str) -> Result<ModelCard> {
-    let value: serde_json::Value = serde_json::from_str(json)
-        .map_err(|e| Error::model_file(path, format!("a card that is no JSON ({e})"), "an unedited model file"))?;
+    let value: serde_json::Value = serde_json::from_str(json).map_err(|e| {
+        Error::model_file(path, format!("a card that is no JSON ({e})"), "an unedited model file")
+    })?;
     let version = value.get("format_version").and_then(serde_json::Value::as_u64);
     if version != Some(u64::from(FORMAT_VERSION)) {
         let found = version.map_or("no format version".to_string(), |v| format!("format version {v}"));
@@ -183,8 +186,9 @@ fn read_card(path: &Path, json: &str) -> Result<ModelCard> {
             format!("format version {FORMAT_VERSION}; use the program version that wrote it"),
         ));
     }
-    let card: ModelCard = serde_json::from_value(value)
-        .map_err(|e| Error::model_file(path, format!("an unreadable card ({e})"), "an unedited model file"))?;
+    let card: ModelCard = serde_json::from_value(value).map_err(|e| {
+        Error::model_file(path, format!("an unreadable card ({e})"), "an unedited model file")
+    })?;
     let digest = card.preprocessing.digest();
     if digest != card.preprocessing_digest {
         return Err(Error::model_file(

@@ -39,13 +39,11 @@ pub fn optimizer(kind: OptimizerKind, weight_decay: f64) -> Result<ModuleOptimiz
     let decay = (weight_decay > 0.0).then(|| WeightDecayConfig::new(weight_decay as f32));
     Ok(match kind {
         OptimizerKind::Adam => {
-            let plain =
-                AdamConfig::new().with_beta_1(BETA_1).with_beta_2(BETA_2).with_epsilon(EPSILON);
+            let plain = AdamConfig::new().with_beta_1(BETA_1).with_beta_2(BETA_2).with_epsilon(EPSILON);
             plain.init().with_group(kernels, plain.with_weight_decay(decay).build(), None)
         }
         OptimizerKind::AdamW => {
-            let config =
-                AdamWConfig::new().with_beta_1(BETA_1).with_beta_2(BETA_2).with_epsilon(EPSILON);
+            let config = AdamWConfig::new().with_beta_1(BETA_1).with_beta_2(BETA_2).with_epsilon(EPSILON);
             let plain = config.clone().with_weight_decay(0.0);
             plain.init().with_group(kernels, config.with_weight_decay(weight_decay as f32).build(), None)
         }

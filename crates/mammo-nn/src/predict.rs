@@ -96,8 +96,10 @@ impl ImageModel {
 /// [`Error::ModelFile`] when the file holds a patch model, or tensors that do not fit.
 pub fn image_classifier(path: &Path, file: &ModelFile, device: &Device) -> Result<ImageClassifier> {
     match &file.card.network {
-        Network::Image(config) => load_state_dict(ImageClassifier::new(config, device)?, file.tensors.clone())
-            .map_err(|e| Error::model_file(path, e, "the tensors of the architecture on its card")),
+        Network::Image(config) => {
+            load_state_dict(ImageClassifier::new(config, device)?, file.tensors.clone())
+                .map_err(|e| Error::model_file(path, e, "the tensors of the architecture on its card"))
+        }
         Network::Patch(_) => Err(Error::model_file(
             path,
             "a patch model",
@@ -112,8 +114,10 @@ pub fn image_classifier(path: &Path, file: &ModelFile, device: &Device) -> Resul
 /// [`Error::ModelFile`] when the file holds a whole-image model, or tensors that do not fit.
 pub fn patch_classifier(path: &Path, file: &ModelFile, device: &Device) -> Result<PatchClassifier> {
     match &file.card.network {
-        Network::Patch(config) => load_state_dict(PatchClassifier::new(config, device)?, file.tensors.clone())
-            .map_err(|e| Error::model_file(path, e, "the tensors of the architecture on its card")),
+        Network::Patch(config) => {
+            load_state_dict(PatchClassifier::new(config, device)?, file.tensors.clone())
+                .map_err(|e| Error::model_file(path, e, "the tensors of the architecture on its card"))
+        }
         Network::Image(_) => {
             Err(Error::model_file(path, "a whole-image model", "a patch model from `mammo train patch`"))
         }

@@ -208,9 +208,7 @@ impl Top {
         let c_in = if heatmap.is_some() { input.n_patch_classes } else { input.c_in };
         let empty = |what: &str| Error::network(what, "nothing", "at least one entry above zero");
         let (top, d_out) = match config {
-            TopConfig::Average => {
-                (Self::Conv(ConvTop { residual: Vec::new(), vgg: Vec::new() }), c_in)
-            }
+            TopConfig::Average => (Self::Conv(ConvTop { residual: Vec::new(), vgg: Vec::new() }), c_in),
             TopConfig::Residual { blocks, repeats } | TopConfig::HeatmapResidual { blocks, repeats } => {
                 let last = blocks.last().filter(|_| *repeats > 0 && blocks.iter().flatten().all(|&c| c > 0));
                 let d_out = last.ok_or_else(|| empty("top.blocks"))?[2];
@@ -222,7 +220,8 @@ impl Top {
                 (Self::Conv(ConvTop::vgg(c_in, channels, *depth, device)), d_out)
             }
             TopConfig::HeatmapFc { pool, fc } | TopConfig::Yaroslav { pool, fc } => {
-                let units = *fc.last().filter(|_| fc.iter().all(|&u| u > 0)).ok_or_else(|| empty("top.fc"))?;
+                let units =
+                    *fc.last().filter(|_| fc.iter().all(|&u| u > 0)).ok_or_else(|| empty("top.fc"))?;
                 let shortcut = matches!(config, TopConfig::Yaroslav { .. });
                 let top = FcTop::new(input, *pool, fc, shortcut, device)?;
                 (Self::Fc(top), units + if shortcut { input.n_patch_classes } else { 0 })

@@ -362,8 +362,9 @@ fn binary(assessment: &Assessment) -> (Vec<f64>, Vec<bool>) {
 }
 
 fn write_metrics(run: &Run, position: &Position) -> Result<()> {
-    let mut table =
-        String::from("stage,epoch,learning_rate,train_loss,validation_loss,validation_metric,pictures_per_s,best\n");
+    let mut table = String::from(
+        "stage,epoch,learning_rate,train_loss,validation_loss,validation_metric,pictures_per_s,best\n",
+    );
     for row in &position.history {
         table.push_str(&format!(
             "{},{},{:e},{:.6},{:.6},{:.6},{:.1},{}\n",

@@ -39,10 +39,12 @@ fn the_patch_trunk_slid_over_an_image_equals_the_image_trunk() {
             let window = image.clone().slice([0..1, 0..1, row..row + side, col..col + side]);
             let features = patch.trunk.forward(window);
             let inner = border..cells - border;
-            let from_patch = features.slice([0..1, 0..features_channels(&patch), inner.clone(), inner.clone()]);
+            let from_patch =
+                features.slice([0..1, 0..features_channels(&patch), inner.clone(), inner.clone()]);
             let (r, c) = (row / stride, col / stride);
             let shifted = |o: usize| o + inner.start..o + inner.end;
-            let from_image = whole.clone().slice([0..1, 0..features_channels(&patch), shifted(r), shifted(c)]);
+            let from_image =
+                whole.clone().slice([0..1, 0..features_channels(&patch), shifted(r), shifted(c)]);
             let worst: f32 = (from_patch - from_image.clone()).abs().max().into_scalar();
             let scale: f32 = from_image.abs().max().into_scalar();
             assert!(worst <= 1e-5 * scale, "{trunk:?} at ({row}, {col}): {worst} of {scale}");

@@ -45,7 +45,8 @@ fn training_generalises_and_writes_its_best_model_and_metrics() {
     let device = Device::flex();
     let run = run(&config, &device, dir.path());
     let mut recorder = Recorder::default();
-    let outcome = train(network(Family::Resnet18, 1), &training_side, &validation, &run, &mut recorder).unwrap();
+    let outcome =
+        train(network(Family::Resnet18, 1), &training_side, &validation, &run, &mut recorder).unwrap();
     let Outcome::Finished { best_metric } = outcome else { panic!("{outcome:?}") };
     assert!(best_metric > 0.95, "balanced accuracy {best_metric}");
 
@@ -88,8 +89,13 @@ fn a_rate_that_explodes_is_an_error_not_a_model() {
     let config = training(vec![stage(Scope::All, 3, 1e30)]);
     let device = Device::flex();
     let data = Stripes { n: 16, seed: 1 };
-    let outcome =
-        train(network(Family::Vgg16, 1), &data, &data, &run(&config, &device, dir.path()), &mut Recorder::default());
+    let outcome = train(
+        network(Family::Vgg16, 1),
+        &data,
+        &data,
+        &run(&config, &device, dir.path()),
+        &mut Recorder::default(),
+    );
     assert!(outcome.unwrap_err().to_string().contains("lower the learning rate"));
 }
 

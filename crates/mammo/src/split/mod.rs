@@ -12,8 +12,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::manifest::{Manifest, json_digest, read_versioned};
-use crate::record::words;
 use crate::record::Mammogram;
+use crate::record::words;
 use crate::write::write_json;
 use crate::{Error, Result};
 
