@@ -9,7 +9,7 @@ use super::{ImageSampling, SamplingConfig, ShortfallReason};
 use crate::cache::{CachedInput, InputView};
 use crate::geometry::Rect;
 use crate::pixels::GrayImage;
-use crate::preprocess::{MaskSums, Resample, resample};
+use crate::preprocess::{Mask, MaskSums, Prepared, Resample, resample};
 use crate::record::Mammogram;
 
 /// Side of a patch in the reduced image that is searched: fine enough for the smallest blob.
@@ -37,7 +37,7 @@ pub(super) fn draw(
     let rule = BackgroundRule::new(input, lesions, frame, config);
     let apart = frame.side as f64 / 2.0;
     let mut centers: Vec<(f64, f64)> = Vec::new();
-    for (x, y) in blobs(input.view(), frame.side) {
+    for (x, y) in blobs(input.view(), input.breast_mask(), frame.side) {
         if centers.len() == wanted {
             break;
         }
@@ -52,54 +52,72 @@ pub(super) fn draw(
     drawn.report(image, None, wanted, centers.len(), ShortfallReason::NoMoreBlobs);
 }
 
-/// Centres of bright blobs in input pixels, the strongest first.
-fn blobs(input: InputView, patch_px: usize) -> Vec<(f64, f64)> {
+/// Centres of bright blobs of tissue in input pixels, the strongest first.
+fn blobs(input: InputView, tissue: &Mask, patch_px: usize) -> Vec<(f64, f64)> {
     let factor = (patch_px as f64 / REDUCED_PATCH_PX).max(1.0);
     let side = |length: usize| ((length as f64 / factor).round() as usize).max(1);
     let (width, height) = (side(input.width), side(input.height));
     let all = Rect::new(0.0, 0.0, input.width as f64, input.height as f64);
     let small = resample(input, &all, width, height, Resample::Area);
-    let mut found: Vec<(f32, usize)> = SIGMAS_PX.iter().flat_map(|&sigma| maxima(&small, sigma)).collect();
+    let scale = (input.width as f64 / width as f64, input.height as f64 / height as f64);
+    let center = |i: usize| (((i % width) as f64 + 0.5) * scale.0, ((i / width) as f64 + 0.5) * scale.1);
+    let weights: Vec<f32> = (0..width * height)
+        .map(|i| {
+            let (x, y) = center(i);
+            let cell = |v: f64, length: usize| (v as usize / Prepared::MASK_CELL_PX).min(length - 1);
+            f32::from(tissue.row(cell(y, tissue.height))[cell(x, tissue.width)])
+        })
+        .collect();
+    let mut found: Vec<(f32, usize)> =
+        SIGMAS_PX.iter().flat_map(|&sigma| maxima(&small, &weights, sigma)).collect();
     // Equal responses are ordered by place, so that the result is always the same.
     found.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-    let scale = (input.width as f64 / width as f64, input.height as f64 / height as f64);
-    let center = |i: usize| ((i % width) as f64 + 0.5, (i / width) as f64 + 0.5);
-    found.iter().map(|&(_, i)| (center(i).0 * scale.0, center(i).1 * scale.1)).collect()
+    found.into_iter().map(|(_, i)| center(i)).collect()
 }
 
-/// Positive responses that are no smaller than their eight neighbours, with their indices.
-fn maxima(image: &GrayImage, sigma: f32) -> Vec<(f32, usize)> {
-    let (inner, outer) = (blur(image, sigma), blur(image, 1.6 * sigma));
-    let response: Vec<f32> = inner.iter().zip(&outer).map(|(inner, outer)| inner - outer).collect();
+/// Responses on tissue of more than one grey value that are no smaller than their eight neighbours, with their
+/// indices. Both Gaussians average tissue alone: against black, every skin line would be a blob.
+fn maxima(image: &GrayImage, weights: &[f32], sigma: f32) -> Vec<(f32, usize)> {
     let (width, height) = (image.width, image.height);
+    let weighted: Vec<f32> = image.pixels.iter().zip(weights).map(|(&v, w)| f32::from(v) * w).collect();
+    let mean = |sigma: f32| -> Vec<f32> {
+        let (sums, totals) = (blur(&weighted, width, sigma), blur(weights, width, sigma));
+        sums.iter().zip(&totals).map(|(sum, total)| sum / total.max(1e-6)).collect()
+    };
+    let (inner, outer) = (mean(sigma), mean(1.6 * sigma));
+    let response: Vec<f32> =
+        inner.iter().zip(&outer).zip(weights).map(|((inner, outer), w)| (inner - outer) * w).collect();
     let is_maximum = |i: usize| {
         let (x, y) = (i % width, i / width);
         let columns = x.saturating_sub(1)..(x + 2).min(width);
         let mut rows = y.saturating_sub(1)..(y + 2).min(height);
         rows.all(|row| columns.clone().all(|column| response[row * width + column] <= response[i]))
     };
-    (0..response.len()).filter(|&i| response[i] > 0.0 && is_maximum(i)).map(|i| (response[i], i)).collect()
+    (0..response.len()).filter(|&i| response[i] > 1.0 && is_maximum(i)).map(|i| (response[i], i)).collect()
 }
 
-/// Gaussian blur, cut at three standard deviations; the border repeats the outermost pixel.
-fn blur(image: &GrayImage, sigma: f32) -> Vec<f32> {
-    let radius = (3.0 * sigma).ceil() as i64;
-    let raw: Vec<f32> = (-radius..=radius).map(|d| (-0.5 * (d as f32 / sigma).powi(2)).exp()).collect();
-    let total: f32 = raw.iter().sum();
-    let kernel: Vec<f32> = raw.iter().map(|weight| weight / total).collect();
-    let (width, height) = (image.width, image.height);
-    let pass = |source: &[f32], step: usize, length: usize, position: fn(usize, usize) -> usize| {
-        let value = |i: usize| {
-            let at = position(i, width) as i64;
-            let shifted = |d: i64| (at + d).clamp(0, length as i64 - 1) - at;
-            let index = |d: i64| i.wrapping_add_signed((shifted(d) * step as i64) as isize);
-            (-radius..=radius).zip(&kernel).map(|(d, weight)| weight * source[index(d)]).sum::<f32>()
-        };
-        (0..source.len()).map(value).collect::<Vec<f32>>()
-    };
-    let source: Vec<f32> = image.pixels.iter().map(|&v| f32::from(v)).collect();
-    let rows = pass(&source, 1, width, |i, width| i % width);
-    pass(&rows, width, height, |i, width| i / width)
+/// Gaussian blur, cut at three standard deviations; the border repeats the outermost value.
+fn blur(values: &[f32], width: usize, sigma: f32) -> Vec<f32> {
+    let radius = (3.0 * sigma).ceil() as usize;
+    let weight = |i: usize| (-0.5 * ((i as f32 - radius as f32) / sigma).powi(2)).exp();
+    let total: f32 = (0..=2 * radius).map(weight).sum();
+    let kernel: Vec<f32> = (0..=2 * radius).map(|i| weight(i) / total).collect();
+    let within = |i: usize, length: usize| i.saturating_sub(radius).min(length - 1);
+    let mut across = Vec::with_capacity(values.len());
+    for row in values.chunks_exact(width) {
+        let padded: Vec<f32> = (0..width + 2 * radius).map(|i| row[within(i, width)]).collect();
+        let dot = |window: &[f32]| window.iter().zip(&kernel).map(|(v, weight)| v * weight).sum::<f32>();
+        across.extend(padded.windows(kernel.len()).map(dot));
+    }
+    let height = values.len() / width;
+    let mut blurred = vec![0.0; values.len()];
+    for (y, line) in blurred.chunks_exact_mut(width).enumerate() {
+        for (i, &weight) in kernel.iter().enumerate() {
+            let source = &across[within(y + i, height) * width..][..width];
+            line.iter_mut().zip(source).for_each(|(sum, v)| *sum += weight * v);
+        }
+    }
+    blurred
 }
 
 #[cfg(test)]
@@ -117,20 +135,33 @@ mod tests {
             (5000.0 + 10.0 * x + spot(x, y, 300.0, 200.0, 20_000.0) + spot(x, y, 100.0, 90.0, 9_000.0)) as u16
         };
         let pixels: Vec<u16> = (0..width * height).map(value).collect();
-        let found = blobs(InputView { pixels: &pixels, width, height }, 224);
+        let tissue = Mask::filled(width / 8, height / 8, true);
+        let found = blobs(InputView { pixels: &pixels, width, height }, &tissue, 224);
         assert!((found[0].0 - 300.0).abs() < 8.0 && (found[0].1 - 200.0).abs() < 8.0, "{found:?}");
         assert!(found.iter().any(|b| (b.0 - 100.0).abs() < 8.0 && (b.1 - 90.0).abs() < 8.0), "{found:?}");
     }
 
     #[test]
     fn blurring_keeps_a_constant_and_spreads_a_point_evenly() {
-        let flat = GrayImage { width: 9, height: 7, pixels: vec![500; 63] };
-        assert!(blur(&flat, 2.0).iter().all(|v| (v - 500.0).abs() < 0.01));
-        let mut point = GrayImage::black(41, 41);
-        point.pixels[20 * 41 + 20] = 60_000;
-        let spread = blur(&point, 3.0);
+        assert!(blur(&[500.0; 63], 9, 2.0).iter().all(|v| (v - 500.0).abs() < 0.01));
+        let mut point = vec![0.0; 41 * 41];
+        point[20 * 41 + 20] = 60_000.0;
+        let spread = blur(&point, 41, 3.0);
         assert!((spread.iter().sum::<f32>() - 60_000.0).abs() < 10.0);
         assert!((spread[20 * 41 + 23] / spread[20 * 41 + 20] - (-0.5_f32).exp()).abs() < 1e-3);
-        assert_eq!(spread[20 * 41 + 25], spread[15 * 41 + 20]);
+        assert!((spread[20 * 41 + 25] - spread[15 * 41 + 20]).abs() < 0.01);
+    }
+
+    #[test]
+    fn the_skin_line_is_no_blob() {
+        let (width, height) = (320_usize, 320_usize);
+        let inside = |x: usize| x < 160;
+        let pixels: Vec<u16> =
+            (0..width * height).map(|i| if inside(i % width) { 30_000 } else { 0 }).collect();
+        let cells = (0..40 * 40).map(|i| inside(i % 40 * 8)).collect();
+        let tissue = Mask { width: 40, height: 40, cells };
+        let response = |tissue: &Mask| blobs(InputView { pixels: &pixels, width, height }, tissue, 64).len();
+        assert!(response(&Mask::filled(40, 40, true)) > 0);
+        assert_eq!(response(&tissue), 0);
     }
 }

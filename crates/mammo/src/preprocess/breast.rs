@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::film_edges::FilmEdges;
+use super::film::{MAX_EDGE_FRACTION, film};
 use super::mask::Mask;
 use super::morphology::{Region, close, dilate, fill_holes, open, regions};
 use super::resample::{Resample, resample};
@@ -74,11 +74,11 @@ pub(super) struct Breast {
 /// Finds the breast in an image whose dense tissue is bright.
 pub(super) fn find_breast(image: &GrayImage) -> Breast {
     let thumbnail = Thumbnail::new(image);
-    let edges = FilmEdges::find(&thumbnail.levels, thumbnail.width, thumbnail.height);
-    let bright = thumbnail.above(thumbnail.threshold(&edges), &edges);
+    let film = film(&thumbnail.levels, thumbnail.width, thumbnail.height);
+    let bright = thumbnail.above(thumbnail.threshold(&film)).and(&film);
     let found = regions(&open(&bright, OPENING_PX));
-    let (mut mask, mut doubt) = thumbnail.choose(&found, &edges);
-    let chest_wall = thumbnail.chest_wall(&mask, &edges);
+    let (mut mask, mut doubt) = thumbnail.choose(&found);
+    let chest_wall = thumbnail.chest_wall(&mask);
     let share = mask.area() as f64 / mask.cells.len() as f64;
     if share < *PLAUSIBLE_AREA.start() {
         doubt = Some(BreastDoubt::TooSmall);
@@ -86,11 +86,8 @@ pub(super) fn find_breast(image: &GrayImage) -> Breast {
         doubt = Some(BreastDoubt::TooLarge);
     }
     mask = match doubt {
-        Some(_) => edges.interior(thumbnail.width, thumbnail.height),
-        None => {
-            let grown = dilate(&fill_holes(&close(&mask, OPENING_PX)), SKIN_PX);
-            edges.keep_interior(grown)
-        }
+        Some(_) => film,
+        None => dilate(&fill_holes(&close(&mask, OPENING_PX)), SKIN_PX).and(&film),
     };
     let bounds = mask.bounds().unwrap_or(Rect::new(0.0, 0.0, mask.width as f64, mask.height as f64));
     let (sx, sy) = (image.width as f64 / mask.width as f64, image.height as f64 / mask.height as f64);
@@ -119,12 +116,10 @@ impl Thumbnail {
 
     /// Between the background's mean and Otsu's threshold (IEEE Trans. SMC 9:62-66, 1979), nearer
     /// the background: Otsu's own would cut fatty tissue near the skin.
-    fn threshold(&self, edges: &FilmEdges) -> u8 {
+    fn threshold(&self, film: &Mask) -> u8 {
         let mut histogram = [0_u32; 256];
-        for (cell, &level) in self.levels.iter().enumerate() {
-            if !edges.contains(cell % self.width, cell / self.width, self.width, self.height) {
-                histogram[usize::from(level)] += 1;
-            }
+        for (&level, _) in self.levels.iter().zip(&film.cells).filter(|(_, inside)| **inside) {
+            histogram[usize::from(level)] += 1;
         }
         let otsu = otsu(&histogram);
         let below = || (0..=otsu).zip(&histogram);
@@ -134,32 +129,31 @@ impl Thumbnail {
         (background + 0.4 * (f64::from(otsu) - background)) as u8
     }
 
-    fn above(&self, threshold: u8, edges: &FilmEdges) -> Mask {
+    fn above(&self, threshold: u8) -> Mask {
         let cells = self.levels.iter().map(|&level| level > threshold).collect();
-        edges.keep_interior(Mask { width: self.width, height: self.height, cells })
+        Mask { width: self.width, height: self.height, cells }
     }
 
     /// The breast among the bright regions: the largest, where touching a side counts as half
     /// as large again, joined by the parts of at least a tenth of its size at the same chest wall.
-    fn choose(&self, found: &[Region], edges: &FilmEdges) -> (Mask, Option<BreastDoubt>) {
+    fn choose(&self, found: &[Region]) -> (Mask, Option<BreastDoubt>) {
+        // Tissue beside a film edge ends where the edge begins.
+        let near = (self.width as f64 * MAX_EDGE_FRACTION) as usize + 2;
         let contact = |region: &Region| {
-            let touches = |&cell: &usize| {
-                let x = cell % self.width;
-                x <= edges.left + 2 || x + edges.right + 3 >= self.width
-            };
-            region.cells.iter().any(touches)
+            let beside = |x: usize| x < near || x + near >= self.width;
+            region.cells.iter().any(|cell| beside(cell % self.width))
         };
         let score = |region: &Region| region.cells.len() * if contact(region) { 3 } else { 2 };
         let Some(main) = found.iter().max_by_key(|region| score(region)) else {
             return (Mask::filled(self.width, self.height, false), Some(BreastDoubt::TooSmall));
         };
         let mut mask = main.to_mask(self.width, self.height);
-        let wall = self.chest_wall(&mask, edges);
+        let wall = self.chest_wall(&mask);
         let mut doubt = None;
         for other in found.iter().filter(|other| !std::ptr::eq(*other, main)) {
             let part = other.to_mask(self.width, self.height);
             let large = |share: f64| other.cells.len() as f64 > share * main.cells.len() as f64;
-            if large(0.1) && contact(other) && self.chest_wall(&part, edges) == wall {
+            if large(0.1) && contact(other) && self.chest_wall(&part) == wall {
                 mask.join(&part);
             } else if large(0.5) {
                 doubt = Some(BreastDoubt::SecondRegion);
@@ -168,20 +162,15 @@ impl Thumbnail {
         (mask, doubt)
     }
 
-    /// The side with the longer contact, counted in cells of the outermost tenth.
-    fn chest_wall(&self, mask: &Mask, edges: &FilmEdges) -> ChestWall {
-        let depth = (self.width / 10).max(1);
-        let (first, last) = (edges.left, self.width - edges.right);
+    /// The side with more of the breast, counted in the outermost eighths.
+    fn chest_wall(&self, mask: &Mask) -> ChestWall {
+        let depth = (self.width / 8).max(1);
         let count = |columns: std::ops::Range<usize>| -> usize {
-            (0..self.height)
-                .map(|y| mask.row(y)[columns.clone()].iter().filter(|&&inside| inside).count())
-                .sum()
+            let inside = |y: usize| mask.row(y)[columns.clone()].iter().filter(|&&inside| inside).count();
+            (0..self.height).map(inside).sum()
         };
-        if count(first..first + depth) >= count(last - depth..last) {
-            ChestWall::Left
-        } else {
-            ChestWall::Right
-        }
+        let (left, right) = (count(0..depth), count(self.width - depth..self.width));
+        if left >= right { ChestWall::Left } else { ChestWall::Right }
     }
 }
 

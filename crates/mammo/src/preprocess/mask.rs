@@ -51,6 +51,13 @@ impl Mask {
         assert_eq!((self.width, self.height), (other.width, other.height), "masks of one frame");
         self.cells.iter_mut().zip(&other.cells).for_each(|(cell, &inside)| *cell |= inside);
     }
+
+    /// The cells that are inside in both, masks of the same size.
+    pub fn and(mut self, other: &Self) -> Self {
+        assert_eq!((self.width, self.height), (other.width, other.height), "masks of one frame");
+        self.cells.iter_mut().zip(&other.cells).for_each(|(cell, &inside)| *cell &= inside);
+        self
+    }
 }
 
 /// How a [`Mask`] stands in a file.
