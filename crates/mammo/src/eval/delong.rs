@@ -2,7 +2,7 @@
 //!
 //! DeLong, DeLong & Clarke-Pearson (1988, Biometrics 44:837–845) in the form of Obuchowski
 //! (1997, Biometrics 53:567–578) for clustered data. With one case per patient it is exactly
-//! DeLong's. A second way to the intervals of [`bootstrap`](super::bootstrap), and the source of
+//! DeLong's. A second way to the intervals of [`bootstrap`](mod@super::bootstrap), and the source of
 //! the p-value of a difference.
 
 use serde::{Deserialize, Serialize};

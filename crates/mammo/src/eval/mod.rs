@@ -10,7 +10,7 @@
 //! | [`scores`] | the score table, read and written |
 //! | [`aggregate`] | image → breast → patient |
 //! | [`roc`] | area and curve, exact with ties |
-//! | [`bootstrap`] | intervals by resampling patients |
+//! | [`mod@bootstrap`] | intervals by resampling patients |
 //! | [`delong`] | closed-form standard error of areas and of their difference |
 //! | [`proportion`] | Wilson intervals of sensitivities and the like |
 //! | [`operating_point`] | a threshold chosen on one set, applied to another |
