@@ -89,14 +89,44 @@ impl RunConfig {
             [] => text.to_string(),
             _ => toml::to_string(&table)?,
         };
-        let config: Self =
+        let mut config: Self =
             toml::from_str(&text).map_err(|e| anyhow!("{}", with_nearest_key(&e.to_string())))?;
-        config.preprocessing.check()?;
-        config.patch.trunk.check()?;
-        for training in [&config.patch.training, &config.image.training, &config.transfer.training] {
+        let sampling = table.get("sampling").and_then(toml::Value::as_table);
+        if !sampling.is_some_and(|sampling| sampling.contains_key("seed")) {
+            config.sampling.seed = config.seed;
+        }
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Refuses what cannot be run, before any work.
+    fn check(&self) -> Result<()> {
+        self.preprocessing.check()?;
+        self.sampling.check()?;
+        self.patch.trunk.check()?;
+        for augmentation in [&self.patch.augmentation, &self.image.augmentation, &self.transfer.augmentation]
+        {
+            augmentation.check()?;
+        }
+        for (section, dropout) in [("patch", self.patch.dropout), ("image", self.image.dropout)] {
+            if !(0.0..1.0).contains(&dropout) {
+                bail!("{section}.dropout: {dropout}; expected at least 0 and below 1");
+            }
+        }
+        for training in [&self.patch.training, &self.image.training, &self.transfer.training] {
             training.check()?;
         }
-        Ok(config)
+        Ok(())
+    }
+
+    /// Takes the counts of a patch set named as in the paper (`S1`, `S10`, ...).
+    pub fn use_patch_set(&mut self, name: Option<&str>) -> Result<()> {
+        let Some(name) = name else { return Ok(()) };
+        let named: SamplingConfig = name.parse().context("--patch-set")?;
+        self.sampling.placement = named.placement;
+        self.sampling.per_lesion = named.per_lesion;
+        self.sampling.background_per_image = named.background_per_image;
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use mammo::eval::scores::write_scores;
 use mammo::eval::{BootstrapConfig, Comparison, Interval, PatchEvaluation, ScoreRow};
 use mammo::eval::{compare_auc, evaluate_patches};
@@ -20,8 +20,8 @@ use crate::config::RunConfig;
 use crate::evaluate::auc_per_image;
 use crate::predict::TtaArg;
 use crate::{
-    Done, gallery, import, patch_scores, phantom, predict, progress, sample, split, train_image, train_patch,
-    transfer,
+    Done, Interrupted, gallery, import, patch_scores, phantom, predict, progress, sample, split, train_image,
+    train_patch, transfer,
 };
 
 /// The embedded configuration, as in `configs/demo.toml`.
@@ -145,7 +145,7 @@ pub fn run(args: &Args) -> Result<Done> {
 /// Turns Ctrl-C in a step into the end of the demo.
 fn stop_if(done: Done) -> Result<()> {
     match done {
-        Done::Interrupted => bail!("stopped; run the same command again to continue"),
+        Done::Interrupted => Err(Interrupted.into()),
         Done::All | Done::WithRejections => Ok(()),
     }
 }
@@ -238,6 +238,7 @@ impl Demo<'_> {
             split: None,
             resume: out.exists(),
             out,
+            patch_set: None,
             patches: Some(patches.to_path_buf()),
             device: self.args.device.clone(),
             set: Vec::new(),
@@ -298,7 +299,7 @@ impl Demo<'_> {
         let models: Vec<&Path> = models.iter().map(|model| model.as_path()).collect();
         let scored = predict::score(&predict::Args { tta, ..self.predict(manifest, &models) })?;
         if progress::stop_requested() {
-            bail!("stopped; run the same command again to continue");
+            return Err(Interrupted.into());
         }
         write_scores(&self.args.out.join("scores").join(format!("{name}.csv")), &scored.rows)?;
         Ok(scored.rows)

@@ -43,7 +43,7 @@ pub struct Args {
     #[arg(long, default_value_t = 2000)]
     pub resamples: usize,
     /// Seed of the resamples.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 0)]
     pub seed: u64,
 }
 

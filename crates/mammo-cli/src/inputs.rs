@@ -23,6 +23,15 @@ pub struct Prepared<'m> {
     pub n_failed: usize,
 }
 
+impl Prepared<'_> {
+    /// The patches that lie on prepared images.
+    pub fn patches_of(&self, mut patches: Vec<Patch>) -> Vec<Patch> {
+        let files: HashSet<&str> = self.images.iter().map(|image| image.file.as_str()).collect();
+        patches.retain(|patch| files.contains(patch.file.as_str()));
+        patches
+    }
+}
+
 /// Prepares images that are not in the cache yet; reports and leaves out those that fail.
 pub fn prepare<'m>(
     cache_dir: &Path,
@@ -67,8 +76,14 @@ pub fn draw_patches(prepared: &Prepared, data: &Data, config: &RunConfig) -> Res
 }
 
 /// Reads patches drawn by `mammo sample`; refuses those of other pixels or another data set.
-pub fn stored_patches(folder: &Path, data: &Data, config: &RunConfig) -> Result<SidePatches> {
+pub fn stored_patches(
+    folder: &Path,
+    prepared: &Prepared,
+    data: &Data,
+    config: &RunConfig,
+) -> Result<SidePatches> {
     let (header, patches) = read_patches(folder)?;
+    let patches = prepared.patches_of(patches);
     let expected = patch_header(data, config);
     if header != expected {
         bail!(

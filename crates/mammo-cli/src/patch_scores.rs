@@ -66,7 +66,7 @@ pub fn run(args: &Args, folder: &Path) -> Result<Done> {
     let prepared = prepare(&cache_dir, &file.card.preprocessing, &manifest.root, images)?;
     let examples = WindowExamples::patches(
         &prepared.cache,
-        &patches,
+        &prepared.patches_of(patches),
         &classes,
         header.config.patch_px,
         network.trunk.channels,
@@ -88,7 +88,7 @@ pub fn run(args: &Args, folder: &Path) -> Result<Done> {
         }
         None => print!("{table}"),
     }
-    Ok(Done::All)
+    Ok(if prepared.n_failed == 0 { Done::All } else { Done::WithRejections })
 }
 
 /// Whether a score table holds patches; decided by its header.

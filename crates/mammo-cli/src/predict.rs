@@ -22,7 +22,7 @@ use crate::{Done, patch_scores, progress};
 ///
 /// Examples:
 ///   mammo predict scans/ --model run/image/model.safetensors
-///   mammo predict data/film/manifest.json --side test --model a.safetensors
+///   mammo predict data/film/manifest.json --side test --model a.safetensors \
 ///                 --model b.safetensors --tta flips --out scores.csv
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
-use mammo::patch_sampling::{SamplingConfig, write_patches};
+use anyhow::Result;
+use mammo::patch_sampling::write_patches;
 use mammo::split::Side;
 
 use crate::Done;
@@ -13,7 +13,8 @@ use crate::training::Data;
 
 /// Draw patch sets (S1, S10, S30, any S<n>) from the lesions and backgrounds of each side.
 ///
-/// `mammo train patch` draws the same patches on the way; this verb shows them. Patches are
+/// `mammo train patch` with the same settings draws the same patches on the way; this verb
+/// shows them. Patches are
 /// stored as coordinates in the prepared image, in OUT/train, OUT/validation and OUT/test.
 ///
 /// Example: mammo sample data/film/manifest.json --config configs/demo.toml --out patches
@@ -41,15 +42,7 @@ pub struct Args {
 /// Runs the verb.
 pub fn run(args: &Args) -> Result<Done> {
     let mut config = RunConfig::read(&args.config, &args.set)?;
-    if let Some(name) = &args.patch_set {
-        let named: SamplingConfig = name.parse().context("--patch-set")?;
-        config.sampling = SamplingConfig {
-            placement: named.placement,
-            per_lesion: named.per_lesion,
-            background_per_image: named.background_per_image,
-            ..config.sampling
-        };
-    }
+    config.use_patch_set(args.patch_set.as_deref())?;
     let split = args.split.clone().unwrap_or_else(|| args.manifest.with_file_name("split.json"));
     let data = Data::read(&args.manifest, &split)?;
     let mut n_failed = 0;

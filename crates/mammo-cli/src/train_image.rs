@@ -20,7 +20,7 @@ use crate::training::{Data, ImageRun, RunSetup, check_out, read_model, train_ima
 /// method; with --from-scratch it starts from random weights, which is what the paper compares
 /// with. Top blocks, stages and rates come from [image] in the configuration.
 ///
-/// Example: mammo train image data/film/manifest.json --config configs/demo.toml
+/// Example: mammo train image data/film/manifest.json --config configs/demo.toml \
 ///          --from-patch run/patch/model.safetensors --out run/image
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]

@@ -37,6 +37,9 @@ pub struct Args {
     /// Run folder.
     #[arg(long)]
     pub out: PathBuf,
+    /// Patch set by the paper's name, in place of the counts in the configuration.
+    #[arg(long, value_name = "S<n>")]
+    pub patch_set: Option<String>,
     /// Folder of patches drawn by `mammo sample`; drawn on the way by default.
     #[arg(long)]
     pub patches: Option<PathBuf>,
@@ -53,7 +56,8 @@ pub struct Args {
 
 /// Runs the verb.
 pub fn run(args: &Args) -> Result<Done> {
-    let config = RunConfig::read(&args.config, &args.set)?;
+    let mut config = RunConfig::read(&args.config, &args.set)?;
+    config.use_patch_set(args.patch_set.as_deref())?;
     check_out(&args.out, args.resume)?;
     let split = args.split.clone().unwrap_or_else(|| args.manifest.with_file_name("split.json"));
     let data = Data::read(&args.manifest, &split)?;
@@ -73,7 +77,7 @@ pub fn run(args: &Args) -> Result<Done> {
         |side| prepare(&data.cache_dir, &config.preprocessing, &data.manifest.root, data.side(side));
     let (train_side, validation_side) = (prepare_side(Side::Train)?, prepare_side(Side::Validation)?);
     let patches = |side, prepared| match &args.patches {
-        Some(folder) => stored_patches(&folder.join(Side::to_string(&side)), &data, &config),
+        Some(folder) => stored_patches(&folder.join(Side::to_string(&side)), prepared, &data, &config),
         None => draw_patches(prepared, &data, &config),
     };
     let train_patches = patches(Side::Train, &train_side)?.patches;
@@ -105,11 +109,12 @@ pub fn run(args: &Args) -> Result<Done> {
         dir: &args.out,
         metric: Metric::BalancedAccuracy,
         digest: setup.digest(&network)?,
-        card: setup.card(network, names, train_patches.len()),
+        card: setup.card(network, names, &train_side.images, train_patches.len()),
         resume: args.resume,
     };
     let mut progress = TrainingProgress::new("training on patches", "balanced accuracy");
     let outcome = train(model, &training, &validation, &run, &mut progress)?;
     drop(progress);
-    Ok(report(&outcome, &args.out, "balanced accuracy"))
+    let n_failed = train_side.n_failed + validation_side.n_failed;
+    Ok(report(&outcome, &args.out, "balanced accuracy", n_failed))
 }

@@ -8,6 +8,7 @@ use mammo::augment::Augmentation;
 use mammo::manifest::Manifest;
 use mammo::record::Mammogram;
 use mammo::split::{Side, Split};
+use mammo_nn::batches::Examples;
 use mammo_nn::device::Device;
 use mammo_nn::examples::WindowExamples;
 use mammo_nn::image_classifier::ImageClassifier;
@@ -80,11 +81,14 @@ impl RunSetup<'_> {
     }
 
     /// Card of the model to be trained.
-    pub fn card(&self, network: Network, classes: Vec<String>, n_pictures: usize) -> ModelCard {
-        let mut patients: Vec<&str> =
-            self.data.side(Side::Train).iter().map(|image| image.patient_id.as_str()).collect();
-        patients.sort_unstable();
-        patients.dedup();
+    pub fn card(
+        &self,
+        network: Network,
+        classes: Vec<String>,
+        images: &[&Mammogram],
+        n_pictures: usize,
+    ) -> ModelCard {
+        let patients: HashSet<&str> = images.iter().map(|image| image.patient_id.as_str()).collect();
         let record = TrainingRecord {
             mammo_version: env!("CARGO_PKG_VERSION").to_string(),
             seed: self.config.seed,
@@ -138,11 +142,11 @@ pub fn check_out(out: &Path, resume: bool) -> Result<()> {
 }
 
 /// Says how a run ended, on stdout, and turns it into an exit code.
-pub fn report(outcome: &Outcome, out: &Path, metric: &str) -> Done {
+pub fn report(outcome: &Outcome, out: &Path, metric: &str, n_failed: usize) -> Done {
     match outcome {
         Outcome::Finished { best_metric } => {
             println!("{}: best validation {metric} {best_metric:.4}", out.join(MODEL_FILE).display());
-            Done::All
+            if n_failed == 0 { Done::All } else { Done::WithRejections }
         }
         Outcome::Interrupted => {
             println!("{}: stopped; the same command with --resume continues", out.display());
@@ -210,13 +214,14 @@ pub fn train_images(image_run: &ImageRun) -> Result<Done> {
         dir: setup.out,
         metric: Metric::Auc,
         digest: setup.digest(&image_run.network)?,
-        card: setup.card(image_run.network.clone(), classes, train_side.images.len()),
+        card: setup.card(image_run.network.clone(), classes, &train_side.images, training.len()),
         resume: image_run.resume,
     };
     let mut progress = TrainingProgress::new("training on whole images", "AUC");
     let outcome = train(image_run.model.clone(), &training, &validation, &run, &mut progress)?;
     drop(progress);
-    Ok(report(&outcome, setup.out, "AUC"))
+    let n_failed = train_side.n_failed + validation_side.n_failed;
+    Ok(report(&outcome, setup.out, "AUC", n_failed))
 }
 
 /// The images of `n` patients drawn at random, half of them (at least one) with cancer.

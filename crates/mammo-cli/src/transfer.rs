@@ -15,7 +15,7 @@ use crate::training::{Data, ImageRun, RunSetup, check_out, read_model, train_ima
 /// Preprocessing comes from the model; stages, rates and augmentation from [transfer] in the
 /// configuration. --patients trains on that many patients only, for the few-patients curve.
 ///
-/// Example: mammo transfer data/digital/manifest.json --config configs/demo.toml
+/// Example: mammo transfer data/digital/manifest.json --config configs/demo.toml \
 ///          --model run/image/model.safetensors --patients 20 --out run/transfer
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]

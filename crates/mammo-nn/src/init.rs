@@ -53,7 +53,10 @@ impl ModuleMapper for Initialiser {
         };
         match values {
             Some(values) => {
-                param.map(|_| Tensor::from_data(TensorData::new(values, dims), &device).require_grad())
+                let learns = param.val().is_require_grad();
+                param.map(|_| {
+                    Tensor::from_data(TensorData::new(values, dims), &device).set_require_grad(learns)
+                })
             }
             None => param,
         }

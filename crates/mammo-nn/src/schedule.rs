@@ -28,8 +28,8 @@ pub trait Classifier: Module {
 pub enum Scope {
     /// The last linear layer.
     Head,
-    /// Patch classifier: last trunk block and head. Image classifier: all that is new on the
-    /// trunk.
+    /// Patch classifier: last trunk block and head. Image classifier: top blocks and head; a
+    /// heatmap layer comes from the patch classifier and waits with the trunk.
     Top,
     /// Everything.
     All,

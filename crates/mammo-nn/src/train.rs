@@ -159,6 +159,9 @@ pub fn train<C: Classifier>(
                 break;
             }
             resume::save(&resume_path, &position, &model, &optimizer)?;
+            if watch.stop_requested() {
+                return Ok(Outcome::Interrupted);
+            }
         }
         position = Position {
             stage: stage + 1,
@@ -171,6 +174,9 @@ pub fn train<C: Classifier>(
         // The next stage starts with fresh moments, so none are stored between stages.
         let fresh = crate::optimizer::optimizer(config.optimizer, 0.0)?;
         resume::save(&resume_path, &position, &model, &fresh)?;
+        if watch.stop_requested() && !position.finished {
+            return Ok(Outcome::Interrupted);
+        }
     }
     let best_metric = position.best_metric.ok_or_else(|| {
         Error::network("stages", "no epoch was trained", "at least one stage with at least one epoch")

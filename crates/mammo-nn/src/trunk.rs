@@ -102,6 +102,8 @@ impl TrunkConfig {
 }
 
 /// The convolutional part that patch and image classifier share.
+// One trunk exists per network: boxing the larger variant would buy nothing.
+#[allow(clippy::large_enum_variant)]
 #[derive(Module, Debug)]
 pub enum Trunk {
     /// ResNet18 or ResNet50.

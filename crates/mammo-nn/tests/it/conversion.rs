@@ -101,8 +101,8 @@ fn a_heatmap_cell_is_the_patch_head_applied_to_that_cell() {
     let features = patch.trunk.forward(noise(128, 96, &device));
     let channels = patch.trunk.c_out();
     let cell: Tensor<2> = features.slice([0..1, 0..channels, 3..4, 2..3]).reshape([1, channels]);
-    let expected: Vec<f32> = softmax(patch.head.forward(cell.clone()), 1).into_data().to_vec().unwrap();
-    let cell: Vec<f32> = cell.into_data().to_vec().unwrap();
+    let expected: Vec<f32> = softmax(patch.head.forward(cell.clone()), 1).into_data().try_to_vec().unwrap();
+    let cell: Vec<f32> = cell.into_data().try_to_vec().unwrap();
     let logits: Vec<f32> = kernel
         .values
         .chunks_exact(channels)

@@ -50,7 +50,7 @@ pub struct SamplingConfig {
     pub min_tissue: f64,
     /// Tries per wanted patch. Default 200.
     pub max_tries: usize,
-    /// Seed of all draws. Default 0.
+    /// Seed of all draws. Default 0; in a run configuration, the run's seed.
     pub seed: u64,
 }
 
