@@ -6,7 +6,6 @@ use anyhow::{Context, Result, bail};
 use mammo::augment::Augmentation;
 use mammo::manifest::Manifest;
 use mammo::patch_sampling::{PatchClass, read_patches};
-use mammo::split::Split;
 use mammo::write::write_atomically;
 use mammo_nn::batches::Examples;
 use mammo_nn::device;
@@ -18,7 +17,7 @@ use mammo_nn::train::assess;
 use crate::Done;
 use crate::inputs::prepare;
 use crate::predict::Args;
-use crate::training::read_model;
+use crate::training::{read_model, read_split};
 
 /// Column that holds the true class; image score tables have none of that name.
 const CLASS: &str = "class";
@@ -43,8 +42,7 @@ pub fn run(args: &Args, folder: &Path) -> Result<Done> {
     };
     let manifest = Manifest::read(manifest_path)?;
     let split_path = args.split.clone().unwrap_or_else(|| manifest_path.with_file_name("split.json"));
-    let split = Split::read(&split_path)?;
-    split.verify(&manifest)?;
+    let split = read_split(&split_path, &manifest)?;
     let file = read_model(model_path)?;
     let Network::Patch(network) = &file.card.network else {
         bail!("{}: a whole-image model; --patches needs one from `mammo train patch`", model_path.display());

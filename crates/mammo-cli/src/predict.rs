@@ -7,11 +7,12 @@ use anyhow::{Result, bail};
 use mammo::eval::scores::{ScoreRow, print_scores, write_scores};
 use mammo::manifest::Manifest;
 use mammo::record::{Mammogram, Polarity};
-use mammo::split::{Side, Split};
+use mammo::split::Side;
 use mammo_nn::device;
 use mammo_nn::predict::{ImageModel, Tta};
 
 use crate::loose_images::find_images;
+use crate::training::read_split;
 use crate::{Done, patch_scores, progress};
 
 /// Score images: probability of cancer per image, as CSV.
@@ -179,9 +180,7 @@ fn images(args: &Args) -> Result<(PathBuf, Vec<Mammogram>)> {
         None => manifest.images.clone(),
         Some(side) => {
             let path = args.split.clone().unwrap_or_else(|| manifest_path.with_file_name("split.json"));
-            let split = Split::read(&path)?;
-            split.verify(&manifest)?;
-            split.images(&manifest, side).into_iter().cloned().collect()
+            read_split(&path, &manifest)?.images(&manifest, side).into_iter().cloned().collect()
         }
     };
     Ok((manifest.root, images))

@@ -39,8 +39,7 @@ impl Data {
     pub fn read(manifest: &Path, split: &Path) -> Result<Self> {
         let cache_dir = manifest.with_file_name("cache");
         let manifest = Manifest::read(manifest)?;
-        let split = Split::read(split)?;
-        split.verify(&manifest)?;
+        let split = read_split(split, &manifest)?;
         Ok(Self { manifest, split, cache_dir })
     }
 
@@ -48,6 +47,13 @@ impl Data {
     pub fn side(&self, side: Side) -> Vec<&Mammogram> {
         self.split.images(&self.manifest, side)
     }
+}
+
+/// Reads a split and checks it against its manifest.
+pub fn read_split(path: &Path, manifest: &Manifest) -> Result<Split> {
+    let split = Split::read(path)?;
+    split.verify(manifest).with_context(|| format!("{}", path.display()))?;
+    Ok(split)
 }
 
 /// Everything about a run that is not pixels or weights.

@@ -1,0 +1,105 @@
+//! What users get wrong: each a clear error or a counted rejection, and nothing lost.
+
+use std::fs;
+
+use crate::program::{mammo, tiny_data_set};
+
+#[test]
+fn a_config_typo_is_refused_with_the_nearest_key_before_any_work() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path();
+    tiny_data_set(dir);
+    let text = fs::read_to_string(dir.join("tiny.toml")).unwrap();
+    fs::write(dir.join("typo.toml"), text.replace("per_lesion", "per_leson")).unwrap();
+    mammo(dir, "train patch data/manifest.json --config typo.toml --out run")
+        .expect(2)
+        .says("typo.toml")
+        .says("did you mean `per_lesion`?");
+    assert!(!dir.join("run").exists());
+}
+
+#[test]
+fn a_damaged_image_is_rejected_and_counted_and_the_others_are_scored() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path();
+    tiny_data_set(dir);
+    mammo(dir, "train image data/manifest.json --config tiny.toml --from-scratch --out run").expect(0);
+    let first = fs::read_dir(dir.join("data/images")).unwrap().next().unwrap().unwrap().path();
+    let bytes = fs::read(&first).unwrap();
+    fs::write(&first, &bytes[..bytes.len() / 2]).unwrap();
+
+    let name = first.file_name().unwrap().to_str().unwrap().to_string();
+    mammo(dir, "predict data/images --model run/model.safetensors --out scores.csv").expect(1).says(&name);
+    let n_images = fs::read_dir(dir.join("data/images")).unwrap().count();
+    assert_eq!(fs::read_to_string(dir.join("scores.csv")).unwrap().lines().count(), n_images);
+
+    let imported = mammo(dir, "import data --out again.json").expect(1);
+    assert!(imported.stdout.contains("rejected"), "{}", imported.stdout);
+    assert!(fs::read_to_string(dir.join("rejected.csv")).unwrap().contains(&name));
+}
+
+#[test]
+fn a_run_folder_is_not_overwritten_and_another_configuration_does_not_resume_it() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path();
+    tiny_data_set(dir);
+    let train = "train patch data/manifest.json --config tiny.toml --out run";
+    mammo(dir, train).expect(0);
+    let model = fs::read(dir.join("run/model.safetensors")).unwrap();
+    mammo(dir, train).expect(2).says("--resume");
+    mammo(dir, &format!("{train} --resume --set seed=9")).expect(2).says("another run");
+    assert_eq!(fs::read(dir.join("run/model.safetensors")).unwrap(), model);
+}
+
+#[test]
+fn models_that_do_not_fit_are_refused_with_the_way_out() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path();
+    tiny_data_set(dir);
+    mammo(dir, "train patch data/manifest.json --config tiny.toml --out patch").expect(0);
+    mammo(dir, "predict data/images --model patch/model.safetensors").expect(2).says("a patch model");
+    let from_patch = "train image data/manifest.json --config tiny.toml --from-patch patch/model.safetensors";
+    mammo(dir, &format!("{from_patch} --out a --set preprocessing.mean=1.0")).expect(2).says("preprocessing");
+    mammo(dir, &format!("{from_patch} --out b --set patch.trunk.width=0.25")).expect(2).says("trunk");
+    let model = dir.join("patch/model.safetensors");
+    let bytes = fs::read(&model).unwrap();
+    fs::write(&model, &bytes[..bytes.len() - 100]).unwrap();
+    mammo(dir, &format!("{from_patch} --out c")).expect(2).says("damaged");
+}
+
+#[test]
+fn a_split_of_another_data_set_or_with_a_leak_is_refused() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path();
+    tiny_data_set(dir);
+    let split = dir.join("data/split.json");
+    let text = fs::read_to_string(&split).unwrap();
+    let mut json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let patients = json["patients"].as_array_mut().unwrap();
+    let mut twice = patients[0].clone();
+    let other = if twice["side"] == "train" { "test" } else { "train" };
+    twice["side"] = other.into();
+    patients.push(twice);
+    fs::write(&split, json.to_string()).unwrap();
+    let train = "train patch data/manifest.json --config tiny.toml --out run";
+    mammo(dir, train).expect(2).says("two sides");
+    fs::write(&split, text.replacen("\"manifest_digest\": \"", "\"manifest_digest\": \"0", 1)).unwrap();
+    mammo(dir, train).expect(2).says("split.json");
+}
+
+#[test]
+fn an_unknown_device_names_those_there_are() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path();
+    tiny_data_set(dir);
+    mammo(dir, "train patch data/manifest.json --config tiny.toml --out run --device cuda")
+        .expect(2)
+        .says("expected one of cpu")
+        .says("--features cuda");
+}
+
+#[test]
+fn a_missing_manifest_is_named() {
+    let temporary = tempfile::tempdir().unwrap();
+    mammo(temporary.path(), "split nowhere/manifest.json").expect(2).says("nowhere/manifest.json");
+}

@@ -1,0 +1,98 @@
+//! The whole way, from phantoms to evaluated scores, on a data set of a few patients.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use crate::program::{command, mammo, tiny_data_set};
+
+const PATCH: &str = "train patch data/manifest.json --config tiny.toml --out patch";
+const IMAGE: &str =
+    "train image data/manifest.json --config tiny.toml --from-patch patch/model.safetensors --out image";
+
+#[test]
+fn every_verb_works_in_the_order_of_the_readme() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path();
+    tiny_data_set(dir);
+    mammo(dir, "sample data/manifest.json --config tiny.toml --out patches").expect(0);
+    mammo(dir, &format!("{PATCH} --patches patches")).expect(0);
+    mammo(dir, IMAGE).expect(0);
+    mammo(dir, "train image data/manifest.json --config tiny.toml --from-scratch --out scratch").expect(0);
+    mammo(
+        dir,
+        "transfer data/manifest.json --config tiny.toml --model image/model.safetensors --patients 4 --out moved",
+    )
+    .expect(0);
+    for file in ["model.safetensors", "metrics.csv", "run.json", "resume.safetensors"] {
+        assert!(dir.join("image").join(file).exists(), "{file}");
+    }
+
+    mammo(
+        dir,
+        "predict data/manifest.json --side test --model image/model.safetensors \
+         --model scratch/model.safetensors --tta flips --out scores.csv",
+    )
+    .expect(0);
+    let scores = fs::read_to_string(dir.join("scores.csv")).unwrap();
+    let first = scores.lines().nth(1).unwrap();
+    assert!(first.contains(",flips,") && first.contains('+'), "two models and flips: {first}");
+    let evaluated =
+        mammo(dir, "evaluate scores.csv --model image/model.safetensors --out evaluation").expect(0);
+    assert!(evaluated.stdout.contains("auc_image"), "{}", evaluated.stdout);
+    assert!(evaluated.stdout.contains("sensitivity"), "{}", evaluated.stdout);
+    assert!(dir.join("evaluation/evaluation.json").exists());
+    let compared = mammo(dir, "evaluate scores.csv --compare scores.csv").expect(0);
+    assert!(compared.stdout.contains("auc_second_less_first"), "{}", compared.stdout);
+
+    mammo(
+        dir,
+        "predict data/manifest.json --side test --model patch/model.safetensors --patches patches \
+         --out patch_scores.csv",
+    )
+    .expect(0);
+    let patches = mammo(dir, "evaluate patch_scores.csv").expect(0);
+    assert!(patches.stdout.contains("balanced_accuracy"), "{}", patches.stdout);
+
+    let loose = mammo(dir, "predict data/images --model image/model.safetensors").expect(0);
+    assert!(loose.stdout.starts_with("file,patient_id,"), "{}", loose.stdout);
+}
+
+#[test]
+fn a_run_killed_by_ctrl_c_and_resumed_ends_with_the_weights_of_one_never_stopped() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path();
+    tiny_data_set(dir);
+    // Long enough that the interrupt comes in the middle on any machine.
+    let long = "--set patch.training.examples_per_epoch=640";
+    mammo(dir, &format!("{PATCH} {long}")).expect(0);
+
+    let words = format!("{} {long}", PATCH.replace("--out patch", "--out stopped"));
+    let args: Vec<&str> = words.split_whitespace().collect();
+    let mut child = command(dir, &args).spawn().unwrap();
+    let begun = Instant::now();
+    while !dir.join("stopped/run.json").exists() && begun.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(150));
+    let interrupt = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(interrupt.unwrap().success());
+    let code = child.wait().unwrap().code();
+    assert!(code == Some(130) || code == Some(0), "{code:?}");
+    mammo(dir, &format!("{words} --resume")).expect(0);
+
+    let weights = |run: &str| fs::read(dir.join(run).join("model.safetensors")).unwrap();
+    assert!(weights("patch") == weights("stopped"), "exit code was {code:?}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_model_file() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path();
+    tiny_data_set(dir);
+    mammo(dir, PATCH).expect(0);
+    mammo(dir, &PATCH.replace("--out patch", "--out again")).expect(0);
+    mammo(dir, &PATCH.replace("--out patch", "--out other --set seed=2")).expect(0);
+    let weights = |run: &str| fs::read(dir.join(run).join("model.safetensors")).unwrap();
+    assert!(weights("patch") == weights("again"));
+    assert!(weights("patch") != weights("other"));
+}
