@@ -28,7 +28,10 @@ use crate::{
 const CONFIG: &str = include_str!("../../../configs/demo.toml");
 
 /// Patients of the first site, whose lesions are annotated.
-const N_FILM: usize = 300;
+const N_FILM: usize = 1000;
+/// The demo's images have a sixteenth of the paper's pixels, too few to show the margins and
+/// grains of life-size lesions; somewhat larger ones show about what the paper's images show.
+const LESION_SCALE: f64 = 1.6;
 /// Patients of the second site, known by image labels only.
 const N_DIGITAL: usize = 160;
 /// Patients of the second site that transfer trains on (paper notes 1.8 begin with 20).
@@ -196,7 +199,9 @@ impl Demo<'_> {
     fn data_set(&self, site: Site, patients: usize, settings: &RunConfig) -> Result<PathBuf> {
         let dir = self.args.out.join(site.to_string());
         let (height, width) = (settings.preprocessing.height_px, settings.preprocessing.width_px);
-        let phantom = phantom::Args { out: dir.clone(), patients, site, height, width, seed: settings.seed };
+        let lesion_scale = LESION_SCALE;
+        let (out, seed) = (dir.clone(), settings.seed);
+        let phantom = phantom::Args { out, patients, site, height, width, lesion_scale, seed };
         let import = import::Args { dir: dir.clone(), out: None, headers_only: false };
         let manifest = import.manifest();
         // The transfer set needs few training patients and a large test side.

@@ -27,6 +27,9 @@ pub struct Args {
     /// Image width in pixels.
     #[arg(long, default_value_t = 896)]
     pub width: usize,
+    /// Factor on lesion lengths; above 1, small images show what larger ones show at 1.
+    #[arg(long, default_value_t = 1.0)]
+    pub lesion_scale: f64,
     /// Seed.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -40,6 +43,7 @@ pub fn run(args: &Args) -> Result<Done> {
         seed: args.seed,
         height_px: args.height,
         width_px: args.width,
+        lesion_scale: args.lesion_scale,
         ..PhantomConfig::default()
     };
     let bar = progress::bar("phantoms", args.patients as u64);

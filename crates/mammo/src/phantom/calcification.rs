@@ -20,6 +20,7 @@ const OUTLINE_MARGIN_MM: f32 = 1.5;
 pub struct Calcifications {
     grains: Vec<Grain>,
     hull: Vec<Point>,
+    outline_margin_mm: f32,
 }
 
 struct Grain {
@@ -34,7 +35,8 @@ struct Grain {
 impl Calcifications {
     /// The projection of `lesion` around `center`.
     pub fn draw(lesion: &PlannedLesion, center: Point, rng: &mut Rng) -> Self {
-        let radius_mm = (lesion.radius_mm - OUTLINE_MARGIN_MM).max(2.0);
+        let outline_margin_mm = lesion.scale * OUTLINE_MARGIN_MM;
+        let radius_mm = (lesion.radius_mm - outline_margin_mm).max(2.0 * lesion.scale);
         let mut places = match lesion.form {
             Form::Coarse => scattered(center, radius_mm, rng.random_range(3..9), rng),
             Form::Punctate => scattered(center, radius_mm, rng.random_range(6..15), rng),
@@ -47,10 +49,9 @@ impl Calcifications {
             place.x = center.x + (place.x - center.x) * radius_mm / reach_mm;
             place.y = center.y + (place.y - center.y) * radius_mm / reach_mm;
         }
-        let grains: Vec<Grain> =
-            places.into_iter().map(|place| Grain::draw(lesion.form, place, lesion.contrast, rng)).collect();
+        let grains: Vec<Grain> = places.into_iter().map(|place| Grain::draw(lesion, place, rng)).collect();
         let hull = convex_hull(grains.iter().map(|grain| grain.center).collect());
-        Self { grains, hull }
+        Self { grains, hull, outline_margin_mm }
     }
 
     /// Adds its attenuation.
@@ -72,13 +73,14 @@ impl Calcifications {
     /// Pixels inside the convex hull of the grains, widened as an annotator's pen would.
     pub fn mask(&self, frame: Frame) -> Vec<usize> {
         let Some(&first) = self.hull.first() else { return Vec::new() };
-        let reach_mm = self.hull.iter().map(|p| p.distance(first)).fold(0.0, f32::max) + OUTLINE_MARGIN_MM;
+        let reach_mm =
+            self.hull.iter().map(|p| p.distance(first)).fold(0.0, f32::max) + self.outline_margin_mm;
         let (columns, rows) = frame.around(first, reach_mm);
         let mut inside = Vec::new();
         for row in rows {
             for column in columns.clone() {
                 let p = Point { x: frame.center_mm(column), y: frame.center_mm(row) };
-                if near_hull(&self.hull, p) {
+                if near_hull(&self.hull, self.outline_margin_mm, p) {
                     inside.push(row * frame.width_px + column);
                 }
             }
@@ -88,7 +90,8 @@ impl Calcifications {
 }
 
 impl Grain {
-    fn draw(form: Form, center: Point, contrast: f32, rng: &mut Rng) -> Self {
+    fn draw(lesion: &PlannedLesion, center: Point, rng: &mut Rng) -> Self {
+        let form = lesion.form;
         let angle_rad = rng.random_range(0.0..TAU);
         let (long, aspect, strength) = match form {
             Form::Coarse => {
@@ -98,7 +101,8 @@ impl Grain {
             _ => (rng.random_range(0.16..0.45), rng.random_range(0.4..1.0), rng.random_range(0.45..1.15)),
         };
         let hollow = form == Form::Coarse && long > 1.1 && rng.random_bool(0.4);
-        Self { center, radii_mm: (long, long * aspect), angle_rad, peak: strength * contrast, hollow }
+        let long = lesion.scale * long;
+        Self { center, radii_mm: (long, long * aspect), angle_rad, peak: strength * lesion.contrast, hollow }
     }
 }
 
@@ -165,11 +169,11 @@ fn turn(a: Point, b: Point, c: Point) -> f32 {
     (b.x - a.x) * (c.y - a.y) - (b.y - a.y) * (c.x - a.x)
 }
 
-fn near_hull(hull: &[Point], p: Point) -> bool {
+fn near_hull(hull: &[Point], margin_mm: f32, p: Point) -> bool {
     let mut inside = hull.len() > 2;
     for (i, &a) in hull.iter().enumerate() {
         let b = hull[(i + 1) % hull.len()];
-        if p.distance_to_segment(a, b) <= OUTLINE_MARGIN_MM {
+        if p.distance_to_segment(a, b) <= margin_mm {
             return true;
         }
         inside &= turn(a, b, p) >= 0.0;
@@ -186,7 +190,10 @@ mod tests {
         let p = |x: f32, y: f32| Point { x, y };
         let hull = convex_hull(vec![p(0.0, 0.0), p(8.0, 8.0), p(4.0, 5.0), p(8.0, 0.0), p(0.0, 8.0)]);
         assert_eq!(hull, [p(0.0, 0.0), p(8.0, 0.0), p(8.0, 8.0), p(0.0, 8.0)]);
-        assert!(near_hull(&hull, p(4.0, 4.0)) && near_hull(&hull, p(9.0, 4.0)));
-        assert!(!near_hull(&hull, p(10.0, 4.0)));
+        assert!(
+            near_hull(&hull, OUTLINE_MARGIN_MM, p(4.0, 4.0))
+                && near_hull(&hull, OUTLINE_MARGIN_MM, p(9.0, 4.0))
+        );
+        assert!(!near_hull(&hull, OUTLINE_MARGIN_MM, p(10.0, 4.0)));
     }
 }

@@ -76,6 +76,8 @@ pub struct PlannedLesion {
     pub form: Form,
     /// Radius of the disc that a mass covers, or half the extent of a group of calcifications.
     pub radius_mm: f32,
+    /// Factor on all lengths of its details; 1 is life size.
+    pub scale: f32,
     /// Mean attenuation that a mass adds in fat, or that a calcification's core adds.
     pub contrast: f32,
     /// Distance from the nipple, the same in both views.
@@ -94,6 +96,7 @@ impl PlannedLesion {
     /// breast has no room for one more.
     pub fn draw(
         (kind, pathology): (LesionKind, Pathology),
+        scale: f32,
         breast: &Breast,
         projections: &[Projection],
         others: &[Self],
@@ -101,7 +104,7 @@ impl PlannedLesion {
     ) -> Option<Self> {
         let spread = normal(rng).clamp(-2.0, 2.0);
         let subtlety = normal(rng).clamp(-2.0, 1.8);
-        let (radius_mm, contrast) = match kind {
+        let (life_size_mm, contrast): (f32, f32) = match kind {
             LesionKind::Mass => {
                 ((8.0 * (0.32 * spread).exp()).clamp(4.2, 14.0), 0.38 * (0.32 * subtlety).exp())
             }
@@ -109,12 +112,14 @@ impl PlannedLesion {
                 ((7.5 * (0.28 * spread).exp()).clamp(4.2, 12.5), 0.75 * (0.28 * subtlety).exp())
             }
         };
+        let radius_mm = scale * life_size_mm;
         let form = Form::draw(kind, pathology, rng);
         let at = |nipple_distance_mm: f32, cc_angle_rad: f32, mlo_angle_rad: f32| Self {
             kind,
             pathology,
             form,
             radius_mm,
+            scale,
             contrast,
             nipple_distance_mm,
             cc_angle_rad,

@@ -37,7 +37,7 @@ impl Mass {
         let radius_mm = lesion.radius_mm * rng.random_range(0.93..1.07);
         let outline_mm = outline(lesion.form, radius_mm, rng);
         let margin_mm = match lesion.form {
-            Form::Circumscribed => rng.random_range(0.3..0.9),
+            Form::Circumscribed => lesion.scale * rng.random_range(0.3..0.9),
             Form::Spiculated => radius_mm * rng.random_range(0.09..0.16),
             _ => radius_mm * rng.random_range(0.16..0.26),
         };
@@ -50,26 +50,27 @@ impl Mass {
             spicules: Vec::new(),
         };
         if lesion.form == Form::Spiculated {
-            mass.add_spicules(radius_mm, rng);
+            mass.add_spicules(radius_mm, lesion.scale, rng);
         }
         mass
     }
 
-    fn add_spicules(&mut self, radius_mm: f32, rng: &mut Rng) {
+    fn add_spicules(&mut self, radius_mm: f32, scale: f32, rng: &mut Rng) {
+        let step_mm = 1.5 * scale;
         let n_spicules = rng.random_range(8..20);
         for _ in 0..n_spicules {
             let angle = rng.random_range(0.0..TAU);
             let rim_mm = self.rim_mm(angle);
-            let length_mm = radius_mm * rng.random_range(0.5..1.2_f32).powi(2) + 2.0;
-            let bend = 0.02 * normal(rng);
+            let length_mm = radius_mm * rng.random_range(0.5..1.2_f32).powi(2) + 2.0 * scale;
+            let bend = 0.02 / scale * normal(rng);
             let (mut at, mut heading) = (self.center.polar(0.8 * rim_mm, angle), angle);
             let mut path = vec![at];
-            for _ in 0..((0.2 * rim_mm + length_mm) / 1.5) as usize {
-                heading += 1.5 * bend;
-                at = at.polar(1.5, heading);
+            for _ in 0..((0.2 * rim_mm + length_mm) / step_mm) as usize {
+                heading += step_mm * bend;
+                at = at.polar(step_mm, heading);
                 path.push(at);
             }
-            let (sigma_mm, strength) = (rng.random_range(0.3..0.75), rng.random_range(0.4..0.9));
+            let (sigma_mm, strength) = (scale * rng.random_range(0.3..0.75), rng.random_range(0.4..0.9));
             self.spicules.push(Spicule { path, sigma_mm, peak: strength * self.contrast });
         }
     }

@@ -116,6 +116,10 @@ pub struct PhantomConfig {
     pub calcification_share: f64,
     /// Share of patients with both breasts imaged; the other breast is benign or normal.
     pub both_breasts_share: f64,
+    /// Factor on every length of a lesion: extent, margin, spicules, grains; 1 is life size.
+    /// A small image does not resolve the margins and grains by which readers tell benign from
+    /// malignant; a larger scale shows there what a life-size lesion shows in a larger image.
+    pub lesion_scale: f64,
     /// Views of each breast.
     pub views: Vec<View>,
 }
@@ -132,6 +136,7 @@ impl Default for PhantomConfig {
             benign_share: 0.35,
             calcification_share: 0.4,
             both_breasts_share: 0.15,
+            lesion_scale: 1.0,
             views: vec![View::Cc, View::Mlo],
         }
     }
@@ -168,6 +173,12 @@ impl PhantomConfig {
             "benign_share",
             format!("{lesions} with malignant_share"),
             "at most 1".into(),
+        )?;
+        must(
+            (0.5..=2.0).contains(&self.lesion_scale),
+            "lesion_scale",
+            self.lesion_scale.to_string(),
+            "0.5 to 2".into(),
         )?;
         let twice = self.views.iter().enumerate().any(|(i, view)| self.views[..i].contains(view));
         must(!self.views.is_empty() && !twice, "views", format!("{:?}", self.views), "each view once".into())

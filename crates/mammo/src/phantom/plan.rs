@@ -127,7 +127,8 @@ fn plan_lesions(
     for &pathology in pathologies {
         let calcified = rng.random::<f64>() < config.calcification_share;
         let kind = if calcified { LesionKind::Calcification } else { LesionKind::Mass };
-        lesions.extend(PlannedLesion::draw((kind, pathology), breast, projections, &lesions, rng));
+        let scale = config.lesion_scale as f32;
+        lesions.extend(PlannedLesion::draw((kind, pathology), scale, breast, projections, &lesions, rng));
     }
     lesions
 }
