@@ -48,6 +48,14 @@ pub struct StageConfig {
     /// L2 penalty on kernels (Adam, SGD) or decoupled decay (AdamW).
     #[serde(default)]
     pub weight_decay: f64,
+    /// Normalise with the running statistics instead of the batch's, and leave them as they
+    /// are, while scales and shifts learn. Default no.
+    ///
+    /// Differs from the paper, whose networks always train on batch statistics: a batch of a
+    /// few whole images, mostly background, has other statistics than the patches that the
+    /// trunk learned from, and switching to them undoes part of what it learned.
+    #[serde(default)]
+    pub keep_norm_statistics: bool,
 }
 
 /// How the rate moves within a stage.
@@ -195,7 +203,13 @@ mod tests {
     use super::*;
 
     fn config(schedule: RateSchedule, early_stopping: Option<usize>) -> TrainingConfig {
-        let stage = StageConfig { train: Scope::All, epochs: 10, learning_rate: 1e-3, weight_decay: 0.0 };
+        let stage = StageConfig {
+            train: Scope::All,
+            epochs: 10,
+            learning_rate: 1e-3,
+            weight_decay: 0.0,
+            keep_norm_statistics: false,
+        };
         TrainingConfig {
             batch_size: 4,
             optimizer: OptimizerKind::Adam,

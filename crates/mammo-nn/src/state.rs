@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::tensor::{Tensor, TensorData};
 
 /// One tensor outside any framework: shape and values.
@@ -58,6 +58,22 @@ pub fn load_state_dict<M: Module>(module: M, tensors: StateDict) -> Result<M, St
         (Some(problem), _) => Err(problem),
         (None, Some(left_over)) => Err(format!("tensor '{left_over}' has no place in this architecture")),
         (None, None) => Ok(module),
+    }
+}
+
+/// The flags by which layers such as batch norm tell training from evaluation, without the
+/// tensors beside them.
+pub fn training_flags<M: Module>(module: &M) -> ParamGroup {
+    let mut flags = Flags(Vec::new());
+    module.visit(&mut flags);
+    ParamGroup::from_ids(flags.0)
+}
+
+struct Flags(Vec<ParamId>);
+
+impl ModuleVisitor for Flags {
+    fn visit_flag(&mut self, flag: &Param<Flag>) {
+        self.0.push(flag.id);
     }
 }
 

@@ -20,7 +20,7 @@ use crate::model_file::{self, ModelCard};
 use crate::optimizer::optimizer;
 use crate::resume::{self, EpochRow, Position, Saved};
 use crate::schedule::{Classifier, RateSchedule, StageProgress, TrainingConfig};
-use crate::state::state_dict;
+use crate::state::{state_dict, training_flags};
 use crate::{Error, Result};
 
 /// Name of the best model in a run folder.
@@ -137,7 +137,10 @@ pub fn train<C: Classifier>(
     while !position.finished && position.stage < config.stages.len() {
         let stage = position.stage;
         let stage_config = config.stages[stage];
-        let learning = model.learning(stage_config.train);
+        let mut learning = model.learning(stage_config.train);
+        if stage_config.keep_norm_statistics {
+            learning = learning.exclude(training_flags(&model));
+        }
         model = model.freeze().unfreeze_group(learning);
         let mut optimizer = optimizer(config.optimizer, stage_config.weight_decay)?;
         if let Some(saved) = moments.take() {

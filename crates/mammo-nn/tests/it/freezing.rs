@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use mammo_nn::model_file;
-use mammo_nn::schedule::Scope;
+use mammo_nn::schedule::{Scope, StageConfig};
 use mammo_nn::state::{StateDict, state_dict};
 use mammo_nn::train::{MODEL_FILE, train};
 use mammo_nn::trunk::Family;
@@ -11,8 +11,12 @@ use crate::toy::{Recorder, Stripes, network, run, stage, training};
 
 /// Names of the tensors that one epoch under `scope` has changed.
 fn changed(scope: Scope) -> Vec<String> {
+    changed_under(stage(scope, 1, 1e-2))
+}
+
+fn changed_under(stage: StageConfig) -> Vec<String> {
     let dir = tempfile::tempdir().unwrap();
-    let config = training(vec![stage(scope, 1, 1e-2)]);
+    let config = training(vec![stage]);
     let device = Device::flex();
     let data = Stripes { n: 16, seed: 1 };
     let start = network(Family::Resnet18, 1);
@@ -41,4 +45,13 @@ fn head_and_last_block_change_when_the_top_learns() {
 fn everything_changes_when_everything_learns() {
     let n = state_dict(&network(Family::Resnet18, 1)).len();
     assert_eq!(changed(Scope::All).len(), n);
+}
+
+#[test]
+fn weights_and_scales_learn_but_statistics_stay_when_they_are_kept() {
+    let changed = changed_under(StageConfig { keep_norm_statistics: true, ..stage(Scope::All, 1, 1e-2) });
+    let n_statistics = |names: &[String]| names.iter().filter(|name| name.contains("running_")).count();
+    let all: Vec<String> = state_dict(&network(Family::Resnet18, 1)).into_keys().collect();
+    assert_eq!(n_statistics(&changed), 0, "{changed:?}");
+    assert_eq!(changed.len(), all.len() - n_statistics(&all));
 }

@@ -86,7 +86,7 @@ pub fn training(stages: Vec<StageConfig>) -> TrainingConfig {
 }
 
 pub fn stage(train: Scope, epochs: usize, learning_rate: f64) -> StageConfig {
-    StageConfig { train, epochs, learning_rate, weight_decay: 1e-4 }
+    StageConfig { train, epochs, learning_rate, weight_decay: 1e-4, keep_norm_statistics: false }
 }
 
 pub fn run<'a>(config: &'a TrainingConfig, device: &'a Device, dir: &'a Path) -> Run<'a> {

@@ -106,7 +106,7 @@ impl PlannedLesion {
         let subtlety = normal(rng).clamp(-2.0, 1.8);
         let (life_size_mm, contrast): (f32, f32) = match kind {
             LesionKind::Mass => {
-                ((8.0 * (0.32 * spread).exp()).clamp(4.2, 14.0), 0.38 * (0.32 * subtlety).exp())
+                ((8.0 * (0.32 * spread).exp()).clamp(4.2, 14.0), 0.45 * (0.32 * subtlety).exp())
             }
             LesionKind::Calcification => {
                 ((7.5 * (0.28 * spread).exp()).clamp(4.2, 12.5), 0.75 * (0.28 * subtlety).exp())
