@@ -30,6 +30,9 @@ pub struct Args {
     /// Factor on lesion lengths; above 1, small images show what larger ones show at 1.
     #[arg(long, default_value_t = 1.0)]
     pub lesion_scale: f64,
+    /// Factor on the contrast of masses; 1 is near that of real ones.
+    #[arg(long, default_value_t = 1.0)]
+    pub mass_contrast: f64,
     /// Seed.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -44,6 +47,7 @@ pub fn run(args: &Args) -> Result<Done> {
         height_px: args.height,
         width_px: args.width,
         lesion_scale: args.lesion_scale,
+        mass_contrast: args.mass_contrast,
         ..PhantomConfig::default()
     };
     let bar = progress::bar("phantoms", args.patients as u64);

@@ -65,6 +65,15 @@ impl Form {
     }
 }
 
+/// How much a data set's lesions depart from life.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// Factor on all lengths.
+    pub scale: f32,
+    /// Factor on the contrast of masses.
+    pub mass_contrast: f32,
+}
+
 /// One lesion of one breast.
 #[derive(Clone, Debug)]
 pub struct PlannedLesion {
@@ -96,7 +105,7 @@ impl PlannedLesion {
     /// breast has no room for one more.
     pub fn draw(
         (kind, pathology): (LesionKind, Pathology),
-        scale: f32,
+        look: Look,
         breast: &Breast,
         projections: &[Projection],
         others: &[Self],
@@ -108,21 +117,22 @@ impl PlannedLesion {
         let spread = normal(rng).clamp(-2.0, 2.0);
         let subtlety = normal(rng).clamp(-2.0, 1.8);
         let (life_size_mm, contrast): (f32, f32) = match kind {
-            LesionKind::Mass => {
-                ((8.0 * (0.32 * spread).exp()).clamp(4.2, 14.0), 0.40 * (0.32 * subtlety).exp())
-            }
+            LesionKind::Mass => (
+                (8.0 * (0.32 * spread).exp()).clamp(4.2, 14.0),
+                look.mass_contrast * 0.40 * (0.32 * subtlety).exp(),
+            ),
             LesionKind::Calcification => {
                 ((7.5 * (0.28 * spread).exp()).clamp(4.2, 12.5), 0.75 * (0.28 * subtlety).exp())
             }
         };
-        let radius_mm = scale * life_size_mm;
+        let radius_mm = look.scale * life_size_mm;
         let form = Form::draw(kind, pathology, rng);
         let at = |nipple_distance_mm: f32, cc_angle_rad: f32, mlo_angle_rad: f32| Self {
             kind,
             pathology,
             form,
             radius_mm,
-            scale,
+            scale: look.scale,
             contrast,
             nipple_distance_mm,
             cc_angle_rad,

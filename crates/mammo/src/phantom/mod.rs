@@ -120,6 +120,8 @@ pub struct PhantomConfig {
     /// A small image does not resolve the margins and grains by which readers tell benign from
     /// malignant; a larger scale shows there what a life-size lesion shows in a larger image.
     pub lesion_scale: f64,
+    /// Factor on the contrast of masses; 1 is near that of real ones.
+    pub mass_contrast: f64,
     /// Views of each breast.
     pub views: Vec<View>,
 }
@@ -137,6 +139,7 @@ impl Default for PhantomConfig {
             calcification_share: 0.4,
             both_breasts_share: 0.15,
             lesion_scale: 1.0,
+            mass_contrast: 1.0,
             views: vec![View::Cc, View::Mlo],
         }
     }
@@ -174,12 +177,10 @@ impl PhantomConfig {
             format!("{lesions} with malignant_share"),
             "at most 1".into(),
         )?;
-        must(
-            (0.5..=2.0).contains(&self.lesion_scale),
-            "lesion_scale",
-            self.lesion_scale.to_string(),
-            "0.5 to 2".into(),
-        )?;
+        for (setting, factor) in [("lesion_scale", self.lesion_scale), ("mass_contrast", self.mass_contrast)]
+        {
+            must((0.5..=2.0).contains(&factor), setting, factor.to_string(), "0.5 to 2".into())?;
+        }
         let twice = self.views.iter().enumerate().any(|(i, view)| self.views[..i].contains(view));
         must(!self.views.is_empty() && !twice, "views", format!("{:?}", self.views), "each view once".into())
     }
