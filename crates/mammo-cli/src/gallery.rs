@@ -8,7 +8,7 @@ use mammo::eval::ScoreRow;
 use mammo::manifest::Manifest;
 use mammo::pixels::read_gray;
 use mammo::preprocess::Preprocessing;
-use mammo::record::{Lesion, LesionShape, Mammogram};
+use mammo::record::Mammogram;
 
 /// Images in a row.
 const COLUMNS: usize = 6;
@@ -62,7 +62,7 @@ fn tile_of(manifest: &Manifest, image: &Mammogram, probability: f64) -> Result<R
         tile.put_pixel((i % WIDTH_PX) as u32, (i / WIDTH_PX) as u32, Rgb([grey; 3]));
     }
     for lesion in &image.lesions {
-        let bounds = prepared.input_from_stored.apply_rect(&bounds(lesion));
+        let bounds = prepared.input_from_stored.apply_rect(&lesion.shape.bounds());
         let colour = match lesion.pathology {
             mammo::record::Pathology::Malignant => MALIGNANT,
             _ => BENIGN,
@@ -80,14 +80,4 @@ fn tile_of(manifest: &Manifest, image: &Mammogram, probability: f64) -> Result<R
         }
     }
     Ok(tile)
-}
-
-/// Bounding box of a lesion in stored pixels.
-fn bounds(lesion: &Lesion) -> mammo::geometry::Rect {
-    match &lesion.shape {
-        LesionShape::Box(bounds) | LesionShape::Mask { bounds, .. } => *bounds,
-        LesionShape::Circle { cx, cy, radius } => {
-            mammo::geometry::Rect::new(cx - radius, cy - radius, 2.0 * radius, 2.0 * radius)
-        }
-    }
 }

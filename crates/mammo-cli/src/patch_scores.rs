@@ -4,7 +4,6 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use mammo::augment::Augmentation;
-use mammo::manifest::Manifest;
 use mammo::patch_sampling::{PatchClass, read_patches};
 use mammo::write::write_atomically;
 use mammo_nn::batches::Examples;
@@ -17,7 +16,7 @@ use mammo_nn::train::assess;
 use crate::Done;
 use crate::inputs::prepare;
 use crate::predict::Args;
-use crate::training::{read_model, read_split};
+use crate::training::{Data, read_model};
 
 /// Column that holds the true class; image score tables have none of that name.
 const CLASS: &str = "class";
@@ -40,9 +39,7 @@ pub fn run(args: &Args, folder: &Path) -> Result<Done> {
     let ([manifest_path], [model_path], Some(side)) = (&args.images[..], &args.model[..], args.side) else {
         bail!("--patches needs one manifest, one --model and --side");
     };
-    let manifest = Manifest::read(manifest_path)?;
-    let split_path = args.split.clone().unwrap_or_else(|| manifest_path.with_file_name("split.json"));
-    let split = read_split(&split_path, &manifest)?;
+    let data = Data::read(manifest_path, args.split.as_deref())?;
     let file = read_model(model_path)?;
     let Network::Patch(network) = &file.card.network else {
         bail!("{}: a whole-image model; --patches needs one from `mammo train patch`", model_path.display());
@@ -59,9 +56,7 @@ pub fn run(args: &Args, folder: &Path) -> Result<Done> {
     }
     let classes: Vec<PatchClass> =
         file.card.classes.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
-    let images = split.images(&manifest, side);
-    let cache_dir = manifest_path.with_file_name("cache");
-    let prepared = prepare(&cache_dir, &file.card.preprocessing, &manifest.root, images)?;
+    let prepared = prepare(&data.cache_dir, &file.card.preprocessing, &data.manifest.root, data.side(side))?;
     let examples = WindowExamples::patches(
         &prepared.cache,
         &prepared.patches_of(patches),

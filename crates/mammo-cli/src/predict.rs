@@ -12,7 +12,7 @@ use mammo_nn::device;
 use mammo_nn::predict::{ImageModel, Tta};
 
 use crate::loose_images::find_images;
-use crate::training::read_split;
+use crate::training::Data;
 use crate::{Done, patch_scores, progress};
 
 /// Score images: probability of cancer per image, as CSV.
@@ -175,13 +175,11 @@ fn images(args: &Args) -> Result<(PathBuf, Vec<Mammogram>)> {
     if manifest_path.extension().is_none_or(|extension| extension != "json") {
         return find_images(&args.images);
     }
-    let manifest = Manifest::read(manifest_path)?;
-    let images = match args.side {
-        None => manifest.images.clone(),
-        Some(side) => {
-            let path = args.split.clone().unwrap_or_else(|| manifest_path.with_file_name("split.json"));
-            read_split(&path, &manifest)?.images(&manifest, side).into_iter().cloned().collect()
-        }
+    let Some(side) = args.side else {
+        let manifest = Manifest::read(manifest_path)?;
+        return Ok((manifest.root, manifest.images));
     };
-    Ok((manifest.root, images))
+    let data = Data::read(manifest_path, args.split.as_deref())?;
+    let images = data.side(side).into_iter().cloned().collect();
+    Ok((data.manifest.root, images))
 }

@@ -43,8 +43,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<Done> {
     let mut config = RunConfig::read(&args.config, &args.set)?;
     config.use_patch_set(args.patch_set.as_deref())?;
-    let split = args.split.clone().unwrap_or_else(|| args.manifest.with_file_name("split.json"));
-    let data = Data::read(&args.manifest, &split)?;
+    let data = Data::read(&args.manifest, args.split.as_deref())?;
     let mut n_failed = 0;
     for side in Side::ALL {
         let images = data.side(side);

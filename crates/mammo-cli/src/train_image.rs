@@ -57,8 +57,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<Done> {
     let config = RunConfig::read(&args.config, &args.set)?;
     check_out(&args.out, args.resume)?;
-    let split = args.split.clone().unwrap_or_else(|| args.manifest.with_file_name("split.json"));
-    let data = Data::read(&args.manifest, &split)?;
+    let data = Data::read(&args.manifest, args.split.as_deref())?;
     let start = match &args.from_patch {
         Some(path) => {
             let file = read_model(path)?;

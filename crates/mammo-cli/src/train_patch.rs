@@ -59,8 +59,7 @@ pub fn run(args: &Args) -> Result<Done> {
     let mut config = RunConfig::read(&args.config, &args.set)?;
     config.use_patch_set(args.patch_set.as_deref())?;
     check_out(&args.out, args.resume)?;
-    let split = args.split.clone().unwrap_or_else(|| args.manifest.with_file_name("split.json"));
-    let data = Data::read(&args.manifest, &split)?;
+    let data = Data::read(&args.manifest, args.split.as_deref())?;
     let section = &config.patch;
     let setup = RunSetup {
         config: &config,

@@ -35,25 +35,21 @@ pub struct Data {
 }
 
 impl Data {
-    /// Reads manifest and split; refuses a split of another manifest or with a leak.
-    pub fn read(manifest: &Path, split: &Path) -> Result<Self> {
-        let cache_dir = manifest.with_file_name("cache");
-        let manifest = Manifest::read(manifest)?;
-        let split = read_split(split, &manifest)?;
-        Ok(Self { manifest, split, cache_dir })
+    /// Reads a manifest and its split, `split.json` beside it unless named; refuses a split of
+    /// another manifest or with a leak.
+    pub fn read(manifest_path: &Path, split_path: Option<&Path>) -> Result<Self> {
+        let manifest = Manifest::read(manifest_path)?;
+        let split_path =
+            split_path.map_or_else(|| manifest_path.with_file_name("split.json"), Path::to_path_buf);
+        let split = Split::read(&split_path)?;
+        split.verify(&manifest).with_context(|| format!("{}", split_path.display()))?;
+        Ok(Self { manifest, split, cache_dir: manifest_path.with_file_name("cache") })
     }
 
     /// The images of one side.
     pub fn side(&self, side: Side) -> Vec<&Mammogram> {
         self.split.images(&self.manifest, side)
     }
-}
-
-/// Reads a split and checks it against its manifest.
-pub fn read_split(path: &Path, manifest: &Manifest) -> Result<Split> {
-    let split = Split::read(path)?;
-    split.verify(manifest).with_context(|| format!("{}", path.display()))?;
-    Ok(split)
 }
 
 /// Everything about a run that is not pixels or weights.

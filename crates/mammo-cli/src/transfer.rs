@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use mammo_nn::model_file::Network;
 use mammo_nn::predict::image_classifier;
 
 use crate::Done;
@@ -53,8 +52,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<Done> {
     let mut config = RunConfig::read(&args.config, &args.set)?;
     check_out(&args.out, args.resume)?;
-    let split = args.split.clone().unwrap_or_else(|| args.manifest.with_file_name("split.json"));
-    let data = Data::read(&args.manifest, &split)?;
+    let data = Data::read(&args.manifest, args.split.as_deref())?;
     let file = read_model(&args.model)?;
     config.preprocessing = file.card.preprocessing.clone();
     let section = &config.transfer;
@@ -68,10 +66,6 @@ pub fn run(args: &Args) -> Result<Done> {
     };
     let device = setup.burn_device()?;
     let model = image_classifier(&args.model, &file, &device.autodiff())?;
-    let channels = match &file.card.network {
-        Network::Image(network) => network.trunk.channels,
-        Network::Patch(network) => network.trunk.channels,
-    };
     setup.begin()?;
     train_images(&ImageRun {
         setup: &setup,
@@ -79,7 +73,7 @@ pub fn run(args: &Args) -> Result<Done> {
         model,
         augmentation: &section.augmentation,
         training: &section.training,
-        channels,
+        channels: file.card.network.channels(),
         n_patients: args.patients,
         resume: args.resume,
     })

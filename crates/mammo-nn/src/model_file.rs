@@ -38,6 +38,16 @@ pub enum Network {
     Image(ImageClassifierConfig),
 }
 
+impl Network {
+    /// Channels that the network reads.
+    pub fn channels(&self) -> usize {
+        match self {
+            Self::Patch(config) => config.trunk.channels,
+            Self::Image(config) => config.trunk.channels,
+        }
+    }
+}
+
 /// How the weights came to be.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TrainingRecord {

@@ -76,17 +76,10 @@ impl ImageModel {
         let preprocessing = &self.card.preprocessing;
         let normalise = preprocessing.normaliser();
         let plane: Vec<f32> = pixels.iter().map(|&pixel| normalise.apply(f32::from(pixel))).collect();
-        let shape = [1, self.channels(), preprocessing.height_px, preprocessing.width_px];
-        let images = Tensor::from_data(TensorData::new(plane.repeat(self.channels()), shape), &self.device);
+        let channels = self.card.network.channels();
+        let shape = [1, channels, preprocessing.height_px, preprocessing.width_px];
+        let images = Tensor::from_data(TensorData::new(plane.repeat(channels), shape), &self.device);
         self.probabilities(images, tta)[0]
-    }
-
-    /// Channels that the network reads.
-    pub fn channels(&self) -> usize {
-        match &self.card.network {
-            Network::Image(config) => config.trunk.channels,
-            Network::Patch(config) => config.trunk.channels,
-        }
     }
 }
 

@@ -85,6 +85,18 @@ pub enum LesionShape {
     },
 }
 
+impl LesionShape {
+    /// The smallest rectangle that holds the lesion, in pixels of the image as stored.
+    pub fn bounds(&self) -> Rect {
+        match *self {
+            Self::Box(bounds) | Self::Mask { bounds, .. } => bounds,
+            Self::Circle { cx, cy, radius } => {
+                Rect::new(cx - radius, cy - radius, 2.0 * radius, 2.0 * radius)
+            }
+        }
+    }
+}
+
 /// One annotated lesion in one image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Lesion {

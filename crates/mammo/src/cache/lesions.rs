@@ -36,14 +36,14 @@ pub fn lesion_mask(lesion: &Lesion, fill: LesionFill, frame: &InputFrame, root: 
     let inside = |x: f64, y: f64| match (&lesion.shape, &marks) {
         (LesionShape::Box(rect), _) if fill == LesionFill::Ellipse => in_ellipse(rect, x, y),
         (LesionShape::Box(rect), _) => in_rectangle(rect, x, y),
-        (LesionShape::Circle { .. }, _) => in_ellipse(&lesion_bounds(lesion), x, y),
+        (LesionShape::Circle { .. }, _) => in_ellipse(&lesion.shape.bounds(), x, y),
         (LesionShape::Mask { .. }, Some(marks)) => is_marked(marks, x, y),
         (LesionShape::Mask { .. }, None) => false,
     };
     let stored_from_input = frame.input_from_stored.inverse().ok_or_else(|| {
         Error::setting("input_from_stored", "a map that cannot be inverted", "a cache entry; build it again")
     })?;
-    let bounds = frame.input_from_stored.apply_rect(&lesion_bounds(lesion));
+    let bounds = frame.input_from_stored.apply_rect(&lesion.shape.bounds());
     let span = |low: f64, high: f64, length: usize| {
         // The casts saturate, so what lies outside becomes an empty range.
         (low.floor().max(0.0) as usize).min(length)..(high.ceil().max(0.0) as usize).min(length)
@@ -61,16 +61,6 @@ pub fn lesion_mask(lesion: &Lesion, fill: LesionFill, frame: &InputFrame, root: 
         mask.cells[y as usize * frame.width + x as usize] = true;
     }
     Ok(mask)
-}
-
-/// Bounding box of a lesion, in stored pixels.
-fn lesion_bounds(lesion: &Lesion) -> Rect {
-    match lesion.shape {
-        LesionShape::Box(rect) | LesionShape::Mask { bounds: rect, .. } => rect,
-        LesionShape::Circle { cx, cy, radius } => {
-            Rect::new(cx - radius, cy - radius, 2.0 * radius, 2.0 * radius)
-        }
-    }
 }
 
 fn in_rectangle(rect: &Rect, x: f64, y: f64) -> bool {
