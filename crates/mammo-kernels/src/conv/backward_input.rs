@@ -1,0 +1,102 @@
+//! Gradient of the input: `d_in[q] = sum over taps of d_out[(q - tap) / stride] * weight[tap]^T`.
+//!
+//! With a stride, an input pixel is reached only by the taps that its place modulo the stride
+//! allows. Pixels of one such class share their taps: each class is a product of its own.
+
+use rayon::prelude::*;
+
+use super::{ConvShape, pixels_from};
+use crate::isa::Isa;
+use crate::micro::{Finish, Rows};
+use crate::operand::{Operand, units};
+use crate::pack::Panels;
+use crate::product::{block, tiles_per_block};
+
+/// Pixels of equal place modulo the stride, and the taps that reach them.
+struct Class<T> {
+    taps: Vec<(usize, usize)>,
+    panels: Option<Panels<T>>,
+}
+
+/// Gradient of the loss with respect to the input, `[n, h, w, c_in]`, into `d_in`; from that of
+/// the output (`[n, out_h, out_w, c_out]`) and the weights `[c_out, c_in, k, k]`.
+///
+/// # Panics
+/// When a slice does not have the length that `shape` says.
+pub fn backward_input<T: Operand>(isa: Isa, shape: &ConvShape, d_out: &[T], weight: &[f32], d_in: &mut [T]) {
+    assert_eq!(d_out.len(), shape.output_len(), "gradient of the output of {shape:?}");
+    assert_eq!(d_in.len(), shape.input_len(), "gradient of the input of {shape:?}");
+    assert_eq!(weight.len(), shape.weight_len(), "weights for {shape:?}");
+    let kernel = T::kernel(isa);
+    let padded = pad_channels(shape.c_out, d_out);
+    let (d_out, depth) = match &padded {
+        Some(padded) => (padded.as_slice(), units::<T>(shape.c_out) * T::PER_UNIT),
+        None => (d_out, shape.c_out),
+    };
+    let classes: Vec<Class<T>> = classes(isa, shape, weight);
+    let right = classes.iter().filter_map(|c| c.panels.as_ref()).map(Panels::bytes).sum();
+    let tiles = tiles_per_block(&kernel, shape.n * shape.h * shape.w, depth * size_of::<T>(), right);
+    let size = tiles * kernel.rows() * classes.len();
+    let zeros = vec![T::default(); depth];
+    d_in.par_chunks_mut(size * shape.c_in).enumerate().for_each(|(b, d_in)| {
+        let live = d_in.len() / shape.c_in;
+        let mut members = vec![Vec::new(); classes.len()];
+        for (i, (n, y, x)) in pixels_from(b * size, shape.h, shape.w).take(live).enumerate() {
+            let class = (y + shape.pad) % shape.stride * shape.stride + (x + shape.pad) % shape.stride;
+            members[class].push((i * shape.c_in, n, y + shape.pad, x + shape.pad));
+        }
+        for (class, members) in classes.iter().zip(members) {
+            let Some(panels) = &class.panels else {
+                for (at, ..) in members {
+                    d_in[at..at + shape.c_in].fill(T::default());
+                }
+                continue;
+            };
+            let mut rows = Rows::new(&kernel, class.taps.len(), units::<T>(shape.c_out), 1);
+            rows.reset(members.len().div_ceil(kernel.rows()), &zeros);
+            for (i, &(_, n, y, x)) in members.iter().enumerate() {
+                let (tile, row) = (i / kernel.rows(), i % kernel.rows());
+                for (segment, &(ky, kx)) in class.taps.iter().enumerate() {
+                    let (oy, ox) = (y.wrapping_sub(ky) / shape.stride, x.wrapping_sub(kx) / shape.stride);
+                    if y >= ky && x >= kx && oy < shape.out_h() && ox < shape.out_w() {
+                        let at = ((n * shape.out_h() + oy) * shape.out_w() + ox) * depth;
+                        rows.set(tile, segment, row, &d_out[at..]);
+                    }
+                }
+            }
+            let offsets: Vec<usize> = members.iter().map(|m| m.0).collect();
+            block(&kernel, &rows, panels, &offsets, d_in, &Finish::default());
+        }
+    });
+}
+
+/// The classes by `(row, column)` modulo the stride, counted in the padded image.
+fn classes<T: Operand>(isa: Isa, shape: &ConvShape, weight: &[f32]) -> Vec<Class<T>> {
+    let (stride, taps, c_in) = (shape.stride, shape.taps(), shape.c_in);
+    let class = |c: usize| {
+        let of_axis = |place: usize| (0..shape.kernel).filter(move |k| k % stride == place);
+        let reach: Vec<(usize, usize)> =
+            of_axis(c / stride).flat_map(|ky| of_axis(c % stride).map(move |kx| (ky, kx))).collect();
+        let panels = (!reach.is_empty()).then(|| {
+            Panels::new(&T::kernel(isa), c_in, reach.len(), shape.c_out, |segment, k, column| {
+                let (ky, kx) = reach[segment];
+                weight[(k * c_in + column) * taps + ky * shape.kernel + kx]
+            })
+        });
+        Class { taps: reach, panels }
+    };
+    (0..stride * stride).map(class).collect()
+}
+
+/// A copy with the channels filled up to whole units; `None` when they are.
+fn pad_channels<T: Operand>(channels: usize, values: &[T]) -> Option<Vec<T>> {
+    if channels.is_multiple_of(T::PER_UNIT) {
+        return None;
+    }
+    let padded = units::<T>(channels) * T::PER_UNIT;
+    let mut copy = vec![T::default(); values.len() / channels * padded];
+    for (to, from) in copy.chunks_exact_mut(padded).zip(values.chunks_exact(channels)) {
+        to[..channels].copy_from_slice(from);
+    }
+    Some(copy)
+}

@@ -1,0 +1,43 @@
+//! Inputs of few channels: all that an output pixel reads, copied side by side.
+//!
+//! A tap of one or three channels is too short a segment to be worth a pointer, and an odd number
+//! of channels does not fill units of bf16. The windows of the first layer are therefore copied,
+//! a kernel row at a time: in channels-last order its taps lie side by side.
+
+use super::{ConvShape, pixels_from};
+use crate::operand::{Operand, units};
+
+/// Whether operands of `channels` per tap are gathered.
+pub(super) fn needs_gather<T: Operand>(channels: usize) -> bool {
+    channels < 16 || !channels.is_multiple_of(T::PER_UNIT)
+}
+
+/// Fills `gathered` with the windows of output pixels `first..first + count`, each
+/// `[ky][kx][channel]` and padded to whole units.
+pub(super) fn gather<T: Operand>(
+    shape: &ConvShape,
+    input: &[T],
+    first: usize,
+    count: usize,
+    gathered: &mut Vec<T>,
+) {
+    let (k, c) = (shape.kernel, shape.c_in);
+    let size = units::<T>(shape.taps() * c) * T::PER_UNIT;
+    gathered.clear();
+    gathered.resize(count * size, T::default());
+    let pixels = pixels_from(first, shape.out_h(), shape.out_w());
+    for ((n, oy, ox), window) in pixels.zip(gathered.chunks_exact_mut(size)) {
+        let left = ox * shape.stride;
+        let from = shape.pad.saturating_sub(left).min(k);
+        let to = (shape.w + shape.pad).saturating_sub(left).min(k);
+        for ky in 0..k {
+            let y = (oy * shape.stride + ky).wrapping_sub(shape.pad);
+            if y >= shape.h || from >= to {
+                continue;
+            }
+            let source = ((n * shape.h + y) * shape.w + left + from - shape.pad) * c;
+            let length = (to - from) * c;
+            window[(ky * k + from) * c..][..length].copy_from_slice(&input[source..source + length]);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Convolution of channels-last images with square kernels.
+//!
+//! All three products go through one tile (see [`crate::micro`]):
+//!
+//! | product | points | segments | depth | columns |
+//! |---|---|---|---|---|
+//! | [`forward()`] | output pixels | taps | input channels | output channels |
+//! | [`backward_input()`] | input pixels | taps that reach them | output channels | input channels |
+//! | [`backward_weight()`] | taps x input channels | rows of output pixels | pixels of a row | output channels |
+
+mod backward_input;
+mod backward_weight;
+mod forward;
+mod gather;
+
+pub use backward_input::backward_input;
+pub use backward_weight::backward_weight;
+pub use forward::{forward, pack_forward};
+
+/// Sizes of a convolution; padding is the same on all sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvShape {
+    /// Images in the batch.
+    pub n: usize,
+    /// Input rows.
+    pub h: usize,
+    /// Input columns.
+    pub w: usize,
+    /// Input channels.
+    pub c_in: usize,
+    /// Output channels.
+    pub c_out: usize,
+    /// Side of the square kernel.
+    pub kernel: usize,
+    /// Step between outputs.
+    pub stride: usize,
+    /// Zeros around the input.
+    pub pad: usize,
+}
+
+impl ConvShape {
+    /// Output rows.
+    pub fn out_h(&self) -> usize {
+        (self.h + 2 * self.pad - self.kernel) / self.stride + 1
+    }
+
+    /// Output columns.
+    pub fn out_w(&self) -> usize {
+        (self.w + 2 * self.pad - self.kernel) / self.stride + 1
+    }
+
+    /// Positions in the kernel.
+    pub fn taps(&self) -> usize {
+        self.kernel * self.kernel
+    }
+
+    /// Numbers in the input.
+    pub fn input_len(&self) -> usize {
+        self.n * self.h * self.w * self.c_in
+    }
+
+    /// Numbers in the output.
+    pub fn output_len(&self) -> usize {
+        self.n * self.out_h() * self.out_w() * self.c_out
+    }
+
+    /// Numbers in the weights.
+    pub fn weight_len(&self) -> usize {
+        self.c_out * self.c_in * self.taps()
+    }
+
+    /// Multiply-adds of one pass.
+    pub fn multiply_adds(&self) -> usize {
+        self.n * self.out_h() * self.out_w() * self.weight_len()
+    }
+
+    /// Where the input pixel under tap `(ky, kx)` of output `(oy, ox)` of image `n` starts, unless
+    /// it lies in the padding.
+    #[inline(always)]
+    fn input_at(&self, n: usize, oy: usize, ox: usize, ky: usize, kx: usize) -> Option<usize> {
+        let y = (oy * self.stride + ky).wrapping_sub(self.pad);
+        let x = (ox * self.stride + kx).wrapping_sub(self.pad);
+        (y < self.h && x < self.w).then(|| ((n * self.h + y) * self.w + x) * self.c_in)
+    }
+}
+
+/// Runs through the pixels of images of `h` rows and `w` columns, from pixel `first` on, without
+/// dividing for each: `(image, row, column)`.
+fn pixels_from(first: usize, h: usize, w: usize) -> impl Iterator<Item = (usize, usize, usize)> {
+    let mut at = (first / (h * w), first / w % h, first % w);
+    std::iter::repeat_with(move || {
+        let now = at;
+        at.2 += 1;
+        if at.2 == w {
+            at = (at.0, at.1 + 1, 0);
+            if at.1 == h {
+                at = (at.0 + 1, 0, 0);
+            }
+        }
+        now
+    })
+}
+
+#[cfg(test)]
+mod tests;

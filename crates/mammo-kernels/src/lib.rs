@@ -1,0 +1,25 @@
+//! CPU kernels for the small family of layers that mammography networks are made of.
+//!
+//! Plain slices in, plain slices out: no tensor type, no framework. Images are *channels last*
+//! (`[n, h, w, c]`, contiguous), weights come as PyTorch and Burn keep them
+//! (`[c_out, c_in, k, k]`). Operands are `f32` or [`bf16`]; sums are always `f32`.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`isa`] | which instructions this processor has, chosen once at run time |
+//! | [`micro`] | the innermost product, one tile of outputs in registers; all `unsafe` is here |
+//! | [`pack`] | weights and gradients in the order in which the micro-kernel reads them |
+//! | [`product`] | the loop nest around the micro-kernel, cache blocks and threads |
+//! | [`conv`] | convolution: forward, gradient of the input, gradient of the weights |
+//!
+//! Threads are those of the current rayon pool. Results do not depend on their number.
+
+pub mod conv;
+pub mod isa;
+pub mod micro;
+pub mod operand;
+pub mod pack;
+pub mod product;
+
+pub use half::bf16;
+pub use operand::Operand;

@@ -1,0 +1,120 @@
+//! AVX2 with fused multiply-add.
+//!
+//! **Register blocking.** Sixteen vector registers of 8 floats: six rows by two vectors take
+//! twelve for the sums, two for the panel, one for the broadcast. Pairs of bf16 are widened in
+//! registers: right, but slower than `f32`.
+
+use std::arch::x86_64::*;
+
+use super::Kernel;
+use super::simd::Simd;
+use super::tile::{Tile, tile};
+use crate::operand::{Kind, Operand};
+
+const ROWS: usize = 6;
+
+/// The kernel for `kind`.
+pub(super) fn kernel(kind: Kind) -> Kernel {
+    let tiles: [super::TileFn; 2] = match kind {
+        Kind::F32 => [tile_of::<1, false>, tile_of::<2, false>],
+        Kind::Bf16 => [tile_of::<1, true>, tile_of::<2, true>],
+    };
+    Kernel { kind, rows: ROWS, lanes: 8, tiles }
+}
+
+/// # Safety
+/// The promises of [`Tile`]; AVX2 and FMA.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn tile_of<const NV: usize, const PAIRS: bool>(t: &Tile<'_>) {
+    // SAFETY: passed on.
+    unsafe { tile::<Avx2, ROWS, NV, PAIRS>(t) }
+}
+
+struct Avx2;
+
+// SAFETY: only called from the function above, which enables the features.
+unsafe impl Simd for Avx2 {
+    type V = __m256;
+    const LANES: usize = 8;
+
+    #[inline(always)]
+    unsafe fn zero() -> __m256 {
+        unsafe { _mm256_setzero_ps() }
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> __m256 {
+        unsafe { _mm256_loadu_ps(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn splat(from: *const f32) -> __m256 {
+        unsafe { _mm256_set1_ps(from.read_unaligned()) }
+    }
+
+    #[inline(always)]
+    unsafe fn fma(acc: __m256, a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_fmadd_ps(a, b, acc) }
+    }
+
+    #[inline(always)]
+    unsafe fn dot(acc: __m256, a: __m256, b: __m256) -> __m256 {
+        unsafe {
+            let upper = _mm256_castsi256_ps(_mm256_set1_epi32(-65536));
+            let low = |v| _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_castps_si256(v)));
+            let high = |v| _mm256_and_ps(v, upper);
+            _mm256_fmadd_ps(high(a), high(b), _mm256_fmadd_ps(low(a), low(b), acc))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn add(a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_add_ps(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn relu(a: __m256) -> __m256 {
+        unsafe { _mm256_max_ps(a, _mm256_setzero_ps()) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_f32(from: *const f32, n: usize) -> __m256 {
+        let mut part = [0.0; 8];
+        unsafe {
+            std::ptr::copy_nonoverlapping(from, part.as_mut_ptr(), n);
+            _mm256_loadu_ps(part.as_ptr())
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_bf16(from: *const u16, n: usize) -> __m256 {
+        let mut part = [0u16; 8];
+        unsafe {
+            std::ptr::copy_nonoverlapping(from, part.as_mut_ptr(), n);
+            let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(part.as_ptr().cast()));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_f32(to: *mut f32, v: __m256, n: usize) {
+        unsafe {
+            if n == 8 {
+                return _mm256_storeu_ps(to, v);
+            }
+            let mut part = [0.0f32; 8];
+            _mm256_storeu_ps(part.as_mut_ptr(), v);
+            std::ptr::copy_nonoverlapping(part.as_ptr(), to, n);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_bf16(to: *mut u16, v: __m256, n: usize) {
+        let mut part = [0.0f32; 8];
+        unsafe {
+            _mm256_storeu_ps(part.as_mut_ptr(), v);
+            let half = part.map(|x| <half::bf16 as Operand>::from_f32(x).to_bits());
+            std::ptr::copy_nonoverlapping(half.as_ptr(), to, n);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! AVX-512, with and without `vdpbf16ps`.
+//!
+//! **Register blocking.** There are 32 vector registers of 16 floats and 15 usable address
+//! registers. A step reads `NV` vectors of the panel and one broadcast per row, and does
+//! `ROWS * NV` multiply-adds. Two of those start per cycle and take four cycles, so at least
+//! eight must be independent; two loads start per cycle, so loads stay hidden while
+//! `NV + ROWS <= ROWS * NV`. Twelve rows take twelve address registers and leave three for panel,
+//! step and counter. With `NV = 2` the sums take 24 vector registers, the panel two, a broadcast
+//! one. `NV = 1` serves a rest of at most 16 columns.
+
+use std::arch::x86_64::*;
+use std::mem::transmute;
+
+use super::Kernel;
+use super::simd::Simd;
+use super::tile::{Tile, tile};
+use crate::operand::Kind;
+
+const ROWS: usize = 12;
+
+/// The kernel for `kind`; `pairs` says that the processor multiplies bf16 pairs.
+pub(super) fn kernel(kind: Kind, pairs: bool) -> Kernel {
+    let tiles: [super::TileFn; 2] = match (kind, pairs) {
+        (Kind::F32, _) => [tile_f32::<1>, tile_f32::<2>],
+        (Kind::Bf16, true) => [tile_bf16::<1>, tile_bf16::<2>],
+        (Kind::Bf16, false) => [tile_bf16_split::<1>, tile_bf16_split::<2>],
+    };
+    Kernel { kind, rows: ROWS, lanes: 16, tiles }
+}
+
+/// # Safety
+/// The promises of [`Tile`]; AVX-512 F, BW, VL.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn tile_f32<const NV: usize>(t: &Tile<'_>) {
+    // SAFETY: passed on.
+    unsafe { tile::<Wide<false>, ROWS, NV, false>(t) }
+}
+
+/// # Safety
+/// The promises of [`Tile`]; AVX-512 F, BW, VL and BF16.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+unsafe fn tile_bf16<const NV: usize>(t: &Tile<'_>) {
+    // SAFETY: passed on.
+    unsafe { tile::<Wide<true>, ROWS, NV, true>(t) }
+}
+
+/// # Safety
+/// The promises of [`Tile`]; AVX-512 F, BW, VL.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn tile_bf16_split<const NV: usize>(t: &Tile<'_>) {
+    // SAFETY: passed on.
+    unsafe { tile::<Wide<false>, ROWS, NV, true>(t) }
+}
+
+/// 512-bit vectors; `PAIRS`: `vdpbf16ps` is there.
+struct Wide<const PAIRS: bool>;
+
+#[inline(always)]
+fn mask(n: usize) -> __mmask16 {
+    (u32::MAX >> (32 - n as u32)) as __mmask16
+}
+
+// SAFETY: only called from the functions above, which enable the features.
+unsafe impl<const PAIRS: bool> Simd for Wide<PAIRS> {
+    type V = __m512;
+    const LANES: usize = 16;
+
+    #[inline(always)]
+    unsafe fn zero() -> __m512 {
+        unsafe { _mm512_setzero_ps() }
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> __m512 {
+        unsafe { _mm512_loadu_ps(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn splat(from: *const f32) -> __m512 {
+        unsafe { _mm512_set1_ps(from.read_unaligned()) }
+    }
+
+    #[inline(always)]
+    unsafe fn fma(acc: __m512, a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_fmadd_ps(a, b, acc) }
+    }
+
+    #[inline(always)]
+    unsafe fn dot(acc: __m512, a: __m512, b: __m512) -> __m512 {
+        unsafe {
+            if PAIRS {
+                return _mm512_dpbf16_ps(
+                    acc,
+                    transmute::<__m512, __m512bh>(a),
+                    transmute::<__m512, __m512bh>(b),
+                );
+            }
+            let upper = _mm512_castsi512_ps(_mm512_set1_epi32(-65536));
+            let low = |v| _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_castps_si512(v)));
+            let high =
+                |v| _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(v), _mm512_castps_si512(upper)));
+            _mm512_fmadd_ps(high(a), high(b), _mm512_fmadd_ps(low(a), low(b), acc))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn add(a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_add_ps(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn relu(a: __m512) -> __m512 {
+        unsafe { _mm512_max_ps(a, _mm512_setzero_ps()) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_f32(from: *const f32, n: usize) -> __m512 {
+        unsafe { if n == 16 { _mm512_loadu_ps(from) } else { _mm512_maskz_loadu_ps(mask(n), from) } }
+    }
+
+    #[inline(always)]
+    unsafe fn load_bf16(from: *const u16, n: usize) -> __m512 {
+        unsafe {
+            let half = if n == 16 {
+                _mm256_loadu_si256(from.cast())
+            } else {
+                _mm256_maskz_loadu_epi16(mask(n), from.cast())
+            };
+            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(half)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_f32(to: *mut f32, v: __m512, n: usize) {
+        unsafe { if n == 16 { _mm512_storeu_ps(to, v) } else { _mm512_mask_storeu_ps(to, mask(n), v) } }
+    }
+
+    #[inline(always)]
+    unsafe fn store_bf16(to: *mut u16, v: __m512, n: usize) {
+        unsafe {
+            let half = if PAIRS {
+                transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(v))
+            } else {
+                let bits = _mm512_castps_si512(v);
+                let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
+                let rounded = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
+                let quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x40_0000));
+                let nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(v, v);
+                _mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(_mm512_mask_mov_epi32(rounded, nan, quiet)))
+            };
+            if n == 16 {
+                _mm256_storeu_si256(to.cast(), half);
+            } else {
+                _mm256_mask_storeu_epi16(to.cast(), mask(n), half);
+            }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! One tile of a product, held in registers: the only module with `unsafe`.
+//!
+//! A tile is `rows x columns` sums. Row `i` reads its left operands through a pointer per
+//! *segment* (a tap of a convolution, or a run of pixels), `units` units each, `step` units
+//! apart. The right operands come from a packed *panel*, one vector of columns after the other.
+//! With pointers per row, a convolution needs no copy of its input: a tap that falls outside
+//! the image points to zeros. Forward products, gradients of inputs and gradients of weights
+//! are all this one tile, with other pointers.
+//!
+//! [`Kernel::multiply`] is safe: it takes slices, and checks them before the pointers are used.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod portable;
+mod simd;
+mod tile;
+
+use std::marker::PhantomData;
+
+use crate::isa::Isa;
+use crate::operand::{Kind, Operand};
+use tile::{Tile, TileFn};
+
+/// Most rows of any kernel, for tables on the stack.
+pub const MAX_ROWS: usize = 12;
+
+/// A tile product for one instruction set and number type.
+#[derive(Clone, Copy)]
+pub struct Kernel {
+    kind: Kind,
+    rows: usize,
+    lanes: usize,
+    /// With one vector of columns, and with two.
+    tiles: [TileFn; 2],
+}
+
+impl std::fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Kernel {{ {:?}, {} rows, {} columns }}", self.kind, self.rows, 2 * self.lanes)
+    }
+}
+
+/// The kernel for an instruction set and a number type.
+pub(crate) fn kernel(isa: Isa, kind: Kind) -> Kernel {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512Bf16 => avx512::kernel(kind, true),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => avx512::kernel(kind, false),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => avx2::kernel(kind),
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => neon::kernel(kind),
+        _ => portable::kernel(kind),
+    }
+}
+
+/// Where the left operands of some tiles lie: `[tile][segment][row]` pointers, each checked when
+/// it was entered to have a whole segment behind it.
+pub struct Rows<'a, T> {
+    pointers: Vec<*const T>,
+    segments: usize,
+    units: usize,
+    step: usize,
+    rows: usize,
+    borrowed: PhantomData<&'a [T]>,
+}
+
+impl<'a, T: Operand> Rows<'a, T> {
+    /// An empty table for tiles of `kernel`: `segments` segments of `units` units, `step` units
+    /// apart.
+    pub fn new(kernel: &Kernel, segments: usize, units: usize, step: usize) -> Self {
+        assert_eq!(kernel.kind, T::KIND, "the kernel is for another number type");
+        assert!(units > 0 && step > 0, "a segment needs a length and a step");
+        Self { pointers: Vec::new(), segments, units, step, rows: kernel.rows, borrowed: PhantomData }
+    }
+
+    /// Makes room for `tiles` tiles whose rows all read `filler`.
+    pub fn reset(&mut self, tiles: usize, filler: &'a [T]) {
+        self.check(filler);
+        self.pointers.clear();
+        self.pointers.resize(tiles * self.segments * self.rows, filler.as_ptr());
+    }
+
+    /// Lets row `row` of tile `tile` read `operands` in `segment`.
+    #[inline(always)]
+    pub fn set(&mut self, tile: usize, segment: usize, row: usize, operands: &'a [T]) {
+        self.check(operands);
+        debug_assert!(segment < self.segments && row < self.rows);
+        self.pointers[(tile * self.segments + segment) * self.rows + row] = operands.as_ptr();
+    }
+
+    #[inline(always)]
+    fn check(&self, operands: &[T]) {
+        let needed = ((self.units - 1) * self.step + 1) * T::PER_UNIT;
+        assert!(operands.len() >= needed, "a segment needs {needed} numbers, not {}", operands.len());
+    }
+}
+
+/// What happens to the sums of a tile on their way out.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Finish<'a, O> {
+    /// Start of each column's sum, at least a panel's width of them.
+    pub bias: Option<&'a [f32]>,
+    /// Added to the sums; read at the places that are written.
+    pub residual: Option<&'a [O]>,
+    /// Negative results become zero.
+    pub relu: bool,
+    /// Add to what the output holds.
+    pub accumulate: bool,
+}
+
+impl Kernel {
+    /// Rows of a tile.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Columns of a full panel.
+    pub fn columns(&self) -> usize {
+        2 * self.lanes
+    }
+
+    /// Columns of the narrowest panel that holds `live` columns: half of a full one, or full.
+    pub fn panel_columns(&self, live: usize) -> usize {
+        if live <= self.lanes { self.lanes } else { 2 * self.lanes }
+    }
+
+    /// Computes tile number `tile` of `rows` with `panel` and writes `columns` columns of each
+    /// row in `offsets` to `out[offset..]`.
+    ///
+    /// # Panics
+    /// When a slice is too short for what the shapes ask of it.
+    #[inline]
+    pub fn multiply<T: Operand, O: Operand>(
+        &self,
+        rows: &Rows<'_, T>,
+        tile: usize,
+        panel: &[T],
+        columns: usize,
+        offsets: &[usize],
+        out: &mut [O],
+        finish: &Finish<'_, O>,
+    ) {
+        let width = self.panel_columns(columns);
+        let size = rows.segments * self.rows;
+        let pointers = &rows.pointers[tile * size..(tile + 1) * size];
+        assert!(rows.rows == self.rows && self.kind == T::KIND && columns <= width && columns > 0);
+        assert!(panel.len() >= rows.segments * rows.units * width * T::PER_UNIT, "panel too short");
+        assert!(offsets.len() <= self.rows, "more rows than the tile has");
+        let end = offsets.iter().max().map_or(0, |&o| o + columns);
+        assert!(end <= out.len(), "output too short");
+        assert!(finish.bias.is_none_or(|b| b.len() >= width), "bias shorter than the panel");
+        assert!(finish.residual.is_none_or(|r| r.len() >= end), "residual too short");
+        let tile = Tile {
+            rows: pointers.as_ptr().cast(),
+            segments: rows.segments,
+            units: rows.units,
+            step: rows.step,
+            panel: panel.as_ptr().cast(),
+            bias: finish.bias.map_or(std::ptr::null(), <[f32]>::as_ptr),
+            residual: finish.residual.map_or(std::ptr::null(), |r| r.as_ptr().cast()),
+            out: out.as_mut_ptr().cast(),
+            out_kind: O::KIND,
+            offsets,
+            columns,
+            relu: finish.relu,
+            accumulate: finish.accumulate,
+        };
+        let run = self.tiles[usize::from(width > self.lanes)];
+        // SAFETY: every pointer in `rows` was checked against `units` and `step` when it was set
+        // and borrows its slice; panel, offsets, output, bias and residual were checked above;
+        // `kernel` hands out a function only for an instruction set that `Isa` vouches for.
+        unsafe { run(&tile) }
+    }
+}

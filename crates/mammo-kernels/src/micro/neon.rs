@@ -1,0 +1,115 @@
+//! 64-bit Arm.
+//!
+//! **Register blocking.** Thirty-two vector registers of 4 floats: eight rows by two vectors take
+//! sixteen for the sums, two for the panel, one or two for broadcasts, and more would not fit the
+//! address registers any better.
+
+use std::arch::aarch64::*;
+
+use super::Kernel;
+use super::simd::Simd;
+use super::tile::{Tile, tile};
+use crate::operand::{Kind, Operand};
+
+const ROWS: usize = 8;
+
+/// The kernel for `kind`.
+pub(super) fn kernel(kind: Kind) -> Kernel {
+    let tiles: [super::TileFn; 2] = match kind {
+        Kind::F32 => [tile_of::<1, false>, tile_of::<2, false>],
+        Kind::Bf16 => [tile_of::<1, true>, tile_of::<2, true>],
+    };
+    Kernel { kind, rows: ROWS, lanes: 4, tiles }
+}
+
+/// # Safety
+/// The promises of [`Tile`]. NEON is part of every 64-bit Arm processor.
+unsafe fn tile_of<const NV: usize, const PAIRS: bool>(t: &Tile<'_>) {
+    // SAFETY: passed on.
+    unsafe { tile::<Neon, ROWS, NV, PAIRS>(t) }
+}
+
+struct Neon;
+
+// SAFETY: NEON is part of every 64-bit Arm processor.
+unsafe impl Simd for Neon {
+    type V = float32x4_t;
+    const LANES: usize = 4;
+
+    #[inline(always)]
+    unsafe fn zero() -> float32x4_t {
+        unsafe { vdupq_n_f32(0.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> float32x4_t {
+        unsafe { vld1q_f32(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn splat(from: *const f32) -> float32x4_t {
+        unsafe { vdupq_n_f32(from.read_unaligned()) }
+    }
+
+    #[inline(always)]
+    unsafe fn fma(acc: float32x4_t, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        unsafe { vfmaq_f32(acc, a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn dot(acc: float32x4_t, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        unsafe {
+            let upper = vdupq_n_u32(0xffff_0000);
+            let low = |v| vreinterpretq_f32_u32(vshlq_n_u32::<16>(vreinterpretq_u32_f32(v)));
+            let high = |v| vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(v), upper));
+            vfmaq_f32(vfmaq_f32(acc, low(a), low(b)), high(a), high(b))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn add(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        unsafe { vaddq_f32(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn relu(a: float32x4_t) -> float32x4_t {
+        unsafe { vmaxq_f32(a, vdupq_n_f32(0.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_f32(from: *const f32, n: usize) -> float32x4_t {
+        let mut part = [0.0; 4];
+        unsafe {
+            std::ptr::copy_nonoverlapping(from, part.as_mut_ptr(), n);
+            vld1q_f32(part.as_ptr())
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_bf16(from: *const u16, n: usize) -> float32x4_t {
+        let mut part = [0u16; 4];
+        unsafe {
+            std::ptr::copy_nonoverlapping(from, part.as_mut_ptr(), n);
+            vreinterpretq_f32_u32(vshll_n_u16::<16>(vld1_u16(part.as_ptr())))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_f32(to: *mut f32, v: float32x4_t, n: usize) {
+        let mut part = [0.0f32; 4];
+        unsafe {
+            vst1q_f32(part.as_mut_ptr(), v);
+            std::ptr::copy_nonoverlapping(part.as_ptr(), to, n);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_bf16(to: *mut u16, v: float32x4_t, n: usize) {
+        let mut part = [0.0f32; 4];
+        unsafe {
+            vst1q_f32(part.as_mut_ptr(), v);
+            let half = part.map(|x| <half::bf16 as Operand>::from_f32(x).to_bits());
+            std::ptr::copy_nonoverlapping(half.as_ptr(), to, n);
+        }
+    }
+}

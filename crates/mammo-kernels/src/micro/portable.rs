@@ -1,0 +1,102 @@
+//! Plain Rust: for processors without a set of their own, and for Miri.
+
+use half::bf16;
+
+use super::Kernel;
+use super::simd::Simd;
+use super::tile::{Tile, tile};
+use crate::operand::{Kind, Operand};
+
+const ROWS: usize = 4;
+
+/// The kernel for `kind`.
+pub(super) fn kernel(kind: Kind) -> Kernel {
+    let tiles: [super::TileFn; 2] = match kind {
+        Kind::F32 => [tile_of::<1, false>, tile_of::<2, false>],
+        Kind::Bf16 => [tile_of::<1, true>, tile_of::<2, true>],
+    };
+    Kernel { kind, rows: ROWS, lanes: 4, tiles }
+}
+
+/// # Safety
+/// The promises of [`Tile`].
+unsafe fn tile_of<const NV: usize, const PAIRS: bool>(t: &Tile<'_>) {
+    // SAFETY: passed on.
+    unsafe { tile::<Four, ROWS, NV, PAIRS>(t) }
+}
+
+/// Four floats that the compiler may keep in a vector.
+struct Four;
+
+fn both(pair: f32) -> (f32, f32) {
+    let bits = pair.to_bits();
+    (f32::from_bits(bits << 16), f32::from_bits(bits & 0xffff_0000))
+}
+
+// SAFETY: uses no special instruction.
+unsafe impl Simd for Four {
+    type V = [f32; 4];
+    const LANES: usize = 4;
+
+    #[inline(always)]
+    unsafe fn zero() -> [f32; 4] {
+        [0.0; 4]
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> [f32; 4] {
+        unsafe { from.cast::<[f32; 4]>().read_unaligned() }
+    }
+
+    #[inline(always)]
+    unsafe fn splat(from: *const f32) -> [f32; 4] {
+        unsafe { [from.read_unaligned(); 4] }
+    }
+
+    #[inline(always)]
+    unsafe fn fma(acc: [f32; 4], a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
+        std::array::from_fn(|i| acc[i] + a[i] * b[i])
+    }
+
+    #[inline(always)]
+    unsafe fn dot(acc: [f32; 4], a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
+        std::array::from_fn(|i| {
+            let ((a_low, a_high), (b_low, b_high)) = (both(a[i]), both(b[i]));
+            acc[i] + a_low * b_low + a_high * b_high
+        })
+    }
+
+    #[inline(always)]
+    unsafe fn add(a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
+        std::array::from_fn(|i| a[i] + b[i])
+    }
+
+    #[inline(always)]
+    unsafe fn relu(a: [f32; 4]) -> [f32; 4] {
+        a.map(|x| if x > 0.0 { x } else { 0.0 })
+    }
+
+    #[inline(always)]
+    unsafe fn load_f32(from: *const f32, n: usize) -> [f32; 4] {
+        std::array::from_fn(|i| if i < n { unsafe { *from.add(i) } } else { 0.0 })
+    }
+
+    #[inline(always)]
+    unsafe fn load_bf16(from: *const u16, n: usize) -> [f32; 4] {
+        std::array::from_fn(|i| if i < n { bf16::from_bits(unsafe { *from.add(i) }).to_f32() } else { 0.0 })
+    }
+
+    #[inline(always)]
+    unsafe fn store_f32(to: *mut f32, v: [f32; 4], n: usize) {
+        for (i, x) in v.into_iter().enumerate().take(n) {
+            unsafe { *to.add(i) = x }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_bf16(to: *mut u16, v: [f32; 4], n: usize) {
+        for (i, x) in v.into_iter().enumerate().take(n) {
+            unsafe { *to.add(i) = <bf16 as Operand>::from_f32(x).to_bits() }
+        }
+    }
+}

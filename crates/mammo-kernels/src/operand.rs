@@ -1,0 +1,73 @@
+//! The two number types that kernels read and write.
+
+use half::bf16;
+
+use crate::isa::Isa;
+use crate::micro::{self, Kernel};
+
+/// A number type of activations and packed weights.
+///
+/// Products work on *units* of four bytes: one `f32`, or two consecutive bf16.
+pub trait Operand: Copy + Send + Sync + Default + PartialEq + std::fmt::Debug + 'static {
+    /// Numbers in a unit.
+    const PER_UNIT: usize;
+    /// Which of the two types this is.
+    const KIND: Kind;
+    /// Rounded to nearest, ties to even.
+    fn from_f32(x: f32) -> Self;
+    /// Exact.
+    fn to_f32(self) -> f32;
+    /// The tile product for this type.
+    fn kernel(isa: Isa) -> Kernel {
+        micro::kernel(isa, Self::KIND)
+    }
+}
+
+/// A number type as a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// 32-bit float.
+    F32,
+    /// The upper half of a 32-bit float.
+    Bf16,
+}
+
+impl Operand for f32 {
+    const PER_UNIT: usize = 1;
+    const KIND: Kind = Kind::F32;
+
+    #[inline(always)]
+    fn from_f32(x: f32) -> Self {
+        x
+    }
+
+    #[inline(always)]
+    fn to_f32(self) -> f32 {
+        self
+    }
+}
+
+impl Operand for bf16 {
+    const PER_UNIT: usize = 2;
+    const KIND: Kind = Kind::Bf16;
+
+    /// Written without branches, so that loops over it vectorise. NaN stays NaN: a payload in the
+    /// lower half alone is carried upward.
+    #[inline(always)]
+    fn from_f32(x: f32) -> Self {
+        let bits = x.to_bits();
+        let rounded = bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16;
+        let nan = (bits >> 16) | 0x40;
+        bf16::from_bits(if x.is_nan() { nan } else { rounded } as u16)
+    }
+
+    #[inline(always)]
+    fn to_f32(self) -> f32 {
+        f32::from_bits(u32::from(self.to_bits()) << 16)
+    }
+}
+
+/// Numbers rounded up to whole units.
+pub(crate) fn units<T: Operand>(numbers: usize) -> usize {
+    numbers.div_ceil(T::PER_UNIT)
+}

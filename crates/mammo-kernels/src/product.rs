@@ -1,0 +1,56 @@
+//! The loop nest around the micro-kernel.
+//!
+//! A *block* is some tiles of points (output pixels) that are multiplied with all panels. The
+//! panel stands in the outer loop: it stays in the second-level cache while the tiles of the
+//! block pass, and the block's left operands stay there too, from panel to panel. Blocks are
+//! what threads take; each writes its own piece of the output.
+
+use crate::micro::{Finish, Kernel, Rows};
+use crate::operand::Operand;
+use crate::pack::Panels;
+
+/// Left operands of a block may take this much of the second-level cache (of 1 MiB and more).
+const LEFT_BYTES: usize = 384 << 10;
+/// Panels that fit this together stay in the second-level cache, whatever the block.
+const RIGHT_BYTES: usize = 384 << 10;
+
+/// Tiles in a block.
+///
+/// With few panels small blocks do: their left operands stay in the first-level cache. With many,
+/// a block must be large enough to pay for streaming all panels through the cache, yet leave
+/// every thread several blocks to take.
+pub(crate) fn tiles_per_block(
+    kernel: &Kernel,
+    points: usize,
+    point_bytes: usize,
+    panel_bytes: usize,
+) -> usize {
+    if panel_bytes <= RIGHT_BYTES {
+        return 4;
+    }
+    let fitting = LEFT_BYTES / (kernel.rows() * point_bytes).max(1);
+    let fair = points.div_ceil(kernel.rows()) / (4 * rayon::current_num_threads());
+    fitting.min(fair).clamp(2, 32)
+}
+
+/// Multiplies the tiles in `rows` with all panels; row `i` over all tiles goes to
+/// `out[offsets[i]..]`. `finish.bias` covers all columns, padded to whole panels.
+pub(crate) fn block<T: Operand, O: Operand>(
+    kernel: &Kernel,
+    rows: &Rows<'_, T>,
+    panels: &Panels<T>,
+    offsets: &[usize],
+    out: &mut [O],
+    finish: &Finish<'_, O>,
+) {
+    for (first, live, panel) in panels.iter() {
+        let finish = Finish {
+            bias: finish.bias.map(|b| &b[first..]),
+            residual: finish.residual.map(|r| &r[first..]),
+            ..*finish
+        };
+        for (tile, offsets) in offsets.chunks(kernel.rows()).enumerate() {
+            kernel.multiply(rows, tile, panel, live, offsets, &mut out[first..], &finish);
+        }
+    }
+}
