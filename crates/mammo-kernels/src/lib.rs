@@ -11,14 +11,18 @@
 //! | [`pack`] | weights and gradients in the order in which the micro-kernel reads them |
 //! | [`product`] | the loop nest around the micro-kernel, cache blocks and threads |
 //! | [`conv`] | convolution: forward, gradient of the input, gradient of the weights |
+//! | [`norm`] | batch norm, residual sum and ReLU in one pass, both ways |
+//! | [`pool`] | max pooling and the mean over space |
 //!
 //! Threads are those of the current rayon pool. Results do not depend on their number.
 
 pub mod conv;
 pub mod isa;
 pub mod micro;
+pub mod norm;
 pub mod operand;
 pub mod pack;
+pub mod pool;
 pub mod product;
 
 pub use half::bf16;

@@ -77,7 +77,7 @@ impl ConvShape {
     /// Where the input pixel under tap `(ky, kx)` of output `(oy, ox)` of image `n` starts, unless
     /// it lies in the padding.
     #[inline(always)]
-    fn input_at(&self, n: usize, oy: usize, ox: usize, ky: usize, kx: usize) -> Option<usize> {
+    pub(crate) fn input_at(&self, n: usize, oy: usize, ox: usize, ky: usize, kx: usize) -> Option<usize> {
         let y = (oy * self.stride + ky).wrapping_sub(self.pad);
         let x = (ox * self.stride + kx).wrapping_sub(self.pad);
         (y < self.h && x < self.w).then(|| ((n * self.h + y) * self.w + x) * self.c_in)
