@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use mammo_kernels::conv::{ConvShape, backward_input, backward_weight, forward, pack_forward};
+use mammo_kernels::conv::{ConvShape, Pad, backward_input, backward_weight, forward, pack_forward};
 use mammo_kernels::isa::Isa;
 use mammo_kernels::micro::Finish;
 use mammo_kernels::{Operand, bf16};
@@ -75,7 +75,7 @@ fn best(mut run: impl FnMut()) -> f64 {
 }
 
 fn conv(n: usize, h: usize, w: usize, c_in: usize, c_out: usize, kernel: usize, stride: usize) -> ConvShape {
-    ConvShape { n, h, w, c_in, c_out, kernel, stride, pad: kernel / 2 }
+    ConvShape { n, h, w, c_in, c_out, kernel, stride, pad: Pad::all(kernel / 2) }
 }
 
 fn resnet50(n: usize, h: usize, w: usize) -> Vec<(usize, ConvShape)> {

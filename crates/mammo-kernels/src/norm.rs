@@ -192,6 +192,35 @@ pub fn backward<T: Operand>(
     gradients
 }
 
+/// Gradient of `relu(x + bias)`: that of the bias, and of `x` into `d_x`; `relu_out` is the
+/// result. Without ReLU the gradient of `x` is that of the result, and `d_x` is empty.
+pub fn bias_backward<T: Operand>(
+    isa: Isa,
+    channels: usize,
+    relu_out: Option<&[T]>,
+    d_out: &[T],
+    d_x: &mut [T],
+) -> Vec<f32> {
+    let (zeros, ones) = (vec![0.0; channels], vec![1.0; channels]);
+    let sums = sum_stretches(channels, d_out.len(), |range, first, second| {
+        let (d_out, mean) = (&d_out[range.clone()], &zeros);
+        match relu_out {
+            Some(out) => isa.run(Reduce::<T, true> { x: d_out, out: &out[range], d_out, mean, first, second }),
+            None => isa.run(Reduce::<T, false> { x: d_out, out: d_out, d_out, mean, first, second }),
+        }
+    });
+    if let Some(out) = relu_out {
+        let stretch = (STRETCH / channels).max(1) * channels;
+        d_x.par_chunks_mut(stretch).enumerate().for_each(|(s, d_x)| {
+            let range = s * stretch..s * stretch + d_x.len();
+            let (out, d_out, d_residual) = (&out[range.clone()], &d_out[range], &mut [][..]);
+            let (a, p, q) = (&ones, &zeros, &zeros);
+            isa.run(Spread::<T, true, false> { x: d_out, out, d_out, a, p, q, d_x, d_residual });
+        });
+    }
+    sums.0.iter().map(|&s| s as f32).collect()
+}
+
 struct Moments<'a, T> {
     x: &'a [T],
     origin: &'a [f32],

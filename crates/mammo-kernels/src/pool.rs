@@ -97,10 +97,11 @@ pub fn mean_over_space_backward<T: Operand>(channels: usize, d_mean: &[f32], d_x
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conv::Pad;
 
     #[test]
     fn the_largest_is_taken_and_gets_the_gradient() {
-        let shape = ConvShape { n: 1, h: 3, w: 4, c_in: 1, c_out: 1, kernel: 3, stride: 2, pad: 1 };
+        let shape = ConvShape { n: 1, h: 3, w: 4, c_in: 1, c_out: 1, kernel: 3, stride: 2, pad: Pad::all(1) };
         let x: Vec<f32> = vec![-3.0, -1.0, -2.0, -9.0, -4.0, -5.0, -6.0, -7.0, 1.0, 0.5, 2.0, 3.0];
         let (mut out, mut taken) = (vec![0.0; 4], vec![9; 4]);
         max_pool(Isa::best(), &shape, &x, &mut out, &mut taken);

@@ -42,8 +42,9 @@ pub fn backward_input<T: Operand>(isa: Isa, shape: &ConvShape, d_out: &[T], weig
         let live = d_in.len() / shape.c_in;
         let mut members = vec![Vec::new(); classes.len()];
         for (i, (n, y, x)) in pixels_from(b * size, shape.h, shape.w).take(live).enumerate() {
-            let class = (y + shape.pad) % shape.stride * shape.stride + (x + shape.pad) % shape.stride;
-            members[class].push((i * shape.c_in, n, y + shape.pad, x + shape.pad));
+            let class =
+                (y + shape.pad.top) % shape.stride * shape.stride + (x + shape.pad.left) % shape.stride;
+            members[class].push((i * shape.c_in, n, y + shape.pad.top, x + shape.pad.left));
         }
         for (class, members) in classes.iter().zip(members) {
             let Some(panels) = &class.panels else {

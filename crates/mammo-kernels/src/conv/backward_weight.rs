@@ -7,8 +7,8 @@
 
 use rayon::prelude::*;
 
-use super::ConvShape;
 use super::gather::{gather, needs_gather};
+use super::{ConvShape, Pad};
 use crate::isa::Isa;
 use crate::micro::{Finish, Kernel, Rows};
 use crate::operand::{Operand, units};
@@ -48,7 +48,7 @@ pub fn backward_weight<T: Operand>(isa: Isa, shape: &ConvShape, input: &[T], d_o
 
 /// A kernel of one pixel does not care which pixels are neighbours: short rows are joined.
 fn flatten(shape: &ConvShape) -> ConvShape {
-    if shape.kernel > 1 || shape.stride > 1 || shape.pad > 0 {
+    if shape.kernel > 1 || shape.stride > 1 || shape.pad != Pad::default() {
         return *shape;
     }
     let join =
@@ -66,7 +66,8 @@ fn by_windows<T: Operand>(isa: Isa, shape: &ConvShape, input: &[T], d_out: &[T])
     let mut sums = vec![0.0f32; padded * shape.c_out];
     for n in 0..shape.n {
         gather(shape, input, n * h * w, h * w, &mut windows);
-        let flat = ConvShape { n: 1, h, w, c_in: padded, kernel: 1, stride: 1, pad: 0, ..*shape };
+        let flat =
+            ConvShape { n: 1, h, w, c_in: padded, kernel: 1, stride: 1, pad: Pad::default(), ..*shape };
         let of_image = &d_out[n * h * w * shape.c_out..][..h * w * shape.c_out];
         for (sum, x) in sums.iter_mut().zip(backward_weight(isa, &flat, &windows, of_image)) {
             *sum += x;
@@ -155,7 +156,7 @@ impl<'s, T: Operand> Stretch<'s, T> {
             for segment in 0..self.count {
                 let (n, oy) =
                     ((self.first + segment) / shape.out_h(), (self.first + segment) % shape.out_h());
-                let y = (oy * shape.stride + ky).wrapping_sub(shape.pad);
+                let y = (oy * shape.stride + ky).wrapping_sub(shape.pad.top);
                 let copy = match y < shape.h {
                     true => {
                         let y = n * shape.h + y - self.input_rows.0;
@@ -178,8 +179,8 @@ impl<'s, T: Operand> Stretch<'s, T> {
 /// The rows of input pixels under some rows of output pixels: first and number, over all images.
 fn input_rows(shape: &ConvShape, first: usize, count: usize) -> (usize, usize) {
     let last = first + count - 1;
-    let from = shape.h.min((first % shape.out_h() * shape.stride).saturating_sub(shape.pad));
-    let to = shape.h.min((last % shape.out_h() * shape.stride + shape.kernel).saturating_sub(shape.pad));
+    let from = shape.h.min((first % shape.out_h() * shape.stride).saturating_sub(shape.pad.top));
+    let to = shape.h.min((last % shape.out_h() * shape.stride + shape.kernel).saturating_sub(shape.pad.top));
     let from = first / shape.out_h() * shape.h + from;
     (from, (last / shape.out_h() * shape.h + to).saturating_sub(from))
 }
@@ -196,7 +197,7 @@ fn copy_left<T: Operand>(
     let first = group * kernel.rows();
     let live = (shape.c_in - first).min(kernel.rows());
     for ox in 0..shape.out_w() {
-        let x = (ox * shape.stride + kx).wrapping_sub(shape.pad);
+        let x = (ox * shape.stride + kx).wrapping_sub(shape.pad.left);
         if x >= shape.w {
             continue;
         }

@@ -28,14 +28,14 @@ pub(super) fn gather<T: Operand>(
     let pixels = pixels_from(first, shape.out_h(), shape.out_w());
     for ((n, oy, ox), window) in pixels.zip(gathered.chunks_exact_mut(size)) {
         let left = ox * shape.stride;
-        let from = shape.pad.saturating_sub(left).min(k);
-        let to = (shape.w + shape.pad).saturating_sub(left).min(k);
+        let from = shape.pad.left.saturating_sub(left).min(k);
+        let to = (shape.w + shape.pad.left).saturating_sub(left).min(k);
         for ky in 0..k {
-            let y = (oy * shape.stride + ky).wrapping_sub(shape.pad);
+            let y = (oy * shape.stride + ky).wrapping_sub(shape.pad.top);
             if y >= shape.h || from >= to {
                 continue;
             }
-            let source = ((n * shape.h + y) * shape.w + left + from - shape.pad) * c;
+            let source = ((n * shape.h + y) * shape.w + left + from - shape.pad.left) * c;
             let length = (to - from) * c;
             window[(ky * k + from) * c..][..length].copy_from_slice(&input[source..source + length]);
         }

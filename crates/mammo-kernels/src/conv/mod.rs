@@ -17,7 +17,27 @@ pub use backward_input::backward_input;
 pub use backward_weight::backward_weight;
 pub use forward::{forward, pack_forward};
 
-/// Sizes of a convolution; padding is the same on all sides.
+/// Rows and columns of zeros around an image. Frameworks differ in where an odd one goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pad {
+    /// Rows above.
+    pub top: usize,
+    /// Rows below.
+    pub bottom: usize,
+    /// Columns left.
+    pub left: usize,
+    /// Columns right.
+    pub right: usize,
+}
+
+impl Pad {
+    /// The same on all sides.
+    pub fn all(n: usize) -> Self {
+        Self { top: n, bottom: n, left: n, right: n }
+    }
+}
+
+/// Sizes of a convolution, or of a pooling with as many channels out as in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvShape {
     /// Images in the batch.
@@ -34,19 +54,19 @@ pub struct ConvShape {
     pub kernel: usize,
     /// Step between outputs.
     pub stride: usize,
-    /// Zeros around the input.
-    pub pad: usize,
+    /// Zeros above, below, left and right of the input.
+    pub pad: Pad,
 }
 
 impl ConvShape {
     /// Output rows.
     pub fn out_h(&self) -> usize {
-        (self.h + 2 * self.pad - self.kernel) / self.stride + 1
+        (self.h + self.pad.top + self.pad.bottom - self.kernel) / self.stride + 1
     }
 
     /// Output columns.
     pub fn out_w(&self) -> usize {
-        (self.w + 2 * self.pad - self.kernel) / self.stride + 1
+        (self.w + self.pad.left + self.pad.right - self.kernel) / self.stride + 1
     }
 
     /// Positions in the kernel.
@@ -78,8 +98,8 @@ impl ConvShape {
     /// it lies in the padding.
     #[inline(always)]
     pub(crate) fn input_at(&self, n: usize, oy: usize, ox: usize, ky: usize, kx: usize) -> Option<usize> {
-        let y = (oy * self.stride + ky).wrapping_sub(self.pad);
-        let x = (ox * self.stride + kx).wrapping_sub(self.pad);
+        let y = (oy * self.stride + ky).wrapping_sub(self.pad.top);
+        let x = (ox * self.stride + kx).wrapping_sub(self.pad.left);
         (y < self.h && x < self.w).then(|| ((n * self.h + y) * self.w + x) * self.c_in)
     }
 }

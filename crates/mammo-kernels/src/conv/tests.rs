@@ -33,10 +33,10 @@ fn each_product(s: &ConvShape, mut visit: impl FnMut(usize, usize, usize)) {
         for (oy, ox) in (0..s.out_h()).flat_map(|y| (0..s.out_w()).map(move |x| (y, x))) {
             for (ky, kx) in (0..s.kernel).flat_map(|y| (0..s.kernel).map(move |x| (y, x))) {
                 let (y, x) = (oy * s.stride + ky, ox * s.stride + kx);
-                if y < s.pad || x < s.pad || y - s.pad >= s.h || x - s.pad >= s.w {
+                if y < s.pad.top || x < s.pad.left || y - s.pad.top >= s.h || x - s.pad.left >= s.w {
                     continue;
                 }
-                let input = ((n * s.h + y - s.pad) * s.w + x - s.pad) * s.c_in;
+                let input = ((n * s.h + y - s.pad.top) * s.w + x - s.pad.left) * s.c_in;
                 let output = ((n * s.out_h() + oy) * s.out_w() + ox) * s.c_out;
                 for co in 0..s.c_out {
                     for ci in 0..s.c_in {
@@ -110,7 +110,8 @@ fn random_shape(random: &mut Random) -> ConvShape {
         c_out: channels(random),
         kernel,
         stride: 1 + random.below(2),
-        pad: [0, kernel / 2][random.below(2)],
+        pad: [Pad::default(), Pad::all(kernel / 2), Pad { bottom: 1, right: 1, ..Pad::default() }]
+            [random.below(3)],
     }
 }
 
@@ -128,7 +129,7 @@ fn all_three_products_agree_with_naive_sums() {
 
 #[test]
 fn sums_do_not_depend_on_the_number_of_threads() {
-    let shape = ConvShape { n: 2, h: 30, w: 20, c_in: 32, c_out: 48, kernel: 3, stride: 1, pad: 1 };
+    let shape = ConvShape { n: 2, h: 30, w: 20, c_in: 32, c_out: 48, kernel: 3, stride: 1, pad: Pad::all(1) };
     let mut random = Random(3);
     let (x, w, g) = (
         random.values(shape.input_len()),

@@ -1,0 +1,148 @@
+//! Convolution with its gradients.
+
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::flex::FlexTensor;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Flex};
+use mammo_kernels::conv::{self, ConvShape, backward_input, backward_weight, pack_forward};
+use mammo_kernels::isa::Isa;
+use mammo_kernels::micro::Finish;
+use mammo_kernels::norm;
+
+use super::{Number, Window, by_dtype, in_order, numbers, shape, tensor};
+
+/// The shape of a call.
+fn call_shape(x: &FlexTensor, weight: &FlexTensor, window: Window) -> ConvShape {
+    window.over(shape(x), shape::<4>(weight)[0])
+}
+
+pub(super) fn forward(
+    x: &FlexTensor,
+    weight: &FlexTensor,
+    bias: Option<&FlexTensor>,
+    window: Window,
+    relu: bool,
+) -> FlexTensor {
+    let s = call_shape(x, weight, window);
+    let (x, weight) = (in_order(x), in_order(weight));
+    by_dtype!(&x, T => {
+        let panels = pack_forward::<T>(Isa::best(), &s, numbers(&weight));
+        let bias = bias.map(|b| panels.pad_bias(numbers(&in_order(b))));
+        let mut out = vec![T::default(); s.output_len()];
+        let finish = Finish { bias: bias.as_deref(), relu, ..Finish::default() };
+        conv::forward(Isa::best(), &s, numbers::<T>(&x), &panels, &mut out, &finish);
+        tensor(out, [s.n, s.out_h(), s.out_w(), s.c_out])
+    })
+}
+
+/// What the gradients need.
+#[derive(Clone, Debug)]
+struct Kept {
+    x: FlexTensor,
+    weight: FlexTensor,
+    window: Window,
+    /// The result, when it went through ReLU.
+    relu_out: Option<FlexTensor>,
+}
+
+impl Kept {
+    fn d_x(&self, d_out: &FlexTensor) -> FlexTensor {
+        let s = call_shape(&self.x, &self.weight, self.window);
+        by_dtype!(d_out, T => {
+            let mut d_x = vec![T::default(); s.input_len()];
+            backward_input(Isa::best(), &s, numbers::<T>(d_out), numbers(&in_order(&self.weight)), &mut d_x);
+            tensor(d_x, [s.n, s.h, s.w, s.c_in])
+        })
+    }
+
+    fn d_weight(&self, d_out: &FlexTensor) -> FlexTensor {
+        let s = call_shape(&self.x, &self.weight, self.window);
+        by_dtype!(d_out, T => {
+            let d_weight = backward_weight(Isa::best(), &s, numbers::<T>(&in_order(&self.x)), numbers::<T>(d_out));
+            tensor(d_weight, [s.c_out, s.c_in, s.kernel, s.kernel])
+        })
+    }
+}
+
+#[derive(Debug)]
+struct ConvBackward;
+
+impl Backward<Flex, 2> for ConvBackward {
+    type State = Kept;
+
+    fn backward(self, ops: Ops<Kept, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let d_out = in_order(&grads.consume::<Flex>(&ops.node));
+        let ([x, weight], kept) = (ops.parents, ops.state);
+        if let Some(node) = weight {
+            grads.register::<Flex>(node.id, kept.d_weight(&d_out));
+        }
+        if let Some(node) = x {
+            grads.register::<Flex>(node.id, kept.d_x(&d_out));
+        }
+    }
+}
+
+pub(super) fn tracked<C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<Flex, C>>,
+    weight: FloatTensor<Autodiff<Flex, C>>,
+    window: Window,
+) -> FloatTensor<Autodiff<Flex, C>> {
+    let ((x, x_node), (weight, weight_node)) = (x.into_parts(), weight.into_parts());
+    let out = forward(&x, &weight, None, window, false);
+    match ConvBackward.prepare::<C>([x_node, weight_node]).compute_bound().stateful() {
+        OpsKind::Tracked(prep) => prep.finish(Kept { x, weight, window, relu_out: None }, out),
+        OpsKind::UnTracked(prep) => prep.finish(out),
+    }
+}
+
+#[derive(Debug)]
+struct ConvBiasBackward;
+
+impl Backward<Flex, 3> for ConvBiasBackward {
+    type State = Kept;
+
+    fn backward(self, ops: Ops<Kept, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let d_out = in_order(&grads.consume::<Flex>(&ops.node));
+        let ([x, weight, bias], kept) = (ops.parents, ops.state);
+        let (d_out, d_bias) = by_dtype!(&d_out, T => through_bias::<T>(&d_out, kept.relu_out.as_ref()));
+        if let Some(node) = bias {
+            grads.register::<Flex>(node.id, d_bias);
+        }
+        if let Some(node) = weight {
+            grads.register::<Flex>(node.id, kept.d_weight(&d_out));
+        }
+        if let Some(node) = x {
+            grads.register::<Flex>(node.id, kept.d_x(&d_out));
+        }
+    }
+}
+
+/// The gradient before ReLU, and that of the bias.
+fn through_bias<T: Number>(d_out: &FlexTensor, relu_out: Option<&FlexTensor>) -> (FlexTensor, FlexTensor) {
+    let dims = shape::<4>(d_out);
+    let out = relu_out.map(numbers::<T>);
+    let mut d_sum = vec![T::default(); if out.is_some() { d_out.layout().num_elements() } else { 0 }];
+    let d_bias = norm::bias_backward(Isa::best(), dims[3], out, numbers(d_out), &mut d_sum);
+    let d_sum = if out.is_some() { tensor(d_sum, dims) } else { d_out.clone() };
+    (d_sum, tensor(d_bias, [dims[3]]))
+}
+
+pub(super) fn tracked_bias<C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<Flex, C>>,
+    weight: FloatTensor<Autodiff<Flex, C>>,
+    bias: FloatTensor<Autodiff<Flex, C>>,
+    window: Window,
+    relu: bool,
+) -> FloatTensor<Autodiff<Flex, C>> {
+    let ((x, x_node), (weight, weight_node), (bias, bias_node)) = (x.into_parts(), weight.into_parts(), bias.into_parts());
+    let out = forward(&x, &weight, Some(&bias), window, relu);
+    match ConvBiasBackward.prepare::<C>([x_node, weight_node, bias_node]).compute_bound().stateful() {
+        OpsKind::Tracked(prep) => {
+            let relu_out = relu.then(|| out.clone());
+            prep.finish(Kept { x, weight, window, relu_out }, out)
+        }
+        OpsKind::UnTracked(prep) => prep.finish(out),
+    }
+}

@@ -1,0 +1,231 @@
+//! The CPU kernels as operations of Burn, with their own gradients.
+//!
+//! Feature maps are channels last here: tensors of shape `[n, h, w, c]`, of `f32` or bf16.
+//! Weights, norms and their gradients are `f32` always. Only the flex device has these
+//! operations; [`crate::layers`] uses Burn's own elsewhere.
+//!
+//! A kernel's panic means a shape that no layer asks for: `ConvShape` is built here.
+
+mod conv;
+mod norm;
+mod pool;
+
+use std::sync::{Arc, OnceLock};
+
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::flex::{FlexTensor, Layout};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
+use burn::tensor::{Bytes, DType, Device, Element, Tensor};
+use mammo_kernels::conv::{ConvShape, Pad};
+use mammo_kernels::norm::Statistics;
+use mammo_kernels::{Operand, bf16};
+
+/// Whether tensors of this device can go through the operations here.
+pub(crate) fn is_here(device: &Device) -> bool {
+    device.clone().inner() == Device::flex()
+}
+
+/// Kernel, stride and padding of a window that slides over a feature map.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window {
+    /// Side of the square window.
+    pub kernel: usize,
+    /// Step between outputs.
+    pub stride: usize,
+    /// Filling around the map.
+    pub pad: Pad,
+}
+
+impl Window {
+    fn over(&self, [n, h, w, c_in]: [usize; 4], c_out: usize) -> ConvShape {
+        ConvShape { n, h, w, c_in, c_out, kernel: self.kernel, stride: self.stride, pad: self.pad }
+    }
+}
+
+/// What a batch norm is told and what it tells.
+#[derive(Clone, Debug)]
+pub(crate) struct NormCall {
+    /// Statistics to use; those of the batch when absent.
+    pub given: Option<Statistics>,
+    /// Where the statistics of the batch are left.
+    pub found: Arc<OnceLock<Statistics>>,
+    /// Added to the variance.
+    pub epsilon: f32,
+    /// Whether ReLU follows.
+    pub relu: bool,
+}
+
+/// Operations that only the CPU has.
+#[backend_extension(Autodiff, Flex)]
+pub(crate) trait CpuOps: Backend {
+    /// Convolution, `[n, h, w, c_in]` and `[c_out, c_in, k, k]` to `[n, h', w', c_out]`.
+    fn cpu_conv(x: FloatTensor<Self>, weight: FloatTensor<Self>, window: Window) -> FloatTensor<Self>;
+    /// The same, plus a bias `[c_out]`, and ReLU when asked for.
+    fn cpu_conv_bias(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        window: Window,
+        relu: bool,
+    ) -> FloatTensor<Self>;
+    /// Batch norm of `[n, h, w, c]` with scale and shift `[c]`.
+    fn cpu_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        call: NormCall,
+    ) -> FloatTensor<Self>;
+    /// The same, plus a residual of the shape of `x` before ReLU.
+    fn cpu_norm_add(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        call: NormCall,
+    ) -> FloatTensor<Self>;
+    /// Largest value of each window; padding never wins.
+    fn cpu_max_pool(x: FloatTensor<Self>, window: Window) -> FloatTensor<Self>;
+    /// Mean over rows and columns, `[n, h, w, c]` to `[n, c]`, as `f32`.
+    fn cpu_mean_over_space(x: FloatTensor<Self>) -> FloatTensor<Self>;
+}
+
+impl CpuOps for Flex {
+    fn cpu_conv(x: FlexTensor, weight: FlexTensor, window: Window) -> FlexTensor {
+        conv::forward(&x, &weight, None, window, false)
+    }
+
+    fn cpu_conv_bias(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, window: Window, relu: bool) -> FlexTensor {
+        conv::forward(&x, &weight, Some(&bias), window, relu)
+    }
+
+    fn cpu_norm(x: FlexTensor, gamma: FlexTensor, beta: FlexTensor, call: NormCall) -> FlexTensor {
+        norm::forward(&x, &gamma, &beta, None, &call).0
+    }
+
+    fn cpu_norm_add(x: FlexTensor, gamma: FlexTensor, beta: FlexTensor, residual: FlexTensor, call: NormCall) -> FlexTensor {
+        norm::forward(&x, &gamma, &beta, Some(&residual), &call).0
+    }
+
+    fn cpu_max_pool(x: FlexTensor, window: Window) -> FlexTensor {
+        pool::max_forward(&x, window).0
+    }
+
+    fn cpu_mean_over_space(x: FlexTensor) -> FlexTensor {
+        pool::mean_forward(&x)
+    }
+}
+
+impl<C: CheckpointStrategy> CpuOps for Autodiff<Flex, C> {
+    fn cpu_conv(x: FloatTensor<Self>, weight: FloatTensor<Self>, window: Window) -> FloatTensor<Self> {
+        conv::tracked::<C>(x, weight, window)
+    }
+
+    fn cpu_conv_bias(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        window: Window,
+        relu: bool,
+    ) -> FloatTensor<Self> {
+        conv::tracked_bias::<C>(x, weight, bias, window, relu)
+    }
+
+    fn cpu_norm(x: FloatTensor<Self>, gamma: FloatTensor<Self>, beta: FloatTensor<Self>, call: NormCall) -> FloatTensor<Self> {
+        norm::tracked::<C>(x, gamma, beta, call)
+    }
+
+    fn cpu_norm_add(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        call: NormCall,
+    ) -> FloatTensor<Self> {
+        norm::tracked_add::<C>(x, gamma, beta, residual, call)
+    }
+
+    fn cpu_max_pool(x: FloatTensor<Self>, window: Window) -> FloatTensor<Self> {
+        pool::max_tracked::<C>(x, window)
+    }
+
+    fn cpu_mean_over_space(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        pool::mean_tracked::<C>(x)
+    }
+}
+
+/// [`CpuOps::cpu_conv`] or [`CpuOps::cpu_conv_bias`] of tensors.
+pub(crate) fn conv(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, window: Window, relu: bool) -> Tensor<4> {
+    let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
+    Tensor::from_dispatch(match bias {
+        Some(bias) => Dispatch::cpu_conv_bias(x, weight, bias.into_dispatch(), window, relu),
+        None => Dispatch::cpu_conv(x, weight, window),
+    })
+}
+
+/// [`CpuOps::cpu_norm`] or [`CpuOps::cpu_norm_add`] of tensors.
+pub(crate) fn norm(
+    x: Tensor<4>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    residual: Option<Tensor<4>>,
+    call: NormCall,
+) -> Tensor<4> {
+    let (x, gamma, beta) = (x.into_dispatch(), gamma.into_dispatch(), beta.into_dispatch());
+    Tensor::from_dispatch(match residual {
+        Some(residual) => Dispatch::cpu_norm_add(x, gamma, beta, residual.into_dispatch(), call),
+        None => Dispatch::cpu_norm(x, gamma, beta, call),
+    })
+}
+
+/// [`CpuOps::cpu_max_pool`] of a tensor.
+pub(crate) fn max_pool(x: Tensor<4>, window: Window) -> Tensor<4> {
+    Tensor::from_dispatch(Dispatch::cpu_max_pool(x.into_dispatch(), window))
+}
+
+/// [`CpuOps::cpu_mean_over_space`] of a tensor.
+pub(crate) fn mean_over_space(x: Tensor<4>) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::cpu_mean_over_space(x.into_dispatch()))
+}
+
+/// A number type of feature maps, as Burn and as the kernels know it.
+trait Number: Operand + Element + bytemuck::Pod {}
+
+impl Number for f32 {}
+impl Number for bf16 {}
+
+/// Runs `$body` with `$t` standing for the number type of `$tensor`.
+macro_rules! by_dtype {
+    ($tensor:expr, $t:ident => $body:expr) => {
+        match burn::backend::TensorMetadata::dtype($tensor) {
+            burn::tensor::DType::BF16 => {
+                type $t = mammo_kernels::bf16;
+                $body
+            }
+            _ => {
+                type $t = f32;
+                $body
+            }
+        }
+    };
+}
+use by_dtype;
+
+/// The numbers of a tensor that lies in memory as its shape says.
+fn numbers<T: Number>(tensor: &FlexTensor) -> &[T] {
+    let start = tensor.layout().start_offset();
+    &tensor.storage::<T>()[start..start + tensor.layout().num_elements()]
+}
+
+/// The same tensor, in memory as its shape says.
+fn in_order(tensor: &FlexTensor) -> FlexTensor {
+    if tensor.is_contiguous() { tensor.clone() } else { tensor.to_contiguous() }
+}
+
+fn tensor<T: Number, const D: usize>(numbers: Vec<T>, shape: [usize; D]) -> FlexTensor {
+    FlexTensor::new(Bytes::from_elems(numbers), Layout::contiguous(shape.into()), <T as Element>::dtype())
+}
+
+fn shape<const D: usize>(tensor: &FlexTensor) -> [usize; D] {
+    tensor.shape().dims()
+}

@@ -1,0 +1,150 @@
+//! Batch norm, residual and ReLU with their gradients.
+
+use std::sync::Arc;
+
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::flex::FlexTensor;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Flex};
+use mammo_kernels::isa::Isa;
+use mammo_kernels::norm::{self, After, Statistics};
+
+use super::{NormCall, by_dtype, in_order, numbers, shape, tensor};
+
+/// The result and the statistics that it used.
+pub(super) fn forward(
+    x: &FlexTensor,
+    gamma: &FlexTensor,
+    beta: &FlexTensor,
+    residual: Option<&FlexTensor>,
+    call: &NormCall,
+) -> (FlexTensor, Arc<Statistics>) {
+    let (x, gamma, beta) = (in_order(x), in_order(gamma), in_order(beta));
+    let residual = residual.map(in_order);
+    let dims = shape::<4>(&x);
+    by_dtype!(&x, T => {
+        let statistics = match &call.given {
+            Some(given) => given.clone(),
+            None => call.found.get_or_init(|| norm::statistics(Isa::best(), dims[3], numbers::<T>(&x))).clone(),
+        };
+        let (scale, shift) = norm::fold(&statistics, numbers(&gamma), numbers(&beta), call.epsilon);
+        let after = After { residual: residual.as_ref().map(numbers::<T>), relu: call.relu };
+        let mut out = vec![T::default(); dims.iter().product()];
+        norm::apply(Isa::best(), numbers(&x), &scale, &shift, after, &mut out);
+        (tensor(out, dims), Arc::new(statistics))
+    })
+}
+
+/// What the gradients need.
+#[derive(Clone, Debug)]
+struct Kept {
+    x: FlexTensor,
+    gamma: FlexTensor,
+    relu_out: Option<FlexTensor>,
+    statistics: Arc<Statistics>,
+    call: NormCall,
+}
+
+impl Kept {
+    /// Gradients of `x`, scale, shift and residual.
+    fn gradients(&self, d_out: &FlexTensor, with_residual: bool) -> [FlexTensor; 4] {
+        let (x, d_out, gamma) = (in_order(&self.x), in_order(d_out), in_order(&self.gamma));
+        let dims = shape::<4>(&x);
+        by_dtype!(&x, T => {
+            let size = dims.iter().product();
+            let mut d_x = vec![T::default(); size];
+            let mut d_residual = vec![T::default(); if with_residual { size } else { 0 }];
+            let operands = norm::Backward {
+                x: numbers::<T>(&x),
+                relu_out: self.relu_out.as_ref().map(numbers),
+                d_out: numbers(&d_out),
+                statistics: &self.statistics,
+                of_batch: self.call.given.is_none(),
+                gamma: numbers(&gamma),
+                epsilon: self.call.epsilon,
+            };
+            let out = with_residual.then_some(d_residual.as_mut_slice());
+            let grads = norm::backward(Isa::best(), &operands, &mut d_x, out);
+            let residual_dims = if with_residual { dims } else { [0; 4] };
+            [
+                tensor(d_x, dims),
+                tensor(grads.gamma, [dims[3]]),
+                tensor(grads.beta, [dims[3]]),
+                tensor(d_residual, residual_dims),
+            ]
+        })
+    }
+}
+
+#[derive(Debug)]
+struct NormBackward;
+
+impl Backward<Flex, 3> for NormBackward {
+    type State = Kept;
+
+    fn backward(self, ops: Ops<Kept, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let d_out = grads.consume::<Flex>(&ops.node);
+        let gradients = ops.state.gradients(&d_out, false);
+        for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
+            if let Some(node) = parent {
+                grads.register::<Flex>(node.id, gradient);
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct NormAddBackward;
+
+impl Backward<Flex, 4> for NormAddBackward {
+    type State = Kept;
+
+    fn backward(self, ops: Ops<Kept, 4>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let d_out = grads.consume::<Flex>(&ops.node);
+        let gradients = ops.state.gradients(&d_out, ops.parents[3].is_some());
+        for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
+            if let Some(node) = parent {
+                grads.register::<Flex>(node.id, gradient);
+            }
+        }
+    }
+}
+
+pub(super) fn tracked<C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<Flex, C>>,
+    gamma: FloatTensor<Autodiff<Flex, C>>,
+    beta: FloatTensor<Autodiff<Flex, C>>,
+    call: NormCall,
+) -> FloatTensor<Autodiff<Flex, C>> {
+    let ((x, x_node), (gamma, gamma_node), (beta, beta_node)) = (x.into_parts(), gamma.into_parts(), beta.into_parts());
+    let (out, statistics) = forward(&x, &gamma, &beta, None, &call);
+    match NormBackward.prepare::<C>([x_node, gamma_node, beta_node]).compute_bound().stateful() {
+        OpsKind::Tracked(prep) => {
+            let relu_out = call.relu.then(|| out.clone());
+            prep.finish(Kept { x, gamma, relu_out, statistics, call }, out)
+        }
+        OpsKind::UnTracked(prep) => prep.finish(out),
+    }
+}
+
+pub(super) fn tracked_add<C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<Flex, C>>,
+    gamma: FloatTensor<Autodiff<Flex, C>>,
+    beta: FloatTensor<Autodiff<Flex, C>>,
+    residual: FloatTensor<Autodiff<Flex, C>>,
+    call: NormCall,
+) -> FloatTensor<Autodiff<Flex, C>> {
+    let ((x, x_node), (gamma, gamma_node), (beta, beta_node)) = (x.into_parts(), gamma.into_parts(), beta.into_parts());
+    let (residual, residual_node) = residual.into_parts();
+    let (out, statistics) = forward(&x, &gamma, &beta, Some(&residual), &call);
+    let nodes = [x_node, gamma_node, beta_node, residual_node];
+    match NormAddBackward.prepare::<C>(nodes).compute_bound().stateful() {
+        OpsKind::Tracked(prep) => {
+            let relu_out = call.relu.then(|| out.clone());
+            prep.finish(Kept { x, gamma, relu_out, statistics, call }, out)
+        }
+        OpsKind::UnTracked(prep) => prep.finish(out),
+    }
+}

@@ -1,0 +1,105 @@
+//! Pooling with its gradients.
+
+use std::sync::Arc;
+
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::flex::FlexTensor;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Flex, TensorMetadata};
+use burn::tensor::DType;
+use mammo_kernels::conv::ConvShape;
+use mammo_kernels::isa::Isa;
+use mammo_kernels::{bf16, pool};
+
+use super::{Window, by_dtype, in_order, numbers, shape, tensor};
+
+/// The largest values, and which tap of the window held each.
+pub(super) fn max_forward(x: &FlexTensor, window: Window) -> (FlexTensor, Vec<u8>) {
+    let x = in_order(x);
+    let s = pooled_shape(&x, window);
+    by_dtype!(&x, T => {
+        let mut out = vec![T::default(); s.output_len()];
+        let mut taken = vec![0; s.output_len()];
+        pool::max_pool(Isa::best(), &s, numbers::<T>(&x), &mut out, &mut taken);
+        (tensor(out, [s.n, s.out_h(), s.out_w(), s.c_out]), taken)
+    })
+}
+
+fn pooled_shape(x: &FlexTensor, window: Window) -> ConvShape {
+    let dims = shape::<4>(x);
+    window.over(dims, dims[3])
+}
+
+#[derive(Debug)]
+struct MaxPoolBackward;
+
+impl Backward<Flex, 1> for MaxPoolBackward {
+    type State = (ConvShape, Arc<Vec<u8>>);
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let d_out = in_order(&grads.consume::<Flex>(&ops.node));
+        let ([x], (s, taken)) = (ops.parents, ops.state);
+        if let Some(node) = x {
+            let d_in = by_dtype!(&d_out, T => {
+                let mut d_in = vec![T::default(); s.input_len()];
+                pool::max_pool_backward(&s, numbers::<T>(&d_out), &taken, &mut d_in);
+                tensor(d_in, [s.n, s.h, s.w, s.c_in])
+            });
+            grads.register::<Flex>(node.id, d_in);
+        }
+    }
+}
+
+pub(super) fn max_tracked<C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<Flex, C>>,
+    window: Window,
+) -> FloatTensor<Autodiff<Flex, C>> {
+    let (x, node) = x.into_parts();
+    let (out, taken) = max_forward(&x, window);
+    match MaxPoolBackward.prepare::<C>([node]).compute_bound().stateful() {
+        OpsKind::Tracked(prep) => prep.finish((pooled_shape(&x, window), Arc::new(taken)), out),
+        OpsKind::UnTracked(prep) => prep.finish(out),
+    }
+}
+
+pub(super) fn mean_forward(x: &FlexTensor) -> FlexTensor {
+    let x = in_order(x);
+    let [n, _, _, c] = shape::<4>(&x);
+    by_dtype!(&x, T => tensor(pool::mean_over_space(n, c, numbers::<T>(&x)), [n, c]))
+}
+
+#[derive(Debug)]
+struct MeanBackward;
+
+impl Backward<Flex, 1> for MeanBackward {
+    type State = ([usize; 4], DType);
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let d_mean = in_order(&grads.consume::<Flex>(&ops.node));
+        let ([x], (dims, dtype)) = (ops.parents, ops.state);
+        if let Some(node) = x {
+            let size = dims.iter().product();
+            let d_x = if dtype == DType::BF16 {
+                let mut d_x = vec![bf16::default(); size];
+                pool::mean_over_space_backward(dims[3], numbers(&d_mean), &mut d_x);
+                tensor(d_x, dims)
+            } else {
+                let mut d_x = vec![0.0f32; size];
+                pool::mean_over_space_backward(dims[3], numbers(&d_mean), &mut d_x);
+                tensor(d_x, dims)
+            };
+            grads.register::<Flex>(node.id, d_x);
+        }
+    }
+}
+
+pub(super) fn mean_tracked<C: CheckpointStrategy>(x: FloatTensor<Autodiff<Flex, C>>) -> FloatTensor<Autodiff<Flex, C>> {
+    let (x, node) = x.into_parts();
+    let out = mean_forward(&x);
+    match MeanBackward.prepare::<C>([node]).compute_bound().stateful() {
+        OpsKind::Tracked(prep) => prep.finish((shape(&x), x.dtype()), out),
+        OpsKind::UnTracked(prep) => prep.finish(out),
+    }
+}
