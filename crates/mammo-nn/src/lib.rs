@@ -22,6 +22,7 @@
 //! [`resume`] its memory; [`model_file`] stores the result and [`predict`] uses it.
 
 pub mod batches;
+pub mod conventions;
 pub mod device;
 pub mod error;
 pub mod examples;
