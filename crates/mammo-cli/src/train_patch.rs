@@ -96,8 +96,11 @@ pub fn run(args: &Args) -> Result<Done> {
     };
     let training = examples(&train_side.cache, &train_patches, &section.augmentation);
     let validation = examples(&validation_side.cache, &validation_patches, &Augmentation::none());
-    let network =
-        PatchClassifierConfig { trunk: section.trunk, n_classes: classes.len(), dropout: section.dropout };
+    let network = PatchClassifierConfig {
+        trunk: section.trunk.clone(),
+        n_classes: classes.len(),
+        dropout: section.dropout,
+    };
     let model = initialise(PatchClassifier::new(&network, &device.clone().autodiff())?, config.seed);
     let network = Network::Patch(network);
     let names = classes.iter().map(ToString::to_string).collect();

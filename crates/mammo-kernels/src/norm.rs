@@ -205,7 +205,9 @@ pub fn bias_backward<T: Operand>(
     let sums = sum_stretches(channels, d_out.len(), |range, first, second| {
         let (d_out, mean) = (&d_out[range.clone()], &zeros);
         match relu_out {
-            Some(out) => isa.run(Reduce::<T, true> { x: d_out, out: &out[range], d_out, mean, first, second }),
+            Some(out) => {
+                isa.run(Reduce::<T, true> { x: d_out, out: &out[range], d_out, mean, first, second })
+            }
             None => isa.run(Reduce::<T, false> { x: d_out, out: d_out, d_out, mean, first, second }),
         }
     });

@@ -7,6 +7,7 @@ use burn::tensor::{Device, Tensor};
 use mammo::seed::Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::conventions::Conventions;
 use crate::layers::dropout;
 use crate::patch_classifier::PatchClassifier;
 use crate::schedule::{Classifier, Scope};
@@ -22,6 +23,9 @@ pub struct ImageClassifierConfig {
     pub trunk: TrunkConfig,
     /// What stands on it.
     pub top: TopConfig,
+    /// Strides, padding and norms of the top; torchvision's by default.
+    #[serde(default)]
+    pub top_conventions: Conventions,
     /// Classes of the patch classifier, the channels of a heatmap layer.
     pub n_patch_classes: usize,
     /// Rows and columns of the image in pixels; multiples of the trunk's stride.
@@ -62,9 +66,11 @@ impl ImageClassifier {
         let input = TopInput {
             c_in: trunk.c_out(),
             n_patch_classes: config.n_patch_classes,
-            grid: [rows / stride, cols / stride],
+            grid: config.trunk.grid(config.input_px),
         };
-        let BuiltTop { heatmap, top, d_out } = Top::build(&config.top, input, device)?;
+        config.top_conventions.check()?;
+        let conventions = &config.top_conventions;
+        let BuiltTop { heatmap, top, d_out } = Top::build(&config.top, input, conventions, device)?;
         let head = LinearConfig::new(d_out, N_CLASSES).init(device);
         Ok(Self { trunk, heatmap, top, head, dropout: config.dropout })
     }

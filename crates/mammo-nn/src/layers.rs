@@ -1,62 +1,114 @@
 //! The few layers that every network here is made of.
 
+use std::sync::Arc;
+
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
+use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::relu;
-use burn::tensor::module::max_pool2d;
-use burn::tensor::ops::MaxPoolOptions;
+use burn::tensor::module::avg_pool2d;
+use burn::tensor::ops::AvgPoolOptions;
 use burn::tensor::{Device, Tensor, TensorData};
 use mammo::seed::Rng;
+use mammo_kernels::norm::Statistics;
 use rand::RngExt;
 
-/// Kernel, stride and channel counts of one [`ConvNorm`].
+use crate::conventions::{ChannelNorm, Conventions, Padding};
+use crate::cpu::{self, NormCall};
+use crate::maps::Maps;
+
+/// Kernel, stride, padding and channel counts of one [`ConvNorm`].
 #[derive(Clone, Copy, Debug)]
 pub struct ConvShape {
     /// Channels in.
     pub c_in: usize,
     /// Channels out.
     pub c_out: usize,
-    /// Side of the square kernel; the padding is half of it, so stride 1 keeps the size.
+    /// Side of the square kernel.
     pub kernel: usize,
     /// Step between outputs.
     pub stride: usize,
+    /// How the border is filled; stride 1 keeps the size unless there is none.
+    pub padding: Padding,
 }
 
 /// Convolution, then batch norm when the network has it, without activation.
 ///
-/// With batch norm the convolution has no bias, which the norm would cancel.
+/// Before a batch norm, which cancels it, the convolution has a bias only where the
+/// conventions of Keras say so.
 #[derive(Module, Debug)]
 pub struct ConvNorm {
     conv: Conv2d,
     norm: Option<BatchNorm>,
+    #[module(skip)]
+    padding: Padding,
 }
 
 impl ConvNorm {
-    /// Convolution followed by batch norm (epsilon 1e-5, momentum 0.1).
-    pub fn new(shape: ConvShape, device: &Device) -> Self {
-        let norm = BatchNormConfig::new(shape.c_out).with_epsilon(1e-5).with_momentum(0.1).init(device);
-        Self { conv: conv2d(shape, false, device), norm: Some(norm) }
+    /// Convolution followed by batch norm.
+    pub fn new(shape: ConvShape, conventions: &Conventions, device: &Device) -> Self {
+        let norm = Some(batch_norm(shape.c_out, conventions, device));
+        Self { conv: conv2d(shape, conventions.bias_before_norm, device), norm, padding: shape.padding }
     }
 
     /// Convolution with a bias and no norm, as in the original VGG.
     pub fn without_norm(shape: ConvShape, device: &Device) -> Self {
-        Self { conv: conv2d(shape, true, device), norm: None }
+        Self { conv: conv2d(shape, true, device), norm: None, padding: shape.padding }
     }
 
     /// # Shapes
-    /// `[n, c_in, h, w]` to `[n, c_out, ceil(h / stride), ceil(w / stride)]`.
-    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let x = self.conv.forward(x);
-        match &self.norm {
-            Some(norm) => norm.forward(x),
-            None => x,
-        }
+    /// `c_in` channels to `c_out`, the size as [`Padding::n_out`] counts it.
+    pub fn forward(&self, x: Maps) -> Maps {
+        self.finished(x, None, false)
     }
 
     /// [`forward`](Self::forward), then ReLU.
-    pub fn forward_relu(&self, x: Tensor<4>) -> Tensor<4> {
-        relu(self.forward(x))
+    pub fn forward_relu(&self, x: Maps) -> Maps {
+        self.finished(x, None, true)
+    }
+
+    /// [`forward`](Self::forward), plus `residual`, then ReLU.
+    pub fn forward_add_relu(&self, x: Maps, residual: Maps) -> Maps {
+        self.finished(x, Some(residual), true)
+    }
+
+    fn finished(&self, x: Maps, residual: Option<Maps>, activate: bool) -> Maps {
+        match x {
+            Maps::Last(x) => Maps::Last(self.on_cpu(x, residual.map(Maps::leave), activate)),
+            Maps::First(x) => {
+                let x = self.conv.forward(x);
+                let x = match &self.norm {
+                    Some(norm) => norm.forward(x),
+                    None => x,
+                };
+                let x = match residual {
+                    Some(residual) => x + residual.leave(),
+                    None => x,
+                };
+                Maps::First(if activate { relu(x) } else { x })
+            }
+        }
+    }
+
+    fn on_cpu(&self, x: Tensor<4>, residual: Option<Tensor<4>>, activate: bool) -> Tensor<4> {
+        let ([_, h, w, _], [_, _, kernel, _]) = (x.dims(), self.conv.weight.dims());
+        let stride = self.conv.stride[0];
+        let window = cpu::Window { kernel, stride, pad: self.padding.of_map([h, w], kernel, stride) };
+        let residual = residual.map(|r| r.permute([0, 2, 3, 1]));
+        let bias = self.conv.bias.as_ref().map(|b| b.val());
+        let fuse = self.norm.is_none() && residual.is_none();
+        let x = cpu::conv(x, self.conv.weight.val(), bias, window, activate && fuse);
+        match &self.norm {
+            Some(norm) => norm_on_cpu(norm, x, residual, activate),
+            None if fuse => x,
+            None => {
+                let x = match residual {
+                    Some(residual) => x + residual,
+                    None => x,
+                };
+                if activate { relu(x) } else { x }
+            }
+        }
     }
 
     /// Channels out.
@@ -65,34 +117,106 @@ impl ConvNorm {
     }
 }
 
-/// A convolution padded by half its kernel.
+/// Batch norm, residual and ReLU in one operation, with Burn's rule for the statistics: those of
+/// the batch, which also move the running ones, when the layer trains; else the running ones.
+fn norm_on_cpu(norm: &BatchNorm, x: Tensor<4>, residual: Option<Tensor<4>>, relu: bool) -> Tensor<4> {
+    let device = x.device();
+    let trains = device.is_autodiff() && norm.training.is_enabled();
+    let given = (!trains).then(|| Statistics {
+        mean: floats(norm.running_mean.value()),
+        variance: floats(norm.running_var.value()),
+    });
+    let call = NormCall { given, found: Arc::default(), epsilon: norm.epsilon as f32, relu };
+    let found = Arc::clone(&call.found);
+    let out = cpu::norm(x, norm.gamma.val(), norm.beta.val(), residual, call);
+    if let Some(found) = found.get() {
+        let momentum = norm.momentum as f32;
+        for (running, batch) in [(&norm.running_mean, &found.mean), (&norm.running_var, &found.variance)] {
+            let old = running.value_sync();
+            let moved: Vec<f32> = floats(old.clone())
+                .iter()
+                .zip(batch)
+                .map(|(r, b)| r * (1.0 - momentum) + b * momentum)
+                .collect();
+            running.update(Tensor::from_data(TensorData::new(moved, [batch.len()]), &old.device()));
+        }
+    }
+    out
+}
+
+/// The numbers of a tensor that is known to hold `f32`.
+fn floats(tensor: Tensor<1>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}
+
+/// A batch norm with the conventions' epsilon and momentum.
+fn batch_norm(channels: usize, conventions: &Conventions, device: &Device) -> BatchNorm {
+    BatchNormConfig::new(channels)
+        .with_epsilon(conventions.norm_epsilon)
+        .with_momentum(conventions.norm_momentum)
+        .init(device)
+}
+
+/// A convolution with a square kernel.
 pub fn conv2d(shape: ConvShape, bias: bool, device: &Device) -> Conv2d {
     let pad = shape.kernel / 2;
+    let padding = match shape.padding {
+        Padding::Half => PaddingConfig2d::Explicit(pad, pad, pad, pad),
+        Padding::Same => PaddingConfig2d::Same,
+        Padding::Valid => PaddingConfig2d::Valid,
+    };
     Conv2dConfig::new([shape.c_in, shape.c_out], [shape.kernel; 2])
         .with_stride([shape.stride; 2])
-        .with_padding(PaddingConfig2d::Explicit(pad, pad, pad, pad))
+        .with_padding(padding)
         .with_bias(bias)
         .init(device)
 }
 
-/// Largest value in each `kernel`-sized window.
+/// Linear layer, then batch norm when the network has it, then ReLU.
+#[derive(Module, Debug)]
+pub struct LinearNorm {
+    linear: Linear,
+    norm: Option<BatchNorm>,
+}
+
+impl LinearNorm {
+    /// From `d_in` to `d_out` features; `norm` holds the conventions of a batch norm.
+    pub fn new(d_in: usize, d_out: usize, norm: Option<&Conventions>, device: &Device) -> Self {
+        Self {
+            linear: LinearConfig::new(d_in, d_out).init(device),
+            norm: norm.map(|conventions| batch_norm(d_out, conventions, device)),
+        }
+    }
+
+    /// `[n, d_in]` to `[n, d_out]`.
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let x = self.linear.forward(x);
+        relu(match &self.norm {
+            Some(norm) => norm.forward(x),
+            None => x,
+        })
+    }
+}
+
+/// `(x - mean) / std` of each of three channels.
 ///
 /// # Shapes
-/// `[n, c, h, w]` to `[n, c, (h + 2 pad - kernel) / stride + 1, ...]`.
-pub fn max_pool(x: Tensor<4>, kernel: usize, stride: usize, pad: usize) -> Tensor<4> {
-    max_pool2d(x, MaxPoolOptions::new([kernel; 2]).with_stride([stride; 2]).with_padding([pad; 2]))
+/// `[n, 3, h, w]` stays.
+pub fn normalise_channels(x: Tensor<4>, norm: &ChannelNorm) -> Tensor<4> {
+    let plane = |values: [f64; 3]| {
+        let values: Vec<f32> = values.iter().map(|&v| v as f32).collect();
+        Tensor::<4>::from_data(TensorData::new(values, [1, 3, 1, 1]), &x.device())
+    };
+    let (mean, std) = (plane(norm.mean), plane(norm.std));
+    (x - mean) / std
 }
 
-/// Mean over rows and columns: `[n, c, h, w]` to `[n, c]`.
-pub fn mean_over_space(x: Tensor<4>) -> Tensor<2> {
-    let [n, c, h, w] = x.dims();
-    x.reshape([n, c, h * w]).mean_dim(2).reshape([n, c])
-}
-
-/// Largest value over rows and columns: `[n, c, h, w]` to `[n, c]`.
-pub fn max_over_space(x: Tensor<4>) -> Tensor<2> {
-    let [n, c, h, w] = x.dims();
-    x.reshape([n, c, h * w]).max_dim(2).reshape([n, c])
+/// Mean of each square of `kernel` cells, one cell apart, without padding.
+///
+/// # Shapes
+/// `[n, c, h, w]` to `[n, c, h - kernel + 1, w - kernel + 1]`.
+pub fn average_pool(x: Tensor<4>, kernel: usize) -> Tensor<4> {
+    avg_pool2d(x, AvgPoolOptions::new([kernel; 2]).with_stride([1, 1]))
 }
 
 /// Sets each value to zero with `probability` and scales the rest up, so that the
@@ -127,9 +251,8 @@ mod tests {
     }
 
     #[test]
-    fn pooling_over_space_agrees_with_hand_counts() {
+    fn the_mean_over_space_agrees_with_a_hand_count() {
         let x = Tensor::<4>::from_data([[[[1.0, 2.0], [3.0, 6.0]]]], &Device::flex());
-        assert_eq!(mean_over_space(x.clone()).into_scalar::<f32>(), 3.0);
-        assert_eq!(max_over_space(x).into_scalar::<f32>(), 6.0);
+        assert_eq!(Maps::enter(x).mean_over_space().into_scalar::<f32>(), 3.0);
     }
 }

@@ -22,6 +22,7 @@
 //! [`resume`] its memory; [`model_file`] stores the result and [`predict`] uses it.
 
 pub mod batches;
+pub mod conventions;
 mod cpu;
 pub mod device;
 pub mod error;
@@ -29,6 +30,7 @@ pub mod examples;
 pub mod image_classifier;
 pub mod init;
 pub mod layers;
+pub mod maps;
 pub mod model_file;
 pub mod optimizer;
 pub mod patch_classifier;

@@ -7,7 +7,8 @@ use mammo::seed::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::layers::{dropout, mean_over_space};
+use crate::layers::dropout;
+use crate::maps::Maps;
 use crate::schedule::{Classifier, Scope};
 use crate::trunk::{Trunk, TrunkConfig};
 
@@ -48,7 +49,7 @@ impl PatchClassifier {
 
 impl Classifier for PatchClassifier {
     fn logits(&self, images: Tensor<4>, rng: Option<&mut Rng>) -> Tensor<2> {
-        let pooled = mean_over_space(self.trunk.forward(images)); // [n, c_out]
+        let pooled = Maps::enter(self.trunk.forward(images)).mean_over_space(); // [n, c_out]
         let pooled = match rng {
             Some(rng) => dropout(pooled, self.dropout, rng),
             None => pooled,

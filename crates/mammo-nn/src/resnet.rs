@@ -1,14 +1,16 @@
 //! Residual trunks: ResNet18 and ResNet50 (He et al. 2016, arXiv 1512.03385, table 1).
 //!
-//! Only the convolutional part: [`ResNet::forward`] returns the last feature map. The
-//! stride-2 step of a bottleneck stands on its 3x3 convolution, as in torchvision; the
+//! Only the convolutional part: [`ResNet::forward`] returns the last feature map. By default
+//! the stride-2 step of a bottleneck stands on its 3x3 convolution, as in torchvision; the
 //! original paper and Keras put it on the first 1x1, which skips three quarters of the input.
+//! [`Conventions`] has both.
 
 use burn::module::Module;
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
-use crate::layers::{ConvNorm, ConvShape, max_pool};
+use crate::conventions::{ChannelNorm, Conventions, StrideOn};
+use crate::layers::{ConvNorm, ConvShape, normalise_channels};
+use crate::maps::Maps;
 
 /// Which residual block a trunk is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,45 +30,67 @@ pub struct ResidualBlock {
 
 impl ResidualBlock {
     /// Two 3x3 convolutions with `channels` out.
-    pub fn basic(c_in: usize, channels: usize, stride: usize, device: &Device) -> Self {
-        let branch = vec![
-            ConvNorm::new(ConvShape { c_in, c_out: channels, kernel: 3, stride }, device),
-            ConvNorm::new(ConvShape { c_in: channels, c_out: channels, kernel: 3, stride: 1 }, device),
-        ];
-        Self { branch, shortcut: Self::projection(c_in, channels, stride, device) }
+    pub fn basic(
+        c_in: usize,
+        channels: usize,
+        stride: usize,
+        conventions: &Conventions,
+        device: &Device,
+    ) -> Self {
+        let branch = [(c_in, stride), (channels, 1)].map(|(c_in, stride)| {
+            let padding = conventions.padding;
+            let shape = ConvShape { c_in, c_out: channels, kernel: 3, stride, padding };
+            ConvNorm::new(shape, conventions, device)
+        });
+        let shortcut = Self::projection(c_in, channels, stride, conventions, device);
+        Self { branch: branch.into(), shortcut }
     }
 
-    /// 1x1 to `channels[0]`, 3x3 to `channels[1]` with the stride, 1x1 to `channels[2]`:
-    /// the paper's `[512-512-1024]` notation.
-    pub fn bottleneck(c_in: usize, channels: [usize; 3], stride: usize, device: &Device) -> Self {
+    /// 1x1 to `channels[0]`, 3x3 to `channels[1]`, 1x1 to `channels[2]`, the paper's
+    /// `[512-512-1024]` notation; the conventions say which of the first two has the stride.
+    pub fn bottleneck(
+        c_in: usize,
+        channels: [usize; 3],
+        stride: usize,
+        conventions: &Conventions,
+        device: &Device,
+    ) -> Self {
         let [a, b, c] = channels;
-        let branch = vec![
-            ConvNorm::new(ConvShape { c_in, c_out: a, kernel: 1, stride: 1 }, device),
-            ConvNorm::new(ConvShape { c_in: a, c_out: b, kernel: 3, stride }, device),
-            ConvNorm::new(ConvShape { c_in: b, c_out: c, kernel: 1, stride: 1 }, device),
-        ];
-        Self { branch, shortcut: Self::projection(c_in, c, stride, device) }
+        let [first, middle] = match conventions.stride_on {
+            StrideOn::First => [stride, 1],
+            StrideOn::Middle => [1, stride],
+        };
+        let branch = [(c_in, a, 1, first), (a, b, 3, middle), (b, c, 1, 1)];
+        let branch = branch.map(|(c_in, c_out, kernel, stride)| {
+            let padding = conventions.padding;
+            ConvNorm::new(ConvShape { c_in, c_out, kernel, stride, padding }, conventions, device)
+        });
+        let shortcut = Self::projection(c_in, c, stride, conventions, device);
+        Self { branch: branch.into(), shortcut }
     }
 
     /// A 1x1 convolution where the input does not have the output's shape.
-    fn projection(c_in: usize, c_out: usize, stride: usize, device: &Device) -> Option<ConvNorm> {
-        (c_in != c_out || stride != 1)
-            .then(|| ConvNorm::new(ConvShape { c_in, c_out, kernel: 1, stride }, device))
+    fn projection(
+        c_in: usize,
+        c_out: usize,
+        stride: usize,
+        conventions: &Conventions,
+        device: &Device,
+    ) -> Option<ConvNorm> {
+        let shape = ConvShape { c_in, c_out, kernel: 1, stride, padding: conventions.padding };
+        (c_in != c_out || stride != 1).then(|| ConvNorm::new(shape, conventions, device))
     }
 
     /// # Shapes
-    /// `[n, c_in, h, w]` to `[n, c_out, ceil(h / stride), ceil(w / stride)]`.
-    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+    /// `c_in` channels to `c_out`, each side divided by the stride and rounded up.
+    pub fn forward(&self, x: Maps) -> Maps {
         let shortcut = match &self.shortcut {
             Some(projection) => projection.forward(x.clone()),
             None => x.clone(),
         };
-        let last = self.branch.len() - 1;
-        let branch = self.branch.iter().enumerate().fold(x, |x, (i, conv)| match i == last {
-            false => conv.forward_relu(x),
-            true => conv.forward(x),
-        });
-        relu(branch + shortcut)
+        let (last, first) = (&self.branch[self.branch.len() - 1], &self.branch[..self.branch.len() - 1]);
+        let branch = first.iter().fold(x, |x, conv| conv.forward_relu(x));
+        last.forward_add_relu(branch, shortcut)
     }
 
     /// Channels out.
@@ -88,6 +112,10 @@ pub struct ResNetShape {
     pub c_in: usize,
     /// Channels of the first stage; each later stage doubles them. 64 in the paper.
     pub base: usize,
+    /// Strides, padding and norms.
+    pub conventions: Conventions,
+    /// Applied to the image first.
+    pub channel_norm: Option<ChannelNorm>,
 }
 
 /// Stem (7x7 stride 2, max pool stride 2), then stages of residual blocks.
@@ -95,13 +123,24 @@ pub struct ResNetShape {
 pub struct ResNet {
     stem: ConvNorm,
     blocks: Vec<ResidualBlock>,
+    #[module(skip)]
+    conventions: Conventions,
+    #[module(skip)]
+    channel_norm: Option<ChannelNorm>,
 }
 
 impl ResNet {
     /// Builds the trunk; weights are filled by [`init`](crate::init).
     pub fn new(shape: ResNetShape, device: &Device) -> Self {
-        let stem =
-            ConvNorm::new(ConvShape { c_in: shape.c_in, c_out: shape.base, kernel: 7, stride: 2 }, device);
+        let conventions = shape.conventions;
+        let stem = ConvShape {
+            c_in: shape.c_in,
+            c_out: shape.base,
+            kernel: 7,
+            stride: 2,
+            padding: conventions.stem_padding,
+        };
+        let stem = ConvNorm::new(stem, &conventions, device);
         let mut blocks: Vec<ResidualBlock> = Vec::new();
         for (stage, &depth) in shape.depths.iter().enumerate().take(shape.stages) {
             let channels = shape.base << stage;
@@ -109,21 +148,27 @@ impl ResNet {
                 let c_in = blocks.last().map_or(shape.base, ResidualBlock::c_out);
                 let stride = if stage > 0 && block == 0 { 2 } else { 1 };
                 blocks.push(match shape.kind {
-                    BlockKind::Basic => ResidualBlock::basic(c_in, channels, stride, device),
+                    BlockKind::Basic => ResidualBlock::basic(c_in, channels, stride, &conventions, device),
                     BlockKind::Bottleneck => {
-                        ResidualBlock::bottleneck(c_in, [channels, channels, 4 * channels], stride, device)
+                        let channels = [channels, channels, 4 * channels];
+                        ResidualBlock::bottleneck(c_in, channels, stride, &conventions, device)
                     }
                 });
             }
         }
-        Self { stem, blocks }
+        Self { stem, blocks, conventions, channel_norm: shape.channel_norm }
     }
 
     /// # Shapes
-    /// `[n, c_in, h, w]` to `[n, c_out, h / stride, w / stride]`.
+    /// `[n, c_in, h, w]` to `[n, c_out, h / stride, w / stride]`, rounded as the conventions say.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<4> {
-        let x = max_pool(self.stem.forward_relu(images), 3, 2, 1); // [n, base, h / 4, w / 4]
-        self.blocks.iter().fold(x, |x, block| block.forward(x))
+        let images = match &self.channel_norm {
+            Some(norm) => normalise_channels(images, norm),
+            None => images,
+        };
+        let x = self.stem.forward_relu(Maps::enter(images)); // [n, base, h / 2, w / 2]
+        let x = x.max_pool(3, 2, self.conventions.stem_pool_padding); // [n, base, h / 4, w / 4]
+        self.blocks.iter().fold(x, |x, block| block.forward(x)).leave()
     }
 
     /// Channels out.

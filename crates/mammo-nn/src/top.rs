@@ -7,12 +7,13 @@
 
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::{relu, softmax};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::layers::{ConvShape, conv2d, max_over_space, max_pool, mean_over_space};
+use crate::conventions::{Conventions, Padding};
+use crate::layers::{ConvShape, LinearNorm, average_pool, conv2d};
+use crate::maps::Maps;
 use crate::resnet::ResidualBlock;
 use crate::vgg::VggBlock;
 use crate::{Error, Result};
@@ -44,6 +45,9 @@ pub enum TopConfig {
         blocks: Vec<[usize; 3]>,
         /// As in `Residual`.
         repeats: usize,
+        /// How the heatmap is made.
+        #[serde(default)]
+        heatmap: HeatmapRule,
     },
     /// Heatmap, max pool, fully connected layers (`5x5`, `64-32` in the paper).
     HeatmapFc {
@@ -51,21 +55,98 @@ pub enum TopConfig {
         pool: usize,
         /// Units of each hidden layer.
         fc: Vec<usize>,
+        /// Whether hidden layers have batch norm, as in the original code.
+        #[serde(default)]
+        batch_norm: bool,
+        /// How the heatmap is made.
+        #[serde(default)]
+        heatmap: HeatmapRule,
     },
-    /// YaroslavNet's top: as `HeatmapFc` (`16-8`), and a shortcut that hands the largest
-    /// value of each heatmap channel straight to the last layer.
+    /// YaroslavNet's top: as `HeatmapFc` (`16-8`), and a shortcut that hands the pooled
+    /// heatmap straight to the last layer.
     Yaroslav {
         /// Side and stride of the max pool.
         pool: usize,
         /// Units of each hidden layer.
         fc: Vec<usize>,
+        /// As in `HeatmapFc`.
+        #[serde(default)]
+        batch_norm: bool,
+        /// How the heatmap is made.
+        #[serde(default)]
+        heatmap: HeatmapRule,
     },
 }
+
+/// How a heatmap is made of the trunk's features.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HeatmapRule {
+    /// Side, in cells, of the window whose mean features the patch head reads, one cell apart;
+    /// 1 reads each cell. The original code takes the grid of one patch (7 for ResNet50).
+    pub window: usize,
+    /// What follows the patch head.
+    pub activation: HeatmapActivation,
+}
+
+impl Default for HeatmapRule {
+    fn default() -> Self {
+        Self { window: 1, activation: HeatmapActivation::Softmax }
+    }
+}
+
+/// What turns a patch head's outputs into heat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeatmapActivation {
+    /// Probabilities over patch classes.
+    Softmax,
+    /// Logits above zero, as in the original code.
+    Relu,
+}
+
+/// Entries that a configuration's lists may have, so that a damaged model file cannot ask for
+/// a network larger than memory.
+const MAX_ENTRIES: usize = 64;
 
 impl TopConfig {
     /// Whether the patch classifier's head becomes a heatmap layer under this top.
     pub fn has_heatmap(&self) -> bool {
-        matches!(self, Self::HeatmapResidual { .. } | Self::HeatmapFc { .. } | Self::Yaroslav { .. })
+        self.heatmap().is_some()
+    }
+
+    /// How its heatmap is made, if it has one.
+    pub fn heatmap(&self) -> Option<HeatmapRule> {
+        match self {
+            Self::HeatmapResidual { heatmap, .. }
+            | Self::HeatmapFc { heatmap, .. }
+            | Self::Yaroslav { heatmap, .. } => Some(*heatmap),
+            Self::Average | Self::Residual { .. } | Self::Vgg { .. } => None,
+        }
+    }
+
+    /// Refuses empty, zero and absurd entries.
+    ///
+    /// # Errors
+    /// [`Error::Network`] naming the setting.
+    pub fn check(&self) -> Result<()> {
+        let list = |what: &str, entries: &[usize], repeats: usize| {
+            let fits =
+                !entries.is_empty() && entries.len() <= MAX_ENTRIES && (1..=MAX_ENTRIES).contains(&repeats);
+            if fits && entries.iter().all(|c| (1..=8192).contains(c)) {
+                return Ok(());
+            }
+            let found = format!("{entries:?} times {repeats}");
+            Err(Error::network(what, found, "1 to 64 entries of 1 to 8192, repeated 1 to 64 times"))
+        };
+        match self {
+            Self::Average => Ok(()),
+            Self::Residual { blocks, repeats } | Self::HeatmapResidual { blocks, repeats, .. } => {
+                list("top.blocks", blocks.as_flattened(), *repeats)
+            }
+            Self::Vgg { channels, depth } => list("top.channels", channels, *depth),
+            Self::HeatmapFc { fc, .. } | Self::Yaroslav { fc, .. } => list("top.fc", fc, 1),
+        }
     }
 }
 
@@ -80,24 +161,42 @@ pub struct TopInput {
     pub grid: [usize; 2],
 }
 
-/// The head of a patch classifier as a 1x1 convolution with softmax: one probability per
-/// patch class and cell.
+/// The head of a patch classifier as a 1x1 convolution: by default with softmax, one
+/// probability per patch class and cell.
 #[derive(Module, Debug)]
 pub struct Heatmap {
     /// The linear head's weights, as a 1x1 kernel.
     pub conv: Conv2d,
+    #[module(skip)]
+    rule: HeatmapRule,
 }
 
 impl Heatmap {
-    fn new(input: TopInput, device: &Device) -> Self {
-        let shape = ConvShape { c_in: input.c_in, c_out: input.n_patch_classes, kernel: 1, stride: 1 };
-        Self { conv: conv2d(shape, true, device) }
+    fn new(input: TopInput, rule: HeatmapRule, device: &Device) -> Self {
+        let shape = ConvShape {
+            c_in: input.c_in,
+            c_out: input.n_patch_classes,
+            kernel: 1,
+            stride: 1,
+            padding: Padding::Valid,
+        };
+        Self { conv: conv2d(shape, true, device), rule }
     }
 
     /// # Shapes
-    /// `[n, c_in, rows, cols]` to `[n, n_patch_classes, rows, cols]`, each cell summing to one.
+    /// `[n, c_in, rows, cols]` to `[n, n_patch_classes, rows, cols]`, less the window's side
+    /// and one; under softmax each cell sums to one.
     pub fn forward(&self, features: Tensor<4>) -> Tensor<4> {
-        softmax(self.conv.forward(features), 1)
+        let features = features.cast(DType::F32);
+        let features = match self.rule.window {
+            1 => features,
+            window => average_pool(features, window),
+        };
+        let heat = self.conv.forward(features);
+        match self.rule.activation {
+            HeatmapActivation::Softmax => softmax(heat, 1),
+            HeatmapActivation::Relu => relu(heat),
+        }
     }
 }
 
@@ -109,26 +208,34 @@ pub struct ConvTop {
 }
 
 impl ConvTop {
-    fn residual(mut c_in: usize, groups: &[[usize; 3]], repeats: usize, device: &Device) -> Self {
+    fn residual(
+        mut c_in: usize,
+        groups: &[[usize; 3]],
+        repeats: usize,
+        conventions: &Conventions,
+        device: &Device,
+    ) -> Self {
         let mut residual = Vec::new();
         for &channels in groups {
             for block in 0..repeats {
-                residual.push(ResidualBlock::bottleneck(
-                    c_in,
-                    channels,
-                    if block == 0 { 2 } else { 1 },
-                    device,
-                ));
+                let stride = if block == 0 { 2 } else { 1 };
+                residual.push(ResidualBlock::bottleneck(c_in, channels, stride, conventions, device));
                 c_in = channels[2];
             }
         }
         Self { residual, vgg: Vec::new() }
     }
 
-    fn vgg(mut c_in: usize, channels: &[usize], depth: usize, device: &Device) -> Self {
+    fn vgg(
+        mut c_in: usize,
+        channels: &[usize],
+        depth: usize,
+        conventions: &Conventions,
+        device: &Device,
+    ) -> Self {
         let mut vgg = Vec::new();
         for &c in channels {
-            vgg.push(VggBlock::new(c_in, c, depth, true, device));
+            vgg.push(VggBlock::new(c_in, c, depth, Some(conventions), device));
             c_in = c;
         }
         Self { residual: Vec::new(), vgg }
@@ -136,8 +243,8 @@ impl ConvTop {
 
     /// `[n, c_in, rows, cols]` to `[n, c_out]`.
     fn forward(&self, x: Tensor<4>) -> Tensor<2> {
-        let x = self.residual.iter().fold(x, |x, block| block.forward(x));
-        mean_over_space(self.vgg.iter().fold(x, |x, block| block.forward(x)))
+        let x = self.residual.iter().fold(Maps::enter(x), |x, block| block.forward(x));
+        self.vgg.iter().fold(x, |x, block| block.forward(x)).mean_over_space()
     }
 }
 
@@ -145,38 +252,97 @@ impl ConvTop {
 #[derive(Module, Debug)]
 pub struct FcTop {
     pool: usize,
-    fc: Vec<Linear>,
+    fc: Vec<LinearNorm>,
     shortcut: bool,
 }
 
 impl FcTop {
-    fn new(input: TopInput, pool: usize, units: &[usize], shortcut: bool, device: &Device) -> Result<Self> {
-        let [rows, cols] = input.grid;
-        if pool == 0 || rows < pool || cols < pool {
-            let expected = format!("1 to {}, the smaller side of the heatmap", rows.min(cols));
-            return Err(Error::network("top.pool", pool.to_string(), expected));
+    /// `grid`: rows and columns of the heatmap. Also returns the features that come out.
+    fn new(
+        n_classes: usize,
+        grid: [usize; 2],
+        layout: FcLayout,
+        conventions: &Conventions,
+        device: &Device,
+    ) -> Result<(Self, usize)> {
+        let d_pooled = layout.d_pooled(n_classes, grid)?;
+        let norm = layout.batch_norm.then_some(conventions);
+        let mut d_in = d_pooled;
+        let mut fc = Vec::with_capacity(layout.fc.len());
+        for &d_out in layout.fc {
+            fc.push(LinearNorm::new(d_in, d_out, norm, device));
+            d_in = d_out;
         }
-        let mut d_in = input.n_patch_classes * (rows / pool) * (cols / pool);
-        let fc = units
-            .iter()
-            .map(|&d_out| {
-                let layer = LinearConfig::new(d_in, d_out).init(device);
-                d_in = d_out;
-                layer
-            })
-            .collect();
-        Ok(Self { pool, fc, shortcut })
+        let d_out = d_in + if layout.shortcut { d_pooled } else { 0 };
+        Ok((Self { pool: layout.pool, fc, shortcut: layout.shortcut }, d_out))
     }
 
-    /// `[n, n_patch_classes, rows, cols]` to `[n, units (+ n_patch_classes)]`.
+    /// `[n, n_patch_classes, rows, cols]` to `[n, units (+ pooled heatmap)]`.
     fn forward(&self, heatmap: Tensor<4>) -> Tensor<2> {
-        let pooled: Tensor<2> = max_pool(heatmap.clone(), self.pool, self.pool, 0).flatten(1, 3);
-        let x = self.fc.iter().fold(pooled, |x, layer| relu(layer.forward(x)));
+        let pooled: Tensor<2> =
+            Maps::enter(heatmap).max_pool(self.pool, self.pool, Padding::Valid).leave().flatten(1, 3);
+        let x = self.fc.iter().fold(pooled.clone(), |x, layer| layer.forward(x));
         match self.shortcut {
-            true => Tensor::cat(vec![x, max_over_space(heatmap)], 1),
+            true => Tensor::cat(vec![x, pooled], 1),
             false => x,
         }
     }
+}
+
+/// The fully connected part of a top, whichever kind it is.
+#[derive(Clone, Copy, Debug)]
+pub struct FcLayout<'a> {
+    /// Side and stride of the max pool.
+    pub pool: usize,
+    /// Units of each hidden layer.
+    pub fc: &'a [usize],
+    /// Whether hidden layers have batch norm.
+    pub batch_norm: bool,
+    /// Whether the pooled heatmap goes to the last layer as well.
+    pub shortcut: bool,
+}
+
+impl FcLayout<'_> {
+    /// Features of a pooled heatmap of `n_classes` channels.
+    ///
+    /// # Errors
+    /// [`Error::Network`] when the pool is larger than the heatmap.
+    pub fn d_pooled(&self, n_classes: usize, grid: [usize; 2]) -> Result<usize> {
+        let [rows, cols] = grid;
+        if self.pool == 0 || rows < self.pool || cols < self.pool {
+            let expected = format!("1 to {}, the smaller side of the heatmap", rows.min(cols));
+            return Err(Error::network("top.pool", self.pool.to_string(), expected));
+        }
+        Ok(n_classes * (rows / self.pool) * (cols / self.pool))
+    }
+}
+
+impl TopConfig {
+    /// The fully connected part, for the tops that end in one.
+    pub fn fc_layout(&self) -> Option<FcLayout<'_>> {
+        match self {
+            Self::HeatmapFc { pool, fc, batch_norm, .. } => {
+                Some(FcLayout { pool: *pool, fc, batch_norm: *batch_norm, shortcut: false })
+            }
+            Self::Yaroslav { pool, fc, batch_norm, .. } => {
+                Some(FcLayout { pool: *pool, fc, batch_norm: *batch_norm, shortcut: true })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Rows and columns of a heatmap over a feature map of `grid` cells.
+///
+/// # Errors
+/// [`Error::Network`] when its window is larger than the map.
+pub fn heatmap_grid(rule: Option<HeatmapRule>, grid: [usize; 2]) -> Result<[usize; 2]> {
+    let window = rule.map_or(1, |rule| rule.window);
+    if window == 0 || grid.iter().any(|&n| n < window) {
+        let expected = format!("1 to {}, the smaller side of the feature map", grid[0].min(grid[1]));
+        return Err(Error::network("top.heatmap.window", window.to_string(), expected));
+    }
+    Ok(grid.map(|n| n + 1 - window))
 }
 
 /// The layers between the trunk (or its heatmap) and the last linear layer.
@@ -202,29 +368,34 @@ impl Top {
     /// Builds a top; weights are filled by [`init`](crate::init).
     ///
     /// # Errors
-    /// [`Error::Network`] for empty channel lists or a pool larger than the heatmap.
-    pub fn build(config: &TopConfig, input: TopInput, device: &Device) -> Result<BuiltTop> {
-        let heatmap = config.has_heatmap().then(|| Heatmap::new(input, device));
+    /// [`TopConfig::check`], or [`Error::Network`] for a window or pool larger than the heatmap.
+    pub fn build(
+        config: &TopConfig,
+        input: TopInput,
+        conventions: &Conventions,
+        device: &Device,
+    ) -> Result<BuiltTop> {
+        config.check()?;
+        let rule = config.heatmap();
+        let grid = heatmap_grid(rule, input.grid)?;
+        let heatmap = rule.map(|rule| Heatmap::new(input, rule, device));
         let c_in = if heatmap.is_some() { input.n_patch_classes } else { input.c_in };
-        let empty = |what: &str| Error::network(what, "nothing", "at least one entry above zero");
         let (top, d_out) = match config {
             TopConfig::Average => (Self::Conv(ConvTop { residual: Vec::new(), vgg: Vec::new() }), c_in),
-            TopConfig::Residual { blocks, repeats } | TopConfig::HeatmapResidual { blocks, repeats } => {
-                let last = blocks.last().filter(|_| *repeats > 0 && blocks.iter().flatten().all(|&c| c > 0));
-                let d_out = last.ok_or_else(|| empty("top.blocks"))?[2];
-                (Self::Conv(ConvTop::residual(c_in, blocks, *repeats, device)), d_out)
+            TopConfig::Residual { blocks, repeats } | TopConfig::HeatmapResidual { blocks, repeats, .. } => {
+                let d_out = blocks.last().map_or(0, |last| last[2]);
+                (Self::Conv(ConvTop::residual(c_in, blocks, *repeats, conventions, device)), d_out)
             }
             TopConfig::Vgg { channels, depth } => {
-                let last = channels.last().filter(|_| *depth > 0 && channels.iter().all(|&c| c > 0));
-                let d_out = *last.ok_or_else(|| empty("top.channels"))?;
-                (Self::Conv(ConvTop::vgg(c_in, channels, *depth, device)), d_out)
+                let d_out = channels.last().copied().unwrap_or(0);
+                (Self::Conv(ConvTop::vgg(c_in, channels, *depth, conventions, device)), d_out)
             }
-            TopConfig::HeatmapFc { pool, fc } | TopConfig::Yaroslav { pool, fc } => {
-                let units =
-                    *fc.last().filter(|_| fc.iter().all(|&u| u > 0)).ok_or_else(|| empty("top.fc"))?;
+            TopConfig::HeatmapFc { pool, fc, batch_norm, .. }
+            | TopConfig::Yaroslav { pool, fc, batch_norm, .. } => {
                 let shortcut = matches!(config, TopConfig::Yaroslav { .. });
-                let top = FcTop::new(input, *pool, fc, shortcut, device)?;
-                (Self::Fc(top), units + if shortcut { input.n_patch_classes } else { 0 })
+                let layout = FcLayout { pool: *pool, fc, batch_norm: *batch_norm, shortcut };
+                let (top, d_out) = FcTop::new(c_in, grid, layout, conventions, device)?;
+                (Self::Fc(top), d_out)
             }
         };
         Ok(BuiltTop { heatmap, top, d_out })

@@ -7,7 +7,9 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use crate::layers::{ConvNorm, ConvShape, max_pool};
+use crate::conventions::{ChannelNorm, Conventions, Padding};
+use crate::layers::{ConvNorm, ConvShape, normalise_channels};
+use crate::maps::Maps;
 
 /// Convolutions with ReLU, then a 2x2 max pool.
 #[derive(Module, Debug)]
@@ -16,15 +18,22 @@ pub struct VggBlock {
 }
 
 impl VggBlock {
-    /// `depth` 3x3 convolutions of `channels`, the paper's `512x1` notation.
-    pub fn new(c_in: usize, channels: usize, depth: usize, batch_norm: bool, device: &Device) -> Self {
+    /// `depth` 3x3 convolutions of `channels`, the paper's `512x1` notation; with batch norm
+    /// when conventions for it are given.
+    pub fn new(
+        c_in: usize,
+        channels: usize,
+        depth: usize,
+        norm: Option<&Conventions>,
+        device: &Device,
+    ) -> Self {
         let convs = (0..depth)
             .map(|i| {
                 let c_in = if i == 0 { c_in } else { channels };
-                let shape = ConvShape { c_in, c_out: channels, kernel: 3, stride: 1 };
-                match batch_norm {
-                    true => ConvNorm::new(shape, device),
-                    false => ConvNorm::without_norm(shape, device),
+                let shape = ConvShape { c_in, c_out: channels, kernel: 3, stride: 1, padding: Padding::Half };
+                match norm {
+                    Some(conventions) => ConvNorm::new(shape, conventions, device),
+                    None => ConvNorm::without_norm(shape, device),
                 }
             })
             .collect();
@@ -32,10 +41,9 @@ impl VggBlock {
     }
 
     /// # Shapes
-    /// `[n, c_in, h, w]` to `[n, channels, h / 2, w / 2]`.
-    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let x = self.convs.iter().fold(x, |x, conv| conv.forward_relu(x));
-        max_pool(x, 2, 2, 0)
+    /// `c_in` channels to `channels`, half the size.
+    pub fn forward(&self, x: Maps) -> Maps {
+        self.convs.iter().fold(x, |x, conv| conv.forward_relu(x)).max_pool(2, 2, Padding::Valid)
     }
 
     /// Channels out.
@@ -51,14 +59,18 @@ pub struct VggShape {
     pub blocks: Vec<(usize, usize)>,
     /// Channels of the input image.
     pub c_in: usize,
-    /// Whether each convolution is followed by batch norm.
-    pub batch_norm: bool,
+    /// Conventions of the batch norm after each convolution; `None` for no norm.
+    pub norm: Option<Conventions>,
+    /// Applied to the image first.
+    pub channel_norm: Option<ChannelNorm>,
 }
 
 /// A run of [`VggBlock`]s; each halves the size.
 #[derive(Module, Debug)]
 pub struct Vgg {
     blocks: Vec<VggBlock>,
+    #[module(skip)]
+    channel_norm: Option<ChannelNorm>,
 }
 
 impl Vgg {
@@ -69,18 +81,22 @@ impl Vgg {
             .blocks
             .iter()
             .map(|&(channels, depth)| {
-                let block = VggBlock::new(c_in, channels, depth, shape.batch_norm, device);
+                let block = VggBlock::new(c_in, channels, depth, shape.norm.as_ref(), device);
                 c_in = channels;
                 block
             })
             .collect();
-        Self { blocks }
+        Self { blocks, channel_norm: shape.channel_norm }
     }
 
     /// # Shapes
     /// `[n, c_in, h, w]` to `[n, c_out, h / 2^blocks, w / 2^blocks]`.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<4> {
-        self.blocks.iter().fold(images, |x, block| block.forward(x))
+        let images = match &self.channel_norm {
+            Some(norm) => normalise_channels(images, norm),
+            None => images,
+        };
+        self.blocks.iter().fold(Maps::enter(images), |x, block| block.forward(x)).leave()
     }
 
     /// Channels out.

@@ -136,7 +136,8 @@ pub(super) fn tracked_bias<C: CheckpointStrategy>(
     window: Window,
     relu: bool,
 ) -> FloatTensor<Autodiff<Flex, C>> {
-    let ((x, x_node), (weight, weight_node), (bias, bias_node)) = (x.into_parts(), weight.into_parts(), bias.into_parts());
+    let ((x, x_node), (weight, weight_node), (bias, bias_node)) =
+        (x.into_parts(), weight.into_parts(), bias.into_parts());
     let out = forward(&x, &weight, Some(&bias), window, relu);
     match ConvBiasBackward.prepare::<C>([x_node, weight_node, bias_node]).compute_bound().stateful() {
         OpsKind::Tracked(prep) => {

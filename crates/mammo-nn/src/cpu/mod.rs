@@ -16,7 +16,7 @@ use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
-use burn::tensor::{Bytes, DType, Device, Element, Tensor};
+use burn::tensor::{Bytes, Device, Element, Tensor};
 use mammo_kernels::conv::{ConvShape, Pad};
 use mammo_kernels::norm::Statistics;
 use mammo_kernels::{Operand, bf16};
@@ -95,7 +95,13 @@ impl CpuOps for Flex {
         conv::forward(&x, &weight, None, window, false)
     }
 
-    fn cpu_conv_bias(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, window: Window, relu: bool) -> FlexTensor {
+    fn cpu_conv_bias(
+        x: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        window: Window,
+        relu: bool,
+    ) -> FlexTensor {
         conv::forward(&x, &weight, Some(&bias), window, relu)
     }
 
@@ -103,7 +109,13 @@ impl CpuOps for Flex {
         norm::forward(&x, &gamma, &beta, None, &call).0
     }
 
-    fn cpu_norm_add(x: FlexTensor, gamma: FlexTensor, beta: FlexTensor, residual: FlexTensor, call: NormCall) -> FlexTensor {
+    fn cpu_norm_add(
+        x: FlexTensor,
+        gamma: FlexTensor,
+        beta: FlexTensor,
+        residual: FlexTensor,
+        call: NormCall,
+    ) -> FlexTensor {
         norm::forward(&x, &gamma, &beta, Some(&residual), &call).0
     }
 
@@ -131,7 +143,12 @@ impl<C: CheckpointStrategy> CpuOps for Autodiff<Flex, C> {
         conv::tracked_bias::<C>(x, weight, bias, window, relu)
     }
 
-    fn cpu_norm(x: FloatTensor<Self>, gamma: FloatTensor<Self>, beta: FloatTensor<Self>, call: NormCall) -> FloatTensor<Self> {
+    fn cpu_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        call: NormCall,
+    ) -> FloatTensor<Self> {
         norm::tracked::<C>(x, gamma, beta, call)
     }
 
@@ -155,7 +172,13 @@ impl<C: CheckpointStrategy> CpuOps for Autodiff<Flex, C> {
 }
 
 /// [`CpuOps::cpu_conv`] or [`CpuOps::cpu_conv_bias`] of tensors.
-pub(crate) fn conv(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, window: Window, relu: bool) -> Tensor<4> {
+pub(crate) fn conv(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    window: Window,
+    relu: bool,
+) -> Tensor<4> {
     let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
     Tensor::from_dispatch(match bias {
         Some(bias) => Dispatch::cpu_conv_bias(x, weight, bias.into_dispatch(), window, relu),

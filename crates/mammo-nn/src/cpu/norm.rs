@@ -118,7 +118,8 @@ pub(super) fn tracked<C: CheckpointStrategy>(
     beta: FloatTensor<Autodiff<Flex, C>>,
     call: NormCall,
 ) -> FloatTensor<Autodiff<Flex, C>> {
-    let ((x, x_node), (gamma, gamma_node), (beta, beta_node)) = (x.into_parts(), gamma.into_parts(), beta.into_parts());
+    let ((x, x_node), (gamma, gamma_node), (beta, beta_node)) =
+        (x.into_parts(), gamma.into_parts(), beta.into_parts());
     let (out, statistics) = forward(&x, &gamma, &beta, None, &call);
     match NormBackward.prepare::<C>([x_node, gamma_node, beta_node]).compute_bound().stateful() {
         OpsKind::Tracked(prep) => {
@@ -136,7 +137,8 @@ pub(super) fn tracked_add<C: CheckpointStrategy>(
     residual: FloatTensor<Autodiff<Flex, C>>,
     call: NormCall,
 ) -> FloatTensor<Autodiff<Flex, C>> {
-    let ((x, x_node), (gamma, gamma_node), (beta, beta_node)) = (x.into_parts(), gamma.into_parts(), beta.into_parts());
+    let ((x, x_node), (gamma, gamma_node), (beta, beta_node)) =
+        (x.into_parts(), gamma.into_parts(), beta.into_parts());
     let (residual, residual_node) = residual.into_parts();
     let (out, statistics) = forward(&x, &gamma, &beta, Some(&residual), &call);
     let nodes = [x_node, gamma_node, beta_node, residual_node];

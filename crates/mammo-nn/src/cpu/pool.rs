@@ -7,7 +7,7 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Flex, TensorMetadata};
+use burn::backend::{Autodiff, Flex};
 use burn::tensor::DType;
 use mammo_kernels::conv::ConvShape;
 use mammo_kernels::isa::Isa;
@@ -95,7 +95,9 @@ impl Backward<Flex, 1> for MeanBackward {
     }
 }
 
-pub(super) fn mean_tracked<C: CheckpointStrategy>(x: FloatTensor<Autodiff<Flex, C>>) -> FloatTensor<Autodiff<Flex, C>> {
+pub(super) fn mean_tracked<C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<Flex, C>>,
+) -> FloatTensor<Autodiff<Flex, C>> {
     let (x, node) = x.into_parts();
     let out = mean_forward(&x);
     match MeanBackward.prepare::<C>([node]).compute_bound().stateful() {

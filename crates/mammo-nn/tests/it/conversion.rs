@@ -2,11 +2,12 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use mammo::seed::stream;
+use mammo_nn::conventions::Conventions;
 use mammo_nn::image_classifier::{ImageClassifier, ImageClassifierConfig};
 use mammo_nn::init::initialise;
 use mammo_nn::patch_classifier::{PatchClassifier, PatchClassifierConfig};
 use mammo_nn::schedule::Classifier;
-use mammo_nn::top::TopConfig;
+use mammo_nn::top::{HeatmapActivation, HeatmapRule, TopConfig};
 use mammo_nn::trunk::{Family, TrunkConfig};
 use rand::RngExt;
 
@@ -18,7 +19,8 @@ fn noise(h: usize, w: usize, device: &Device) -> Tensor<4> {
 
 /// A trunk, its stride, and how far (in cells) a patch's border reaches into its features.
 fn cases() -> [(TrunkConfig, usize); 3] {
-    let trunk = |family, stages| TrunkConfig { family, width: 0.125, stages: Some(stages), channels: 1 };
+    let trunk =
+        |family, stages| TrunkConfig { width: 0.125, stages: Some(stages), ..TrunkConfig::new(family) };
     // Half the receptive field: ResNet18 with two stages sees 99 pixels, six cells of eight;
     // ResNet50 with one stage 35 pixels, five cells of four; three VGG blocks 40, five of eight
     // at most.
@@ -29,7 +31,7 @@ fn cases() -> [(TrunkConfig, usize); 3] {
 fn the_patch_trunk_slid_over_an_image_equals_the_image_trunk() {
     let device = Device::flex();
     for (trunk, border) in cases() {
-        let config = PatchClassifierConfig { trunk, n_classes: 5, dropout: 0.0 };
+        let config = PatchClassifierConfig { trunk: trunk.clone(), n_classes: 5, dropout: 0.0 };
         let patch = initialise(PatchClassifier::new(&config, &device).unwrap(), 4);
         let (stride, side) = (trunk.stride(), 160);
         let image = noise(256, 224, &device);
@@ -58,7 +60,18 @@ fn features_channels(patch: &PatchClassifier) -> usize {
 }
 
 fn image_config(trunk: TrunkConfig, top: TopConfig) -> ImageClassifierConfig {
-    ImageClassifierConfig { trunk, top, n_patch_classes: 5, input_px: [128, 96], dropout: 0.0 }
+    ImageClassifierConfig {
+        trunk,
+        top,
+        top_conventions: Conventions::default(),
+        n_patch_classes: 5,
+        input_px: [128, 96],
+        dropout: 0.0,
+    }
+}
+
+fn heatmap_fc(fc: Vec<usize>) -> TopConfig {
+    TopConfig::HeatmapFc { pool: 3, fc, batch_norm: false, heatmap: HeatmapRule::default() }
 }
 
 #[test]
@@ -68,15 +81,20 @@ fn every_top_stands_on_every_trunk_and_keeps_the_patch_trunk() {
         TopConfig::Average,
         TopConfig::Residual { blocks: vec![[8, 8, 16], [8, 8, 16]], repeats: 2 },
         TopConfig::Vgg { channels: vec![8, 8], depth: 1 },
-        TopConfig::HeatmapResidual { blocks: vec![[8, 8, 16]], repeats: 1 },
-        TopConfig::HeatmapFc { pool: 3, fc: vec![8, 4] },
-        TopConfig::Yaroslav { pool: 3, fc: vec![8, 4] },
+        TopConfig::HeatmapResidual { blocks: vec![[8, 8, 16]], repeats: 1, heatmap: HeatmapRule::default() },
+        heatmap_fc(vec![8, 4]),
+        TopConfig::Yaroslav {
+            pool: 3,
+            fc: vec![8, 4],
+            batch_norm: true,
+            heatmap: HeatmapRule { window: 2, activation: HeatmapActivation::Relu },
+        },
     ];
     for (trunk, _) in cases() {
-        let config = PatchClassifierConfig { trunk, n_classes: 5, dropout: 0.0 };
+        let config = PatchClassifierConfig { trunk: trunk.clone(), n_classes: 5, dropout: 0.0 };
         let patch = initialise(PatchClassifier::new(&config, &device).unwrap(), 4);
         for top in &tops {
-            let network = ImageClassifier::new(&image_config(trunk, top.clone()), &device).unwrap();
+            let network = ImageClassifier::new(&image_config(trunk.clone(), top.clone()), &device).unwrap();
             let network = initialise(network, 7).with_patch_classifier(patch.clone());
             let image = noise(128, 96, &device);
             assert_eq!(network.logits(image.clone(), None).dims(), [1, 2], "{top:?}");
@@ -91,11 +109,11 @@ fn a_heatmap_cell_is_the_patch_head_applied_to_that_cell() {
     use burn::tensor::activation::softmax;
     use mammo_nn::state::state_dict;
     let device = Device::flex();
-    let (trunk, _) = cases()[0];
-    let config = PatchClassifierConfig { trunk, n_classes: 5, dropout: 0.0 };
+    let (trunk, _) = cases()[0].clone();
+    let config = PatchClassifierConfig { trunk: trunk.clone(), n_classes: 5, dropout: 0.0 };
     let patch = initialise(PatchClassifier::new(&config, &device).unwrap(), 4);
-    let top = TopConfig::HeatmapFc { pool: 3, fc: vec![4] };
-    let network = ImageClassifier::new(&image_config(trunk, top), &device).unwrap();
+    let top = heatmap_fc(vec![4]);
+    let network = ImageClassifier::new(&image_config(trunk.clone(), top), &device).unwrap();
     let network = initialise(network, 7).with_patch_classifier(patch.clone());
     let kernel = &state_dict(&network)["heatmap.conv.weight"];
     let features = patch.trunk.forward(noise(128, 96, &device));
@@ -116,7 +134,7 @@ fn a_heatmap_cell_is_the_patch_head_applied_to_that_cell() {
 
 #[test]
 fn an_image_size_that_the_stride_does_not_divide_is_refused() {
-    let (trunk, _) = cases()[0];
+    let (trunk, _) = cases()[0].clone();
     let config = ImageClassifierConfig { input_px: [130, 96], ..image_config(trunk, TopConfig::Average) };
     let error = ImageClassifier::new(&config, &Device::flex()).unwrap_err().to_string();
     assert!(error.contains("130x96") && error.contains("multiples of 8"), "{error}");

@@ -58,7 +58,7 @@ pub fn patch_config(family: Family) -> PatchClassifierConfig {
         Family::Resnet18 | Family::Resnet50 => 2,
         Family::Vgg16 | Family::Vgg19 | Family::Yaroslav => 3,
     };
-    let trunk = TrunkConfig { family, width: 0.125, stages: Some(stages), channels: 1 };
+    let trunk = TrunkConfig { width: 0.125, stages: Some(stages), ..TrunkConfig::new(family) };
     PatchClassifierConfig { trunk, n_classes: 2, dropout: 0.25 }
 }
 
