@@ -252,3 +252,6 @@ fn tensor<T: Number, const D: usize>(numbers: Vec<T>, shape: [usize; D]) -> Flex
 fn shape<const D: usize>(tensor: &FlexTensor) -> [usize; D] {
     tensor.shape().dims()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! The CPU's own operations against Burn's, on the same layers: results, running statistics and
+//! all gradients.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{DType, Device, Distribution, Gradients, Tensor};
+
+use crate::conventions::{Conventions, Padding};
+use crate::layers::{ConvNorm, ConvShape};
+use crate::maps::Maps;
+use crate::state::{load_state_dict, state_dict};
+
+struct ParameterGradients<'a>(&'a Gradients, Vec<Vec<f32>>);
+
+impl ModuleVisitor for ParameterGradients<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.1.extend(param.val().grad(self.0).map(floats));
+    }
+}
+
+fn floats<const D: usize>(t: Tensor<D>) -> Vec<f32> {
+    t.cast(DType::F32).into_data().iter::<f32>().collect()
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Through {
+    Burn,
+    Kernels,
+    KernelsInBf16,
+}
+
+/// Result, running statistics, and gradients of input, residual and every parameter that has one.
+fn outcome(layer: &ConvNorm, residual: bool, inputs: &[Tensor<4>; 3], through: Through) -> Vec<Vec<f32>> {
+    let [x, r, g] = inputs.clone().map(|t| match through {
+        Through::KernelsInBf16 => t.cast(DType::BF16).require_grad(),
+        _ => t.require_grad(),
+    });
+    let enter = |t: Tensor<4>| if through == Through::Burn { Maps::First(t) } else { Maps::enter(t) };
+    let out = match residual {
+        true => layer.forward_add_relu(enter(x.clone()), enter(r.clone())),
+        false => layer.forward_relu(enter(x.clone())),
+    };
+    let out = out.leave();
+    let grads = (out.clone() * g.detach()).sum().backward();
+    let mut parameters = ParameterGradients(&grads, Vec::new());
+    layer.visit(&mut parameters);
+    let mut all = vec![floats(out)];
+    all.extend([&x, &r].into_iter().filter_map(|t| t.grad(&grads)).map(floats));
+    all.append(&mut parameters.1);
+    // Reading a running statistic twice gives it the time to settle.
+    let _ = state_dict(&layer);
+    all.extend(state_dict(&layer).into_values().map(|t| t.values));
+    all
+}
+
+/// Largest difference relative to the largest value.
+fn difference(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    let scale = a.iter().fold(1e-3f32, |m, v| m.max(v.abs()));
+    a.iter().zip(b).fold(0.0f32, |m, (a, b)| m.max((a - b).abs())) / scale
+}
+
+#[test]
+fn layers_give_what_burn_gives_forward_and_backward() {
+    let device = Device::flex().autodiff();
+    device.seed(5);
+    for (kernel, stride, padding) in
+        [(3, 1, Padding::Half), (1, 2, Padding::Same), (3, 2, Padding::Same), (7, 2, Padding::Half)]
+    {
+        for (c_in, norm, trains, residual) in [
+            (6, true, true, true),
+            (6, true, false, true),
+            (16, true, true, false),
+            (3, false, true, false),
+            (18, false, true, true),
+        ] {
+            let shape = ConvShape { c_in, c_out: 10, kernel, stride, padding };
+            // Clones share running statistics: each run builds its own layer. A frozen one uses
+            // its running statistics, and its parameters have no gradients.
+            let fresh = || match norm {
+                true => ConvNorm::new(shape, &Conventions::default(), &device),
+                false => ConvNorm::without_norm(shape, &device),
+            };
+            let start = state_dict(&fresh());
+            let layer = || {
+                let layer = load_state_dict(fresh(), start.clone()).unwrap();
+                if trains { layer } else { layer.freeze() }
+            };
+            let random = |c: usize, side: usize| {
+                Tensor::<4>::random([2, c, side, side], Distribution::Normal(0.0, 1.0), &device)
+            };
+            let side = padding.n_out(12, kernel, stride);
+            let inputs = [random(c_in, 12), random(10, side), random(10, side)];
+            let burn = outcome(&layer(), residual, &inputs, Through::Burn);
+            for (through, bound) in [(Through::Kernels, 2e-5), (Through::KernelsInBf16, 3e-2)] {
+                let ours = outcome(&layer(), residual, &inputs, through);
+                assert_eq!(ours.len(), burn.len(), "{shape:?}: as many gradients");
+                for (i, (a, b)) in burn.iter().zip(&ours).enumerate() {
+                    let found = difference(a, b);
+                    assert!(found < bound, "{shape:?} norm {norm} residual {residual}, number {i}: {found}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn pooling_gives_what_burn_gives() {
+    let device = Device::flex().autodiff();
+    let x = Tensor::<4>::random([2, 5, 9, 12], Distribution::Normal(0.0, 1.0), &device).require_grad();
+    for padding in [Padding::Half, Padding::Same, Padding::Valid] {
+        let run = |enter: fn(Tensor<4>) -> Maps| {
+            let pooled = enter(x.clone()).max_pool(3, 2, padding);
+            let out =
+                (pooled.clone().leave().powi_scalar(2)).sum() + pooled.mean_over_space().powi_scalar(3).sum();
+            let grads = out.clone().backward();
+            (floats(out), floats(x.grad(&grads).unwrap()))
+        };
+        let (burn, ours) = (run(Maps::First), run(Maps::enter));
+        assert!(difference(&burn.0, &ours.0) < 1e-5 && difference(&burn.1, &ours.1) < 1e-5, "{padding:?}");
+    }
+}
