@@ -17,6 +17,9 @@ pub trait Operand: Copy + Send + Sync + Default + PartialEq + std::fmt::Debug + 
     fn from_f32(x: f32) -> Self;
     /// Exact.
     fn to_f32(self) -> f32;
+    /// Units of consecutive pixels: `units[i]` joins `pixels[..][i]`, of which the first
+    /// [`PER_UNIT`](Self::PER_UNIT) count.
+    fn join(pixels: [&[Self]; 2], units: &mut [Self]);
     /// The tile product for this type.
     fn kernel(isa: Isa) -> Kernel {
         micro::kernel(isa, Self::KIND)
@@ -45,6 +48,11 @@ impl Operand for f32 {
     fn to_f32(self) -> f32 {
         self
     }
+
+    #[inline(always)]
+    fn join([pixel, _]: [&[Self]; 2], units: &mut [Self]) {
+        units.copy_from_slice(pixel);
+    }
 }
 
 impl Operand for bf16 {
@@ -64,6 +72,14 @@ impl Operand for bf16 {
     #[inline(always)]
     fn to_f32(self) -> f32 {
         f32::from_bits(u32::from(self.to_bits()) << 16)
+    }
+
+    #[inline(always)]
+    fn join([first, second]: [&[Self]; 2], units: &mut [Self]) {
+        for ((unit, &a), &b) in units.chunks_exact_mut(2).zip(first).zip(second) {
+            unit[0] = a;
+            unit[1] = b;
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use crate::isa::{Isa, Job};
 use crate::micro::Kernel;
 use crate::operand::{Operand, units};
 
@@ -21,25 +22,15 @@ impl<T: Operand> Panels<T> {
     /// Packs `columns` columns; `value(segment, k, column)` is asked for every `k < depth` of
     /// each segment.
     pub fn new(
-        kernel: &Kernel,
+        isa: Isa,
         columns: usize,
         segments: usize,
         depth: usize,
         value: impl Fn(usize, usize, usize) -> f32 + Sync,
     ) -> Self {
-        let segment_units = units::<T>(depth);
-        let mut panels = Self::zeros(kernel, columns, segments * segment_units);
+        let mut panels = Self::zeros(&T::kernel(isa), columns, segments * units::<T>(depth));
         panels.for_each_panel(|first, live, panel| {
-            let width = panel.len() / (segments * segment_units * T::PER_UNIT);
-            for k in 0..depth {
-                for column in 0..live {
-                    for segment in 0..segments {
-                        let unit = (segment * segment_units + k / T::PER_UNIT) * width + column;
-                        panel[unit * T::PER_UNIT + k % T::PER_UNIT] =
-                            T::from_f32(value(segment, k, first + column));
-                    }
-                }
-            }
+            isa.run(Fill { panel, first, live, segments, depth, value: &value });
         });
         panels
     }
@@ -77,5 +68,35 @@ impl<T: Operand> Panels<T> {
         let mut padded = bias.to_vec();
         padded.resize(self.columns.next_multiple_of(self.width), 0.0);
         padded
+    }
+}
+
+/// Fills one panel: reads run along the depth of 16 or 32 columns at a time, writes are in order.
+struct Fill<'a, T, V> {
+    panel: &'a mut [T],
+    first: usize,
+    live: usize,
+    segments: usize,
+    depth: usize,
+    value: &'a V,
+}
+
+impl<T: Operand, V: Fn(usize, usize, usize) -> f32> Job for Fill<'_, T, V> {
+    #[inline(always)]
+    fn run(self) {
+        let per_segment = units::<T>(self.depth);
+        let width = self.panel.len() / (self.segments * per_segment * T::PER_UNIT);
+        for unit in 0..per_segment {
+            let inside = (self.depth - unit * T::PER_UNIT).min(T::PER_UNIT);
+            for segment in 0..self.segments {
+                let at = (segment * per_segment + unit) * width * T::PER_UNIT;
+                let to = self.panel[at..at + self.live * T::PER_UNIT].chunks_exact_mut(T::PER_UNIT);
+                for (column, to) in to.enumerate() {
+                    for (k, to) in to.iter_mut().enumerate().take(inside) {
+                        *to = T::from_f32((self.value)(segment, unit * T::PER_UNIT + k, self.first + column));
+                    }
+                }
+            }
+        }
     }
 }

@@ -79,7 +79,7 @@ fn classes<T: Operand>(isa: Isa, shape: &ConvShape, weight: &[f32]) -> Vec<Class
         let reach: Vec<(usize, usize)> =
             of_axis(c / stride).flat_map(|ky| of_axis(c % stride).map(move |kx| (ky, kx))).collect();
         let panels = (!reach.is_empty()).then(|| {
-            Panels::new(&T::kernel(isa), c_in, reach.len(), shape.c_out, |segment, k, column| {
+            Panels::new(isa, c_in, reach.len(), shape.c_out, |segment, k, column| {
                 let (ky, kx) = reach[segment];
                 weight[(k * c_in + column) * taps + ky * shape.kernel + kx]
             })

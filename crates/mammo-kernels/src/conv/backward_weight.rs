@@ -9,13 +9,15 @@ use rayon::prelude::*;
 
 use super::gather::{gather, needs_gather};
 use super::{ConvShape, Pad};
-use crate::isa::Isa;
+use crate::isa::{Isa, Job};
 use crate::micro::{Finish, Kernel, Rows};
 use crate::operand::{Operand, units};
 use crate::pack::Panels;
 
 /// Depth of a stretch in units: a panel of 32 columns and this depth takes 128 KiB.
 const STRETCH: usize = 1024;
+/// Bytes that private sums of threads may take together.
+const LANE_BYTES: usize = 16 << 20;
 
 /// Gradient of the loss with respect to the weights, `[c_out, c_in, k, k]`, from the input
 /// (`[n, h, w, c_in]`) and the gradient of the output (`[n, out_h, out_w, c_out]`).
@@ -33,17 +35,32 @@ pub fn backward_weight<T: Operand>(isa: Isa, shape: &ConvShape, input: &[T], d_o
     let groups = shape.c_in.div_ceil(kernel.rows());
     let tile_len = kernel.rows() * shape.c_out;
     // [tap][group][row of the group][c_out]
-    let mut sums = vec![0.0f32; taps * groups * tile_len];
+    let size = taps * groups * tile_len;
     let rows = flat.n * flat.out_h();
     let per_stretch = (STRETCH / units::<T>(flat.out_w())).max(1);
-    for first in (0..rows).step_by(per_stretch) {
-        let stretch = Stretch::new(&kernel, &flat, first, per_stretch.min(rows - first), input, d_out);
-        let tiles = (taps * groups).div_ceil(4 * rayon::current_num_threads()).min(16);
-        sums.par_chunks_mut(tiles * tile_len).enumerate().for_each(|(b, sums)| {
-            stretch.multiply(b * tiles, sums);
+    // Stretches are dealt to lanes, each with sums of its own. The number of lanes depends on the
+    // shape alone, not on the threads, and so do the sums.
+    let stretches = rows.div_ceil(per_stretch);
+    let lanes = (LANE_BYTES / (4 * size)).clamp(1, 16).min(stretches);
+    let mut sums = vec![0.0f32; lanes * size];
+    sums.par_chunks_mut(size).enumerate().for_each(|(lane, sums)| {
+        for stretch in (lane..stretches).step_by(lanes) {
+            let first = stretch * per_stretch;
+            let stretch =
+                Stretch::new(isa, &kernel, &flat, first, per_stretch.min(rows - first), input, d_out);
+            let tiles = (taps * groups).div_ceil(4 * rayon::current_num_threads()).min(16);
+            sums.par_chunks_mut(tiles * tile_len).enumerate().for_each(|(b, sums)| {
+                stretch.multiply(b * tiles, sums);
+            });
+        }
+    });
+    let (total, rest) = sums.split_at_mut(size);
+    for lane in rest.chunks_exact(size) {
+        total.par_chunks_mut(1 << 14).zip(lane.par_chunks(1 << 14)).for_each(|(total, lane)| {
+            total.iter_mut().zip(lane).for_each(|(t, l)| *t += l);
         });
     }
-    to_weight_order(shape, &sums, groups * kernel.rows())
+    to_weight_order(shape, total, groups * kernel.rows())
 }
 
 /// A kernel of one pixel does not care which pixels are neighbours: short rows are joined.
@@ -102,16 +119,17 @@ struct Stretch<'s, T> {
     /// Rows of output pixels, counted over all images.
     first: usize,
     count: usize,
-    /// `[group][kx][input row][unit][row of the tile]`.
+    /// `[input row][kx][group][unit][row of the tile]`.
     left: Vec<T>,
-    /// First input row of the copy and number of rows, counted over all images.
-    input_rows: (usize, usize),
+    /// First input row of the copy, counted over all images.
+    first_input: usize,
     right: Panels<T>,
     zeros: Vec<T>,
 }
 
 impl<'s, T: Operand> Stretch<'s, T> {
     fn new(
+        isa: Isa,
         kernel: &'s Kernel,
         shape: &'s ConvShape,
         first: usize,
@@ -120,32 +138,31 @@ impl<'s, T: Operand> Stretch<'s, T> {
         d_out: &[T],
     ) -> Self {
         let width = units::<T>(shape.out_w());
-        let row_len = width * kernel.rows() * T::PER_UNIT;
-        let input_rows = input_rows(shape, first, count);
         let groups = shape.c_in.div_ceil(kernel.rows());
-        let mut left = vec![T::default(); groups * shape.kernel * input_rows.1 * row_len];
-        left.par_chunks_mut(input_rows.1 * row_len).enumerate().for_each(|(i, copy)| {
-            let (group, kx) = (i / shape.kernel, i % shape.kernel);
-            for (y, copy) in copy.chunks_exact_mut(row_len).enumerate() {
-                let at = (input_rows.0 + y) * shape.w * shape.c_in;
-                copy_left(kernel, shape, &input[at..at + shape.w * shape.c_in], group, kx, copy);
-            }
+        let run_len = width * kernel.rows() * T::PER_UNIT;
+        let (first_input, input_rows) = input_rows(shape, first, count);
+        let mut left = vec![T::default(); input_rows * shape.kernel * groups * run_len];
+        left.par_chunks_mut(groups * run_len).enumerate().for_each(|(i, copy)| {
+            let at = (first_input + i / shape.kernel) * shape.w * shape.c_in;
+            let line = &input[at..at + shape.w * shape.c_in];
+            isa.run(CopyLeft { rows: kernel.rows(), shape, line, kx: i % shape.kernel, run_len, copy });
         });
         let mut right = Panels::zeros(kernel, shape.c_out, count * width);
         let line = shape.out_w() * shape.c_out;
         right.for_each_panel(|column, live, panel| {
             for (y, panel) in panel.chunks_exact_mut(panel.len() / count).enumerate() {
-                copy_right(shape.c_out, &d_out[(first + y) * line..][..line], column, live, width, panel);
+                let line = &d_out[(first + y) * line..][..line];
+                isa.run(CopyRight { c_out: shape.c_out, line, column, live, width, panel });
             }
         });
-        Self { kernel, shape, first, count, left, input_rows, right, zeros: vec![T::default(); row_len] }
+        Self { kernel, shape, first, count, left, first_input, right, zeros: vec![T::default(); run_len] }
     }
 
     /// Adds to `sums` the tiles from number `first_tile` on; a tile is a tap and a group.
     fn multiply(&self, first_tile: usize, sums: &mut [f32]) {
         let (kernel, shape) = (self.kernel, self.shape);
         let width = units::<T>(shape.out_w());
-        let row_len = self.zeros.len();
+        let run_len = self.zeros.len();
         let groups = shape.c_in.div_ceil(kernel.rows());
         let tiles = sums.len() / (kernel.rows() * shape.c_out);
         let mut rows = Rows::new(kernel, self.count, width, kernel.rows());
@@ -159,9 +176,9 @@ impl<'s, T: Operand> Stretch<'s, T> {
                 let y = (oy * shape.stride + ky).wrapping_sub(shape.pad.top);
                 let copy = match y < shape.h {
                     true => {
-                        let y = n * shape.h + y - self.input_rows.0;
-                        let at = ((group * shape.kernel + kx) * self.input_rows.1 + y) * row_len;
-                        &self.left[at..at + row_len]
+                        let y = n * shape.h + y - self.first_input;
+                        let at = ((y * shape.kernel + kx) * groups + group) * run_len;
+                        &self.left[at..at + run_len]
                     }
                     false => &self.zeros,
                 };
@@ -185,44 +202,67 @@ fn input_rows(shape: &ConvShape, first: usize, count: usize) -> (usize, usize) {
     (from, (last / shape.out_h() * shape.h + to).saturating_sub(from))
 }
 
-/// One row of input pixels, shifted by `kx` and strided: `[unit][channel of the group]`.
-fn copy_left<T: Operand>(
-    kernel: &Kernel,
-    shape: &ConvShape,
-    line: &[T],
-    group: usize,
+/// One row of input pixels, shifted by `kx` and strided, into `[group][unit][row of the tile]`
+/// of zeros.
+struct CopyLeft<'a, T> {
+    rows: usize,
+    shape: &'a ConvShape,
+    line: &'a [T],
     kx: usize,
-    copy: &mut [T],
-) {
-    let first = group * kernel.rows();
-    let live = (shape.c_in - first).min(kernel.rows());
-    for ox in 0..shape.out_w() {
-        let x = (ox * shape.stride + kx).wrapping_sub(shape.pad.left);
-        if x >= shape.w {
-            continue;
-        }
-        let from = &line[x * shape.c_in + first..][..live];
-        let to = &mut copy[ox / T::PER_UNIT * kernel.rows() * T::PER_UNIT..][..kernel.rows() * T::PER_UNIT];
-        for (unit, &v) in to.chunks_exact_mut(T::PER_UNIT).zip(from) {
-            unit[ox % T::PER_UNIT] = v;
+    run_len: usize,
+    copy: &'a mut [T],
+}
+
+impl<T: Operand> Job for CopyLeft<'_, T> {
+    #[inline(always)]
+    fn run(self) {
+        let (shape, c) = (self.shape, self.shape.c_in);
+        let unit_len = self.rows * T::PER_UNIT;
+        let zeros = vec![T::default(); c];
+        let pixel = |ox: usize| {
+            let x = (ox * shape.stride + self.kx).wrapping_sub(shape.pad.left);
+            if ox < shape.out_w() && x < shape.w { &self.line[x * c..(x + 1) * c] } else { &zeros[..] }
+        };
+        for unit in 0..units::<T>(shape.out_w()) {
+            let (a, b) = (pixel(unit * T::PER_UNIT), pixel(unit * T::PER_UNIT + T::PER_UNIT - 1));
+            let groups = a.chunks(self.rows).zip(b.chunks(self.rows));
+            for ((a, b), run) in groups.zip(self.copy.chunks_exact_mut(self.run_len)) {
+                let to = &mut run[unit * unit_len..][..a.len() * T::PER_UNIT];
+                match a.len() {
+                    // The usual length, known to the compiler.
+                    12 => T::join([&a[..12], &b[..12]], to),
+                    _ => T::join([a, b], to),
+                }
+            }
         }
     }
 }
 
-/// One row of output pixels: `[unit][column of the panel]`.
-fn copy_right<T: Operand>(
+/// One row of output pixels into `[unit][column of the panel]` of zeros.
+struct CopyRight<'a, T> {
     c_out: usize,
-    line: &[T],
-    first: usize,
+    line: &'a [T],
+    column: usize,
     live: usize,
     width: usize,
-    panel: &mut [T],
-) {
-    let columns = panel.len() / width / T::PER_UNIT;
-    for (ox, pixel) in line.chunks_exact(c_out).enumerate() {
-        let to = &mut panel[ox / T::PER_UNIT * columns * T::PER_UNIT..][..columns * T::PER_UNIT];
-        for (unit, &v) in to.chunks_exact_mut(T::PER_UNIT).zip(&pixel[first..first + live]) {
-            unit[ox % T::PER_UNIT] = v;
+    panel: &'a mut [T],
+}
+
+impl<T: Operand> Job for CopyRight<'_, T> {
+    #[inline(always)]
+    fn run(self) {
+        let zeros = vec![T::default(); self.live];
+        let pixels = self.line.chunks_exact(self.c_out).map(|p| &p[self.column..self.column + self.live]);
+        let mut pixels = pixels.chain(std::iter::repeat(&zeros[..]));
+        for unit in self.panel.chunks_exact_mut(self.panel.len() / self.width) {
+            let a = pixels.next().unwrap_or(&zeros);
+            let b = if T::PER_UNIT == 2 { pixels.next().unwrap_or(&zeros) } else { a };
+            let to = &mut unit[..self.live * T::PER_UNIT];
+            match a.len() {
+                // The usual length, known to the compiler.
+                32 => T::join([&a[..32], &b[..32]], to),
+                _ => T::join([a, b], to),
+            }
         }
     }
 }

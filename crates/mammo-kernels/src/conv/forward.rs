@@ -14,14 +14,13 @@ use crate::product::{block, tiles_per_block};
 pub fn pack_forward<T: Operand>(isa: Isa, shape: &ConvShape, weight: &[f32]) -> Panels<T> {
     assert_eq!(weight.len(), shape.weight_len(), "weights for {shape:?}");
     let (c_in, taps) = (shape.c_in, shape.taps());
-    let kernel = T::kernel(isa);
     if needs_gather::<T>(c_in) {
         // One segment, depth running over taps and within a tap over channels.
-        return Panels::new(&kernel, shape.c_out, 1, taps * c_in, |_, k, column| {
+        return Panels::new(isa, shape.c_out, 1, taps * c_in, |_, k, column| {
             weight[(column * c_in + k % c_in) * taps + k / c_in]
         });
     }
-    Panels::new(&kernel, shape.c_out, taps, c_in, |tap, k, column| weight[(column * c_in + k) * taps + tap])
+    Panels::new(isa, shape.c_out, taps, c_in, |tap, k, column| weight[(column * c_in + k) * taps + tap])
 }
 
 /// Convolution of `input` (`[n, h, w, c_in]`) into `out` (`[n, out_h, out_w, c_out]`), with what
