@@ -9,6 +9,7 @@
 //! | [`isa`] | which instructions this processor has, chosen once at run time |
 //! | [`micro`] | the innermost product, one tile of outputs in registers; all `unsafe` is here |
 //! | [`pack`] | weights and gradients in the order in which the micro-kernel reads them |
+//! | [`scratch`] | working memory that is used again |
 //! | [`product`] | the loop nest around the micro-kernel, cache blocks and threads |
 //! | [`conv`] | convolution: forward, gradient of the input, gradient of the weights |
 //! | [`norm`] | batch norm, residual sum and ReLU in one pass, both ways |
@@ -24,6 +25,7 @@ pub mod operand;
 pub mod pack;
 pub mod pool;
 pub mod product;
+pub mod scratch;
 
 pub use half::bf16;
 pub use operand::Operand;

@@ -4,6 +4,7 @@ use half::bf16;
 
 use crate::isa::Isa;
 use crate::micro::{self, Kernel};
+use crate::scratch::Shelf;
 
 /// A number type of activations and packed weights.
 ///
@@ -20,6 +21,8 @@ pub trait Operand: Copy + Send + Sync + Default + PartialEq + std::fmt::Debug + 
     /// Units of consecutive pixels: `units[i]` joins `pixels[..][i]`, of which the first
     /// [`PER_UNIT`](Self::PER_UNIT) count.
     fn join(pixels: [&[Self]; 2], units: &mut [Self]);
+    /// Working memory of this type.
+    fn shelf() -> &'static Shelf<Self>;
     /// The tile product for this type.
     fn kernel(isa: Isa) -> Kernel {
         micro::kernel(isa, Self::KIND)
@@ -49,6 +52,11 @@ impl Operand for f32 {
         self
     }
 
+    fn shelf() -> &'static Shelf<Self> {
+        static SHELF: Shelf<f32> = Shelf::new();
+        &SHELF
+    }
+
     #[inline(always)]
     fn join([pixel, _]: [&[Self]; 2], units: &mut [Self]) {
         units.copy_from_slice(pixel);
@@ -72,6 +80,11 @@ impl Operand for bf16 {
     #[inline(always)]
     fn to_f32(self) -> f32 {
         f32::from_bits(u32::from(self.to_bits()) << 16)
+    }
+
+    fn shelf() -> &'static Shelf<Self> {
+        static SHELF: Shelf<bf16> = Shelf::new();
+        &SHELF
     }
 
     #[inline(always)]

@@ -5,13 +5,14 @@ use rayon::prelude::*;
 use crate::isa::{Isa, Job};
 use crate::micro::Kernel;
 use crate::operand::{Operand, units};
+use crate::scratch::Scratch;
 
 /// A matrix cut into panels of columns: `[panel][segment][unit][column]`, each unit one or two
-/// numbers of consecutive depth. A last panel of few columns is half as wide. What a unit or a
-/// panel has too much is zero.
-#[derive(Clone, Debug)]
-pub struct Panels<T> {
-    data: Vec<T>,
+/// numbers of consecutive depth. A last panel of few columns is half as wide. What a unit has too much
+/// is zero.
+#[derive(Debug)]
+pub struct Panels<T: Operand> {
+    data: Scratch<T>,
     columns: usize,
     width: usize,
     /// Units in a panel per column.
@@ -19,28 +20,21 @@ pub struct Panels<T> {
 }
 
 impl<T: Operand> Panels<T> {
-    /// Packs `columns` columns; `value(segment, k, column)` is asked for every `k < depth` of
-    /// each segment.
-    pub fn new(
-        isa: Isa,
-        columns: usize,
-        segments: usize,
-        depth: usize,
-        value: impl Fn(usize, usize, usize) -> f32 + Sync,
-    ) -> Self {
-        let mut panels = Self::zeros(&T::kernel(isa), columns, segments * units::<T>(depth));
-        panels.for_each_panel(|first, live, panel| {
-            isa.run(Fill { panel, first, live, segments, depth, value: &value });
-        });
+    /// Packs the matrix that `places` finds in `weight`.
+    pub(crate) fn new(isa: Isa, weight: &[f32], places: &Places) -> Self {
+        let depth = places.segments.len() * units::<T>(places.depth);
+        let mut panels = Self::unfilled(&T::kernel(isa), places.columns, depth);
+        panels.for_each_panel(|first, live, panel| isa.run(Fill { weight, places, panel, first, live }));
         panels
     }
 
-    /// Panels of zeros, `depth` units deep.
-    pub(crate) fn zeros(kernel: &Kernel, columns: usize, depth: usize) -> Self {
+    /// Panels of `depth` units, to be filled. Columns beyond the live ones may hold anything: what
+    /// comes of them is not stored.
+    pub(crate) fn unfilled(kernel: &Kernel, columns: usize, depth: usize) -> Self {
         let width = kernel.columns();
         let last = kernel.panel_columns((columns - 1) % width + 1);
         let full = (columns - 1) / width;
-        let data = vec![T::default(); (full * width + last) * depth * T::PER_UNIT];
+        let data = T::shelf().take((full * width + last) * depth * T::PER_UNIT);
         Self { data, columns, width, depth }
     }
 
@@ -60,7 +54,7 @@ impl<T: Operand> Panels<T> {
 
     /// Size in bytes.
     pub fn bytes(&self) -> usize {
-        std::mem::size_of_val(self.data.as_slice())
+        std::mem::size_of_val(&*self.data)
     }
 
     /// A bias for each column, padded to whole panels as a tile reads it.
@@ -71,31 +65,59 @@ impl<T: Operand> Panels<T> {
     }
 }
 
-/// Fills one panel: reads run along the depth of 16 or 32 columns at a time, writes are in order.
-struct Fill<'a, T, V> {
+/// Where the numbers of a matrix stand: `(segment, k, column)` at
+/// `segments[segment] + k * depth_stride + column * column_stride`.
+#[derive(Clone, Debug)]
+pub(crate) struct Places {
+    pub columns: usize,
+    pub column_stride: usize,
+    pub depth: usize,
+    pub depth_stride: usize,
+    pub segments: Vec<usize>,
+}
+
+/// Widest panel of any kernel.
+const WIDEST: usize = 32;
+
+/// Fills one panel: writes are in order, reads run along the depth of all its columns at once.
+struct Fill<'a, T> {
+    weight: &'a [f32],
+    places: &'a Places,
     panel: &'a mut [T],
     first: usize,
     live: usize,
-    segments: usize,
-    depth: usize,
-    value: &'a V,
 }
 
-impl<T: Operand, V: Fn(usize, usize, usize) -> f32> Job for Fill<'_, T, V> {
+impl<T: Operand> Job for Fill<'_, T> {
     #[inline(always)]
     fn run(self) {
-        let per_segment = units::<T>(self.depth);
-        let width = self.panel.len() / (self.segments * per_segment * T::PER_UNIT);
-        for unit in 0..per_segment {
-            let inside = (self.depth - unit * T::PER_UNIT).min(T::PER_UNIT);
-            for segment in 0..self.segments {
-                let at = (segment * per_segment + unit) * width * T::PER_UNIT;
-                let to = self.panel[at..at + self.live * T::PER_UNIT].chunks_exact_mut(T::PER_UNIT);
-                for (column, to) in to.enumerate() {
-                    for (k, to) in to.iter_mut().enumerate().take(inside) {
-                        *to = T::from_f32((self.value)(segment, unit * T::PER_UNIT + k, self.first + column));
-                    }
+        let Places { column_stride, depth, depth_stride, segments, .. } = self.places;
+        let per_segment = units::<T>(*depth);
+        let width = self.panel.len() / (segments.len() * per_segment * T::PER_UNIT);
+        let mut lines = [[T::default(); WIDEST]; 2];
+        for (to, unit) in self.panel.chunks_exact_mut(width * T::PER_UNIT).zip(0..) {
+            let start = segments[unit / per_segment] + self.first * column_stride;
+            for (i, line) in lines.iter_mut().enumerate().take(T::PER_UNIT) {
+                let k = unit % per_segment * T::PER_UNIT + i;
+                if k >= *depth {
+                    line.fill(T::default());
+                    continue;
                 }
+                let from = &self.weight[start + k * depth_stride..];
+                if *column_stride == 1 {
+                    line.iter_mut().zip(&from[..self.live]).for_each(|(to, &w)| *to = T::from_f32(w));
+                } else {
+                    let mut plain = [0.0f32; WIDEST];
+                    let columns = from.iter().step_by(*column_stride).take(self.live);
+                    plain.iter_mut().zip(columns).for_each(|(to, &w)| *to = w);
+                    *line = plain.map(T::from_f32);
+                }
+            }
+            let [a, b] = &lines;
+            match self.live {
+                // The usual number, known to the compiler.
+                WIDEST => T::join([a, b], to),
+                live => T::join([&a[..live], &b[..live]], &mut to[..live * T::PER_UNIT]),
             }
         }
     }

@@ -9,11 +9,11 @@ use super::{ConvShape, pixels_from};
 use crate::isa::Isa;
 use crate::micro::{Finish, Rows};
 use crate::operand::{Operand, units};
-use crate::pack::Panels;
+use crate::pack::{Panels, Places};
 use crate::product::{block, tiles_per_block};
 
 /// Pixels of equal place modulo the stride, and the taps that reach them.
-struct Class<T> {
+struct Class<T: Operand> {
     taps: Vec<(usize, usize)>,
     panels: Option<Panels<T>>,
 }
@@ -53,7 +53,7 @@ pub fn backward_input<T: Operand>(isa: Isa, shape: &ConvShape, d_out: &[T], weig
                 }
                 continue;
             };
-            let mut rows = Rows::new(&kernel, class.taps.len(), units::<T>(shape.c_out), 1);
+            let mut rows = Rows::apart(&kernel, class.taps.len(), units::<T>(shape.c_out));
             rows.reset(members.len().div_ceil(kernel.rows()), &zeros);
             for (i, &(_, n, y, x)) in members.iter().enumerate() {
                 let (tile, row) = (i / kernel.rows(), i % kernel.rows());
@@ -79,10 +79,10 @@ fn classes<T: Operand>(isa: Isa, shape: &ConvShape, weight: &[f32]) -> Vec<Class
         let reach: Vec<(usize, usize)> =
             of_axis(c / stride).flat_map(|ky| of_axis(c % stride).map(move |kx| (ky, kx))).collect();
         let panels = (!reach.is_empty()).then(|| {
-            Panels::new(isa, c_in, reach.len(), shape.c_out, |segment, k, column| {
-                let (ky, kx) = reach[segment];
-                weight[(k * c_in + column) * taps + ky * shape.kernel + kx]
-            })
+            let segments = reach.iter().map(|(ky, kx)| ky * shape.kernel + kx).collect();
+            let (columns, column_stride) = (c_in, taps);
+            let (depth, depth_stride) = (shape.c_out, c_in * taps);
+            Panels::new(isa, weight, &Places { columns, column_stride, depth, depth_stride, segments })
         });
         Class { taps: reach, panels }
     };

@@ -13,6 +13,7 @@ use crate::isa::{Isa, Job};
 use crate::micro::{Finish, Kernel, Rows};
 use crate::operand::{Operand, units};
 use crate::pack::Panels;
+use crate::scratch::Scratch;
 
 /// Depth of a stretch in units: a panel of 32 columns and this depth takes 128 KiB.
 const STRETCH: usize = 1024;
@@ -42,15 +43,14 @@ pub fn backward_weight<T: Operand>(isa: Isa, shape: &ConvShape, input: &[T], d_o
     // shape alone, not on the threads, and so do the sums.
     let stretches = rows.div_ceil(per_stretch);
     let lanes = (LANE_BYTES / (4 * size)).clamp(1, 16).min(stretches);
-    let mut sums = vec![0.0f32; lanes * size];
+    let mut sums = f32::shelf().take(lanes * size);
     sums.par_chunks_mut(size).enumerate().for_each(|(lane, sums)| {
         for stretch in (lane..stretches).step_by(lanes) {
             let first = stretch * per_stretch;
-            let stretch =
-                Stretch::new(isa, &kernel, &flat, first, per_stretch.min(rows - first), input, d_out);
+            let each = Stretch::new(isa, &kernel, &flat, first, per_stretch.min(rows - first), input, d_out);
             let tiles = (taps * groups).div_ceil(4 * rayon::current_num_threads()).min(16);
             sums.par_chunks_mut(tiles * tile_len).enumerate().for_each(|(b, sums)| {
-                stretch.multiply(b * tiles, sums);
+                each.multiply(b * tiles, sums, stretch != lane);
             });
         }
     });
@@ -98,14 +98,17 @@ fn by_windows<T: Operand>(isa: Isa, shape: &ConvShape, input: &[T], d_out: &[T])
     weight
 }
 
-/// From `[tap][channel in, padded][channel out]` to `[c_out, c_in, k, k]`.
+/// From `[tap][channel in, padded][channel out]` to `[c_out, c_in, k, k]`, a few output channels at
+/// a time, so that each read takes a whole cache line.
 fn to_weight_order(shape: &ConvShape, sums: &[f32], padded: usize) -> Vec<f32> {
+    const TOGETHER: usize = 16;
     let (c_in, c_out, taps) = (shape.c_in, shape.c_out, shape.taps());
     let mut weight = vec![0.0; shape.weight_len()];
-    weight.par_chunks_mut(c_in * taps).enumerate().for_each(|(co, weight)| {
-        for (ci, weight) in weight.chunks_exact_mut(taps).enumerate() {
-            for (tap, w) in weight.iter_mut().enumerate() {
-                *w = sums[(tap * padded + ci) * c_out + co];
+    weight.par_chunks_mut(TOGETHER * c_in * taps).enumerate().for_each(|(block, weight)| {
+        for i in 0..c_in * taps {
+            let from = &sums[(i % taps * padded + i / taps) * c_out + block * TOGETHER..];
+            for (weight, &sum) in weight.chunks_exact_mut(c_in * taps).zip(from) {
+                weight[i] = sum;
             }
         }
     });
@@ -113,14 +116,14 @@ fn to_weight_order(shape: &ConvShape, sums: &[f32], padded: usize) -> Vec<f32> {
 }
 
 /// Both operands of some consecutive rows of output pixels.
-struct Stretch<'s, T> {
+struct Stretch<'s, T: Operand> {
     kernel: &'s Kernel,
     shape: &'s ConvShape,
     /// Rows of output pixels, counted over all images.
     first: usize,
     count: usize,
     /// `[input row][kx][group][unit][row of the tile]`.
-    left: Vec<T>,
+    left: Scratch<T>,
     /// First input row of the copy, counted over all images.
     first_input: usize,
     right: Panels<T>,
@@ -141,13 +144,13 @@ impl<'s, T: Operand> Stretch<'s, T> {
         let groups = shape.c_in.div_ceil(kernel.rows());
         let run_len = width * kernel.rows() * T::PER_UNIT;
         let (first_input, input_rows) = input_rows(shape, first, count);
-        let mut left = vec![T::default(); input_rows * shape.kernel * groups * run_len];
+        let mut left = T::shelf().take(input_rows * shape.kernel * groups * run_len);
         left.par_chunks_mut(groups * run_len).enumerate().for_each(|(i, copy)| {
             let at = (first_input + i / shape.kernel) * shape.w * shape.c_in;
             let line = &input[at..at + shape.w * shape.c_in];
             isa.run(CopyLeft { rows: kernel.rows(), shape, line, kx: i % shape.kernel, run_len, copy });
         });
-        let mut right = Panels::zeros(kernel, shape.c_out, count * width);
+        let mut right = Panels::unfilled(kernel, shape.c_out, count * width);
         let line = shape.out_w() * shape.c_out;
         right.for_each_panel(|column, live, panel| {
             for (y, panel) in panel.chunks_exact_mut(panel.len() / count).enumerate() {
@@ -158,14 +161,15 @@ impl<'s, T: Operand> Stretch<'s, T> {
         Self { kernel, shape, first, count, left, first_input, right, zeros: vec![T::default(); run_len] }
     }
 
-    /// Adds to `sums` the tiles from number `first_tile` on; a tile is a tap and a group.
-    fn multiply(&self, first_tile: usize, sums: &mut [f32]) {
+    /// Puts into `sums`, or adds to it, the tiles from number `first_tile` on; a tile is a tap and a
+    /// group.
+    fn multiply(&self, first_tile: usize, sums: &mut [f32], accumulate: bool) {
         let (kernel, shape) = (self.kernel, self.shape);
         let width = units::<T>(shape.out_w());
         let run_len = self.zeros.len();
         let groups = shape.c_in.div_ceil(kernel.rows());
         let tiles = sums.len() / (kernel.rows() * shape.c_out);
-        let mut rows = Rows::new(kernel, self.count, width, kernel.rows());
+        let mut rows = Rows::side_by_side(kernel, self.count, width);
         rows.reset(tiles, &self.zeros);
         for tile in 0..tiles {
             let (tap, group) = ((first_tile + tile) / groups, (first_tile + tile) % groups);
@@ -182,13 +186,11 @@ impl<'s, T: Operand> Stretch<'s, T> {
                     }
                     false => &self.zeros,
                 };
-                for row in 0..kernel.rows() {
-                    rows.set(tile, segment, row, &copy[row * T::PER_UNIT..]);
-                }
+                rows.set(tile, segment, 0, copy);
             }
         }
         let offsets: Vec<usize> = (0..tiles * kernel.rows()).map(|i| i * shape.c_out).collect();
-        let finish = Finish { accumulate: true, ..Finish::default() };
+        let finish = Finish { accumulate, ..Finish::default() };
         crate::product::block(kernel, &rows, &self.right, &offsets, sums, &finish);
     }
 }
@@ -202,8 +204,8 @@ fn input_rows(shape: &ConvShape, first: usize, count: usize) -> (usize, usize) {
     (from, (last / shape.out_h() * shape.h + to).saturating_sub(from))
 }
 
-/// One row of input pixels, shifted by `kx` and strided, into `[group][unit][row of the tile]`
-/// of zeros.
+/// One row of input pixels, shifted by `kx` and strided, into `[group][unit][row of the tile]`.
+/// Rows beyond the channels may hold anything: so do the sums that come of them.
 struct CopyLeft<'a, T> {
     rows: usize,
     shape: &'a ConvShape,
@@ -238,7 +240,7 @@ impl<T: Operand> Job for CopyLeft<'_, T> {
     }
 }
 
-/// One row of output pixels into `[unit][column of the panel]` of zeros.
+/// One row of output pixels into `[unit][column of the panel]`.
 struct CopyRight<'a, T> {
     c_out: usize,
     line: &'a [T],

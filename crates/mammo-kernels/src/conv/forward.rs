@@ -7,7 +7,7 @@ use super::{ConvShape, pixels_from};
 use crate::isa::Isa;
 use crate::micro::{Finish, Rows};
 use crate::operand::{Operand, units};
-use crate::pack::Panels;
+use crate::pack::{Panels, Places};
 use crate::product::{block, tiles_per_block};
 
 /// Weights `[c_out, c_in, k, k]` as [`forward`] reads them.
@@ -16,11 +16,18 @@ pub fn pack_forward<T: Operand>(isa: Isa, shape: &ConvShape, weight: &[f32]) -> 
     let (c_in, taps) = (shape.c_in, shape.taps());
     if needs_gather::<T>(c_in) {
         // One segment, depth running over taps and within a tap over channels.
-        return Panels::new(isa, shape.c_out, 1, taps * c_in, |_, k, column| {
+        let by_tap = |i: usize| {
+            let (column, k) = (i / (taps * c_in), i % (taps * c_in));
             weight[(column * c_in + k % c_in) * taps + k / c_in]
-        });
+        };
+        let by_tap: Vec<f32> = (0..weight.len()).map(by_tap).collect();
+        let (depth, segments) = (taps * c_in, vec![0]);
+        let places = Places { columns: shape.c_out, column_stride: depth, depth, depth_stride: 1, segments };
+        return Panels::new(isa, &by_tap, &places);
     }
-    Panels::new(isa, shape.c_out, taps, c_in, |tap, k, column| weight[(column * c_in + k) * taps + tap])
+    let (columns, segments) = (shape.c_out, (0..taps).collect());
+    let places = Places { columns, column_stride: c_in * taps, depth: c_in, depth_stride: taps, segments };
+    Panels::new(isa, weight, &places)
 }
 
 /// Convolution of `input` (`[n, h, w, c_in]`) into `out` (`[n, out_h, out_w, c_out]`), with what
@@ -50,7 +57,7 @@ pub fn forward<T: Operand, O: Operand>(
     let offsets: Vec<usize> = (0..size).map(|i| i * shape.c_out).collect();
     let residual = |b: usize, len: usize| finish.residual.map(|r| &r[b * size * shape.c_out..][..len]);
     let blocks = out.par_chunks_mut(size * shape.c_out).enumerate();
-    let new_rows = || Rows::new(&kernel, segments, units::<T>(depth), 1);
+    let new_rows = || Rows::apart(&kernel, segments, units::<T>(depth));
     if gathers {
         blocks.for_each_init(Vec::new, |gathered, (b, out)| {
             let live = out.len() / shape.c_out;

@@ -15,9 +15,15 @@ const ROWS: usize = 6;
 
 /// The kernel for `kind`.
 pub(super) fn kernel(kind: Kind) -> Kernel {
-    let tiles: [super::TileFn; 2] = match kind {
-        Kind::F32 => [tile_of::<1, false>, tile_of::<2, false>],
-        Kind::Bf16 => [tile_of::<1, true>, tile_of::<2, true>],
+    let tiles: [[super::TileFn; 2]; 2] = match kind {
+        Kind::F32 => [
+            [tile_of::<1, false, false>, tile_of::<2, false, false>],
+            [tile_of::<1, false, true>, tile_of::<2, false, true>],
+        ],
+        Kind::Bf16 => [
+            [tile_of::<1, true, false>, tile_of::<2, true, false>],
+            [tile_of::<1, true, true>, tile_of::<2, true, true>],
+        ],
     };
     Kernel { kind, rows: ROWS, lanes: 8, tiles }
 }
@@ -25,9 +31,9 @@ pub(super) fn kernel(kind: Kind) -> Kernel {
 /// # Safety
 /// The promises of [`Tile`]; AVX2 and FMA.
 #[target_feature(enable = "avx2,fma")]
-unsafe fn tile_of<const NV: usize, const PAIRS: bool>(t: &Tile<'_>) {
+unsafe fn tile_of<const NV: usize, const PAIRS: bool, const BESIDE: bool>(t: &Tile<'_>) {
     // SAFETY: passed on.
-    unsafe { tile::<Avx2, ROWS, NV, PAIRS>(t) }
+    unsafe { tile::<Avx2, ROWS, NV, PAIRS, BESIDE>(t) }
 }
 
 struct Avx2;

@@ -20,10 +20,16 @@ const ROWS: usize = 12;
 
 /// The kernel for `kind`; `pairs` says that the processor multiplies bf16 pairs.
 pub(super) fn kernel(kind: Kind, pairs: bool) -> Kernel {
-    let tiles: [super::TileFn; 2] = match (kind, pairs) {
-        (Kind::F32, _) => [tile_f32::<1>, tile_f32::<2>],
-        (Kind::Bf16, true) => [tile_bf16::<1>, tile_bf16::<2>],
-        (Kind::Bf16, false) => [tile_bf16_split::<1>, tile_bf16_split::<2>],
+    let tiles: [[super::TileFn; 2]; 2] = match (kind, pairs) {
+        (Kind::F32, _) => {
+            [[tile_f32::<1, false>, tile_f32::<2, false>], [tile_f32::<1, true>, tile_f32::<2, true>]]
+        }
+        (Kind::Bf16, true) => {
+            [[tile_bf16::<1, false>, tile_bf16::<2, false>], [tile_bf16::<1, true>, tile_bf16::<2, true>]]
+        }
+        (Kind::Bf16, false) => {
+            [[tile_split::<1, false>, tile_split::<2, false>], [tile_split::<1, true>, tile_split::<2, true>]]
+        }
     };
     Kernel { kind, rows: ROWS, lanes: 16, tiles }
 }
@@ -31,25 +37,25 @@ pub(super) fn kernel(kind: Kind, pairs: bool) -> Kernel {
 /// # Safety
 /// The promises of [`Tile`]; AVX-512 F, BW, VL.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn tile_f32<const NV: usize>(t: &Tile<'_>) {
+unsafe fn tile_f32<const NV: usize, const BESIDE: bool>(t: &Tile<'_>) {
     // SAFETY: passed on.
-    unsafe { tile::<Wide<false>, ROWS, NV, false>(t) }
+    unsafe { tile::<Wide<false>, ROWS, NV, false, BESIDE>(t) }
 }
 
 /// # Safety
 /// The promises of [`Tile`]; AVX-512 F, BW, VL and BF16.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-unsafe fn tile_bf16<const NV: usize>(t: &Tile<'_>) {
+unsafe fn tile_bf16<const NV: usize, const BESIDE: bool>(t: &Tile<'_>) {
     // SAFETY: passed on.
-    unsafe { tile::<Wide<true>, ROWS, NV, true>(t) }
+    unsafe { tile::<Wide<true>, ROWS, NV, true, BESIDE>(t) }
 }
 
 /// # Safety
 /// The promises of [`Tile`]; AVX-512 F, BW, VL.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn tile_bf16_split<const NV: usize>(t: &Tile<'_>) {
+unsafe fn tile_split<const NV: usize, const BESIDE: bool>(t: &Tile<'_>) {
     // SAFETY: passed on.
-    unsafe { tile::<Wide<false>, ROWS, NV, true>(t) }
+    unsafe { tile::<Wide<false>, ROWS, NV, true, BESIDE>(t) }
 }
 
 /// 512-bit vectors; `PAIRS`: `vdpbf16ps` is there.

@@ -34,8 +34,8 @@ pub struct Kernel {
     kind: Kind,
     rows: usize,
     lanes: usize,
-    /// With one vector of columns, and with two.
-    tiles: [TileFn; 2],
+    /// With one vector of columns, and with two; left operands by row, and side by side.
+    tiles: [[TileFn; 2]; 2],
 }
 
 impl std::fmt::Debug for Kernel {
@@ -60,43 +60,56 @@ pub(crate) fn kernel(isa: Isa, kind: Kind) -> Kernel {
 }
 
 /// Where the left operands of some tiles lie: `[tile][segment][row]` pointers, each checked when
-/// it was entered to have a whole segment behind it.
+/// it was entered to have a whole segment behind it. When the rows' units stand side by side, one
+/// pointer does for all rows.
 pub struct Rows<'a, T> {
     pointers: Vec<*const T>,
     segments: usize,
     units: usize,
-    step: usize,
-    rows: usize,
+    /// Pointers per segment: one for each row, or one for all.
+    per_segment: usize,
+    /// Numbers behind each pointer.
+    reach: usize,
     borrowed: PhantomData<&'a [T]>,
 }
 
 impl<'a, T: Operand> Rows<'a, T> {
-    /// An empty table for tiles of `kernel`: `segments` segments of `units` units, `step` units
-    /// apart.
-    pub fn new(kernel: &Kernel, segments: usize, units: usize, step: usize) -> Self {
+    /// An empty table for tiles of `kernel`: each row reads `units` consecutive units in each of
+    /// `segments` segments.
+    pub fn apart(kernel: &Kernel, segments: usize, units: usize) -> Self {
+        Self::new(kernel, segments, units, kernel.rows, units)
+    }
+
+    /// The same for left operands that stand as `[unit][row]` in each segment.
+    pub fn side_by_side(kernel: &Kernel, segments: usize, units: usize) -> Self {
+        Self::new(kernel, segments, units, 1, units * kernel.rows)
+    }
+
+    fn new(kernel: &Kernel, segments: usize, units: usize, per_segment: usize, reach: usize) -> Self {
         assert_eq!(kernel.kind, T::KIND, "the kernel is for another number type");
-        assert!(units > 0 && step > 0, "a segment needs a length and a step");
-        Self { pointers: Vec::new(), segments, units, step, rows: kernel.rows, borrowed: PhantomData }
+        assert!(units > 0, "a segment needs a length");
+        let reach = reach * T::PER_UNIT;
+        Self { pointers: Vec::new(), segments, units, per_segment, reach, borrowed: PhantomData }
     }
 
     /// Makes room for `tiles` tiles whose rows all read `filler`.
     pub fn reset(&mut self, tiles: usize, filler: &'a [T]) {
         self.check(filler);
         self.pointers.clear();
-        self.pointers.resize(tiles * self.segments * self.rows, filler.as_ptr());
+        self.pointers.resize(tiles * self.segments * self.per_segment, filler.as_ptr());
     }
 
-    /// Lets row `row` of tile `tile` read `operands` in `segment`.
+    /// Lets row `row` of tile `tile` read `operands` in `segment`; side by side, `row` is 0.
     #[inline(always)]
     pub fn set(&mut self, tile: usize, segment: usize, row: usize, operands: &'a [T]) {
         self.check(operands);
-        debug_assert!(segment < self.segments && row < self.rows);
-        self.pointers[(tile * self.segments + segment) * self.rows + row] = operands.as_ptr();
+        debug_assert!(segment < self.segments && row < self.per_segment);
+        self.pointers[(tile * self.segments + segment) * self.per_segment + row] = operands.as_ptr();
     }
 
     #[inline(always)]
     fn check(&self, operands: &[T]) {
-        let needed = ((self.units - 1) * self.step + 1) * T::PER_UNIT;
+        let needed = self.reach;
         assert!(operands.len() >= needed, "a segment needs {needed} numbers, not {}", operands.len());
     }
 }
@@ -147,9 +160,11 @@ impl Kernel {
         finish: &Finish<'_, O>,
     ) {
         let width = self.panel_columns(columns);
-        let size = rows.segments * self.rows;
+        let size = rows.segments * rows.per_segment;
         let pointers = &rows.pointers[tile * size..(tile + 1) * size];
-        assert!(rows.rows == self.rows && self.kind == T::KIND && columns <= width && columns > 0);
+        assert!(self.kind == T::KIND && columns <= width && columns > 0);
+        assert!(rows.per_segment == 1 || rows.per_segment == self.rows, "rows of another kernel");
+        let side_by_side = rows.reach == rows.units * self.rows * T::PER_UNIT;
         assert!(panel.len() >= rows.segments * rows.units * width * T::PER_UNIT, "panel too short");
         assert!(offsets.len() <= self.rows, "more rows than the tile has");
         let end = offsets.iter().max().map_or(0, |&o| o + columns);
@@ -160,7 +175,6 @@ impl Kernel {
             rows: pointers.as_ptr().cast(),
             segments: rows.segments,
             units: rows.units,
-            step: rows.step,
             panel: panel.as_ptr().cast(),
             bias: finish.bias.map_or(std::ptr::null(), <[f32]>::as_ptr),
             residual: finish.residual.map_or(std::ptr::null(), |r| r.as_ptr().cast()),
@@ -171,8 +185,8 @@ impl Kernel {
             relu: finish.relu,
             accumulate: finish.accumulate,
         };
-        let run = self.tiles[usize::from(width > self.lanes)];
-        // SAFETY: every pointer in `rows` was checked against `units` and `step` when it was set
+        let run = self.tiles[usize::from(side_by_side)][usize::from(width > self.lanes)];
+        // SAFETY: every pointer in `rows` was checked to reach over its segment when it was set,
         // and borrows its slice; panel, offsets, output, bias and residual were checked above;
         // `kernel` hands out a function only for an instruction set that `Isa` vouches for.
         unsafe { run(&tile) }

@@ -15,18 +15,24 @@ const ROWS: usize = 8;
 
 /// The kernel for `kind`.
 pub(super) fn kernel(kind: Kind) -> Kernel {
-    let tiles: [super::TileFn; 2] = match kind {
-        Kind::F32 => [tile_of::<1, false>, tile_of::<2, false>],
-        Kind::Bf16 => [tile_of::<1, true>, tile_of::<2, true>],
+    let tiles: [[super::TileFn; 2]; 2] = match kind {
+        Kind::F32 => [
+            [tile_of::<1, false, false>, tile_of::<2, false, false>],
+            [tile_of::<1, false, true>, tile_of::<2, false, true>],
+        ],
+        Kind::Bf16 => [
+            [tile_of::<1, true, false>, tile_of::<2, true, false>],
+            [tile_of::<1, true, true>, tile_of::<2, true, true>],
+        ],
     };
     Kernel { kind, rows: ROWS, lanes: 4, tiles }
 }
 
 /// # Safety
 /// The promises of [`Tile`]. NEON is part of every 64-bit Arm processor.
-unsafe fn tile_of<const NV: usize, const PAIRS: bool>(t: &Tile<'_>) {
+unsafe fn tile_of<const NV: usize, const PAIRS: bool, const BESIDE: bool>(t: &Tile<'_>) {
     // SAFETY: passed on.
-    unsafe { tile::<Neon, ROWS, NV, PAIRS>(t) }
+    unsafe { tile::<Neon, ROWS, NV, PAIRS, BESIDE>(t) }
 }
 
 struct Neon;

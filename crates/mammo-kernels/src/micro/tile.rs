@@ -8,7 +8,8 @@ use crate::operand::Kind;
 /// A tile as the kernels see it.
 ///
 /// Promises: `rows` has `segments` times the kernel's rows of pointers, each readable for `units`
-/// units at `step` units from each other; `panel` has `segments * units` times the panel's width
+/// units; or, side by side, `segments` pointers, each readable for `units` times the kernel's rows
+/// of units; `panel` has `segments * units` times the panel's width
 /// of units; `bias` is null or as wide as the panel; `out`, and `residual` unless null, can be
 /// accessed at `columns` numbers from each of `offsets`, of which there are at most as many as
 /// rows.
@@ -16,7 +17,6 @@ pub(super) struct Tile<'a> {
     pub rows: *const *const f32,
     pub segments: usize,
     pub units: usize,
-    pub step: usize,
     pub panel: *const f32,
     pub bias: *const f32,
     pub residual: *const u8,
@@ -32,12 +32,21 @@ pub(super) struct Tile<'a> {
 pub(super) type TileFn = unsafe fn(&Tile<'_>);
 
 /// Sums in registers, operands streamed: `ROWS * NV` accumulators, `NV` vectors of the panel and
-/// one broadcast per row at a time. `PAIRS` says that units are pairs of bf16.
+/// one broadcast per row at a time. `PAIRS` says that units are pairs of bf16, `BESIDE` that the
+/// left operands of all rows stand side by side.
 ///
 /// # Safety
 /// The promises of [`Tile`] and of [`Simd`].
 #[inline(always)]
-pub(super) unsafe fn tile<S: Simd, const ROWS: usize, const NV: usize, const PAIRS: bool>(tile: &Tile<'_>) {
+pub(super) unsafe fn tile<
+    S: Simd,
+    const ROWS: usize,
+    const NV: usize,
+    const PAIRS: bool,
+    const BESIDE: bool,
+>(
+    tile: &Tile<'_>,
+) {
     // SAFETY: see the promises of `Tile`; pointers advance within them.
     unsafe {
         let start: [S::V; NV] = from_fn(|j| match tile.bias.is_null() {
@@ -47,8 +56,9 @@ pub(super) unsafe fn tile<S: Simd, const ROWS: usize, const NV: usize, const PAI
         let mut acc = [start; ROWS];
         let (mut rows, mut panel) = (tile.rows, tile.panel);
         for _ in 0..tile.segments {
-            let row: [*const f32; ROWS] = from_fn(|i| *rows.add(i));
-            rows = rows.add(ROWS);
+            let row: [*const f32; ROWS] =
+                from_fn(|i| if BESIDE { (*rows).wrapping_add(i) } else { *rows.add(i) });
+            rows = rows.add(if BESIDE { 1 } else { ROWS });
             let mut at = 0;
             for _ in 0..tile.units {
                 let b: [S::V; NV] = from_fn(|j| S::load(panel.add(j * S::LANES)));
@@ -60,7 +70,7 @@ pub(super) unsafe fn tile<S: Simd, const ROWS: usize, const NV: usize, const PAI
                             if PAIRS { S::dot(acc[i][j], a, b[j]) } else { S::fma(acc[i][j], a, b[j]) };
                     }
                 }
-                at += tile.step;
+                at += if BESIDE { ROWS } else { 1 };
             }
         }
         // `acc` stays in registers only while its indices are constants: no loop over `offsets`.

@@ -1,0 +1,23 @@
+//! Speed of packing weights.
+use mammo_kernels::bf16;
+use mammo_kernels::conv::{ConvShape, Pad, pack_forward};
+use mammo_kernels::isa::Isa;
+use std::time::Instant;
+
+fn main() {
+    for (c_in, c_out, kernel) in [(512, 2048, 1), (2048, 512, 1), (512, 512, 3)] {
+        let shape = ConvShape { n: 1, h: 7, w: 7, c_in, c_out, kernel, stride: 1, pad: Pad::all(kernel / 2) };
+        let w = vec![0.5f32; shape.weight_len()];
+        let mut best = f64::MAX;
+        for _ in 0..20 {
+            let t = Instant::now();
+            std::hint::black_box(pack_forward::<bf16>(Isa::best(), &shape, &w));
+            best = best.min(t.elapsed().as_secs_f64());
+        }
+        println!(
+            "{c_in}->{c_out} k{kernel}: {:.3} ms, {:.2} ns per weight",
+            best * 1e3,
+            best * 1e9 / w.len() as f64
+        );
+    }
+}

@@ -1,0 +1,68 @@
+//! Working memory that is used again.
+//!
+//! Copies of operands and private sums take megabytes for a millisecond. Fresh memory of that size
+//! comes from the operating system page by page, which costs more than filling it; so what was used
+//! once is kept for the next call.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, PoisonError};
+
+/// Buffers kept; more at a time than two threads' worth of operands is rare.
+const KEPT: usize = 12;
+
+/// Buffers that wait for their next use, of one number type.
+#[derive(Debug)]
+pub struct Shelf<T>(Mutex<Vec<Vec<T>>>);
+
+impl<T: Copy + Default> Shelf<T> {
+    /// An empty shelf.
+    pub const fn new() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    /// A buffer of `len` numbers, whatever they were before.
+    pub(crate) fn take(&'static self, len: usize) -> Scratch<T> {
+        let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // The smallest that is large enough, else the largest.
+        let fits = |b: &Vec<T>| (b.capacity() < len, b.capacity().abs_diff(len));
+        let best = (0..shelf.len()).min_by_key(|&i| fits(&shelf[i]));
+        let mut buffer = best.map(|i| shelf.swap_remove(i)).unwrap_or_default();
+        drop(shelf);
+        if buffer.capacity() < len {
+            // Growing would copy what nobody reads.
+            buffer = vec![T::default(); len];
+        }
+        buffer.resize(len, T::default());
+        Scratch { buffer, shelf: self }
+    }
+}
+
+/// A buffer that goes back to its shelf.
+#[derive(Debug)]
+pub(crate) struct Scratch<T: 'static> {
+    buffer: Vec<T>,
+    shelf: &'static Shelf<T>,
+}
+
+impl<T> Deref for Scratch<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.buffer
+    }
+}
+
+impl<T> DerefMut for Scratch<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.buffer
+    }
+}
+
+impl<T> Drop for Scratch<T> {
+    fn drop(&mut self) {
+        let mut shelf = self.shelf.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if shelf.len() < KEPT {
+            shelf.push(std::mem::take(&mut self.buffer));
+        }
+    }
+}
