@@ -114,13 +114,24 @@ pub fn apply<T: Operand>(
     });
 }
 
+/// ReLU after a norm, as its gradient sees it.
+#[derive(Clone, Copy, Debug)]
+pub enum Relu<'a, T> {
+    /// There was none.
+    None,
+    /// It followed the norm directly: the norm is computed once more.
+    Direct,
+    /// It followed a sum; this is its result.
+    Result(&'a [T]),
+}
+
 /// Operands of [`backward`].
 #[derive(Clone, Copy, Debug)]
 pub struct Backward<'a, T> {
     /// Input of the forward pass.
     pub x: &'a [T],
-    /// Its result, when that went through ReLU: where it is zero, no gradient passes.
-    pub relu_out: Option<&'a [T]>,
+    /// Whether ReLU followed, and where it let gradients pass.
+    pub relu: Relu<'a, T>,
     /// Gradient of the result.
     pub d_out: &'a [T],
     /// Statistics that the forward pass used.
@@ -129,6 +140,8 @@ pub struct Backward<'a, T> {
     pub of_batch: bool,
     /// Scale of each channel.
     pub gamma: &'a [f32],
+    /// Shift of each channel.
+    pub beta: &'a [f32],
     /// Added to the variance.
     pub epsilon: f32,
 }
@@ -144,11 +157,19 @@ pub fn backward<T: Operand>(
     let channels = b.gamma.len();
     let inverse: Vec<f32> = b.statistics.variance.iter().map(|v| 1.0 / (v + b.epsilon).sqrt()).collect();
     let mean = &b.statistics.mean;
+    let (scale, shift) = fold(b.statistics, b.gamma, b.beta, b.epsilon);
+    let (scale, shift) = (&scale[..], &shift[..]);
     let sums = sum_stretches(channels, b.x.len(), |range, first, second| {
         let (x, d_out) = (&b.x[range.clone()], &b.d_out[range.clone()]);
-        match b.relu_out {
-            Some(out) => isa.run(Reduce::<T, true> { x, out: &out[range], d_out, mean, first, second }),
-            None => isa.run(Reduce::<T, false> { x, out: d_out, d_out, mean, first, second }),
+        match b.relu {
+            Relu::None => isa.run(Reduce::<T, NONE> { x, out: x, d_out, mean, scale, shift, first, second }),
+            Relu::Direct => {
+                isa.run(Reduce::<T, DIRECT> { x, out: x, d_out, mean, scale, shift, first, second })
+            }
+            Relu::Result(out) => {
+                let out = &out[range];
+                isa.run(Reduce::<T, RESULT> { x, out, d_out, mean, scale, shift, first, second });
+            }
         }
     });
     let count = (b.x.len() / channels) as f64;
@@ -165,20 +186,15 @@ pub fn backward<T: Operand>(
     let spread = |s: usize, d_x: &mut [T], d_residual: &mut [T]| {
         let range = s * stretch..s * stretch + d_x.len();
         let (x, d_out) = (&b.x[range.clone()], &b.d_out[range.clone()]);
-        let (a, p, q) = (&a, &p, &q);
-        match (b.relu_out, d_residual.is_empty()) {
-            (Some(o), true) => {
-                isa.run(Spread::<T, true, false> { x, out: &o[range], d_out, a, p, q, d_x, d_residual })
-            }
-            (Some(o), false) => {
-                isa.run(Spread::<T, true, true> { x, out: &o[range], d_out, a, p, q, d_x, d_residual })
-            }
-            (None, true) => {
-                isa.run(Spread::<T, false, false> { x, out: d_out, d_out, a, p, q, d_x, d_residual })
-            }
-            (None, false) => {
-                isa.run(Spread::<T, false, true> { x, out: d_out, d_out, a, p, q, d_x, d_residual })
-            }
+        let spread =
+            Spread::<T, NONE, false> { x, out: x, d_out, scale, shift, a: &a, p: &p, q: &q, d_x, d_residual };
+        match (b.relu, spread.d_residual.is_empty()) {
+            (Relu::None, true) => isa.run(spread),
+            (Relu::None, false) => isa.run(spread.after::<NONE, true>(x)),
+            (Relu::Direct, true) => isa.run(spread.after::<DIRECT, false>(x)),
+            (Relu::Direct, false) => isa.run(spread.after::<DIRECT, true>(x)),
+            (Relu::Result(out), true) => isa.run(spread.after::<RESULT, false>(&out[range])),
+            (Relu::Result(out), false) => isa.run(spread.after::<RESULT, true>(&out[range])),
         }
     };
     match d_residual {
@@ -202,13 +218,17 @@ pub fn bias_backward<T: Operand>(
     d_x: &mut [T],
 ) -> Vec<f32> {
     let (zeros, ones) = (vec![0.0; channels], vec![1.0; channels]);
+    let (scale, shift) = (&ones[..], &zeros[..]);
     let sums = sum_stretches(channels, d_out.len(), |range, first, second| {
         let (d_out, mean) = (&d_out[range.clone()], &zeros);
         match relu_out {
             Some(out) => {
-                isa.run(Reduce::<T, true> { x: d_out, out: &out[range], d_out, mean, first, second })
+                let out = &out[range];
+                isa.run(Reduce::<T, RESULT> { x: d_out, out, d_out, mean, scale, shift, first, second });
             }
-            None => isa.run(Reduce::<T, false> { x: d_out, out: d_out, d_out, mean, first, second }),
+            None => {
+                isa.run(Reduce::<T, NONE> { x: d_out, out: d_out, d_out, mean, scale, shift, first, second });
+            }
         }
     });
     if let Some(out) = relu_out {
@@ -217,7 +237,18 @@ pub fn bias_backward<T: Operand>(
             let range = s * stretch..s * stretch + d_x.len();
             let (out, d_out, d_residual) = (&out[range.clone()], &d_out[range], &mut [][..]);
             let (a, p, q) = (&ones, &zeros, &zeros);
-            isa.run(Spread::<T, true, false> { x: d_out, out, d_out, a, p, q, d_x, d_residual });
+            isa.run(Spread::<T, RESULT, false> {
+                x: d_out,
+                out,
+                d_out,
+                scale,
+                shift,
+                a,
+                p,
+                q,
+                d_x,
+                d_residual,
+            });
         });
     }
     sums.0.iter().map(|&s| s as f32).collect()
@@ -271,38 +302,58 @@ impl<T: Operand, const RESIDUAL: bool> Job for Apply<'_, T, RESIDUAL> {
     }
 }
 
-struct Reduce<'a, T, const RELU: bool> {
+/// Kinds of [`Relu`] for the loops, which the compiler makes one of each.
+const NONE: u8 = 0;
+const DIRECT: u8 = 1;
+const RESULT: u8 = 2;
+
+/// Whether the gradient passes at channel `c`.
+#[inline(always)]
+fn passes<T: Operand, const RELU: u8>(x: T, out: T, scale: f32, shift: f32) -> bool {
+    match RELU {
+        DIRECT => x.to_f32() * scale + shift > 0.0,
+        RESULT => out.to_f32() > 0.0,
+        _ => true,
+    }
+}
+
+struct Reduce<'a, T, const RELU: u8> {
     x: &'a [T],
     out: &'a [T],
     d_out: &'a [T],
     mean: &'a [f32],
+    scale: &'a [f32],
+    shift: &'a [f32],
     first: &'a mut [f32],
     second: &'a mut [f32],
 }
 
-impl<T: Operand, const RELU: bool> Job for Reduce<'_, T, RELU> {
+impl<T: Operand, const RELU: u8> Job for Reduce<'_, T, RELU> {
     #[inline(always)]
     fn run(self) {
         let channels = self.mean.len();
+        // Slices of one length: the loop below needs no bounds checks, and so becomes vectors.
+        let (mean, scale, shift) = (&self.mean[..channels], &self.scale[..channels], &self.shift[..channels]);
+        let (first, second) = (&mut self.first[..channels], &mut self.second[..channels]);
         let pixels = self.x.chunks_exact(channels).zip(self.out.chunks_exact(channels));
         for ((x, out), d_out) in pixels.zip(self.d_out.chunks_exact(channels)) {
-            let (first, second) = (&mut *self.first, &mut *self.second);
-            for c in
-                0..channels.min(x.len()).min(out.len()).min(d_out.len()).min(first.len()).min(second.len())
-            {
-                let live = !RELU || out[c].to_f32() > 0.0;
+            let (x, out, d_out) = (&x[..channels], &out[..channels], &d_out[..channels]);
+            for c in 0..channels {
+                let live = passes::<T, RELU>(x[c], out[c], scale[c], shift[c]);
                 let g = if live { d_out[c].to_f32() } else { 0.0 };
                 first[c] += g;
-                second[c] += g * (x[c].to_f32() - self.mean[c]);
+                second[c] += g * (x[c].to_f32() - mean[c]);
             }
         }
     }
 }
 
-struct Spread<'a, T, const RELU: bool, const RESIDUAL: bool> {
+struct Spread<'a, T, const RELU: u8, const RESIDUAL: bool> {
     x: &'a [T],
     out: &'a [T],
     d_out: &'a [T],
+    scale: &'a [f32],
+    shift: &'a [f32],
     a: &'a [f32],
     p: &'a [f32],
     q: &'a [f32],
@@ -310,21 +361,35 @@ struct Spread<'a, T, const RELU: bool, const RESIDUAL: bool> {
     d_residual: &'a mut [T],
 }
 
-impl<T: Operand, const RELU: bool, const RESIDUAL: bool> Job for Spread<'_, T, RELU, RESIDUAL> {
+impl<'a, T, const RELU: u8, const RESIDUAL: bool> Spread<'a, T, RELU, RESIDUAL> {
+    /// The same work with another kind of ReLU and of residual.
+    fn after<const OTHER: u8, const OTHER_RESIDUAL: bool>(
+        self,
+        out: &'a [T],
+    ) -> Spread<'a, T, OTHER, OTHER_RESIDUAL> {
+        let Self { x, d_out, scale, shift, a, p, q, d_x, d_residual, .. } = self;
+        Spread { x, out, d_out, scale, shift, a, p, q, d_x, d_residual }
+    }
+}
+
+impl<T: Operand, const RELU: u8, const RESIDUAL: bool> Job for Spread<'_, T, RELU, RESIDUAL> {
     #[inline(always)]
     fn run(self) {
         let channels = self.a.len();
+        let (scale, shift) = (&self.scale[..channels], &self.shift[..channels]);
+        let (a, p, q) = (&self.a[..channels], &self.p[..channels], &self.q[..channels]);
         let mut d_residual = self.d_residual.chunks_exact_mut(channels);
         let pixels = self.x.chunks_exact(channels).zip(self.out.chunks_exact(channels));
         let pixels = pixels.zip(self.d_out.chunks_exact(channels)).zip(self.d_x.chunks_exact_mut(channels));
         for (((x, out), d_out), d_x) in pixels {
+            let (x, out, d_out, d_x) =
+                (&x[..channels], &out[..channels], &d_out[..channels], &mut d_x[..channels]);
             let residual = if RESIDUAL { d_residual.next().unwrap_or_default() } else { &mut [] };
-            let n = channels.min(x.len()).min(out.len()).min(d_out.len()).min(d_x.len());
-            let n = n.min(self.p.len()).min(self.q.len()).min(if RESIDUAL { residual.len() } else { n });
-            for c in 0..n {
-                let live = !RELU || out[c].to_f32() > 0.0;
+            let residual = &mut residual[..if RESIDUAL { channels } else { 0 }];
+            for c in 0..channels {
+                let live = passes::<T, RELU>(x[c], out[c], scale[c], shift[c]);
                 let g = if live { d_out[c].to_f32() } else { 0.0 };
-                d_x[c] = T::from_f32(self.a[c] * g - self.p[c] - self.q[c] * x[c].to_f32());
+                d_x[c] = T::from_f32(a[c] * g - p[c] - q[c] * x[c].to_f32());
                 if RESIDUAL {
                     residual[c] = T::from_f32(g);
                 }
@@ -384,11 +449,12 @@ mod tests {
                 let (mut d_x, mut d_r) = (vec![0.0; x.len()], vec![0.0; x.len()]);
                 let operands = Backward {
                     x: &x,
-                    relu_out: Some(&y),
+                    relu: Relu::Result(&y),
                     d_out: &g,
                     statistics: &used,
                     of_batch: fixed.is_none(),
                     gamma: &gamma,
+                    beta: &beta,
                     epsilon: 1e-5,
                 };
                 let grads = backward(isa, &operands, &mut d_x, Some(&mut d_r));

@@ -110,7 +110,7 @@ impl<T: Operand> Job for Fill<'_, T> {
                     let mut plain = [0.0f32; WIDEST];
                     let columns = from.iter().step_by(*column_stride).take(self.live);
                     plain.iter_mut().zip(columns).for_each(|(to, &w)| *to = w);
-                    *line = plain.map(T::from_f32);
+                    line.iter_mut().zip(&plain).for_each(|(to, &w)| *to = T::from_f32(w));
                 }
             }
             let [a, b] = &lines;

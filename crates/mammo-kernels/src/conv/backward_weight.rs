@@ -20,16 +20,23 @@ const STRETCH: usize = 1024;
 /// Bytes that private sums of threads may take together.
 const LANE_BYTES: usize = 16 << 20;
 
-/// Gradient of the loss with respect to the weights, `[c_out, c_in, k, k]`, from the input
-/// (`[n, h, w, c_in]`) and the gradient of the output (`[n, out_h, out_w, c_out]`).
+/// Gradient of the loss with respect to the weights, `[c_out, c_in, k, k]`, into `d_weight`; from
+/// the input (`[n, h, w, c_in]`) and the gradient of the output (`[n, out_h, out_w, c_out]`).
 ///
 /// # Panics
 /// When a slice does not have the length that `shape` says.
-pub fn backward_weight<T: Operand>(isa: Isa, shape: &ConvShape, input: &[T], d_out: &[T]) -> Vec<f32> {
+pub fn backward_weight<T: Operand>(
+    isa: Isa,
+    shape: &ConvShape,
+    input: &[T],
+    d_out: &[T],
+    d_weight: &mut [f32],
+) {
     assert_eq!(input.len(), shape.input_len(), "input of {shape:?}");
     assert_eq!(d_out.len(), shape.output_len(), "gradient of the output of {shape:?}");
+    assert_eq!(d_weight.len(), shape.weight_len(), "gradient of the weights of {shape:?}");
     if needs_gather::<T>(shape.c_in) && shape.kernel > 1 {
-        return by_windows(isa, shape, input, d_out);
+        return by_windows(isa, shape, input, d_out, d_weight);
     }
     let flat = flatten(shape);
     let (kernel, taps) = (T::kernel(isa), shape.taps());
@@ -60,7 +67,7 @@ pub fn backward_weight<T: Operand>(isa: Isa, shape: &ConvShape, input: &[T], d_o
             total.iter_mut().zip(lane).for_each(|(t, l)| *t += l);
         });
     }
-    to_weight_order(shape, total, groups * kernel.rows())
+    to_weight_order(shape, total, groups * kernel.rows(), d_weight);
 }
 
 /// A kernel of one pixel does not care which pixels are neighbours: short rows are joined.
@@ -75,36 +82,33 @@ fn flatten(shape: &ConvShape) -> ConvShape {
 
 /// Through copies of all windows, as the gradient of a kernel of one pixel with `taps * c_in`
 /// channels.
-fn by_windows<T: Operand>(isa: Isa, shape: &ConvShape, input: &[T], d_out: &[T]) -> Vec<f32> {
+fn by_windows<T: Operand>(isa: Isa, shape: &ConvShape, input: &[T], d_out: &[T], d_weight: &mut [f32]) {
     let (depth, taps) = (shape.taps() * shape.c_in, shape.taps());
     let padded = units::<T>(depth) * T::PER_UNIT;
     let (h, w) = (shape.out_h(), shape.out_w());
     let mut windows = Vec::new();
     let mut sums = vec![0.0f32; padded * shape.c_out];
+    let mut of_image = sums.clone();
     for n in 0..shape.n {
         gather(shape, input, n * h * w, h * w, &mut windows);
         let flat =
             ConvShape { n: 1, h, w, c_in: padded, kernel: 1, stride: 1, pad: Pad::default(), ..*shape };
-        let of_image = &d_out[n * h * w * shape.c_out..][..h * w * shape.c_out];
-        for (sum, x) in sums.iter_mut().zip(backward_weight(isa, &flat, &windows, of_image)) {
-            *sum += x;
-        }
+        let d_out = &d_out[n * h * w * shape.c_out..][..h * w * shape.c_out];
+        backward_weight(isa, &flat, &windows, d_out, &mut of_image);
+        sums.iter_mut().zip(&of_image).for_each(|(sum, x)| *sum += x);
     }
-    let mut weight = vec![0.0; shape.weight_len()];
-    for (i, w) in weight.iter_mut().enumerate() {
+    for (i, w) in d_weight.iter_mut().enumerate() {
         let (co, ci, tap) = (i / depth, i % depth / taps, i % taps);
         *w = sums[co * padded + tap * shape.c_in + ci];
     }
-    weight
 }
 
 /// From `[tap][channel in, padded][channel out]` to `[c_out, c_in, k, k]`, a few output channels at
 /// a time, so that each read takes a whole cache line.
-fn to_weight_order(shape: &ConvShape, sums: &[f32], padded: usize) -> Vec<f32> {
+fn to_weight_order(shape: &ConvShape, sums: &[f32], padded: usize, d_weight: &mut [f32]) {
     const TOGETHER: usize = 16;
     let (c_in, c_out, taps) = (shape.c_in, shape.c_out, shape.taps());
-    let mut weight = vec![0.0; shape.weight_len()];
-    weight.par_chunks_mut(TOGETHER * c_in * taps).enumerate().for_each(|(block, weight)| {
+    d_weight.par_chunks_mut(TOGETHER * c_in * taps).enumerate().for_each(|(block, weight)| {
         for i in 0..c_in * taps {
             let from = &sums[(i % taps * padded + i / taps) * c_out + block * TOGETHER..];
             for (weight, &sum) in weight.chunks_exact_mut(c_in * taps).zip(from) {
@@ -112,7 +116,6 @@ fn to_weight_order(shape: &ConvShape, sums: &[f32], padded: usize) -> Vec<f32> {
             }
         }
     });
-    weight
 }
 
 /// Both operands of some consecutive rows of output pixels.

@@ -11,6 +11,7 @@ use mammo_kernels::isa::Isa;
 use mammo_kernels::micro::Finish;
 use mammo_kernels::norm;
 
+use super::memory::filled;
 use super::{Number, Window, by_dtype, in_order, numbers, shape, tensor};
 
 /// The shape of a call.
@@ -30,10 +31,10 @@ pub(super) fn forward(
     by_dtype!(&x, T => {
         let panels = pack_forward::<T>(Isa::best(), &s, numbers(&weight));
         let bias = bias.map(|b| panels.pad_bias(numbers(&in_order(b))));
-        let mut out = vec![T::default(); s.output_len()];
         let finish = Finish { bias: bias.as_deref(), relu, ..Finish::default() };
-        conv::forward(Isa::best(), &s, numbers::<T>(&x), &panels, &mut out, &finish);
-        tensor(out, [s.n, s.out_h(), s.out_w(), s.c_out])
+        filled([s.n, s.out_h(), s.out_w(), s.c_out], |out: &mut [T]| {
+            conv::forward(Isa::best(), &s, numbers::<T>(&x), &panels, out, &finish);
+        })
     })
 }
 
@@ -51,17 +52,19 @@ impl Kept {
     fn d_x(&self, d_out: &FlexTensor) -> FlexTensor {
         let s = call_shape(&self.x, &self.weight, self.window);
         by_dtype!(d_out, T => {
-            let mut d_x = vec![T::default(); s.input_len()];
-            backward_input(Isa::best(), &s, numbers::<T>(d_out), numbers(&in_order(&self.weight)), &mut d_x);
-            tensor(d_x, [s.n, s.h, s.w, s.c_in])
+            filled([s.n, s.h, s.w, s.c_in], |d_x: &mut [T]| {
+                backward_input(Isa::best(), &s, numbers::<T>(d_out), numbers(&in_order(&self.weight)), d_x);
+            })
         })
     }
 
     fn d_weight(&self, d_out: &FlexTensor) -> FlexTensor {
         let s = call_shape(&self.x, &self.weight, self.window);
         by_dtype!(d_out, T => {
-            let d_weight = backward_weight(Isa::best(), &s, numbers::<T>(&in_order(&self.x)), numbers::<T>(d_out));
-            tensor(d_weight, [s.c_out, s.c_in, s.kernel, s.kernel])
+            let x = in_order(&self.x);
+            filled([s.c_out, s.c_in, s.kernel, s.kernel], |d_weight: &mut [f32]| {
+                backward_weight(Isa::best(), &s, numbers::<T>(&x), numbers::<T>(d_out), d_weight);
+            })
         })
     }
 }
@@ -122,10 +125,17 @@ impl Backward<Flex, 3> for ConvBiasBackward {
 /// The gradient before ReLU, and that of the bias.
 fn through_bias<T: Number>(d_out: &FlexTensor, relu_out: Option<&FlexTensor>) -> (FlexTensor, FlexTensor) {
     let dims = shape::<4>(d_out);
-    let out = relu_out.map(numbers::<T>);
-    let mut d_sum = vec![T::default(); if out.is_some() { d_out.layout().num_elements() } else { 0 }];
-    let d_bias = norm::bias_backward(Isa::best(), dims[3], out, numbers(d_out), &mut d_sum);
-    let d_sum = if out.is_some() { tensor(d_sum, dims) } else { d_out.clone() };
+    let mut d_bias = Vec::new();
+    let mut back = |out: Option<&[T]>, d_sum: &mut [T]| {
+        d_bias = norm::bias_backward(Isa::best(), dims[3], out, numbers(d_out), d_sum);
+    };
+    let d_sum = match relu_out {
+        Some(out) => filled(dims, |d_sum| back(Some(numbers(out)), d_sum)),
+        None => {
+            back(None, &mut []);
+            d_out.clone()
+        }
+    };
     (d_sum, tensor(d_bias, [dims[3]]))
 }
 

@@ -7,6 +7,7 @@
 //! A kernel's panic means a shape that no layer asks for: `ConvShape` is built here.
 
 mod conv;
+mod memory;
 mod norm;
 mod pool;
 

@@ -9,8 +9,9 @@ use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 use mammo_kernels::isa::Isa;
-use mammo_kernels::norm::{self, After, Statistics};
+use mammo_kernels::norm::{self, After, Relu, Statistics};
 
+use super::memory::filled;
 use super::{NormCall, by_dtype, in_order, numbers, shape, tensor};
 
 /// The result and the statistics that it used.
@@ -31,9 +32,8 @@ pub(super) fn forward(
         };
         let (scale, shift) = norm::fold(&statistics, numbers(&gamma), numbers(&beta), call.epsilon);
         let after = After { residual: residual.as_ref().map(numbers::<T>), relu: call.relu };
-        let mut out = vec![T::default(); dims.iter().product()];
-        norm::apply(Isa::best(), numbers(&x), &scale, &shift, after, &mut out);
-        (tensor(out, dims), Arc::new(statistics))
+        let out = filled(dims, |out| norm::apply(Isa::best(), numbers::<T>(&x), &scale, &shift, after, out));
+        (out, Arc::new(statistics))
     })
 }
 
@@ -42,6 +42,8 @@ pub(super) fn forward(
 struct Kept {
     x: FlexTensor,
     gamma: FlexTensor,
+    beta: FlexTensor,
+    /// The result, when it went through a sum and ReLU.
     relu_out: Option<FlexTensor>,
     statistics: Arc<Statistics>,
     call: NormCall,
@@ -49,31 +51,39 @@ struct Kept {
 
 impl Kept {
     /// Gradients of `x`, scale, shift and residual.
-    fn gradients(&self, d_out: &FlexTensor, with_residual: bool) -> [FlexTensor; 4] {
-        let (x, d_out, gamma) = (in_order(&self.x), in_order(d_out), in_order(&self.gamma));
+    fn gradients(&self, d_out: &FlexTensor, with_residual: bool) -> [Option<FlexTensor>; 4] {
+        let (x, d_out) = (in_order(&self.x), in_order(d_out));
+        let (gamma, beta) = (in_order(&self.gamma), in_order(&self.beta));
         let dims = shape::<4>(&x);
         by_dtype!(&x, T => {
-            let size = dims.iter().product();
-            let mut d_x = vec![T::default(); size];
-            let mut d_residual = vec![T::default(); if with_residual { size } else { 0 }];
             let operands = norm::Backward {
                 x: numbers::<T>(&x),
-                relu_out: self.relu_out.as_ref().map(numbers),
+                relu: match &self.relu_out {
+                    Some(out) => Relu::Result(numbers(out)),
+                    None if self.call.relu => Relu::Direct,
+                    None => Relu::None,
+                },
                 d_out: numbers(&d_out),
                 statistics: &self.statistics,
                 of_batch: self.call.given.is_none(),
                 gamma: numbers(&gamma),
+                beta: numbers(&beta),
                 epsilon: self.call.epsilon,
             };
-            let out = with_residual.then_some(d_residual.as_mut_slice());
-            let grads = norm::backward(Isa::best(), &operands, &mut d_x, out);
-            let residual_dims = if with_residual { dims } else { [0; 4] };
-            [
-                tensor(d_x, dims),
-                tensor(grads.gamma, [dims[3]]),
-                tensor(grads.beta, [dims[3]]),
-                tensor(d_residual, residual_dims),
-            ]
+            let (mut of_scale, mut d_x) = (None, None);
+            let mut back = |d_residual: Option<&mut [T]>| {
+                d_x = Some(filled(dims, |d_x| of_scale = Some(norm::backward(Isa::best(), &operands, d_x, d_residual))));
+            };
+            let d_residual = match with_residual {
+                true => Some(filled(dims, |d_residual| back(Some(d_residual)))),
+                false => {
+                    back(None);
+                    None
+                }
+            };
+            let of_scale = of_scale.map(|g| [g.gamma, g.beta].map(|g| tensor(g, [dims[3]])));
+            let [d_gamma, d_beta] = of_scale.map_or([None, None], |g| g.map(Some));
+            [d_x, d_gamma, d_beta, d_residual]
         })
     }
 }
@@ -88,7 +98,7 @@ impl Backward<Flex, 3> for NormBackward {
         let d_out = grads.consume::<Flex>(&ops.node);
         let gradients = ops.state.gradients(&d_out, false);
         for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
-            if let Some(node) = parent {
+            if let (Some(node), Some(gradient)) = (parent, gradient) {
                 grads.register::<Flex>(node.id, gradient);
             }
         }
@@ -105,7 +115,7 @@ impl Backward<Flex, 4> for NormAddBackward {
         let d_out = grads.consume::<Flex>(&ops.node);
         let gradients = ops.state.gradients(&d_out, ops.parents[3].is_some());
         for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
-            if let Some(node) = parent {
+            if let (Some(node), Some(gradient)) = (parent, gradient) {
                 grads.register::<Flex>(node.id, gradient);
             }
         }
@@ -122,10 +132,7 @@ pub(super) fn tracked<C: CheckpointStrategy>(
         (x.into_parts(), gamma.into_parts(), beta.into_parts());
     let (out, statistics) = forward(&x, &gamma, &beta, None, &call);
     match NormBackward.prepare::<C>([x_node, gamma_node, beta_node]).compute_bound().stateful() {
-        OpsKind::Tracked(prep) => {
-            let relu_out = call.relu.then(|| out.clone());
-            prep.finish(Kept { x, gamma, relu_out, statistics, call }, out)
-        }
+        OpsKind::Tracked(prep) => prep.finish(Kept { x, gamma, beta, relu_out: None, statistics, call }, out),
         OpsKind::UnTracked(prep) => prep.finish(out),
     }
 }
@@ -145,7 +152,7 @@ pub(super) fn tracked_add<C: CheckpointStrategy>(
     match NormAddBackward.prepare::<C>(nodes).compute_bound().stateful() {
         OpsKind::Tracked(prep) => {
             let relu_out = call.relu.then(|| out.clone());
-            prep.finish(Kept { x, gamma, relu_out, statistics, call }, out)
+            prep.finish(Kept { x, gamma, beta, relu_out, statistics, call }, out)
         }
         OpsKind::UnTracked(prep) => prep.finish(out),
     }

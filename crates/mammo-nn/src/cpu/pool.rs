@@ -13,17 +13,19 @@ use mammo_kernels::conv::ConvShape;
 use mammo_kernels::isa::Isa;
 use mammo_kernels::{bf16, pool};
 
-use super::{Window, by_dtype, in_order, numbers, shape, tensor};
+use super::memory::filled;
+use super::{Number, Window, by_dtype, in_order, numbers, shape, tensor};
 
 /// The largest values, and which tap of the window held each.
 pub(super) fn max_forward(x: &FlexTensor, window: Window) -> (FlexTensor, Vec<u8>) {
     let x = in_order(x);
     let s = pooled_shape(&x, window);
     by_dtype!(&x, T => {
-        let mut out = vec![T::default(); s.output_len()];
         let mut taken = vec![0; s.output_len()];
-        pool::max_pool(Isa::best(), &s, numbers::<T>(&x), &mut out, &mut taken);
-        (tensor(out, [s.n, s.out_h(), s.out_w(), s.c_out]), taken)
+        let out = filled([s.n, s.out_h(), s.out_w(), s.c_out], |out| {
+            pool::max_pool(Isa::best(), &s, numbers::<T>(&x), out, &mut taken);
+        });
+        (out, taken)
     })
 }
 
@@ -43,9 +45,9 @@ impl Backward<Flex, 1> for MaxPoolBackward {
         let ([x], (s, taken)) = (ops.parents, ops.state);
         if let Some(node) = x {
             let d_in = by_dtype!(&d_out, T => {
-                let mut d_in = vec![T::default(); s.input_len()];
-                pool::max_pool_backward(&s, numbers::<T>(&d_out), &taken, &mut d_in);
-                tensor(d_in, [s.n, s.h, s.w, s.c_in])
+                filled([s.n, s.h, s.w, s.c_in], |d_in| {
+                    pool::max_pool_backward(&s, numbers::<T>(&d_out), &taken, d_in);
+                })
             });
             grads.register::<Flex>(node.id, d_in);
         }
@@ -80,19 +82,17 @@ impl Backward<Flex, 1> for MeanBackward {
         let d_mean = in_order(&grads.consume::<Flex>(&ops.node));
         let ([x], (dims, dtype)) = (ops.parents, ops.state);
         if let Some(node) = x {
-            let size = dims.iter().product();
-            let d_x = if dtype == DType::BF16 {
-                let mut d_x = vec![bf16::default(); size];
-                pool::mean_over_space_backward(dims[3], numbers(&d_mean), &mut d_x);
-                tensor(d_x, dims)
-            } else {
-                let mut d_x = vec![0.0f32; size];
-                pool::mean_over_space_backward(dims[3], numbers(&d_mean), &mut d_x);
-                tensor(d_x, dims)
-            };
-            grads.register::<Flex>(node.id, d_x);
+            let mut back = |d_x: FlexTensor| grads.register::<Flex>(node.id, d_x);
+            match dtype {
+                DType::BF16 => back(filled(dims, |d_x: &mut [bf16]| spread(&d_mean, d_x))),
+                _ => back(filled(dims, |d_x: &mut [f32]| spread(&d_mean, d_x))),
+            }
         }
     }
+}
+
+fn spread<T: Number>(d_mean: &FlexTensor, d_x: &mut [T]) {
+    pool::mean_over_space_backward(shape::<2>(d_mean)[1], numbers(d_mean), d_x);
 }
 
 pub(super) fn mean_tracked<C: CheckpointStrategy>(
