@@ -61,8 +61,7 @@ fn sum_stretches(
     len: usize,
     add: impl Fn(std::ops::Range<usize>, &mut [f32], &mut [f32]) + Sync,
 ) -> (Vec<f64>, Vec<f64>) {
-    // At most 512 pixels, so that `f32` does not lose the last ones.
-    let stretch = (STRETCH / channels).clamp(1, 512) * channels;
+    let stretch = stretch_of_sums(channels);
     let parts: Vec<Vec<f32>> = (0..len.div_ceil(stretch))
         .into_par_iter()
         .map(|s| {
@@ -72,14 +71,24 @@ fn sum_stretches(
             sums
         })
         .collect();
-    let mut total = vec![0.0f64; 2 * channels];
-    for part in &parts {
+    let mut sums = total(2 * channels, &parts);
+    let second = sums.split_off(channels);
+    (sums, second)
+}
+
+/// Numbers whose sum is taken in `f32`: at most 512 pixels, so that it does not lose the last ones.
+fn stretch_of_sums(channels: usize) -> usize {
+    (STRETCH / channels).clamp(1, 512) * channels
+}
+
+fn total(len: usize, parts: &[Vec<f32>]) -> Vec<f64> {
+    let mut total = vec![0.0f64; len];
+    for part in parts {
         for (t, &p) in total.iter_mut().zip(part) {
             *t += f64::from(p);
         }
     }
-    let second = total.split_off(channels);
-    (total, second)
+    total
 }
 
 /// Scale and shift of each channel: `gamma / sqrt(variance + epsilon)` and what centres it.
@@ -217,41 +226,51 @@ pub fn bias_backward<T: Operand>(
     d_out: &[T],
     d_x: &mut [T],
 ) -> Vec<f32> {
-    let (zeros, ones) = (vec![0.0; channels], vec![1.0; channels]);
-    let (scale, shift) = (&ones[..], &zeros[..]);
-    let sums = sum_stretches(channels, d_out.len(), |range, first, second| {
-        let (d_out, mean) = (&d_out[range.clone()], &zeros);
-        match relu_out {
-            Some(out) => {
-                let out = &out[range];
-                isa.run(Reduce::<T, RESULT> { x: d_out, out, d_out, mean, scale, shift, first, second });
-            }
-            None => {
-                isa.run(Reduce::<T, NONE> { x: d_out, out: d_out, d_out, mean, scale, shift, first, second });
+    let Some(out) = relu_out else {
+        return channel_sums(isa, channels, d_out);
+    };
+    let stretch = stretch_of_sums(channels);
+    let parts: Vec<Vec<f32>> = d_x
+        .par_chunks_mut(stretch)
+        .zip(out.par_chunks(stretch).zip(d_out.par_chunks(stretch)))
+        .map(|(d_x, (out, d_out))| {
+            let mut sums = vec![0.0; channels];
+            isa.run(Mask { out, d_out, d_x, sums: &mut sums });
+            sums
+        })
+        .collect();
+    total(channels, &parts).into_iter().map(|s| s as f32).collect()
+}
+
+fn channel_sums<T: Operand>(isa: Isa, channels: usize, x: &[T]) -> Vec<f32> {
+    let origin = vec![0.0; channels];
+    let sums = sum_stretches(channels, x.len(), |range, first, second| {
+        isa.run(Moments { x: &x[range], origin: &origin, first, second });
+    });
+    sums.0.iter().map(|&s| s as f32).collect()
+}
+
+/// A gradient on its way back through ReLU, and its sums.
+struct Mask<'a, T> {
+    out: &'a [T],
+    d_out: &'a [T],
+    d_x: &'a mut [T],
+    sums: &'a mut [f32],
+}
+
+impl<T: Operand> Job for Mask<'_, T> {
+    #[inline(always)]
+    fn run(self) {
+        let channels = self.sums.len();
+        let pixels = self.out.chunks_exact(channels).zip(self.d_out.chunks_exact(channels));
+        for ((out, d_out), d_x) in pixels.zip(self.d_x.chunks_exact_mut(channels)) {
+            for (((out, d_out), d_x), sum) in out.iter().zip(d_out).zip(d_x).zip(&mut *self.sums) {
+                let g = if out.to_f32() > 0.0 { *d_out } else { T::default() };
+                *d_x = g;
+                *sum += g.to_f32();
             }
         }
-    });
-    if let Some(out) = relu_out {
-        let stretch = (STRETCH / channels).max(1) * channels;
-        d_x.par_chunks_mut(stretch).enumerate().for_each(|(s, d_x)| {
-            let range = s * stretch..s * stretch + d_x.len();
-            let (out, d_out, d_residual) = (&out[range.clone()], &d_out[range], &mut [][..]);
-            let (a, p, q) = (&ones, &zeros, &zeros);
-            isa.run(Spread::<T, RESULT, false> {
-                x: d_out,
-                out,
-                d_out,
-                scale,
-                shift,
-                a,
-                p,
-                q,
-                d_x,
-                d_residual,
-            });
-        });
     }
-    sums.0.iter().map(|&s| s as f32).collect()
 }
 
 struct Moments<'a, T> {

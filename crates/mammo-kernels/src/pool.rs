@@ -16,56 +16,86 @@ pub fn max_pool<T: Operand>(isa: Isa, shape: &ConvShape, x: &[T], out: &mut [T],
     assert!(x.len() == shape.input_len() && out.len() == shape.output_len() && taken.len() == out.len());
     let line = shape.out_w() * shape.c_out;
     out.par_chunks_mut(line).zip(taken.par_chunks_mut(line)).enumerate().for_each(|(row, (out, taken))| {
-        let (n, oy) = (row / shape.out_h(), row % shape.out_h());
-        for ox in 0..shape.out_w() {
-            let range = ox * shape.c_out..(ox + 1) * shape.c_out;
-            let (best, taken) = (&mut out[range.clone()], &mut taken[range]);
-            best.fill(T::from_f32(f32::NEG_INFINITY));
-            for tap in 0..shape.taps() {
-                if let Some(at) = shape.input_at(n, oy, ox, tap / shape.kernel, tap % shape.kernel) {
-                    isa.run(Larger { x: &x[at..at + shape.c_in], tap: tap as u8, best, taken });
-                }
-            }
-        }
+        isa.run(LargestOfRow { shape, row, x, out, taken });
     });
 }
 
-struct Larger<'a, T> {
+/// One row of outputs of [`max_pool`]; rows are counted over all images.
+struct LargestOfRow<'a, T> {
+    shape: &'a ConvShape,
+    row: usize,
     x: &'a [T],
-    tap: u8,
-    best: &'a mut [T],
+    out: &'a mut [T],
     taken: &'a mut [u8],
 }
 
-impl<T: Operand> Job for Larger<'_, T> {
+impl<T: Operand> Job for LargestOfRow<'_, T> {
     #[inline(always)]
     fn run(self) {
-        for ((&x, best), taken) in self.x.iter().zip(self.best).zip(self.taken) {
-            let larger = x.to_f32() > best.to_f32();
-            *best = if larger { x } else { *best };
-            *taken = if larger { self.tap } else { *taken };
+        let (shape, c) = (self.shape, self.shape.c_out);
+        let (n, oy) = (self.row / shape.out_h(), self.row % shape.out_h());
+        let pixels = self.out.chunks_exact_mut(c).zip(self.taken.chunks_exact_mut(c));
+        for (ox, (best, taken)) in pixels.enumerate() {
+            best.fill(T::from_f32(f32::NEG_INFINITY));
+            for tap in 0..shape.taps() {
+                let Some(at) = shape.input_at(n, oy, ox, tap / shape.kernel, tap % shape.kernel) else {
+                    continue;
+                };
+                for ((&x, best), taken) in self.x[at..at + c].iter().zip(&mut *best).zip(&mut *taken) {
+                    let larger = x.to_f32() > best.to_f32();
+                    *best = if larger { x } else { *best };
+                    *taken = if larger { tap as u8 } else { *taken };
+                }
+            }
         }
     }
 }
 
 /// Gradient of [`max_pool`]: each output's goes to the input that was taken.
-pub fn max_pool_backward<T: Operand>(shape: &ConvShape, d_out: &[T], taken: &[u8], d_in: &mut [T]) {
+pub fn max_pool_backward<T: Operand>(isa: Isa, shape: &ConvShape, d_out: &[T], taken: &[u8], d_in: &mut [T]) {
     assert!(
         d_in.len() == shape.input_len() && d_out.len() == shape.output_len() && taken.len() == d_out.len()
     );
-    let (image_in, image_out) = (shape.input_len() / shape.n, shape.output_len() / shape.n);
-    d_in.par_chunks_mut(image_in).enumerate().for_each(|(n, d_in)| {
-        d_in.fill(T::default());
-        let outputs = n * image_out..(n + 1) * image_out;
-        for (i, (d, &tap)) in d_out[outputs.clone()].iter().zip(&taken[outputs]).enumerate() {
-            let (pixel, c) = (i / shape.c_out, i % shape.c_out);
-            let (oy, ox) = (pixel / shape.out_w(), pixel % shape.out_w());
-            let (ky, kx) = (usize::from(tap) / shape.kernel, usize::from(tap) % shape.kernel);
-            if let Some(at) = shape.input_at(0, oy, ox, ky, kx) {
-                d_in[at + c] = T::from_f32(d_in[at + c].to_f32() + d.to_f32());
+    d_in.par_chunks_mut(shape.w * shape.c_in).enumerate().for_each(|(row, d_in)| {
+        isa.run(GivenToRow { shape, row, d_out, taken, d_in });
+    });
+}
+
+/// One row of inputs of [`max_pool_backward`]: what the windows over it give.
+struct GivenToRow<'a, T> {
+    shape: &'a ConvShape,
+    row: usize,
+    d_out: &'a [T],
+    taken: &'a [u8],
+    d_in: &'a mut [T],
+}
+
+impl<T: Operand> Job for GivenToRow<'_, T> {
+    #[inline(always)]
+    fn run(self) {
+        let (shape, c) = (self.shape, self.shape.c_in);
+        let (n, y) = (self.row / shape.h, self.row % shape.h + shape.pad.top);
+        self.d_in.fill(T::default());
+        for ky in (0..shape.kernel.min(y + 1)).filter(|ky| (y - ky).is_multiple_of(shape.stride)) {
+            let oy = (y - ky) / shape.stride;
+            if oy >= shape.out_h() {
+                continue;
+            }
+            for (ox, kx) in (0..shape.out_w()).flat_map(|ox| (0..shape.kernel).map(move |kx| (ox, kx))) {
+                let x = (ox * shape.stride + kx).wrapping_sub(shape.pad.left);
+                if x >= shape.w {
+                    continue;
+                }
+                let at = ((n * shape.out_h() + oy) * shape.out_w() + ox) * c;
+                let tap = (ky * shape.kernel + kx) as u8;
+                let given = self.d_out[at..at + c].iter().zip(&self.taken[at..at + c]);
+                for (to, (d, &taken)) in self.d_in[x * c..(x + 1) * c].iter_mut().zip(given) {
+                    let d = if taken == tap { d.to_f32() } else { 0.0 };
+                    *to = T::from_f32(to.to_f32() + d);
+                }
             }
         }
-    });
+    }
 }
 
 /// Mean over rows and columns: `[n, pixels, c]` to `[n, c]`.
@@ -107,7 +137,7 @@ mod tests {
         max_pool(Isa::best(), &shape, &x, &mut out, &mut taken);
         assert_eq!(out, [-1.0, -1.0, 1.0, 3.0]);
         let mut d_in = vec![7.0; 12];
-        max_pool_backward(&shape, &[1.0, 2.0, 4.0, 8.0], &taken, &mut d_in);
+        max_pool_backward(Isa::best(), &shape, &[1.0, 2.0, 4.0, 8.0], &taken, &mut d_in);
         assert_eq!(d_in, [0.0, 3.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 4.0, 0.0, 0.0, 8.0]);
     }
 

@@ -46,7 +46,7 @@ impl Backward<Flex, 1> for MaxPoolBackward {
         if let Some(node) = x {
             let d_in = by_dtype!(&d_out, T => {
                 filled([s.n, s.h, s.w, s.c_in], |d_in| {
-                    pool::max_pool_backward(&s, numbers::<T>(&d_out), &taken, d_in);
+                    pool::max_pool_backward(Isa::best(), &s, numbers::<T>(&d_out), &taken, d_in);
                 })
             });
             grads.register::<Flex>(node.id, d_in);
