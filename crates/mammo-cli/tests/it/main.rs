@@ -3,5 +3,6 @@
 
 mod bad_input;
 mod documents;
+mod evaluate;
 mod pipeline;
 mod program;

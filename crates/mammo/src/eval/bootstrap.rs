@@ -5,12 +5,13 @@
 //! whole patients are drawn (cluster bootstrap: Davison & Hinkley 1997, *Bootstrap Methods and
 //! their Application*, section 3.8; Rutter 2000, Acad. Radiol. 7:413–419, for ROC areas).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use rand::RngExt;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::measured::Measured;
 use super::proportion::check_level;
 use crate::seed::{Rng, stream};
 use crate::{Error, Result};
@@ -31,8 +32,8 @@ pub struct Interval {
     pub level: f64,
     /// Resamples behind the interval.
     pub n_resamples: usize,
-    /// Resamples that had to be drawn anew because the statistic had no value in them, as with
-    /// no cancers drawn. When they are many, the sample is too small for the interval.
+    /// Resamples that were drawn anew or left out because the statistic had no value in them, as
+    /// with no cancers drawn. When they are many, the sample is too small for the interval.
     pub n_redrawn: usize,
 }
 
@@ -68,7 +69,9 @@ impl Patients {
     /// in which a table lists its images.
     pub fn from_ids<'a>(ids: impl IntoIterator<Item = &'a str>) -> Self {
         let ids: Vec<&str> = ids.into_iter().collect();
-        let sorted: BTreeSet<&str> = ids.iter().copied().collect();
+        let mut sorted = ids.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
         let numbers: HashMap<&str, u32> = sorted.into_iter().zip(0..).collect();
         Self { of_case: ids.iter().map(|id| numbers[id]).collect(), n: numbers.len() }
     }
@@ -120,6 +123,47 @@ pub fn bootstrap<const N: usize>(
     config: &BootstrapConfig,
     statistics: impl Fn(&[u32]) -> Result<[f64; N]> + Sync,
 ) -> Result<[Interval; N]> {
+    let intervals = bootstrap_each(
+        n_patients,
+        config,
+        N,
+        || (),
+        |times, (), values| {
+            values.copy_from_slice(&statistics(times)?.map(Ok));
+            Ok(())
+        },
+    )?;
+    let mut found = vec![];
+    for interval in intervals {
+        match interval {
+            Measured::Value(interval) => found.push(interval),
+            Measured::Undefined { undefined: reason } => return Err(undefined(reason)),
+        }
+    }
+    <[Interval; N]>::try_from(found).map_err(|_| unreachable!("one interval per statistic"))
+}
+
+/// The value of a statistic in one resample, or why it has none there.
+pub type Statistic = std::result::Result<f64, &'static str>;
+
+/// [`bootstrap`] of any number of statistics, some of which may lack a value now and then.
+///
+/// # Inputs
+/// - `n_statistics`: length of the slice that `statistics` fills.
+/// - `scratch`: makes working memory, which each thread keeps over its resamples.
+/// - `statistics`: takes how often each patient was drawn. An [`Error::Undefined`] draws the whole
+///   resample anew; a single [`Statistic`] without value is left out of its own interval, which is
+///   given up when fewer than half of the resamples have one.
+///
+/// # Errors
+/// As [`bootstrap`], but that a single statistic without value is [`Measured::Undefined`].
+pub fn bootstrap_each<S>(
+    n_patients: usize,
+    config: &BootstrapConfig,
+    n_statistics: usize,
+    scratch: impl Fn() -> S + Sync,
+    statistics: impl Fn(&[u32], &mut S, &mut [Statistic]) -> Result<()> + Sync,
+) -> Result<Vec<Measured<Interval>>> {
     check_level(config.level)?;
     if config.n_resamples < 100 {
         return Err(Error::setting(
@@ -128,50 +172,70 @@ pub fn bootstrap<const N: usize>(
             "at least 100; 2000 is usual",
         ));
     }
-    let estimates = statistics(&vec![1; n_patients])?;
+    let blank = || vec![Err("it was not computed"); n_statistics];
+    let mut estimates: Vec<Statistic> = blank();
+    statistics(&vec![1; n_patients], &mut scratch(), &mut estimates)?;
     if n_patients < 2 {
         return Err(undefined("one patient alone says nothing about the spread among patients".into()));
     }
-    let resamples: Vec<([f64; N], usize)> = (0..config.n_resamples)
+    let resamples: Vec<(Vec<Statistic>, usize)> = (0..config.n_resamples)
         .into_par_iter()
         .map_init(
-            || vec![0; n_patients],
-            |times_drawn, resample| {
+            || (vec![0; n_patients], scratch()),
+            |(times_drawn, scratch), resample| {
                 let mut rng = stream(config.seed, "bootstrap", resample as u64);
-                resample_until_defined(&mut rng, times_drawn, &statistics)
+                let mut values = blank();
+                let redrawn = resample_until_defined(&mut rng, times_drawn, |times| {
+                    statistics(times, scratch, &mut values)
+                })?;
+                Ok((values, redrawn))
             },
         )
         .collect::<Result<_>>()?;
-    let n_redrawn = resamples.iter().map(|(_, redrawn)| redrawn).sum();
-    Ok(std::array::from_fn(|s| {
-        let mut values: Vec<f64> = resamples.iter().map(|(values, _)| values[s]).collect();
+    let n_redrawn: usize = resamples.iter().map(|(_, redrawn)| redrawn).sum();
+    let interval = |(s, estimate): (usize, Statistic)| {
+        let estimate = match estimate {
+            Ok(estimate) => estimate,
+            Err(reason) => return Measured::undefined(reason),
+        };
+        let mut values: Vec<f64> = resamples.iter().filter_map(|(values, _)| values[s].ok()).collect();
+        let left_out = config.n_resamples - values.len();
+        if values.len() < config.n_resamples.div_ceil(2) {
+            return Measured::undefined(format!(
+                "{left_out} of {} resamples have no value",
+                config.n_resamples
+            ));
+        }
         values.sort_unstable_by(f64::total_cmp);
         let tail = 0.5 * (1.0 - config.level);
-        Interval {
-            estimate: estimates[s],
+        Measured::Value(Interval {
+            estimate,
             low: quantile(&values, tail),
             high: quantile(&values, 1.0 - tail),
             level: config.level,
-            n_resamples: config.n_resamples,
-            n_redrawn,
-        }
-    }))
+            n_resamples: values.len(),
+            n_redrawn: n_redrawn + left_out,
+        })
+    };
+    Ok(estimates.into_iter().enumerate().map(interval).collect())
 }
 
-/// The statistics of one resample, and how many draws before it had no value.
-fn resample_until_defined<const N: usize>(
+/// Draws until `statistics` has values; returns how many draws before had none.
+fn resample_until_defined(
     rng: &mut Rng,
     times_drawn: &mut [u32],
-    statistics: &impl Fn(&[u32]) -> Result<[f64; N]>,
-) -> Result<([f64; N], usize)> {
+    mut statistics: impl FnMut(&[u32]) -> Result<()>,
+) -> Result<usize> {
     let mut reason = String::new();
+    // Half the random bits of a `usize`: with many patients, drawing is most of the time.
+    let n_patients = times_drawn.len() as u32;
     for redrawn in 0..MAX_DRAWS {
         times_drawn.fill(0);
-        for _ in 0..times_drawn.len() {
-            times_drawn[rng.random_range(0..times_drawn.len())] += 1;
+        for _ in 0..n_patients {
+            times_drawn[rng.random_range(0..n_patients) as usize] += 1;
         }
         match statistics(times_drawn) {
-            Ok(values) => return Ok((values, redrawn)),
+            Ok(()) => return Ok(redrawn),
             Err(Error::Undefined { reason: why, .. }) => reason = why,
             Err(other) => return Err(other),
         }
@@ -195,7 +259,7 @@ mod tests {
     use rand_distr::{Distribution, StandardNormal};
 
     use super::*;
-    use crate::eval::{RankedScores, roc_auc};
+    use crate::eval::{RankedScores, delong_auc, roc_auc};
 
     /// `n_patients` women with four images each; the images of a woman share most of their
     /// score (correlation 0.8) and all of their truth. The true area is Φ(1/√2) = 0.760.
@@ -234,7 +298,7 @@ mod tests {
         let mut values: Vec<f64> = (0..200)
             .map(|resample| {
                 let mut rng = stream(0, "bootstrap", resample);
-                let drawn: Vec<usize> = (0..30).map(|_| rng.random_range(0..30)).collect();
+                let drawn: Vec<usize> = (0..30).map(|_| rng.random_range(0..30_u32) as usize).collect();
                 let rows: Vec<usize> = drawn.iter().flat_map(|&p| 4 * p..4 * p + 4).collect();
                 let scores: Vec<f64> = rows.iter().map(|&r| scores[r]).collect();
                 let malignant: Vec<bool> = rows.iter().map(|&r| malignant[r]).collect();
@@ -263,6 +327,26 @@ mod tests {
         assert!(covered >= 88, "{covered} of {n_samples} intervals by patient hold the truth");
         assert!(covered_by_images <= 80, "{covered_by_images} of {n_samples} intervals by image do");
         assert_eq!(wider, n_samples as u32);
+    }
+
+    /// A small version of examples/interval_coverage.rs, whose result is in docs/evaluation.md.
+    #[test]
+    fn closed_form_intervals_by_patient_cover_as_they_say() {
+        let truth = 0.5 * libm::erfc(-0.5);
+        let n_samples = 1000;
+        let (mut logit, mut as_if_independent) = (0, 0);
+        for item in 0..n_samples {
+            let (scores, malignant, ids) = correlated_sample(1000 + item, 60);
+            let patients = Patients::from_ids(ids.iter().map(String::as_str));
+            let by_patient = delong_auc(&scores, &malignant, patients.of_case(), 0.95).unwrap();
+            let ends = *by_patient.logit.value().unwrap();
+            logit += u32::from((ends.low..=ends.high).contains(&truth));
+            let alone = each_image_alone(scores.len());
+            let by_image = delong_auc(&scores, &malignant, alone.of_case(), 0.95).unwrap();
+            as_if_independent += u32::from((by_image.low..=by_image.high).contains(&truth));
+        }
+        assert!((930..=970).contains(&logit), "{logit} of {n_samples}");
+        assert!(as_if_independent < 800, "{as_if_independent} of {n_samples}");
     }
 
     #[test]
