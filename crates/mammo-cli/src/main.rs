@@ -7,9 +7,11 @@ mod config;
 mod demo;
 mod evaluate;
 mod gallery;
+mod heatmap;
 mod import;
 mod inputs;
 mod loose_images;
+mod overlay;
 mod patch_scores;
 mod phantom;
 mod predict;
@@ -52,6 +54,7 @@ enum Verb {
     Transfer(transfer::Args),
     Predict(predict::Args),
     Evaluate(evaluate::Args),
+    Heatmap(heatmap::Args),
 }
 
 #[derive(Subcommand)]
@@ -95,6 +98,7 @@ fn main() -> ExitCode {
         Verb::Transfer(args) => transfer::run(&args),
         Verb::Predict(args) => predict::run(&args),
         Verb::Evaluate(args) => evaluate::run(&args),
+        Verb::Heatmap(args) => heatmap::run(&args),
     };
     match done {
         Ok(Done::All) => ExitCode::SUCCESS,

@@ -5,6 +5,7 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
+use mammo::preprocess::Preprocessing;
 use serde::{Deserialize, Serialize};
 
 use crate::image_classifier::ImageClassifier;
@@ -73,14 +74,26 @@ impl ImageModel {
     /// # Inputs
     /// `pixels`: `height_px * width_px` values, as the card's preprocessing leaves them.
     pub fn probability(&self, pixels: &[u16], tta: Tta) -> f64 {
-        let preprocessing = &self.card.preprocessing;
-        let normalise = preprocessing.normaliser();
-        let plane: Vec<f32> = pixels.iter().map(|&pixel| normalise.apply(f32::from(pixel))).collect();
         let channels = self.card.network.channels();
-        let shape = [1, channels, preprocessing.height_px, preprocessing.width_px];
-        let images = Tensor::from_data(TensorData::new(plane.repeat(channels), shape), &self.device);
+        let images = input_tensor(pixels, &self.card.preprocessing, channels, &self.device);
         self.probabilities(images, tta)[0]
     }
+}
+
+/// One prepared image as a batch of one, normalised.
+///
+/// # Shapes
+/// `height_px * width_px` pixels to `[1, channels, height_px, width_px]`, each channel the same.
+pub fn input_tensor(
+    pixels: &[u16],
+    preprocessing: &Preprocessing,
+    channels: usize,
+    device: &Device,
+) -> Tensor<4> {
+    let normalise = preprocessing.normaliser();
+    let plane: Vec<f32> = pixels.iter().map(|&pixel| normalise.apply(f32::from(pixel))).collect();
+    let shape = [1, channels, preprocessing.height_px, preprocessing.width_px];
+    Tensor::from_data(TensorData::new(plane.repeat(channels), shape), device)
 }
 
 /// Rebuilds the whole-image network of a model file, with its weights.

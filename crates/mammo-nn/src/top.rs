@@ -134,10 +134,10 @@ impl ConvTop {
         Self { residual: Vec::new(), vgg }
     }
 
-    /// `[n, c_in, rows, cols]` to `[n, c_out]`.
-    fn forward(&self, x: Tensor<4>) -> Tensor<2> {
+    /// `[n, c_in, rows, cols]` to `[n, c_out, rows', cols']`.
+    fn last_map(&self, x: Tensor<4>) -> Tensor<4> {
         let x = self.residual.iter().fold(x, |x, block| block.forward(x));
-        mean_over_space(self.vgg.iter().fold(x, |x, block| block.forward(x)))
+        self.vgg.iter().fold(x, |x, block| block.forward(x))
     }
 }
 
@@ -233,9 +233,23 @@ impl Top {
     /// # Shapes
     /// `[n, c, rows, cols]` (features, or heatmap) to `[n, d_out]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<2> {
+        self.pool(self.last_map(x))
+    }
+
+    /// The last feature map, which [`pool`](Self::pool) reads: that of the convolutional blocks,
+    /// or what a fully connected top was given.
+    pub fn last_map(&self, x: Tensor<4>) -> Tensor<4> {
         match self {
-            Self::Conv(top) => top.forward(x),
-            Self::Fc(top) => top.forward(x),
+            Self::Conv(top) => top.last_map(x),
+            Self::Fc(_) => x,
+        }
+    }
+
+    /// [`last_map`](Self::last_map) to `[n, d_out]`.
+    pub fn pool(&self, map: Tensor<4>) -> Tensor<2> {
+        match self {
+            Self::Conv(_) => mean_over_space(map),
+            Self::Fc(top) => top.forward(map),
         }
     }
 }
