@@ -8,13 +8,18 @@ use super::scores::ScoreRow;
 use crate::record::Laterality;
 
 /// How several scores become one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pooling {
     /// Their mean.
     Mean,
     /// The highest: one suspicious part suffices.
     Max,
+    /// Between the two, as learned on validation scores.
+    Learned {
+        /// 1 is the highest score, 0 the mean.
+        weight_of_max: f64,
+    },
 }
 
 impl Pooling {
@@ -23,6 +28,10 @@ impl Pooling {
         match self {
             Self::Mean => scores.iter().sum::<f64>() / scores.len() as f64,
             Self::Max => scores.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            Self::Learned { weight_of_max } => {
+                let (mean, max) = (Self::Mean.pool(scores), Self::Max.pool(scores));
+                mean + weight_of_max * (max - mean)
+            }
         }
     }
 }

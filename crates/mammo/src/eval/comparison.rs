@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::bootstrap::{BootstrapConfig, Interval, Patients, bootstrap};
-use super::delong::delong_difference;
+use super::delong::{AucDifference, delong_difference};
 use super::figure::{Figure, Report};
+use super::measured::Measured;
 use super::report::labelled_images;
 use super::roc::RankedScores;
 use super::scores::ScoreRow;
@@ -28,6 +29,8 @@ pub struct Comparison {
     /// Two-sided p-value of the difference ([`delong_difference`], clustered by patient); `None`
     /// when the two rank alike or a class has fewer than two patients.
     pub p_value: Option<f64>,
+    /// The same test in full: difference, standard error, interval.
+    pub delong: Measured<AucDifference>,
 }
 
 /// Compares the areas of two score tables of the same images.
@@ -54,12 +57,16 @@ pub fn compare_auc(first: &[ScoreRow], second: &[ScoreRow], config: &BootstrapCo
         Ok([first, second, second - first])
     };
     let [first, second, difference] = bootstrap(patients.n(), config, areas)?;
-    let p_value = match delong_difference(&scores, &second_probabilities, &malignant, patients.of_case()) {
-        Ok(test) => Some(test.p_value),
-        Err(Error::Undefined { .. }) => None,
-        Err(other) => return Err(other),
-    };
-    Ok(Comparison { n_images: images.len(), n_patients: patients.n(), first, second, difference, p_value })
+    let delong = Measured::of(delong_difference(
+        &scores,
+        &second_probabilities,
+        &malignant,
+        patients.of_case(),
+        config.level,
+    ))?;
+    let p_value = delong.value().map(|test| test.p_value);
+    let (n_images, n_patients) = (images.len(), patients.n());
+    Ok(Comparison { n_images, n_patients, first, second, difference, p_value, delong })
 }
 
 /// Probabilities of `second` for the labelled rows of `first`, in their order.

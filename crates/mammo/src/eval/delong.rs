@@ -7,13 +7,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::measured::Measured;
 use super::normal::{two_sided_p, two_sided_z};
 use super::proportion::check_level;
 use super::roc::{ascending, check_finite, roc_auc};
 use crate::{Error, Result};
 
 /// An area with its standard error and the normal interval they give.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AucError {
     /// Area under the ROC curve.
     pub auc: f64,
@@ -22,6 +23,18 @@ pub struct AucError {
     /// Lower end of the interval, not below 0.
     pub low: f64,
     /// Upper end of the interval, not above 1.
+    pub high: f64,
+    /// The interval that is symmetric on the scale of `ln(auc / (1 - auc))`: it stays inside of
+    /// (0, 1) and covers better near 1 (Pepe 2003, section 5.2.4). Undefined for an area of 0 or 1.
+    pub logit: Measured<Ends>,
+}
+
+/// Ends of an interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ends {
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
     pub high: f64,
 }
 
@@ -32,6 +45,10 @@ pub struct AucDifference {
     pub difference: f64,
     /// Its standard error, with the correlation of the two areas accounted for.
     pub standard_error: f64,
+    /// Lower end of its normal interval.
+    pub low: f64,
+    /// Upper end of its normal interval.
+    pub high: f64,
     /// Chance of a difference at least this large in size if there were none.
     pub p_value: f64,
 }
@@ -50,7 +67,20 @@ pub fn delong_auc(scores: &[f64], malignant: &[bool], patients: &[u32], level: f
     let standard_error = placed.covariance(&placed)?.max(0.0).sqrt();
     let half_width = two_sided_z(level) * standard_error;
     let (low, high) = ((placed.auc - half_width).max(0.0), (placed.auc + half_width).min(1.0));
-    Ok(AucError { auc: placed.auc, standard_error, low, high })
+    let logit = Measured::of(logit_interval(placed.auc, half_width))?;
+    Ok(AucError { auc: placed.auc, standard_error, low, high, logit })
+}
+
+/// The interval around a share that is symmetric on the logit scale; `half_width` is that of the
+/// normal interval on the scale of the share (delta method).
+fn logit_interval(share: f64, half_width: f64) -> Result<Ends> {
+    let spread = share * (1.0 - share);
+    if spread <= 0.0 {
+        return Err(undefined(format!("the logit of an area of {share} is infinite")));
+    }
+    let (logit, half_width) = ((share / (1.0 - share)).ln(), half_width / spread);
+    let share_of = |logit: f64| 1.0 / (1.0 + (-logit).exp());
+    Ok(Ends { low: share_of(logit - half_width), high: share_of(logit + half_width) })
 }
 
 /// Tests whether the second scores rank the same cases better or worse than the first.
@@ -66,7 +96,9 @@ pub fn delong_difference(
     second: &[f64],
     malignant: &[bool],
     patients: &[u32],
+    level: f64,
 ) -> Result<AucDifference> {
+    check_level(level)?;
     let (a, b) =
         (PatientSums::of(first, malignant, patients)?, PatientSums::of(second, malignant, patients)?);
     let variance = a.covariance(&a)? + b.covariance(&b)? - 2.0 * a.covariance(&b)?;
@@ -75,7 +107,15 @@ pub fn delong_difference(
         return Err(undefined("the two rankings agree, so that their difference has no spread".into()));
     }
     let (difference, standard_error) = (b.auc - a.auc, variance.sqrt());
-    Ok(AucDifference { difference, standard_error, p_value: two_sided_p(difference / standard_error) })
+    let half_width = two_sided_z(level) * standard_error;
+    let (low, high) = (difference - half_width, difference + half_width);
+    Ok(AucDifference {
+        difference,
+        standard_error,
+        low,
+        high,
+        p_value: two_sided_p(difference / standard_error),
+    })
 }
 
 /// What each patient adds to the area, split by class.
@@ -192,8 +232,8 @@ mod tests {
     #[test]
     fn swapping_the_models_turns_the_difference_around() {
         let (other, patients) = ([0.2, 0.5, 0.8, 0.3, 0.4, 0.6], [0, 1, 2, 3, 4, 5]);
-        let there = delong_difference(&SCORES, &other, &MALIGNANT, &patients).unwrap();
-        let back = delong_difference(&other, &SCORES, &MALIGNANT, &patients).unwrap();
+        let there = delong_difference(&SCORES, &other, &MALIGNANT, &patients, 0.95).unwrap();
+        let back = delong_difference(&other, &SCORES, &MALIGNANT, &patients, 0.95).unwrap();
         assert_eq!((there.difference, there.p_value), (-back.difference, back.p_value));
     }
 
@@ -202,7 +242,7 @@ mod tests {
         let patients = [0, 1, 2, 3, 4, 5];
         let doubled = SCORES.map(|s| 2.0 * s);
         assert!(matches!(
-            delong_difference(&SCORES, &doubled, &MALIGNANT, &patients),
+            delong_difference(&SCORES, &doubled, &MALIGNANT, &patients, 0.95),
             Err(Error::Undefined { .. })
         ));
         assert!(delong_auc(&SCORES, &MALIGNANT, &[0, 0, 0, 3, 4, 5], 0.95).is_err());

@@ -26,31 +26,43 @@
 pub mod aggregate;
 pub mod bootstrap;
 pub mod calibration;
+pub mod calibrator;
 pub mod comparison;
 pub mod confusion;
+pub mod curves;
+pub mod decision_curve;
 pub mod delong;
 pub mod figure;
+pub mod froc;
+pub mod measured;
 mod normal;
 pub mod operating_point;
 pub mod patch_report;
 pub mod proportion;
+pub mod readers;
+pub mod reliability;
 pub mod report;
 pub mod roc;
 pub mod scores;
+pub mod shortcut;
+pub mod subgroup;
+pub mod unit;
 
 pub use aggregate::{Case, Pooling, by_breast, by_patient};
 pub use bootstrap::{BootstrapConfig, Interval, Patients, bootstrap};
 pub use calibration::{brier_score, log_loss};
 pub use comparison::{Comparison, compare_auc};
 pub use confusion::{ClassFigures, ConfusionMatrix, OneVersusRest, one_versus_rest_auc};
-pub use delong::{AucDifference, AucError, delong_auc, delong_difference};
+pub use delong::{AucDifference, AucError, Ends, delong_auc, delong_difference};
 pub use figure::{Figure, Report};
+pub use measured::Measured;
 pub use operating_point::{OperatingPoint, OperatingResult, OperatingRule};
 pub use patch_report::{PatchEvaluation, evaluate_patches};
 pub use proportion::Proportion;
-pub use report::{EvalConfig, Evaluation, Measured, UnitFigures, evaluate_scores};
+pub use report::{EvalConfig, Evaluation, evaluate_scores};
 pub use roc::{RankedScores, RocPoint, roc_auc, roc_auc_weighted, roc_curve};
 pub use scores::{ScoreRow, read_scores, write_scores};
+pub use unit::UnitFigures;
 
 #[cfg(test)]
 mod tests;

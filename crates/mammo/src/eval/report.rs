@@ -5,16 +5,25 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::aggregate::{Case, Pooling, by_breast, by_patient};
-use super::bootstrap::{BootstrapConfig, Interval, Patients, bootstrap};
-use super::calibration::{brier_score, log_loss};
+use super::bootstrap::{BootstrapConfig, Patients, bootstrap};
+use super::comparison::Comparison;
+use super::curves::ScoreHistogram;
+use super::decision_curve::DecisionCurve;
 use super::figure::{Figure, Report};
-use super::operating_point::{OperatingPoint, OperatingResult};
+use super::froc::{HitRule, Localisation};
+use super::measured::Measured;
+use super::operating_point::OperatingPoint;
+use super::readers::ReaderStudy;
+use super::reliability::{CalibrationFigures, Recalibrated};
 use super::roc::RankedScores;
 use super::scores::ScoreRow;
+use super::shortcut::Shortcut;
+use super::subgroup::Subgroups;
+use super::unit::UnitFigures;
 use crate::{Error, Result};
 
 /// How a score table is evaluated.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvalConfig {
     /// How intervals are drawn.
@@ -24,57 +33,96 @@ pub struct EvalConfig {
     /// How the breasts of a woman become one score: the higher one, because one suspicious
     /// breast is enough to recall her.
     pub breasts: Pooling,
+    /// Prevalence where the model is to be used, for predictive values and net benefit; without
+    /// one, those of the sample are given.
+    pub prevalence: Option<f64>,
+    /// Lower end of the range of specificity of the partial area.
+    pub min_specificity: f64,
+    /// Specificities and sensitivities at which the other one is given.
+    pub fixed_at: Vec<f64>,
+    /// Bins of the reliability curve and of the histograms.
+    pub n_bins: usize,
+    /// When a finding hits a lesion.
+    pub hit_rule: HitRule,
+    /// Columns that group the images; empty for all that have 2 to 12 values.
+    pub subgroups: Vec<String>,
+    /// Columns to test for a shortcut, where the table has them.
+    pub shortcuts: Vec<String>,
 }
 
 impl Default for EvalConfig {
     fn default() -> Self {
-        Self { bootstrap: BootstrapConfig::default(), views: Pooling::Mean, breasts: Pooling::Max }
+        Self {
+            bootstrap: BootstrapConfig::default(),
+            views: Pooling::Mean,
+            breasts: Pooling::Max,
+            prevalence: None,
+            min_specificity: 0.8,
+            fixed_at: vec![0.8, 0.9, 0.95],
+            n_bins: 10,
+            hit_rule: HitRule::CentreInBox,
+            subgroups: vec![],
+            shortcuts: ["site", "vendor", "scanner"].map(String::from).to_vec(),
+        }
     }
 }
 
-/// A statistic, or why the data do not define it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Measured {
-    /// Its value with an interval.
-    Value(Interval),
-    /// It has none.
-    Undefined {
-        /// Why not.
-        undefined: String,
-    },
-}
-
-/// Counts and area for one kind of unit: images, breasts or patients.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct UnitFigures {
-    /// Labelled units.
-    pub n: usize,
-    /// Those that are malignant.
-    pub n_malignant: usize,
-    /// Area under the ROC curve, its interval by resampling patients.
-    pub auc: Measured,
-}
-
-/// The evaluation of one score table.
+/// The evaluation of one score table: what `evaluation.json` holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
+    /// `mammo-evaluation`.
+    pub format: String,
+    /// Version of this layout.
+    pub version: u32,
+    /// Models that the table names, usually one.
+    pub models: Vec<String>,
     /// Rows without a label; they play no part.
     pub n_unlabelled: usize,
     /// Per image.
     pub images: UnitFigures,
-    /// Per breast.
-    pub breasts: UnitFigures,
+    /// Per breast; `None` when the table does not tell left from right.
+    pub breasts: Option<UnitFigures>,
     /// Per patient.
     pub patients: UnitFigures,
-    /// Mean squared error of the probabilities, per image.
-    pub brier: f64,
-    /// Mean log loss of the probabilities in nats, per image.
-    pub log_loss: f64,
-    /// What the given operating point does, per image.
-    pub operating_point: Option<OperatingResult>,
+    /// Area per breast for each way to pool its views, the learned one when validation scores
+    /// were given; empty without breasts.
+    pub poolings: Vec<PoolingFigures>,
+    /// Calibration per image; undefined for scores that are no probabilities.
+    pub calibration: Measured<CalibrationFigures>,
+    /// Calibration after each calibrator learned on the validation scores; empty without them.
+    pub recalibrated: Vec<Recalibrated>,
+    /// Net benefit per image.
+    pub decision_curve: Measured<DecisionCurve>,
+    /// The images by each column that groups them.
+    pub subgroups: Vec<Subgroups>,
+    /// Shortcut tests by each column asked for.
+    pub shortcuts: Vec<Shortcut>,
+    /// Localisation, when findings were given.
+    pub localisation: Option<Localisation>,
+    /// Readers, when the table holds their ratings.
+    pub readers: Option<ReaderStudy>,
+    /// Other models on the same images, each against this one.
+    pub comparisons: Vec<Compared>,
     /// How all this was computed.
     pub config: EvalConfig,
+}
+
+/// The area per breast with one way to pool its views.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PoolingFigures {
+    /// How the views became one score.
+    pub pooling: Pooling,
+    /// Area under the ROC curve per breast.
+    pub auc: Measured,
+}
+
+/// Another model on the same images.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Compared {
+    /// Its name: the score table's file name without extension.
+    pub name: String,
+    /// This model as the first, the other one as the second.
+    pub comparison: Comparison,
 }
 
 /// Evaluates a score table, at an operating point too if one was chosen on validation data.
@@ -93,16 +141,25 @@ pub fn evaluate_scores(
     let patients = by_patient(&breasts, config.breasts);
     let probabilities: Vec<f64> = images.iter().map(|image| image.score).collect();
     let malignant: Vec<bool> = images.iter().map(|image| image.malignant).collect();
-    let apply = |point: &OperatingPoint| point.apply(&probabilities, &malignant, config.bootstrap.level);
+    let _ = (probabilities, malignant, operating_point);
     Ok(Evaluation {
+        format: "mammo-evaluation".into(),
+        version: 1,
+        models: vec![],
         n_unlabelled: rows.len() - images.len(),
         images: unit_figures(&images, &config.bootstrap)?,
-        breasts: unit_figures(&breasts, &config.bootstrap)?,
+        breasts: Some(unit_figures(&breasts, &config.bootstrap)?),
         patients: unit_figures(&patients, &config.bootstrap)?,
-        brier: brier_score(&probabilities, &malignant)?,
-        log_loss: log_loss(&probabilities, &malignant)?,
-        operating_point: operating_point.map(apply).transpose()?,
-        config: *config,
+        poolings: vec![],
+        calibration: Measured::undefined("not yet"),
+        recalibrated: vec![],
+        decision_curve: Measured::undefined("not yet"),
+        subgroups: vec![],
+        shortcuts: vec![],
+        localisation: None,
+        readers: None,
+        comparisons: vec![],
+        config: config.clone(),
     })
 }
 
@@ -137,12 +194,23 @@ fn unit_figures(cases: &[Case], config: &BootstrapConfig) -> Result<UnitFigures>
     let patients = Patients::from_ids(cases.iter().map(|case| case.patient_id.as_str()));
     let ranked = RankedScores::new(&scores, &malignant, patients.of_case())?;
     let auc = |times: &[u32]| Ok([ranked.auc(|patient| f64::from(times[patient as usize]))?]);
-    let auc = match bootstrap(patients.n(), config, auc) {
-        Ok([interval]) => Measured::Value(interval),
-        Err(Error::Undefined { reason, .. }) => Measured::Undefined { undefined: reason },
-        Err(other) => return Err(other),
-    };
-    Ok(UnitFigures { n: cases.len(), n_malignant: malignant.iter().filter(|&&m| m).count(), auc })
+    let auc = Measured::of(bootstrap(patients.n(), config, auc).map(|[interval]| interval))?;
+    let later = || "not yet".to_string();
+    Ok(UnitFigures {
+        n: cases.len(),
+        n_malignant: malignant.iter().filter(|&&m| m).count(),
+        n_patients: patients.n(),
+        auc,
+        delong: Measured::undefined(later()),
+        partial_auc: Measured::undefined(later()),
+        average_precision: Measured::undefined(later()),
+        sensitivity_at_specificity: vec![],
+        specificity_at_sensitivity: vec![],
+        operating_points: vec![],
+        roc: Measured::undefined(later()),
+        precision_recall: Measured::undefined(later()),
+        histogram: ScoreHistogram { edges: vec![], malignant: vec![], benign: vec![] },
+    })
 }
 
 impl Report for Evaluation {
@@ -154,29 +222,7 @@ impl Report for Evaluation {
             }
         };
         let n = self.images.n;
-        let mut figures = vec![
-            Figure::count("n_images", n),
-            Figure::count("n_images_malignant", self.images.n_malignant),
-            Figure::count("n_images_unlabelled", self.n_unlabelled),
-            Figure::count("n_breasts", self.breasts.n),
-            Figure::count("n_breasts_malignant", self.breasts.n_malignant),
-            Figure::count("n_patients", self.patients.n),
-            Figure::count("n_patients_malignant", self.patients.n_malignant),
-            area("auc_image", &self.images),
-            area("auc_breast", &self.breasts),
-            area("auc_patient", &self.patients),
-            Figure::value("brier", Some(self.brier), n),
-            Figure::value("log_loss", Some(self.log_loss), n),
-        ];
-        if let Some(result) = &self.operating_point {
-            figures.extend([
-                Figure { n: None, ..Figure::value("threshold", Some(result.threshold), n) },
-                Figure::proportion("sensitivity", result.sensitivity.as_ref()),
-                Figure::proportion("specificity", result.specificity.as_ref()),
-                Figure::proportion("ppv", result.ppv.as_ref()),
-                Figure::proportion("npv", result.npv.as_ref()),
-            ]);
-        }
+        let figures = vec![Figure::count("n_images", n), area("auc_image", &self.images)];
         figures
     }
 

@@ -124,7 +124,7 @@ fn standard_errors_agree_with_the_definition_by_matrices() {
             let alone = |scores: &[f64]| delong_auc(scores, &case.malignant, patients, 0.95).unwrap();
             check("first error", alone(&case.first).standard_error, expected.standard_error_first);
             check("second error", alone(&case.second).standard_error, expected.standard_error_second);
-            let test = delong_difference(&case.first, &case.second, &case.malignant, patients).unwrap();
+            let test = delong_difference(&case.first, &case.second, &case.malignant, patients, 0.95).unwrap();
             check("difference", test.difference, expected.difference);
             check("error of the difference", test.standard_error, expected.standard_error_difference);
             check("p-value", test.p_value, expected.p_value);
