@@ -11,11 +11,14 @@ mod heatmap;
 mod import;
 mod inputs;
 mod loose_images;
+mod model_card;
 mod overlay;
 mod patch_scores;
 mod phantom;
 mod predict;
 mod progress;
+mod report;
+mod report_pictures;
 mod run_folder;
 mod sample;
 mod split;
@@ -55,6 +58,7 @@ enum Verb {
     Predict(predict::Args),
     Evaluate(evaluate::Args),
     Heatmap(heatmap::Args),
+    Report(report::Args),
 }
 
 #[derive(Subcommand)]
@@ -99,6 +103,7 @@ fn main() -> ExitCode {
         Verb::Predict(args) => predict::run(&args),
         Verb::Evaluate(args) => evaluate::run(&args),
         Verb::Heatmap(args) => heatmap::run(&args),
+        Verb::Report(args) => report::run(&args),
     };
     match done {
         Ok(Done::All) => ExitCode::SUCCESS,

@@ -1,6 +1,6 @@
 //! Maps say the same as the network on each patch, and their cells lie where they say.
 
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 use mammo::geometry::Rect;
@@ -39,7 +39,10 @@ fn cases() -> [(TrunkConfig, usize); 3] {
 
 fn patch_network(trunk: TrunkConfig, device: &Device) -> PatchClassifier {
     let config = PatchClassifierConfig { trunk, n_classes: 5, dropout: 0.0 };
-    initialise(PatchClassifier::new(&config, device).unwrap(), 4)
+    let mut model = initialise(PatchClassifier::new(&config, device).unwrap(), 4);
+    // Fresh heads say nearly the same everywhere; a steep one lets differences show.
+    model.head.weight = Param::from_tensor(model.head.weight.val().detach() * 20.0);
+    model
 }
 
 /// The original's way: one window after the other through the patch network. Around each the
@@ -85,10 +88,10 @@ fn one_pass_says_at_every_cell_what_a_sweep_that_sees_around_its_windows_says() 
             let difference = worst(&map, &sweep(&model, window, halo, &image));
             assert!(difference < 1e-4, "{trunk:?}, {steps} cells a step: {difference}");
             let spread = map.iter().copied().fold(0.0, f32::max) - map.iter().copied().fold(1.0, f32::min);
-            assert!(spread > 1e-2, "a map that could fail: {spread}");
+            assert!(spread > 0.1, "a map that could fail: {spread}");
             // Bare patches see zeros where the image goes on: near, but not the same.
             let bare = worst(&map, &sweep(&model, window, 0, &image));
-            assert!(bare > 1e-4 && bare < 0.5, "{trunk:?}: {bare}");
+            assert!(bare > 1e-3, "{trunk:?}: {bare}");
         }
     }
 }
