@@ -19,6 +19,9 @@ const MARGIN_PX: u32 = 16;
 /// Opacity of the colours at the top of the scale; the tissue below stays visible.
 const MAX_OPACITY: f32 = 0.62;
 
+/// Share of the scale below which nothing is drawn.
+const FAINT: f32 = 0.06;
+
 const PAPER: Rgb<u8> = Rgb([16, 17, 20]);
 const INK: Rgb<u8> = Rgb([232, 233, 236]);
 const MUTED: Rgb<u8> = Rgb([160, 163, 170]);
@@ -57,7 +60,7 @@ pub fn colour_layer(map: &HeatMap, scale: &Scale, width: usize, height: usize) -
         let share = if scale.max > 0.0 { (value / scale.max).clamp(0.0, 1.0) } else { 0.0 };
         let [r, g, b, _] = table[(share * 255.0).round() as usize];
         // Faint values fade out faster than they darken, so that background stays untouched.
-        let opacity = MAX_OPACITY * (share / 0.35).min(1.0);
+        let opacity = MAX_OPACITY * ((share - FAINT) / 0.35).clamp(0.0, 1.0);
         *pixel = Rgba([r, g, b, (opacity * 255.0).round() as u8]);
     }
     layer
@@ -139,11 +142,13 @@ fn draw_legend(sheet: &mut RgbImage, font: &FontRef, top: u32, scale: &Scale) {
     }
 }
 
-/// Three significant digits, without a tail of zeros.
+/// Two significant digits or more, without a tail of zeros.
 fn tick(value: f32) -> String {
-    if value == 0.0 || (0.01..1000.0).contains(&value) {
-        let text = format!("{value:.3}");
-        return text.trim_end_matches('0').trim_end_matches('.').to_string();
+    if value == 0.0 || (1e-4..1e4).contains(&value) {
+        let decimals = (1 - value.max(1e-4).log10().floor() as i32).max(0) as usize;
+        let text = format!("{value:.decimals$}");
+        let short = if decimals > 0 { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+        return short.to_string();
     }
     format!("{value:.1e}")
 }
@@ -216,6 +221,7 @@ mod tests {
 
     #[test]
     fn ticks_are_short() {
-        assert_eq!([tick(1.0), tick(0.5), tick(0.125), tick(0.0001)], ["1", "0.5", "0.125", "1.0e-4"]);
+        let values = [1.0, 0.5, 0.019, 0.0096, 120.0, 0.00002];
+        assert_eq!(values.map(tick), ["1", "0.5", "0.019", "0.0096", "120", "2.0e-5"]);
     }
 }

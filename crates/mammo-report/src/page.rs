@@ -342,6 +342,8 @@ struct GalleryView<'a> {
 
 struct CaseView<'a> {
     case: &'a Case,
+    /// File name without folder and extension.
+    name: String,
     id: usize,
     score: Num,
     uri: String,
@@ -353,6 +355,7 @@ fn gallery(report: &Report) -> Vec<GalleryView<'_>> {
     let of_kind = |kind: CaseKind| {
         cases.iter().enumerate().filter(move |(_, case)| case.kind == kind).map(|(i, case)| CaseView {
             case,
+            name: Path::new(&case.file).file_stem().unwrap_or_default().to_string_lossy().into_owned(),
             id: i,
             score: Num::new(case.probability, 3, format!("/gallery/{i}/probability")),
             uri: uri(&case.picture),

@@ -5,3 +5,4 @@ mod bad_input;
 mod documents;
 mod pipeline;
 mod program;
+mod views;
