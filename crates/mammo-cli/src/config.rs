@@ -9,6 +9,7 @@ use mammo::preprocess::Preprocessing;
 use mammo_nn::schedule::TrainingConfig;
 use mammo_nn::top::TopConfig;
 use mammo_nn::trunk::TrunkConfig;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// Everything that a run can be told, apart from where its files are.
@@ -128,6 +129,15 @@ impl RunConfig {
         self.sampling.background_per_image = named.background_per_image;
         Ok(())
     }
+}
+
+/// Settings with `key=value` or `section.key=value` changes.
+pub fn with_settings<T: Serialize + DeserializeOwned>(settings: &T, overrides: &[String]) -> Result<T> {
+    let mut table = toml::Table::try_from(settings)?;
+    for setting in overrides {
+        override_key(&mut table, setting)?;
+    }
+    table.try_into().map_err(|e: toml::de::Error| anyhow!("--set: {}", with_nearest_key(&e.to_string())))
 }
 
 /// Sets `a.b.c=value` in a table; the value is TOML, or a bare word.

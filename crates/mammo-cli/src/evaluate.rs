@@ -3,111 +3,153 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use mammo::eval::scores::read_scores;
+use mammo::eval::aggregate::Case;
+use mammo::eval::findings::read_findings;
+use mammo::eval::sample::Sample;
 use mammo::eval::{
-    BootstrapConfig, EvalConfig, Interval, Measured, OperatingPoint, OperatingRule, Report, ScoreRow,
-    compare_auc, evaluate_patches, evaluate_scores,
+    BootstrapConfig, EvalConfig, EvalInputs, Interval, OperatingPoint, OperatingRule, Report, ScoreRow,
+    ScoreTable, evaluate_patches, evaluate_scores, read_scores,
 };
+use mammo::manifest::Manifest;
+use mammo::record::Mammogram;
 use mammo::write::write_atomically;
 
 use crate::Done;
+use crate::config::with_settings;
 use crate::patch_scores;
 use crate::training::read_model;
 
-/// Evaluate a score table: AUC with patient-clustered intervals, operating point, calibration.
+/// Evaluate a score table: ROC, calibration, operating points, subgroups, localisation, readers.
 ///
-/// Image scores (from `mammo predict`, or any CSV with its columns) give areas per image,
-/// breast and patient; patch scores give accuracy and the confusion matrix.
+/// Scores come from `mammo predict` or from any CSV with the columns patient_id, label (malignant
+/// or benign, 1 or 0) and probability (or score, on any scale). Columns file, laterality and view
+/// add breasts; columns reader_NAME hold readers' ratings; all others group the images. Intervals
+/// resample patients. Patch scores give accuracy and the confusion matrix.
 ///
 /// Examples:
+///   mammo evaluate --scores scores.csv
 ///   mammo evaluate scores.csv --model run/image/model.safetensors --out evaluation
-///   mammo evaluate ours.csv --compare theirs.csv
+///   mammo evaluate ours.csv --choose-on validation.csv --compare theirs.csv \
+///                  --set prevalence=0.005 --set bootstrap.n_resamples=5000
+///   mammo evaluate scores.csv --manifest manifest.json --findings findings.csv
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
     /// Score table.
-    pub scores: PathBuf,
-    /// Model whose stored operating point is applied.
-    #[arg(long, conflicts_with = "choose_on")]
+    #[arg(required_unless_present = "named_scores")]
+    pub scores: Option<PathBuf>,
+    /// Score table, by name.
+    #[arg(long = "scores", value_name = "SCORES", conflicts_with = "scores")]
+    pub named_scores: Option<PathBuf>,
+    /// Model whose stored operating point is applied to the images.
+    #[arg(long)]
     pub model: Option<PathBuf>,
-    /// Scores of the validation side, on which to choose the operating point instead.
+    /// Scores of the validation side: operating points, pooling of views and calibration are
+    /// learned there and applied unchanged.
     #[arg(long)]
     pub choose_on: Option<PathBuf>,
-    /// Second score table of the same images: difference of the areas, paired.
+    /// Score table of another model on the same images, for a paired test; may be repeated.
     #[arg(long)]
-    pub compare: Option<PathBuf>,
+    pub compare: Vec<PathBuf>,
+    /// Manifest of the images: adds subgroups by density, assessment, site and lesions.
+    #[arg(long)]
+    pub manifest: Option<PathBuf>,
+    /// Findings table, to compare with the manifest's lesions (FROC).
+    #[arg(long, requires = "manifest")]
+    pub findings: Option<PathBuf>,
     /// Folder for evaluation.json, evaluation.csv and evaluation.md.
     #[arg(long)]
     pub out: Option<PathBuf>,
-    /// Bootstrap resamples of patients.
-    #[arg(long, default_value_t = 2000)]
-    pub resamples: usize,
-    /// Seed of the resamples.
-    #[arg(long, default_value_t = 0)]
-    pub seed: u64,
+    /// A setting of the evaluation (docs/evaluation.md), such as bootstrap.seed=1; may be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
 }
 
 /// Runs the verb.
 pub fn run(args: &Args) -> Result<Done> {
-    if patch_scores::is_patch_scores(&args.scores)? {
-        if args.model.is_some() || args.choose_on.is_some() || args.compare.is_some() {
-            bail!("{}: holds patch scores, which have no operating point", args.scores.display());
-        }
-        let table = patch_scores::read(&args.scores)?;
-        let classes: Vec<&str> = table.classes.iter().map(String::as_str).collect();
-        let evaluation = evaluate_patches(&classes, &table.truth, &table.probabilities)?;
-        return publish(&evaluation, "evaluation", args.out.as_deref());
+    let Some(scores) = args.scores.as_ref().or(args.named_scores.as_ref()) else {
+        bail!("no score table; expected its path");
+    };
+    if patch_scores::is_patch_scores(scores)? {
+        return evaluate_patch_scores(scores, args);
     }
-    let rows = read_scores(&args.scores)?;
-    let bootstrap =
-        BootstrapConfig { n_resamples: args.resamples, seed: args.seed, ..BootstrapConfig::default() };
-    let config = EvalConfig { bootstrap, ..EvalConfig::default() };
-    let point = operating_point(args)?;
-    let evaluation = evaluate_scores(&rows, point.as_ref(), &config)?;
-    publish(&evaluation, "evaluation", args.out.as_deref())?;
-    if let Some(other) = &args.compare {
-        let comparison = compare_auc(&rows, &read_scores(other)?, &bootstrap)?;
-        println!("\n{} against {}", other.display(), args.scores.display());
-        publish(&comparison, "comparison", args.out.as_deref())?;
+    let table = ScoreTable::read(scores)?;
+    let config: EvalConfig = with_settings(&EvalConfig::default(), &args.set)?;
+    let validation = args.choose_on.as_deref().map(validation).transpose()?;
+    let operating_point = args.model.as_deref().map(stored_operating_point).transpose()?;
+    let images: Vec<Mammogram> = match &args.manifest {
+        Some(path) => Manifest::read(path)?.images,
+        None => vec![],
+    };
+    let findings = args.findings.as_deref().map(read_findings).transpose()?;
+    let others: Vec<(String, Vec<ScoreRow>)> =
+        args.compare.iter().map(|path| Ok((name(path), read_scores(path)?))).collect::<Result<_>>()?;
+    let inputs = EvalInputs {
+        operating_point: operating_point.as_ref(),
+        validation: validation.as_ref(),
+        images: &images,
+        findings: findings.as_deref(),
+        others: &others,
+    };
+    let evaluation = evaluate_scores(&table, &inputs, &config)
+        .with_context(|| format!("{}: cannot be evaluated", scores.display()))?;
+    publish(&evaluation, args.out.as_deref())?;
+    for compared in &evaluation.comparisons {
+        println!("\n{} against {}", compared.name, name(scores));
+        print!("{}", compared.comparison.to_markdown());
     }
     Ok(Done::All)
 }
 
-fn operating_point(args: &Args) -> Result<Option<OperatingPoint>> {
-    if let Some(path) = &args.choose_on {
-        return choose_operating_point(&read_scores(path)?)
-            .map(Some)
-            .with_context(|| format!("{}: no operating point can be chosen", path.display()));
+fn evaluate_patch_scores(scores: &Path, args: &Args) -> Result<Done> {
+    let about_images = [&args.model, &args.choose_on, &args.manifest, &args.findings];
+    if about_images.iter().any(|flag| flag.is_some()) || !args.compare.is_empty() || !args.set.is_empty() {
+        bail!("{}: holds patch scores; only --out goes with them", scores.display());
     }
-    let Some(path) = &args.model else { return Ok(None) };
-    let point = read_model(path)?.card.operating_point;
-    if point.is_none() {
+    let table = patch_scores::read(scores)?;
+    let classes: Vec<&str> = table.classes.iter().map(String::as_str).collect();
+    publish(&evaluate_patches(&classes, &table.truth, &table.probabilities)?, args.out.as_deref())
+}
+
+/// A score table's name: its file name without extension.
+fn name(path: &Path) -> String {
+    path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// Validation scores, with a choice made to fail early where they allow none.
+fn validation(path: &Path) -> Result<ScoreTable> {
+    let table = ScoreTable::read(path)?;
+    choose_operating_point(&table.rows)
+        .with_context(|| format!("{}: no operating point can be chosen", path.display()))?;
+    Ok(table)
+}
+
+fn stored_operating_point(path: &Path) -> Result<OperatingPoint> {
+    let Some(point) = read_model(path)?.card.operating_point else {
         bail!("{}: stores no operating point; choose one with --choose-on", path.display());
-    }
+    };
     Ok(point)
 }
 
 /// The threshold with the largest sensitivity + specificity on labelled validation scores.
-pub fn choose_operating_point(rows: &[ScoreRow]) -> Result<OperatingPoint> {
+fn choose_operating_point(rows: &[ScoreRow]) -> Result<OperatingPoint> {
     let (scores, malignant): (Vec<f64>, Vec<bool>) =
         rows.iter().filter_map(|row| Some((row.probability, row.malignant()?))).unzip();
     Ok(OperatingPoint::choose(OperatingRule::MaxYouden, &scores, &malignant)?)
 }
 
 /// Prints the figures and, with a folder, writes them as JSON, CSV and Markdown.
-fn publish(report: &impl Report, name: &str, out: Option<&Path>) -> Result<Done> {
+fn publish(report: &impl Report, out: Option<&Path>) -> Result<Done> {
     print!("{}", report.to_markdown());
     if let Some(dir) = out {
-        report.write(dir, name)?;
-        write_atomically(&dir.join(format!("{name}.md")), report.to_markdown().as_bytes())?;
+        report.write(dir, "evaluation")?;
+        write_atomically(&dir.join("evaluation.md"), report.to_markdown().as_bytes())?;
     }
     Ok(Done::All)
 }
 
 /// Area per image with its patient-clustered interval.
 pub fn auc_per_image(rows: &[ScoreRow]) -> Result<Interval> {
-    match evaluate_scores(rows, None, &EvalConfig::default())?.images.auc {
-        Measured::Value(interval) => Ok(interval),
-        Measured::Undefined { undefined } => bail!("the area per image is undefined: {undefined}"),
-    }
+    let images: Vec<Case> = rows.iter().filter_map(Case::of_image).collect();
+    Ok(Sample::of(&images).auc(&BootstrapConfig::default())?)
 }

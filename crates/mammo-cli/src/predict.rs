@@ -129,8 +129,8 @@ pub fn score(args: &Args) -> Result<Scored> {
             Ok(probability) => scored.rows.push(ScoreRow {
                 file: image.file.clone(),
                 patient_id: image.patient_id.clone(),
-                laterality: image.laterality,
-                view: image.view,
+                laterality: Some(image.laterality),
+                view: Some(image.view),
                 label: image.pathology,
                 probability,
                 model: name.clone(),

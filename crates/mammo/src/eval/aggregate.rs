@@ -1,11 +1,12 @@
 //! Image → breast → patient: the scores of several images pooled into one.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
+use super::logistic::{Fitted, LogisticFit};
+use super::sample::Sample;
 use super::scores::ScoreRow;
 use crate::record::Laterality;
+use crate::{Error, Result};
 
 /// How several scores become one.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,7 +55,7 @@ pub struct Case {
 impl Case {
     /// A single image as a case; `None` without a label.
     pub fn of_image(row: &ScoreRow) -> Option<Self> {
-        let (patient_id, laterality) = (row.patient_id.clone(), Some(row.laterality));
+        let (patient_id, laterality) = (row.patient_id.clone(), row.laterality);
         Some(Self {
             patient_id,
             laterality,
@@ -65,31 +66,53 @@ impl Case {
     }
 }
 
-/// Pools the labelled images of each breast, in order of patient and side. Rows without a label
-/// play no part.
-pub fn by_breast(rows: &[ScoreRow], views: Pooling) -> Vec<Case> {
-    let images = rows.iter().filter_map(Case::of_image);
-    pool_by(images, views, |image| image.laterality)
+/// Pools the images of each breast, in order of patient and side; `None` when the side of an
+/// image is not known.
+pub fn by_breast(images: &[Case], views: Pooling) -> Option<Vec<Case>> {
+    let known = images.iter().all(|image| image.laterality.is_some());
+    known.then(|| pool_by(images, views, |image| image.laterality))
 }
 
-/// Pools the breasts of each patient, in order of patient.
-pub fn by_patient(breasts: &[Case], pooling: Pooling) -> Vec<Case> {
-    pool_by(breasts.iter().cloned(), pooling, |_| None)
+/// Pools the breasts of each patient, or her images, in order of patient.
+pub fn by_patient(parts: &[Case], pooling: Pooling) -> Vec<Case> {
+    pool_by(parts, pooling, |_| None)
+}
+
+impl Pooling {
+    /// Where between mean and highest score the views of a breast tell cancers apart best: the
+    /// weight, in steps of 0.05, at which a logistic regression of truth on the pooled score of
+    /// the breasts is most likely.
+    ///
+    /// # Errors
+    /// [`Error::Undefined`](crate::Error::Undefined) when an image does not say its side, a class
+    /// is missing, or the scores separate the classes.
+    pub fn learn(validation: &[Case]) -> Result<Self> {
+        let mut best = None;
+        for step in 0..=20 {
+            let pooling = Self::Learned { weight_of_max: f64::from(step) / 20.0 };
+            let Some(breasts) = by_breast(validation, pooling) else {
+                let reason = "an image does not say its side".into();
+                return Err(Error::Undefined { statistic: "pooling of views", reason });
+            };
+            let sample = Sample::of(&breasts);
+            let patients = sample.patients.of_case();
+            let fit = LogisticFit::of(&sample.scores, &sample.malignant, patients, Fitted::Both)?;
+            if best.is_none_or(|(_, log_loss)| fit.log_loss < log_loss) {
+                best = Some((pooling, fit.log_loss));
+            }
+        }
+        Ok(best.map_or(Self::Mean, |(pooling, _)| pooling))
+    }
 }
 
 /// Pools the parts that share patient and `laterality`.
-fn pool_by(
-    parts: impl Iterator<Item = Case>,
-    pooling: Pooling,
-    laterality: impl Fn(&Case) -> Option<Laterality>,
-) -> Vec<Case> {
-    let mut groups: BTreeMap<(String, Option<Laterality>), Vec<Case>> = BTreeMap::new();
-    for part in parts {
-        groups.entry((part.patient_id.clone(), laterality(&part))).or_default().push(part);
-    }
-    let pooled = groups.into_iter().map(|((patient_id, laterality), parts)| Case {
-        patient_id,
-        laterality,
+fn pool_by(parts: &[Case], pooling: Pooling, laterality: fn(&Case) -> Option<Laterality>) -> Vec<Case> {
+    let key = |part: &Case| (part.patient_id.as_str(), laterality(part));
+    let mut sorted: Vec<&Case> = parts.iter().collect();
+    sorted.sort_by(|a, b| key(a).cmp(&key(b)));
+    let pooled = sorted.chunk_by(|a, b| key(a) == key(b)).map(|parts| Case {
+        patient_id: parts[0].patient_id.clone(),
+        laterality: laterality(parts[0]),
         malignant: parts.iter().any(|part| part.malignant),
         score: pooling.pool(&parts.iter().map(|part| part.score).collect::<Vec<_>>()),
         n_images: parts.iter().map(|part| part.n_images).sum(),
@@ -105,7 +128,7 @@ mod tests {
 
     #[test]
     fn views_are_pooled_within_a_breast_and_breasts_within_a_patient() {
-        let right = |row: ScoreRow| ScoreRow { laterality: Laterality::Right, ..row };
+        let right = |row: ScoreRow| ScoreRow { laterality: Some(Laterality::Right), ..row };
         let rows = [
             row("b-l", "b", Benign, 0.5),
             row("a-l-cc", "a", Malignant, 0.25),
@@ -120,14 +143,19 @@ mod tests {
             score,
             n_images,
         };
-        let breasts = by_breast(&rows, Pooling::Mean);
+        let images: Vec<Case> = rows.iter().filter_map(Case::of_image).collect();
+        let breasts = by_breast(&images, Pooling::Mean).unwrap();
         let expected = [
             breast("a", Laterality::Left, true, 0.5, 2),
             breast("a", Laterality::Right, false, 0.125, 1),
             breast("b", Laterality::Left, false, 0.5, 1),
         ];
         assert_eq!(breasts, expected);
-        assert_eq!(by_breast(&rows, Pooling::Max)[0].score, 0.75);
+        assert_eq!(by_breast(&images, Pooling::Max).unwrap()[0].score, 0.75);
+        let between = Pooling::Learned { weight_of_max: 0.5 };
+        assert_eq!(by_breast(&images, between).unwrap()[0].score, 0.625);
+        let no_side = Case { laterality: None, ..images[0].clone() };
+        assert!(by_breast(&[no_side], Pooling::Max).is_none());
 
         let score_of = |pooling| by_patient(&breasts, pooling).iter().map(|c| c.score).collect::<Vec<_>>();
         assert_eq!(score_of(Pooling::Max), [0.5, 0.5]);
@@ -135,5 +163,20 @@ mod tests {
         let patients = by_patient(&breasts, Pooling::Max);
         assert_eq!((patients[0].malignant, patients[0].laterality, patients[0].n_images), (true, None, 3));
         assert!(!patients[1].malignant);
+    }
+
+    #[test]
+    fn the_better_pooling_is_learned() {
+        // The highest view tells cancer, the mean does not: benign breasts are evenly grey.
+        let breast = |woman: usize, malignant: bool| {
+            let truth = if malignant { Malignant } else { Benign };
+            let (noise, other) = ((woman * 7 % 10) as f64 / 40.0, (woman * 3 % 11) as f64 / 14.0);
+            let views = if malignant { [0.9 - noise, 0.1 + other] } else { [0.75 - noise, 0.7 - noise] };
+            views.map(|score| row(&format!("{woman}-{score}"), &format!("w{woman}"), truth, score))
+        };
+        let rows: Vec<ScoreRow> = (0..40).flat_map(|woman| breast(woman, woman % 2 == 0)).collect();
+        let images: Vec<Case> = rows.iter().filter_map(Case::of_image).collect();
+        let Pooling::Learned { weight_of_max } = Pooling::learn(&images).unwrap() else { panic!() };
+        assert!(weight_of_max > 0.8, "{weight_of_max}");
     }
 }

@@ -5,12 +5,13 @@
 //! whole patients are drawn (cluster bootstrap: Davison & Hinkley 1997, *Bootstrap Methods and
 //! their Application*, section 3.8; Rutter 2000, Acad. Radiol. 7:413–419, for ROC areas).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use rand::RngExt;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::measured::Measured;
 use super::proportion::check_level;
 use crate::seed::{Rng, stream};
 use crate::{Error, Result};
@@ -31,8 +32,8 @@ pub struct Interval {
     pub level: f64,
     /// Resamples behind the interval.
     pub n_resamples: usize,
-    /// Resamples that had to be drawn anew because the statistic had no value in them, as with
-    /// no cancers drawn. When they are many, the sample is too small for the interval.
+    /// Resamples that were drawn anew or left out because the statistic had no value in them, as
+    /// with no cancers drawn. When they are many, the sample is too small for the interval.
     pub n_redrawn: usize,
 }
 
@@ -68,7 +69,9 @@ impl Patients {
     /// in which a table lists its images.
     pub fn from_ids<'a>(ids: impl IntoIterator<Item = &'a str>) -> Self {
         let ids: Vec<&str> = ids.into_iter().collect();
-        let sorted: BTreeSet<&str> = ids.iter().copied().collect();
+        let mut sorted = ids.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
         let numbers: HashMap<&str, u32> = sorted.into_iter().zip(0..).collect();
         Self { of_case: ids.iter().map(|id| numbers[id]).collect(), n: numbers.len() }
     }
@@ -120,6 +123,47 @@ pub fn bootstrap<const N: usize>(
     config: &BootstrapConfig,
     statistics: impl Fn(&[u32]) -> Result<[f64; N]> + Sync,
 ) -> Result<[Interval; N]> {
+    let intervals = bootstrap_each(
+        n_patients,
+        config,
+        N,
+        || (),
+        |times, (), values| {
+            values.copy_from_slice(&statistics(times)?.map(Ok));
+            Ok(())
+        },
+    )?;
+    let mut found = vec![];
+    for interval in intervals {
+        match interval {
+            Measured::Value(interval) => found.push(interval),
+            Measured::Undefined { undefined: reason } => return Err(undefined(reason)),
+        }
+    }
+    <[Interval; N]>::try_from(found).map_err(|_| unreachable!("one interval per statistic"))
+}
+
+/// The value of a statistic in one resample, or why it has none there.
+pub type Statistic = std::result::Result<f64, &'static str>;
+
+/// [`bootstrap`] of any number of statistics, some of which may lack a value now and then.
+///
+/// # Inputs
+/// - `n_statistics`: length of the slice that `statistics` fills.
+/// - `scratch`: makes working memory, which each thread keeps over its resamples.
+/// - `statistics`: takes how often each patient was drawn. An [`Error::Undefined`] draws the whole
+///   resample anew; a single [`Statistic`] without value is left out of its own interval, which is
+///   given up when fewer than half of the resamples have one.
+///
+/// # Errors
+/// As [`bootstrap`], but that a single statistic without value is [`Measured::Undefined`].
+pub fn bootstrap_each<S>(
+    n_patients: usize,
+    config: &BootstrapConfig,
+    n_statistics: usize,
+    scratch: impl Fn() -> S + Sync,
+    statistics: impl Fn(&[u32], &mut S, &mut [Statistic]) -> Result<()> + Sync,
+) -> Result<Vec<Measured<Interval>>> {
     check_level(config.level)?;
     if config.n_resamples < 100 {
         return Err(Error::setting(
@@ -128,42 +172,60 @@ pub fn bootstrap<const N: usize>(
             "at least 100; 2000 is usual",
         ));
     }
-    let estimates = statistics(&vec![1; n_patients])?;
+    let blank = || vec![Err("it was not computed"); n_statistics];
+    let mut estimates: Vec<Statistic> = blank();
+    statistics(&vec![1; n_patients], &mut scratch(), &mut estimates)?;
     if n_patients < 2 {
         return Err(undefined("one patient alone says nothing about the spread among patients".into()));
     }
-    let resamples: Vec<([f64; N], usize)> = (0..config.n_resamples)
+    let resamples: Vec<(Vec<Statistic>, usize)> = (0..config.n_resamples)
         .into_par_iter()
         .map_init(
-            || vec![0; n_patients],
-            |times_drawn, resample| {
+            || (vec![0; n_patients], scratch()),
+            |(times_drawn, scratch), resample| {
                 let mut rng = stream(config.seed, "bootstrap", resample as u64);
-                resample_until_defined(&mut rng, times_drawn, &statistics)
+                let mut values = blank();
+                let redrawn = resample_until_defined(&mut rng, times_drawn, |times| {
+                    statistics(times, scratch, &mut values)
+                })?;
+                Ok((values, redrawn))
             },
         )
         .collect::<Result<_>>()?;
-    let n_redrawn = resamples.iter().map(|(_, redrawn)| redrawn).sum();
-    Ok(std::array::from_fn(|s| {
-        let mut values: Vec<f64> = resamples.iter().map(|(values, _)| values[s]).collect();
+    let n_redrawn: usize = resamples.iter().map(|(_, redrawn)| redrawn).sum();
+    let interval = |(s, estimate): (usize, Statistic)| {
+        let estimate = match estimate {
+            Ok(estimate) => estimate,
+            Err(reason) => return Measured::undefined(reason),
+        };
+        let mut values: Vec<f64> = resamples.iter().filter_map(|(values, _)| values[s].ok()).collect();
+        let left_out = config.n_resamples - values.len();
+        if values.len() < config.n_resamples.div_ceil(2) {
+            return Measured::undefined(format!(
+                "{left_out} of {} resamples have no value",
+                config.n_resamples
+            ));
+        }
         values.sort_unstable_by(f64::total_cmp);
         let tail = 0.5 * (1.0 - config.level);
-        Interval {
-            estimate: estimates[s],
+        Measured::Value(Interval {
+            estimate,
             low: quantile(&values, tail),
             high: quantile(&values, 1.0 - tail),
             level: config.level,
-            n_resamples: config.n_resamples,
-            n_redrawn,
-        }
-    }))
+            n_resamples: values.len(),
+            n_redrawn: n_redrawn + left_out,
+        })
+    };
+    Ok(estimates.into_iter().enumerate().map(interval).collect())
 }
 
-/// The statistics of one resample, and how many draws before it had no value.
-fn resample_until_defined<const N: usize>(
+/// Draws until `statistics` has values; returns how many draws before had none.
+fn resample_until_defined(
     rng: &mut Rng,
     times_drawn: &mut [u32],
-    statistics: &impl Fn(&[u32]) -> Result<[f64; N]>,
-) -> Result<([f64; N], usize)> {
+    mut statistics: impl FnMut(&[u32]) -> Result<()>,
+) -> Result<usize> {
     let mut reason = String::new();
     for redrawn in 0..MAX_DRAWS {
         times_drawn.fill(0);
@@ -171,7 +233,7 @@ fn resample_until_defined<const N: usize>(
             times_drawn[rng.random_range(0..times_drawn.len())] += 1;
         }
         match statistics(times_drawn) {
-            Ok(values) => return Ok((values, redrawn)),
+            Ok(()) => return Ok(redrawn),
             Err(Error::Undefined { reason: why, .. }) => reason = why,
             Err(other) => return Err(other),
         }

@@ -2,6 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::curve_statistic::{CurveFigures, CurveStatistic};
+use super::roc::{RankedScores, Roc};
+use super::sample::Sample;
+
 /// A value on a curve with its pointwise interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BandPoint {
@@ -62,11 +66,117 @@ pub struct PrecisionRecallPoint {
 /// How many cases have a score in each of equally wide bins.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScoreHistogram {
-    /// Edges of the bins, one more than there are bins. A bin holds its lower edge; the last one
+    /// Edges of the bins, one more than there are bins. A bin holds its upper edge; the first one
     /// holds both.
     pub edges: Vec<f64>,
     /// Malignant cases per bin.
     pub malignant: Vec<usize>,
     /// Benign cases per bin.
     pub benign: Vec<usize>,
+}
+
+/// Sensitivities at false-positive rates 0, 0.01, ..., 1.
+pub fn band_statistics() -> Vec<CurveStatistic> {
+    (0..=100).map(|percent| CurveStatistic::OnCurve(f64::from(percent) / 100.0)).collect()
+}
+
+impl RocCurve {
+    /// The curve of a sample of both classes; `figures` hold the [`band_statistics`].
+    pub fn of(ranked: &RankedScores, roc: &Roc, figures: &CurveFigures) -> Self {
+        let point = |index: usize| RocCurvePoint {
+            threshold: index.checked_sub(1).map(|below| ranked.thresholds()[below]),
+            false_positive_rate: 1.0 - roc.specificity(index),
+            sensitivity: roc.sensitivity(index),
+        };
+        let points: Vec<RocCurvePoint> = corners(roc).into_iter().map(point).collect();
+        let moved = |a: &RocCurvePoint, b: &RocCurvePoint| {
+            (b.false_positive_rate - a.false_positive_rate) + (b.sensitivity - a.sensitivity)
+        };
+        let band = band_statistics().into_iter().filter_map(|statistic| {
+            let CurveStatistic::OnCurve(at) = statistic else { return None };
+            let interval = *figures.of(statistic).value()?;
+            Some(BandPoint { at, estimate: interval.estimate, low: interval.low, high: interval.high })
+        });
+        Self { points: thinned(points, 2.0, moved), band: band.collect() }
+    }
+}
+
+/// Points at which the curve turns, and its two ends.
+pub(super) fn corners(roc: &Roc) -> Vec<usize> {
+    let last = roc.len() - 1;
+    let step = |from: usize, to: usize| {
+        let ((above, left), (here, right)) = (roc.counts(from), roc.counts(to));
+        (u64::from(here - above), u64::from(right - left))
+    };
+    let turns = |&index: &usize| {
+        let ((up_before, right_before), (up, right)) = (step(index - 1, index), step(index, index + 1));
+        up_before * right != up * right_before
+    };
+    let inner = (1..last).filter(turns);
+    std::iter::once(0).chain(inner).chain([last]).collect()
+}
+
+/// At most [`MAX_POINTS`] of the points of a curve of length `length`, its ends among them.
+pub(super) fn thinned<T: Copy>(points: Vec<T>, length: f64, moved: impl Fn(&T, &T) -> f64) -> Vec<T> {
+    if points.len() <= MAX_POINTS {
+        return points;
+    }
+    let step = length / (MAX_POINTS - 2) as f64;
+    let mut kept: Vec<T> = vec![points[0]];
+    for point in &points[1..points.len() - 1] {
+        if moved(&kept[kept.len() - 1], point) >= step {
+            kept.push(*point);
+        }
+    }
+    kept.push(points[points.len() - 1]);
+    kept
+}
+
+impl PrecisionRecallCurve {
+    /// The curve of a sample of both classes: one point per threshold that finds another
+    /// malignant case.
+    pub fn of(ranked: &RankedScores, roc: &Roc) -> Self {
+        let found_more = |&index: &usize| roc.counts(index).0 > roc.counts(index - 1).0;
+        let point = |index: usize| {
+            let (true_positives, false_positives) = roc.counts(index);
+            PrecisionRecallPoint {
+                threshold: ranked.thresholds()[index - 1],
+                recall: roc.sensitivity(index),
+                precision: f64::from(true_positives) / f64::from(true_positives + false_positives),
+            }
+        };
+        let points = (1..roc.len()).filter(found_more).map(point).collect();
+        let (malignant, benign) = roc.totals();
+        let moved = |a: &PrecisionRecallPoint, b: &PrecisionRecallPoint| b.recall - a.recall;
+        Self { points: thinned(points, 1.0, moved), prevalence: malignant / (malignant + benign) }
+    }
+}
+
+impl ScoreHistogram {
+    /// Counts in `n_bins` bins over [0, 1] for probabilities, otherwise from the lowest to the
+    /// highest score.
+    pub fn of(sample: &Sample, n_bins: usize) -> Self {
+        let (mut low, mut high) = (0.0, 1.0);
+        if !sample.scores_are_probabilities() {
+            low = sample.scores.iter().copied().fold(f64::INFINITY, f64::min);
+            high = sample.scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        }
+        let edges = bin_edges(low, high, n_bins);
+        let (mut malignant, mut benign) = (vec![0; n_bins], vec![0; n_bins]);
+        for (&score, &is_malignant) in sample.scores.iter().zip(&sample.malignant) {
+            let counts = if is_malignant { &mut malignant } else { &mut benign };
+            counts[bin_of(&edges, score)] += 1;
+        }
+        Self { edges, malignant, benign }
+    }
+}
+
+/// Edges of `n_bins` equally wide bins; over [0, 1] the decimal fractions nearest to them.
+pub(super) fn bin_edges(low: f64, high: f64, n_bins: usize) -> Vec<f64> {
+    (0..=n_bins).map(|bin| low + (high - low) * (bin as f64 / n_bins as f64)).collect()
+}
+
+/// The bin of a value within the edges; a bin holds its upper edge, the first one both.
+pub(super) fn bin_of(edges: &[f64], value: f64) -> usize {
+    edges[1..edges.len() - 1].partition_point(|&edge| edge < value)
 }

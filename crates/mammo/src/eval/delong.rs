@@ -118,6 +118,24 @@ pub fn delong_difference(
     })
 }
 
+/// Areas of several scores of the same cases, and their covariance matrix.
+///
+/// # Errors
+/// As [`delong_auc`].
+///
+/// # Panics
+/// When the slices differ in length.
+pub fn delong_covariance(
+    scores: &[&[f64]],
+    malignant: &[bool],
+    patients: &[u32],
+) -> Result<(Vec<f64>, Vec<Vec<f64>>)> {
+    let sums: Vec<PatientSums> =
+        scores.iter().map(|scores| PatientSums::of(scores, malignant, patients)).collect::<Result<_>>()?;
+    let row = |a: &PatientSums| sums.iter().map(|b| a.covariance(b)).collect::<Result<Vec<f64>>>();
+    Ok((sums.iter().map(|sum| sum.auc).collect(), sums.iter().map(row).collect::<Result<_>>()?))
+}
+
 /// What each patient adds to the area, split by class.
 struct PatientSums {
     auc: f64,

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::bootstrap::Interval;
+use super::measured::Measured;
 use super::proportion::Proportion;
 use crate::write::{write_atomically, write_json};
 use crate::{Error, Result};
@@ -72,6 +73,29 @@ impl Figure {
         };
         let (value, ends) = (Some(interval.estimate), Some((interval.low, interval.high)));
         Self { name: name.into(), value, interval: ends, n: Some(n), note }
+    }
+
+    /// A statistic with its bootstrap interval over `n` cases, or why it has none.
+    pub fn measured(name: &str, measured: &Measured<Interval>, n: usize) -> Self {
+        match measured {
+            Measured::Value(interval) => Self::interval(name, interval, n),
+            Measured::Undefined { undefined } => Self::undefined(name, undefined, n),
+        }
+    }
+
+    /// A value with the ends of its interval over `n` cases, or why there is none.
+    pub fn ends(name: &str, value: &Measured<(f64, f64, f64)>, n: usize) -> Self {
+        match value {
+            &Measured::Value((value, low, high)) => {
+                Self { interval: Some((low, high)), ..Self::value(name, Some(value), n) }
+            }
+            Measured::Undefined { undefined } => Self::undefined(name, undefined, n),
+        }
+    }
+
+    /// A statistic without value, and why.
+    pub fn undefined(name: &str, reason: &str, n: usize) -> Self {
+        Self { note: format!("undefined: {reason}"), ..Self::value(name, None, n) }
     }
 
     /// A proportion with its interval and its counts.

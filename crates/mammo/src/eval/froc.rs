@@ -1,10 +1,19 @@
 //! Localisation: are the lesions found, at how many false marks per image?
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::bootstrap::Interval;
-use super::curves::BandPoint;
+use super::bootstrap::{BootstrapConfig, Interval, Patients, Statistic, bootstrap_each};
+use super::curves::{BandPoint, corners, thinned};
+use super::findings::Finding;
 use super::measured::Measured;
+use super::report::EvalConfig;
+use super::roc::{RankedScores, Roc};
+use super::scores::ScoreRow;
+use crate::geometry::Rect;
+use crate::record::{Lesion, LesionKind, Mammogram, Pathology};
+use crate::{Error, Result};
 
 /// When a finding counts as a hit of a lesion.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,4 +81,339 @@ pub struct LesionKindFigures {
     pub n_lesions: usize,
     /// Sensitivity at 1 false positive per image, the threshold being that of all lesions.
     pub sensitivity_at_one: Measured,
+}
+
+/// False positives per image at which lesion sensitivity is given.
+const RATES: [f64; 6] = [0.125, 0.25, 0.5, 1.0, 2.0, 4.0];
+
+impl Localisation {
+    /// Compares the findings with the malignant lesions of the scored images.
+    ///
+    /// - A finding that hits a malignant lesion is no false positive, and several on one lesion
+    ///   count once, at the highest probability.
+    /// - A finding on a benign lesion is a false positive; one on a lesion of unknown truth does
+    ///   not count.
+    /// - Images of unknown truth play no part.
+    ///
+    /// # Errors
+    /// [`Error::Table`] for a scored image without record, or a finding in an image that was not
+    /// scored; [`Error::Setting`] for an unusable setting.
+    pub fn of(
+        rows: &[ScoreRow],
+        images: &[Mammogram],
+        findings: &[Finding],
+        config: &EvalConfig,
+    ) -> Result<Self> {
+        if let HitRule::BoxOverlap(least) = config.hit_rule
+            && !(least > 0.0 && least <= 1.0)
+        {
+            return Err(Error::setting("hit_rule", least.to_string(), "an overlap above 0, at most 1"));
+        }
+        let marked = Marked::of(rows, images, findings, config.hit_rule)?;
+        let kinds = marked.kinds();
+        let mut statistics = marked.statistics(&kinds, &config.bootstrap)?.into_iter();
+        let mut next = || statistics.next().unwrap_or_else(|| unreachable!("one value per statistic"));
+        let (pointing_game, mean_overlap, mean_sensitivity) = (next(), next(), next());
+        let at: Vec<Measured> = RATES.iter().map(|_| next()).collect();
+        let by_kind = kinds.into_iter().map(|(kind, n_lesions)| LesionKindFigures {
+            kind: kind.to_string(),
+            n_lesions,
+            sensitivity_at_one: next(),
+        });
+        let by_kind = by_kind.collect();
+        let froc = mean_sensitivity.map(|mean_sensitivity| FrocCurve {
+            points: marked.points(),
+            at: RATES
+                .iter()
+                .zip(at)
+                .filter_map(|(&at, value)| {
+                    let Interval { estimate, low, high, .. } = *value.value()?;
+                    Some(BandPoint { at, estimate, low, high })
+                })
+                .collect(),
+            mean_sensitivity,
+        });
+        Ok(Self {
+            hit_rule: config.hit_rule,
+            n_images: marked.images.len(),
+            n_patients: marked.patients.n(),
+            n_lesions: marked.lesions.len(),
+            n_findings: marked.n_findings,
+            froc,
+            pointing_game,
+            mean_overlap,
+            by_kind,
+        })
+    }
+}
+
+/// One image with malignant lesions or without.
+struct MarkedImage {
+    patient: u32,
+    /// Whether the most probable finding hits a malignant lesion; `None` without such a lesion.
+    points_right: Option<bool>,
+}
+
+/// One malignant lesion.
+struct MarkedLesion {
+    patient: u32,
+    kind: LesionKind,
+    /// Most probable finding that hits it: its probability and its overlap.
+    best: Option<(f64, f64)>,
+}
+
+/// Findings and lesions brought together.
+struct Marked {
+    patients: Patients,
+    images: Vec<MarkedImage>,
+    lesions: Vec<MarkedLesion>,
+    n_findings: usize,
+    /// Found lesions (as malignant) and false positives (as benign) by probability.
+    ranked: RankedScores,
+}
+
+impl Marked {
+    fn of(rows: &[ScoreRow], images: &[Mammogram], findings: &[Finding], rule: HitRule) -> Result<Self> {
+        let records: HashMap<&str, &Mammogram> = images.iter().map(|i| (i.file.as_str(), i)).collect();
+        let mut in_image: HashMap<&str, Vec<&Finding>> =
+            rows.iter().map(|row| (row.file.as_str(), vec![])).collect();
+        for finding in findings {
+            let Some(list) = in_image.get_mut(finding.file.as_str()) else {
+                let found = "a finding in an image that the score table does not have";
+                return Err(Error::table(&finding.file, None, found, "findings of the scored images"));
+            };
+            list.push(finding);
+        }
+        let labelled: Vec<&ScoreRow> = rows.iter().filter(|row| row.malignant().is_some()).collect();
+        let patients = Patients::from_ids(labelled.iter().map(|row| row.patient_id.as_str()));
+        let (mut marked_images, mut lesions, mut false_positives) = (vec![], vec![], vec![]);
+        let mut n_findings = 0;
+        for (row, &patient) in labelled.iter().zip(patients.of_case()) {
+            let Some(record) = records.get(row.file.as_str()) else {
+                let expected = "a manifest that holds every scored image, for its lesions";
+                return Err(Error::table(&row.file, None, "no such image in the manifest", expected));
+            };
+            let found = &in_image[row.file.as_str()];
+            n_findings += found.len();
+            let of_truth = |truth| record.lesions.iter().filter(move |lesion| lesion.pathology == truth);
+            let hits =
+                |finding: &Finding, lesion: &Lesion| rule.hits(&finding.bounds, &lesion.shape.bounds());
+            let hits_malignant =
+                |finding: &Finding| of_truth(Pathology::Malignant).any(|lesion| hits(finding, lesion));
+            for lesion in of_truth(Pathology::Malignant) {
+                let hitting = found.iter().filter(|finding| hits(finding, lesion));
+                let best = hitting
+                    .reduce(|best, next| if next.probability > best.probability { next } else { best });
+                let best = best.map(|f| (f.probability, overlap(&f.bounds, &lesion.shape.bounds())));
+                lesions.push(MarkedLesion { patient, kind: lesion.kind, best });
+            }
+            for finding in found {
+                let unknown = of_truth(Pathology::Unknown).any(|lesion| hits(finding, lesion));
+                if !hits_malignant(finding) && !unknown {
+                    false_positives.push((finding.probability, patient));
+                }
+            }
+            let top = found
+                .iter()
+                .reduce(|best, next| if next.probability > best.probability { next } else { best });
+            let has_lesion = of_truth(Pathology::Malignant).next().is_some();
+            let points_right = has_lesion.then(|| top.is_some_and(|finding| hits_malignant(finding)));
+            marked_images.push(MarkedImage { patient, points_right });
+        }
+        let hits = lesions.iter().filter_map(|lesion| Some((lesion.best?.0, true, lesion.patient)));
+        let events: Vec<(f64, bool, u32)> =
+            hits.chain(false_positives.into_iter().map(|(p, patient)| (p, false, patient))).collect();
+        let ranked = RankedScores::new(
+            &events.iter().map(|event| event.0).collect::<Vec<_>>(),
+            &events.iter().map(|event| event.1).collect::<Vec<_>>(),
+            &events.iter().map(|event| event.2).collect::<Vec<_>>(),
+        )?;
+        Ok(Self { patients, images: marked_images, lesions, n_findings, ranked })
+    }
+
+    /// Pointing game, mean overlap, mean sensitivity, sensitivity at each of the [`RATES`], and at
+    /// one false positive per image of each kind of lesion.
+    fn statistics(&self, kinds: &[(LesionKind, usize)], config: &BootstrapConfig) -> Result<Vec<Measured>> {
+        let n = 3 + RATES.len() + kinds.len();
+        let resample = |times: &[u32], roc: &mut Roc, values: &mut [Statistic]| {
+            let weight = |patient: u32| f64::from(times[patient as usize]);
+            self.ranked.fill(times, roc);
+            let n_images: f64 = self.images.iter().map(|image| weight(image.patient)).sum();
+            let n_lesions: f64 = self.lesions.iter().map(|lesion| weight(lesion.patient)).sum();
+            if n_lesions == 0.0 {
+                let reason = "there are no malignant lesions".to_string();
+                return Err(Error::Undefined { statistic: "lesion sensitivity", reason });
+            }
+            let pointed =
+                self.images.iter().filter_map(|image| Some((image.points_right?, weight(image.patient))));
+            values[0] = weighted_share(pointed);
+            let overlap = |lesion: &MarkedLesion| lesion.best.map_or(0.0, |(_, overlap)| overlap);
+            values[1] =
+                Ok(self.lesions.iter().map(|l| weight(l.patient) * overlap(l)).sum::<f64>() / n_lesions);
+            let sensitivity_at = |rate: f64| {
+                f64::from(roc.counts(roc.index_at_false_positives(rate * n_images)).0) / n_lesions
+            };
+            let at = RATES.map(sensitivity_at);
+            values[2] = Ok(at.iter().sum::<f64>() / at.len() as f64);
+            values[3..3 + at.len()].iter_mut().zip(at).for_each(|(value, at)| *value = Ok(at));
+            let at_one = roc.index_at_false_positives(n_images);
+            let threshold =
+                at_one.checked_sub(1).map_or(f64::INFINITY, |below| self.ranked.thresholds()[below]);
+            for (value, (kind, _)) in values[3 + at.len()..].iter_mut().zip(kinds) {
+                let of_kind = self.lesions.iter().filter(|lesion| lesion.kind == *kind);
+                let found = |lesion: &MarkedLesion| lesion.best.is_some_and(|(p, _)| p >= threshold);
+                *value = weighted_share(of_kind.map(|lesion| (found(lesion), weight(lesion.patient))));
+            }
+            Ok(())
+        };
+        let values = Measured::of(bootstrap_each(self.patients.n(), config, n, Roc::default, resample))?;
+        Ok(match values {
+            Measured::Value(values) => values,
+            Measured::Undefined { undefined } => vec![Measured::undefined(undefined); n],
+        })
+    }
+
+    /// The kinds of malignant lesions there are, with their numbers.
+    fn kinds(&self) -> Vec<(LesionKind, usize)> {
+        let of_kind = |kind| (kind, self.lesions.iter().filter(|lesion| lesion.kind == kind).count());
+        let all = [LesionKind::Mass, LesionKind::Calcification].map(of_kind);
+        all.into_iter().filter(|&(_, n)| n > 0).collect()
+    }
+
+    /// The corners of the curve.
+    fn points(&self) -> Vec<FrocPoint> {
+        let mut roc = Roc::default();
+        self.ranked.fill(&vec![1; self.patients.n()], &mut roc);
+        let (n_images, n_lesions) = (self.images.len() as f64, self.lesions.len() as f64);
+        let point = |index: usize| {
+            let (found, false_positives) = roc.counts(index);
+            FrocPoint {
+                threshold: index.checked_sub(1).map(|below| self.ranked.thresholds()[below]),
+                false_positives_per_image: f64::from(false_positives) / n_images,
+                sensitivity: f64::from(found) / n_lesions,
+            }
+        };
+        let points: Vec<FrocPoint> = corners(&roc).into_iter().map(point).collect();
+        let end = points[points.len() - 1];
+        let moved = |a: &FrocPoint, b: &FrocPoint| {
+            let right = b.false_positives_per_image - a.false_positives_per_image;
+            right / end.false_positives_per_image.max(f64::MIN_POSITIVE) + (b.sensitivity - a.sensitivity)
+        };
+        thinned(points, 2.0, moved)
+    }
+}
+
+impl HitRule {
+    fn hits(self, finding: &Rect, lesion: &Rect) -> bool {
+        match self {
+            Self::CentreInBox => {
+                let (x, y) = finding.center();
+                (lesion.x..=lesion.right()).contains(&x) && (lesion.y..=lesion.bottom()).contains(&y)
+            }
+            Self::BoxOverlap(least) => overlap(finding, lesion) >= least,
+        }
+    }
+}
+
+/// Intersection over union of two boxes; 0 when neither has an area.
+fn overlap(a: &Rect, b: &Rect) -> f64 {
+    let shared = a.intersection(b).area();
+    let either = a.area() + b.area() - shared;
+    if either > 0.0 { shared / either } else { 0.0 }
+}
+
+/// Share of the weight for which something holds.
+fn weighted_share(cases: impl Iterator<Item = (bool, f64)>) -> Statistic {
+    let (part, all) = cases.fold((0.0, 0.0), |(part, all), (holds, weight)| {
+        (part + if holds { weight } else { 0.0 }, all + weight)
+    });
+    if all > 0.0 { Ok(part / all) } else { Err("there are no such cases") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::scores::tests::row;
+    use crate::manifest::tests::mammogram;
+    use crate::record::LesionShape;
+
+    const BOX: Rect = Rect { x: 10.0, y: 10.0, width: 20.0, height: 20.0 };
+
+    fn finding(file: &str, x: f64, y: f64, size: f64, probability: f64) -> Finding {
+        Finding { file: file.into(), bounds: Rect::new(x, y, size, size), probability }
+    }
+
+    /// Four women with one image each: two malignant lesions, one benign, none.
+    fn set() -> (Vec<ScoreRow>, Vec<Mammogram>, Vec<Finding>) {
+        let truths = [Pathology::Malignant, Pathology::Malignant, Pathology::Benign, Pathology::Benign];
+        let rows =
+            truths.iter().enumerate().map(|(i, &truth)| row(&format!("{i}"), &format!("p{i}"), truth, 0.5));
+        let mut images: Vec<Mammogram> = truths
+            .iter()
+            .enumerate()
+            .map(|(i, &truth)| mammogram(&format!("{i}"), &format!("p{i}"), truth))
+            .collect();
+        for (image, truth) in images.iter_mut().zip(&truths[..3]) {
+            let shape = LesionShape::Box(BOX);
+            image.lesions.push(Lesion { kind: LesionKind::Mass, pathology: *truth, shape });
+        }
+        let findings = vec![
+            finding("0", 60.0, 60.0, 10.0, 0.95),
+            finding("0", 10.0, 10.0, 20.0, 0.9),
+            finding("0", 12.0, 12.0, 10.0, 0.8),
+            finding("1", 15.0, 10.0, 20.0, 0.6),
+            finding("2", 10.0, 10.0, 20.0, 0.7),
+        ];
+        (rows.collect(), images, findings)
+    }
+
+    fn config(hit_rule: HitRule) -> EvalConfig {
+        let bootstrap = BootstrapConfig { n_resamples: 100, ..Default::default() };
+        EvalConfig { bootstrap, hit_rule, ..Default::default() }
+    }
+
+    #[test]
+    fn hits_and_false_positives_are_those_counted_by_hand() {
+        let (rows, images, findings) = set();
+        let found = Localisation::of(&rows, &images, &findings, &config(HitRule::CentreInBox)).unwrap();
+        assert_eq!((found.n_images, found.n_lesions, found.n_findings), (4, 2, 5));
+        let froc = found.froc.value().unwrap();
+        let points: Vec<(f64, f64)> =
+            froc.points.iter().map(|p| (p.false_positives_per_image, p.sensitivity)).collect();
+        assert_eq!(points, [(0.0, 0.0), (0.25, 0.0), (0.25, 0.5), (0.5, 0.5), (0.5, 1.0)]);
+        let at: Vec<f64> = froc.at.iter().map(|at| at.estimate).collect();
+        assert_eq!(at, [0.0, 0.5, 1.0, 1.0, 1.0, 1.0]);
+        assert_eq!(found.pointing_game.value().unwrap().estimate, 0.5);
+        // Overlap 1 on the first; on the second 15 of 25 columns: 300 of 500.
+        assert!((found.mean_overlap.value().unwrap().estimate - 0.8).abs() < 1e-12);
+        assert_eq!((found.by_kind.len(), found.by_kind[0].n_lesions), (1, 2));
+        assert_eq!(found.by_kind[0].sensitivity_at_one.value().unwrap().estimate, 1.0);
+    }
+
+    #[test]
+    fn the_hit_rule_decides() {
+        let (rows, images, findings) = set();
+        let found = Localisation::of(&rows, &images, &findings, &config(HitRule::BoxOverlap(0.7))).unwrap();
+        assert_eq!(found.froc.value().unwrap().points.last().unwrap().sensitivity, 0.5);
+        assert!(Localisation::of(&rows, &images, &findings, &config(HitRule::BoxOverlap(0.0))).is_err());
+    }
+
+    #[test]
+    fn without_malignant_lesions_there_is_a_reason_and_no_number() {
+        let (rows, images, findings) = set();
+        let found =
+            Localisation::of(&rows[2..], &images, &findings[4..], &config(HitRule::CentreInBox)).unwrap();
+        assert_eq!(found.froc.reason(), Some("there are no malignant lesions"));
+        assert!(found.by_kind.is_empty());
+    }
+
+    #[test]
+    fn findings_and_images_that_do_not_fit_together_are_errors() {
+        let (rows, images, findings) = set();
+        let rule = config(HitRule::CentreInBox);
+        let error = Localisation::of(&rows[1..], &images, &findings, &rule).unwrap_err().to_string();
+        assert!(error.starts_with("0: a finding in an image"), "{error}");
+        let error = Localisation::of(&rows, &images[1..], &findings, &rule).unwrap_err().to_string();
+        assert!(error.starts_with("0: no such image in the manifest"), "{error}");
+    }
 }

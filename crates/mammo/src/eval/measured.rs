@@ -38,6 +38,14 @@ impl<T> Measured<T> {
         Self::Undefined { undefined: reason.into() }
     }
 
+    /// The value under `f`, or the same reason.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Measured<U> {
+        match self {
+            Self::Value(value) => Measured::Value(f(value)),
+            Self::Undefined { undefined } => Measured::Undefined { undefined },
+        }
+    }
+
     /// The value, if there is one.
     pub fn value(&self) -> Option<&T> {
         match self {

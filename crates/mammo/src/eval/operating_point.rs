@@ -24,6 +24,18 @@ pub enum OperatingRule {
     Fixed(f64),
 }
 
+impl OperatingRule {
+    /// Its name in tables, such as `sensitivity_at_least_0.9`.
+    pub fn name(&self) -> String {
+        match self {
+            Self::MaxYouden => "max_youden".into(),
+            Self::SensitivityAtLeast(least) => format!("sensitivity_at_least_{least}"),
+            Self::SpecificityAtLeast(least) => format!("specificity_at_least_{least}"),
+            Self::Fixed(threshold) => format!("fixed_{threshold}"),
+        }
+    }
+}
+
 /// A threshold with its origin: what is stored beside a trained model.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

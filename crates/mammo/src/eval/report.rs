@@ -1,26 +1,38 @@
 //! Everything that a score table says about a model, in one structure.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::aggregate::{Case, Pooling, by_breast, by_patient};
-use super::bootstrap::{BootstrapConfig, Patients, bootstrap};
-use super::comparison::Comparison;
-use super::curves::ScoreHistogram;
-use super::decision_curve::DecisionCurve;
-use super::figure::{Figure, Report};
+use super::bootstrap::BootstrapConfig;
+use super::calibrator::Calibrator;
+use super::comparison::{Comparison, compare_auc};
+use super::decision_curve::{self, DecisionCurve};
+use super::findings::Finding;
 use super::froc::{HitRule, Localisation};
+use super::grouping::{chosen, groupings};
 use super::measured::Measured;
-use super::operating_point::OperatingPoint;
+use super::operating_point::{OperatingPoint, OperatingRule};
 use super::readers::ReaderStudy;
 use super::reliability::{CalibrationFigures, Recalibrated};
-use super::roc::RankedScores;
-use super::scores::ScoreRow;
+use super::sample::Sample;
+use super::scores::{ScoreRow, ScoreTable};
 use super::shortcut::Shortcut;
 use super::subgroup::Subgroups;
-use super::unit::UnitFigures;
+use super::unit::{FrozenPoint, UnitFigures};
+use crate::record::Mammogram;
 use crate::{Error, Result};
+
+/// Name and version of the layout of `evaluation.json`.
+const FORMAT: (&str, u32) = ("mammo-evaluation", 1);
+
+/// What is chosen on validation scores, for each kind of unit.
+const RULES: [OperatingRule; 3] = [
+    OperatingRule::MaxYouden,
+    OperatingRule::SensitivityAtLeast(0.9),
+    OperatingRule::SpecificityAtLeast(0.9),
+];
 
 /// How a score table is evaluated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,6 +48,9 @@ pub struct EvalConfig {
     /// Prevalence where the model is to be used, for predictive values and net benefit; without
     /// one, those of the sample are given.
     pub prevalence: Option<f64>,
+    /// Prevalence that the model was trained at, 0.5 for balanced batches: adds the calibration
+    /// after correction for the prevalence.
+    pub training_prevalence: Option<f64>,
     /// Lower end of the range of specificity of the partial area.
     pub min_specificity: f64,
     /// Specificities and sensitivities at which the other one is given.
@@ -57,6 +72,7 @@ impl Default for EvalConfig {
             views: Pooling::Mean,
             breasts: Pooling::Max,
             prevalence: None,
+            training_prevalence: None,
             min_specificity: 0.8,
             fixed_at: vec![0.8, 0.9, 0.95],
             n_bins: 10,
@@ -89,8 +105,9 @@ pub struct Evaluation {
     pub poolings: Vec<PoolingFigures>,
     /// Calibration per image; undefined for scores that are no probabilities.
     pub calibration: Measured<CalibrationFigures>,
-    /// Calibration after each calibrator learned on the validation scores; empty without them.
-    pub recalibrated: Vec<Recalibrated>,
+    /// Calibration after each calibrator learned on the validation scores, and after correction
+    /// for the prevalence; empty without either.
+    pub recalibrated: Vec<Measured<Recalibrated>>,
     /// Net benefit per image.
     pub decision_curve: Measured<DecisionCurve>,
     /// The images by each column that groups them.
@@ -125,42 +142,227 @@ pub struct Compared {
     pub comparison: Comparison,
 }
 
-/// Evaluates a score table, at an operating point too if one was chosen on validation data.
+/// What an evaluation may use besides the score table.
+#[derive(Clone, Copy, Default)]
+pub struct EvalInputs<'a> {
+    /// Operating point of the model, for images.
+    pub operating_point: Option<&'a OperatingPoint>,
+    /// Scores of the validation side: operating points, pooling and calibrators are learned there.
+    pub validation: Option<&'a ScoreTable>,
+    /// Records of the images, for subgroups and lesions.
+    pub images: &'a [Mammogram],
+    /// Marks of the model in these images.
+    pub findings: Option<&'a [Finding]>,
+    /// Score tables of other models on the same images, with their names.
+    pub others: &'a [(String, Vec<ScoreRow>)],
+}
+
+/// Evaluates a score table.
 ///
 /// # Errors
-/// [`Error::Table`] for an image scored twice or a probability outside `[0, 1]`;
-/// [`Error::Undefined`] when no row has a label; [`Error::Setting`] for an unusable `config`.
-/// An area that the labels do not define is reported as such and is no error.
-pub fn evaluate_scores(
-    rows: &[ScoreRow],
-    operating_point: Option<&OperatingPoint>,
-    config: &EvalConfig,
-) -> Result<Evaluation> {
-    let images = labelled_images(rows)?;
-    let breasts = by_breast(rows, config.views);
-    let patients = by_patient(&breasts, config.breasts);
-    let probabilities: Vec<f64> = images.iter().map(|image| image.score).collect();
-    let malignant: Vec<bool> = images.iter().map(|image| image.malignant).collect();
-    let _ = (probabilities, malignant, operating_point);
+/// [`Error::Table`] for an image scored twice or tables that do not fit together;
+/// [`Error::Undefined`] when no row has a label, or the validation scores define no operating
+/// point; [`Error::Setting`] for an unusable `config`. A statistic that the labels do not define
+/// is reported as such and is no error.
+pub fn evaluate_scores(table: &ScoreTable, inputs: &EvalInputs, config: &EvalConfig) -> Result<Evaluation> {
+    check_config(config)?;
+    let labelled = table.labelled();
+    let images = labelled_images(&labelled.rows)?;
+    let validation = inputs.validation.map(|table| labelled_images(&table.rows)).transpose()?;
+    let (levels, chosen_on) =
+        (Levels::of(&images, config), validation.as_ref().map(|images| Levels::of(images, config)));
+    let frozen = |of: fn(&Levels) -> Option<&Sample>| match chosen_on.as_ref().and_then(of) {
+        Some(sample) => choose_points(sample),
+        None => Ok(vec![]),
+    };
+
+    let mut image_points = frozen(|levels| Some(&levels.images))?;
+    if let Some(&point) = inputs.operating_point {
+        image_points.insert(0, FrozenPoint { origin: "model file", point });
+    }
+    let (image_figures, decision_curve) = image_figures(&levels.images, &image_points, config)?;
+    let unit = |sample: &Sample, frozen: Vec<FrozenPoint>| {
+        UnitFigures::of(sample, &sample.ranked()?, &frozen, &[], config).map(|(unit, _)| unit)
+    };
+    let breasts = match &levels.breasts {
+        Some(sample) => Some(unit(sample, frozen(|levels| levels.breasts.as_ref())?)?),
+        None => None,
+    };
+    let all_groupings = groupings(&labelled, inputs.images);
+    let point = image_points.first().map(|frozen| &frozen.point);
+    let subgroups = chosen(&all_groupings, &config.subgroups)?;
+    let sites = all_groupings.iter().filter(|grouping| config.shortcuts.contains(&grouping.column));
     Ok(Evaluation {
-        format: "mammo-evaluation".into(),
-        version: 1,
-        models: vec![],
-        n_unlabelled: rows.len() - images.len(),
-        images: unit_figures(&images, &config.bootstrap)?,
-        breasts: Some(unit_figures(&breasts, &config.bootstrap)?),
-        patients: unit_figures(&patients, &config.bootstrap)?,
-        poolings: vec![],
-        calibration: Measured::undefined("not yet"),
-        recalibrated: vec![],
-        decision_curve: Measured::undefined("not yet"),
-        subgroups: vec![],
-        shortcuts: vec![],
-        localisation: None,
-        readers: None,
-        comparisons: vec![],
+        format: FORMAT.0.into(),
+        version: FORMAT.1,
+        models: models(&labelled.rows),
+        n_unlabelled: table.rows.len() - images.len(),
+        images: image_figures,
+        breasts,
+        patients: unit(&levels.patients, frozen(|levels| Some(&levels.patients))?)?,
+        poolings: poolings(&images, validation.as_deref(), &config.bootstrap)?,
+        calibration: calibration(&levels.images, config)?,
+        recalibrated: recalibrated(&levels.images, chosen_on.as_ref().map(|levels| &levels.images), config)?,
+        decision_curve,
+        subgroups: subgroups
+            .iter()
+            .map(|grouping| Subgroups::of(grouping, &images, point, &config.bootstrap))
+            .collect::<Result<_>>()?,
+        shortcuts: sites
+            .map(|grouping| Shortcut::of(grouping, &images, &config.bootstrap))
+            .collect::<Result<_>>()?,
+        localisation: inputs
+            .findings
+            .map(|findings| Localisation::of(&table.rows, inputs.images, findings, config))
+            .transpose()?,
+        readers: ReaderStudy::of(&labelled, config.bootstrap.level)?,
+        comparisons: inputs
+            .others
+            .iter()
+            .map(|(name, rows)| {
+                let comparison = compare_auc(&table.rows, rows, &config.bootstrap)?;
+                Ok(Compared { name: name.clone(), comparison })
+            })
+            .collect::<Result<_>>()?,
         config: config.clone(),
     })
+}
+
+/// Refuses settings that cannot be meant, before any work.
+fn check_config(config: &EvalConfig) -> Result<()> {
+    let share = |setting: &str, value: f64| {
+        if value > 0.0 && value < 1.0 {
+            return Ok(());
+        }
+        Err(Error::setting(setting, value.to_string(), "a share strictly between 0 and 1"))
+    };
+    config.prevalence.map_or(Ok(()), |prevalence| share("prevalence", prevalence))?;
+    config.training_prevalence.map_or(Ok(()), |prevalence| share("training_prevalence", prevalence))?;
+    share("min_specificity", config.min_specificity)?;
+    config.fixed_at.iter().try_for_each(|&at| share("fixed_at", at))?;
+    if !(2..=100).contains(&config.n_bins) {
+        return Err(Error::setting("n_bins", config.n_bins.to_string(), "2 to 100 bins"));
+    }
+    Ok(())
+}
+
+/// The same images as samples of images, breasts and patients.
+struct Levels {
+    images: Sample,
+    breasts: Option<Sample>,
+    patients: Sample,
+}
+
+impl Levels {
+    fn of(images: &[Case], config: &EvalConfig) -> Self {
+        let breasts = by_breast(images, config.views);
+        let patients = by_patient(breasts.as_deref().unwrap_or(images), config.breasts);
+        Self {
+            images: Sample::of(images),
+            breasts: breasts.as_ref().map(Sample::of),
+            patients: Sample::of(&patients),
+        }
+    }
+}
+
+fn choose_points(validation: &Sample) -> Result<Vec<FrozenPoint>> {
+    let choose = |rule| {
+        let point = OperatingPoint::choose(rule, &validation.scores, &validation.malignant)?;
+        Ok(FrozenPoint { origin: "validation scores", point })
+    };
+    RULES.into_iter().map(choose).collect()
+}
+
+/// The figures of the images with their net benefit, over the same resamples.
+fn image_figures(
+    images: &Sample,
+    frozen: &[FrozenPoint],
+    config: &EvalConfig,
+) -> Result<(UnitFigures, Measured<DecisionCurve>)> {
+    let ranked = images.ranked()?;
+    let benefits = decision_curve::statistics(&ranked, config.prevalence);
+    let (unit, figures) = UnitFigures::of(images, &ranked, frozen, &benefits, config)?;
+    let decision_curve = if images.scores_are_probabilities() {
+        DecisionCurve::of(images, &ranked, &figures, config.prevalence)
+    } else {
+        not_probabilities()
+    };
+    Ok((unit, decision_curve))
+}
+
+fn not_probabilities<T>() -> Measured<T> {
+    Measured::undefined("the scores are no probabilities between 0 and 1")
+}
+
+fn calibration(images: &Sample, config: &EvalConfig) -> Result<Measured<CalibrationFigures>> {
+    if !images.scores_are_probabilities() {
+        return Ok(not_probabilities());
+    }
+    Measured::of(CalibrationFigures::of(images, config.n_bins, &config.bootstrap))
+}
+
+/// Calibration after each map that can be had.
+fn recalibrated(
+    images: &Sample,
+    validation: Option<&Sample>,
+    config: &EvalConfig,
+) -> Result<Vec<Measured<Recalibrated>>> {
+    let mut calibrators = vec![];
+    if let Some(validation) = validation.filter(|validation| validation.scores_are_probabilities()) {
+        calibrators.extend([
+            ("platt", Calibrator::platt(validation)),
+            ("temperature", Calibrator::temperature(validation)),
+            ("isotonic", Calibrator::isotonic(validation)),
+        ]);
+    }
+    let of_validation = validation.map(|sample| sample.n_malignant() as f64 / sample.n() as f64);
+    if let (Some(trained_at), Some(used_at)) =
+        (config.training_prevalence, config.prevalence.or(of_validation))
+    {
+        calibrators.push(("prior_shift", Calibrator::prior_shift(trained_at, used_at)));
+    }
+    if !images.scores_are_probabilities() {
+        return Ok(vec![]);
+    }
+    let after = |(method, calibrator): (&str, Result<Calibrator>)| {
+        let calibrator = match calibrator {
+            Ok(calibrator) => calibrator,
+            Err(Error::Undefined { reason, .. }) => {
+                return Ok(Measured::undefined(format!("{method}: {reason}")));
+            }
+            Err(other) => return Err(other),
+        };
+        let figures = CalibrationFigures::of(&calibrator.apply_to(images), config.n_bins, &config.bootstrap)?;
+        Ok(Measured::Value(Recalibrated { calibrator, figures }))
+    };
+    calibrators.into_iter().map(after).collect()
+}
+
+/// The area per breast for each way to pool its views.
+fn poolings(
+    images: &[Case],
+    validation: Option<&[Case]>,
+    config: &BootstrapConfig,
+) -> Result<Vec<PoolingFigures>> {
+    let learned = match validation.map(Pooling::learn) {
+        Some(Ok(pooling)) => Some(pooling),
+        Some(Err(Error::Undefined { .. })) | None => None,
+        Some(Err(other)) => return Err(other),
+    };
+    let mut figures = vec![];
+    for pooling in [Some(Pooling::Mean), Some(Pooling::Max), learned].into_iter().flatten() {
+        if let Some(breasts) = by_breast(images, pooling) {
+            let auc = Measured::of(Sample::of(&breasts).auc(config))?;
+            figures.push(PoolingFigures { pooling, auc });
+        }
+    }
+    Ok(figures)
+}
+
+/// The models that the rows name.
+fn models(rows: &[ScoreRow]) -> Vec<String> {
+    let names: BTreeSet<&str> = rows.iter().map(|row| row.model.as_str()).collect();
+    names.into_iter().filter(|name| !name.is_empty()).map(String::from).collect()
 }
 
 /// The labelled rows as cases of one image each, checked.
@@ -175,9 +377,9 @@ pub(super) fn labelled_images(rows: &[ScoreRow]) -> Result<Vec<Case>> {
                 "one row per image; evaluate the scores of each model by themselves",
             ));
         }
-        if !(0.0..=1.0).contains(&row.probability) {
-            let found = format!("probability {}", row.probability);
-            return Err(Error::table(&row.file, None, found, "a probability between 0 and 1"));
+        if !row.probability.is_finite() {
+            let found = format!("score {}", row.probability);
+            return Err(Error::table(&row.file, None, found, "a finite number"));
         }
     }
     let images: Vec<Case> = rows.iter().filter_map(Case::of_image).collect();
@@ -188,53 +390,10 @@ pub(super) fn labelled_images(rows: &[ScoreRow]) -> Result<Vec<Case>> {
     Ok(images)
 }
 
-fn unit_figures(cases: &[Case], config: &BootstrapConfig) -> Result<UnitFigures> {
-    let scores: Vec<f64> = cases.iter().map(|case| case.score).collect();
-    let malignant: Vec<bool> = cases.iter().map(|case| case.malignant).collect();
-    let patients = Patients::from_ids(cases.iter().map(|case| case.patient_id.as_str()));
-    let ranked = RankedScores::new(&scores, &malignant, patients.of_case())?;
-    let auc = |times: &[u32]| Ok([ranked.auc(|patient| f64::from(times[patient as usize]))?]);
-    let auc = Measured::of(bootstrap(patients.n(), config, auc).map(|[interval]| interval))?;
-    let later = || "not yet".to_string();
-    Ok(UnitFigures {
-        n: cases.len(),
-        n_malignant: malignant.iter().filter(|&&m| m).count(),
-        n_patients: patients.n(),
-        auc,
-        delong: Measured::undefined(later()),
-        partial_auc: Measured::undefined(later()),
-        average_precision: Measured::undefined(later()),
-        sensitivity_at_specificity: vec![],
-        specificity_at_sensitivity: vec![],
-        operating_points: vec![],
-        roc: Measured::undefined(later()),
-        precision_recall: Measured::undefined(later()),
-        histogram: ScoreHistogram { edges: vec![], malignant: vec![], benign: vec![] },
-    })
-}
-
-impl Report for Evaluation {
-    fn figures(&self) -> Vec<Figure> {
-        let area = |name: &str, unit: &UnitFigures| match &unit.auc {
-            Measured::Value(interval) => Figure::interval(name, interval, unit.n),
-            Measured::Undefined { undefined } => {
-                Figure { note: format!("undefined: {undefined}"), ..Figure::value(name, None, unit.n) }
-            }
-        };
-        let n = self.images.n;
-        let figures = vec![Figure::count("n_images", n), area("auc_image", &self.images)];
-        figures
-    }
-
-    fn level(&self) -> Option<f64> {
-        Some(self.config.bootstrap.level)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eval::OperatingRule;
+    use crate::eval::Report;
     use crate::eval::scores::tests::row;
     use crate::record::Laterality;
     use crate::record::Pathology::{Benign, Malignant, Unknown};
@@ -247,7 +406,7 @@ mod tests {
             let right = row(&format!("{w}-r"), &format!("w{w}"), Benign, 0.2 + jitter);
             [
                 row(&format!("{w}-l"), &format!("w{w}"), left, probability + jitter),
-                ScoreRow { laterality: Laterality::Right, ..right },
+                ScoreRow { laterality: Some(Laterality::Right), ..right },
             ]
         });
         women.chain([row("extra", "w0", Unknown, 0.5)]).collect()
@@ -258,34 +417,39 @@ mod tests {
         EvalConfig { bootstrap, ..Default::default() }
     }
 
+    fn evaluate(rows: Vec<ScoreRow>, inputs: &EvalInputs) -> Result<Evaluation> {
+        evaluate_scores(&rows.into(), inputs, &quick())
+    }
+
     #[test]
     fn units_are_counted_and_rows_without_label_left_out() {
-        let evaluation = evaluate_scores(&rows(), None, &quick()).unwrap();
+        let evaluation = evaluate(rows(), &EvalInputs::default()).unwrap();
         let counts = |unit: &UnitFigures| (unit.n, unit.n_malignant);
         assert_eq!(evaluation.n_unlabelled, 1);
         assert_eq!(counts(&evaluation.images), (24, 4));
-        assert_eq!(counts(&evaluation.breasts), (24, 4));
+        assert_eq!(counts(evaluation.breasts.as_ref().unwrap()), (24, 4));
         assert_eq!(counts(&evaluation.patients), (12, 4));
-        let Measured::Value(auc) = &evaluation.images.auc else { panic!("{:?}", evaluation.images.auc) };
+        let auc = evaluation.images.auc.value().unwrap();
         assert!(auc.low <= auc.estimate && auc.estimate <= auc.high && auc.low < auc.high);
+        let sides = evaluation.subgroups.iter().find(|groups| groups.column == "laterality").unwrap();
+        assert!(sides.groups[1].auc.reason().unwrap().contains("no malignant"), "{sides:?}");
     }
 
     #[test]
     fn the_order_of_rows_does_not_show() {
         let reversed: Vec<ScoreRow> = rows().into_iter().rev().collect();
-        let (there, back) =
-            (evaluate_scores(&rows(), None, &quick()), evaluate_scores(&reversed, None, &quick()));
-        let (there, back) = (there.unwrap(), back.unwrap());
+        let there = evaluate(rows(), &EvalInputs::default()).unwrap();
+        let back = evaluate(reversed, &EvalInputs::default()).unwrap();
         assert_eq!((there.images, there.breasts, there.patients), (back.images, back.breasts, back.patients));
     }
 
     #[test]
     fn json_csv_and_table_tell_the_same() {
-        let rows = rows();
-        let (scores, malignant): (Vec<f64>, Vec<bool>) =
-            rows.iter().filter_map(|r| Some((r.probability, r.malignant()?))).unzip();
-        let point = OperatingPoint::choose(OperatingRule::MaxYouden, &scores, &malignant).unwrap();
-        let evaluation = evaluate_scores(&rows, Some(&point), &quick()).unwrap();
+        let validation = ScoreTable::from(rows());
+        let others = [("other".to_string(), rows())];
+        let inputs = EvalInputs { validation: Some(&validation), others: &others, ..Default::default() };
+        let config = EvalConfig { prevalence: Some(0.01), ..quick() };
+        let evaluation = evaluate_scores(&rows().into(), &inputs, &config).unwrap();
         let folder = tempfile::tempdir().unwrap();
         evaluation.write(folder.path(), "test").unwrap();
         let stored: Evaluation =
@@ -294,12 +458,34 @@ mod tests {
         let csv = std::fs::read_to_string(folder.path().join("test.csv")).unwrap();
         let table = evaluation.to_markdown();
         for (figure, line) in evaluation.figures().iter().zip(csv.lines().skip(1)) {
-            let value = figure.value.unwrap();
+            let value = figure.value.map(|value| value.to_string()).unwrap_or_default();
             assert!(line.starts_with(&format!("{},{value},", figure.name)), "{line}");
             assert!(table.contains(&format!("| {} ", figure.name)), "{table}");
         }
         assert_eq!(csv.lines().count(), evaluation.figures().len() + 1);
         assert!(table.contains("95 % interval"), "{table}");
+    }
+
+    #[test]
+    fn what_was_chosen_on_validation_scores_is_applied_unchanged() {
+        let validation = ScoreTable::from(rows());
+        let shifted: Vec<ScoreRow> =
+            rows().into_iter().map(|row| ScoreRow { probability: 0.5 * row.probability, ..row }).collect();
+        let inputs = EvalInputs { validation: Some(&validation), ..Default::default() };
+        let evaluation = evaluate(shifted, &inputs).unwrap();
+        let frozen = &evaluation.images.operating_points;
+        let of_validation = evaluate(rows(), &inputs).unwrap().images.operating_points;
+        let points = |figures: &[super::super::unit::OperatingFigures]| {
+            figures.iter().map(|figures| figures.point).collect::<Vec<_>>()
+        };
+        assert_eq!(points(frozen), points(&of_validation));
+        assert_eq!(frozen.len(), 3);
+        assert!(frozen[1].result.true_positives < of_validation[1].result.true_positives);
+        assert!(
+            matches!(evaluation.poolings[2].pooling, Pooling::Learned { .. }),
+            "{:?}",
+            evaluation.poolings
+        );
     }
 
     #[test]
@@ -311,26 +497,49 @@ mod tests {
             sensitivity: 1.0,
             specificity: 1.0,
         };
-        let evaluation = evaluate_scores(&healthy, Some(&point), &quick()).unwrap();
-        assert!(
-            matches!(&evaluation.images.auc, Measured::Undefined { undefined } if undefined.contains("no malignant"))
-        );
-        assert!(evaluation.operating_point.unwrap().specificity.is_some());
+        let inputs = EvalInputs { operating_point: Some(&point), ..Default::default() };
+        let evaluation = evaluate(healthy, &inputs).unwrap();
+        assert!(evaluation.images.auc.reason().unwrap().contains("no malignant"));
+        assert!(evaluation.images.operating_points[0].result.specificity.is_some());
         assert!(evaluation.to_markdown().contains("undefined: no malignant cases"));
         let text = serde_json::to_string(&evaluation).unwrap();
         assert_eq!(serde_json::from_str::<Evaluation>(&text).unwrap(), evaluation);
+        assert!(!text.contains("null,null"), "{text}");
+    }
+
+    #[test]
+    fn scores_on_another_scale_have_areas_and_no_calibration() {
+        let logits =
+            rows().into_iter().map(|row| ScoreRow { probability: 9.0 * row.probability, ..row }).collect();
+        let evaluation = evaluate(logits, &EvalInputs::default()).unwrap();
+        let same = evaluate(rows(), &EvalInputs::default()).unwrap();
+        assert_eq!(evaluation.images.auc, same.images.auc);
+        for reason in [evaluation.calibration.reason(), evaluation.decision_curve.reason()] {
+            assert!(reason.unwrap().contains("no probabilities"));
+        }
+    }
+
+    #[test]
+    fn without_sides_there_are_images_and_patients() {
+        let rows = rows().into_iter().map(|row| ScoreRow { laterality: None, view: None, ..row }).collect();
+        let evaluation = evaluate(rows, &EvalInputs::default()).unwrap();
+        assert_eq!((evaluation.breasts, evaluation.poolings.len()), (None, 0));
+        assert_eq!(evaluation.patients.n, 12);
     }
 
     #[test]
     fn a_table_that_cannot_be_meant_is_an_error() {
         let mut twice = rows();
         twice.push(twice[0].clone());
-        let error = evaluate_scores(&twice, None, &quick()).unwrap_err().to_string();
+        let error = evaluate(twice, &EvalInputs::default()).unwrap_err().to_string();
         assert!(error.starts_with("0-l: scored twice"), "{error}");
         let mut broken = rows();
         broken[3].probability = f64::NAN;
-        assert!(matches!(evaluate_scores(&broken, None, &quick()), Err(Error::Table { .. })));
-        let error = evaluate_scores(&[row("a", "p", Unknown, 0.5)], None, &quick()).unwrap_err();
+        assert!(matches!(evaluate(broken, &EvalInputs::default()), Err(Error::Table { .. })));
+        let error = evaluate(vec![row("a", "p", Unknown, 0.5)], &EvalInputs::default()).unwrap_err();
         assert!(matches!(error, Error::Undefined { .. }), "{error}");
+        let setting = EvalConfig { prevalence: Some(5.0), ..quick() };
+        let error = evaluate_scores(&rows().into(), &EvalInputs::default(), &setting).unwrap_err();
+        assert!(error.to_string().starts_with("prevalence: 5"), "{error}");
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Throughout, a higher score means "more likely cancer".
 
+pub use super::weighted_roc::Roc;
 use crate::{Error, Result};
 
 /// Area under the ROC curve: the chance that a malignant case outscores a benign one.
@@ -52,21 +53,36 @@ pub fn roc_auc_weighted(scores: &[f64], malignant: &[bool], weights: &[f64]) -> 
     RankedScores::by_case(scores, malignant)?.auc(|case| weights[case as usize])
 }
 
-/// Cases sorted by score once, so that the area under any reweighting costs a single pass.
+/// Cases sorted by score once, so that every curve and area under any reweighting costs a single
+/// pass.
 ///
 /// This is what makes thousands of bootstrap resamples affordable: a resample only changes
 /// how often a patient counts, never the order of the scores.
 pub struct RankedScores {
+    /// By falling score.
     ranked: Vec<RankedCase>,
+    /// The distinct scores, falling.
+    thresholds: Vec<f64>,
 }
 
-/// One case in ascending order of score.
-struct RankedCase {
-    /// Whose weight applies: the index of a patient, or of the case itself.
-    unit: u32,
-    malignant: bool,
-    /// The next case has a higher score, or there is none.
-    ends_tie: bool,
+/// One case, packed into a word because every resample reads all of them: the unit whose weight
+/// applies (a patient, or the case itself), then whether the case is malignant, then whether the
+/// next case has a lower score or there is none.
+#[derive(Clone, Copy)]
+struct RankedCase(u32);
+
+impl RankedCase {
+    fn unit(self) -> u32 {
+        self.0 >> 2
+    }
+
+    fn malignant(self) -> u32 {
+        self.0 >> 1 & 1
+    }
+
+    fn ends_tie(self) -> bool {
+        self.0 & 1 == 1
+    }
 }
 
 impl RankedScores {
@@ -76,23 +92,33 @@ impl RankedScores {
     /// [`Error::Undefined`] when a score is not finite.
     ///
     /// # Panics
-    /// When the slices differ in length.
+    /// When the slices differ in length, or a unit is 2³⁰ or more.
     pub fn new(scores: &[f64], malignant: &[bool], units: &[u32]) -> Result<Self> {
         assert_eq!(scores.len(), malignant.len(), "one truth per score");
         assert_eq!(scores.len(), units.len(), "one unit per score");
         check_finite(scores)?;
-        let order = ascending(scores);
-        let ranked = order.iter().enumerate().map(|(rank, &case)| RankedCase {
-            unit: units[case],
-            malignant: malignant[case],
-            ends_tie: order.get(rank + 1).is_none_or(|&next| scores[next] != scores[case]),
-        });
-        Ok(Self { ranked: ranked.collect() })
+        let mut order = ascending(scores);
+        order.reverse();
+        let (mut ranked, mut thresholds) = (Vec::with_capacity(order.len()), vec![]);
+        for tie in order.chunk_by(|&a, &b| scores[a] == scores[b]) {
+            thresholds.push(scores[tie[0]]);
+            for (place, &case) in tie.iter().enumerate() {
+                assert!(units[case] < 1 << 30, "unit {} of case {case}", units[case]);
+                let (malignant, ends_tie) = (u32::from(malignant[case]), u32::from(place + 1 == tie.len()));
+                ranked.push(RankedCase(units[case] << 2 | malignant << 1 | ends_tie));
+            }
+        }
+        Ok(Self { ranked, thresholds })
     }
 
     /// Ranks the cases with a weight for each case of its own.
     fn by_case(scores: &[f64], malignant: &[bool]) -> Result<Self> {
         Self::new(scores, malignant, &(0..scores.len() as u32).collect::<Vec<_>>())
+    }
+
+    /// The distinct scores, falling: the thresholds of the points of a [`Roc`] after its first.
+    pub fn thresholds(&self) -> &[f64] {
+        &self.thresholds
     }
 
     /// The area when unit `u` counts `weight(u)` times. Exact for whole weights: all partial
@@ -104,23 +130,56 @@ impl RankedScores {
         let (mut malignant, mut benign, mut ordered_pairs) = (0.0, 0.0, 0.0);
         let (mut tied_malignant, mut tied_benign) = (0.0, 0.0);
         for case in &self.ranked {
-            let weight = weight(case.unit);
-            let as_malignant = if case.malignant { weight } else { 0.0 };
+            let weight = weight(case.unit());
+            let as_malignant = weight * f64::from(case.malignant());
             tied_malignant += as_malignant;
             tied_benign += weight - as_malignant;
-            if case.ends_tie {
-                ordered_pairs += tied_malignant * (benign + 0.5 * tied_benign);
+            if case.ends_tie() {
+                ordered_pairs += tied_benign * (malignant + 0.5 * tied_malignant);
                 malignant += tied_malignant;
                 benign += tied_benign;
                 (tied_malignant, tied_benign) = (0.0, 0.0);
             }
         }
-        if malignant > 0.0 && benign > 0.0 {
-            Ok(ordered_pairs / (malignant * benign))
-        } else {
-            let present = if malignant > 0.0 { "only malignant" } else { "no malignant" };
-            Err(undefined(format!("{present} cases among {}; both classes are needed", self.ranked.len())))
+        self.check_classes(malignant > 0.0, benign > 0.0)?;
+        Ok(ordered_pairs / (malignant * benign))
+    }
+
+    /// The whole curve when unit `u` counts `times[u]` times, into `roc`, whose memory is reused.
+    ///
+    /// # Errors
+    /// [`Error::Undefined`] when either class has no weight.
+    ///
+    /// # Panics
+    /// When a unit has no entry in `times`.
+    pub fn curve(&self, times: &[u32], roc: &mut Roc) -> Result<()> {
+        self.fill(times, roc);
+        let (malignant, benign) = roc.totals();
+        self.check_classes(malignant > 0.0, benign > 0.0)
+    }
+
+    /// [`RankedScores::curve`], whichever classes there are.
+    pub(super) fn fill(&self, times: &[u32], roc: &mut Roc) {
+        roc.points.clear();
+        roc.points.push((0, 0));
+        let (mut true_positives, mut false_positives) = (0, 0);
+        for case in &self.ranked {
+            let weight = times[case.unit() as usize];
+            let as_malignant = weight * case.malignant();
+            true_positives += as_malignant;
+            false_positives += weight - as_malignant;
+            if case.ends_tie() {
+                roc.points.push((true_positives, false_positives));
+            }
         }
+    }
+
+    fn check_classes(&self, malignant: bool, benign: bool) -> Result<()> {
+        if malignant && benign {
+            return Ok(());
+        }
+        let present = if malignant { "only malignant" } else { "no malignant" };
+        Err(undefined(format!("{present} cases among {}; both classes are needed", self.ranked.len())))
     }
 }
 
@@ -148,32 +207,21 @@ pub struct RocPoint {
 /// # Panics
 /// When the slices differ in length.
 pub fn roc_curve(scores: &[f64], malignant: &[bool]) -> Result<Vec<RocPoint>> {
-    assert_eq!(scores.len(), malignant.len(), "one truth per score");
-    check_finite(scores)?;
-    let n_malignant = malignant.iter().filter(|&&m| m).count();
-    let n_benign = malignant.len() - n_malignant;
-    if n_malignant == 0 || n_benign == 0 {
-        return Err(undefined(format!(
-            "{n_malignant} malignant and {n_benign} benign cases; both classes are needed"
-        )));
-    }
-    let point = |threshold, true_positives: usize, false_positives: usize| RocPoint {
-        threshold,
-        true_positives,
-        false_positives,
-        sensitivity: true_positives as f64 / n_malignant as f64,
-        specificity: (n_benign - false_positives) as f64 / n_benign as f64,
+    let ranked = RankedScores::by_case(scores, malignant)?;
+    let mut roc = Roc::default();
+    ranked.curve(&vec![1; scores.len()], &mut roc)?;
+    let thresholds = std::iter::once(f64::INFINITY).chain(ranked.thresholds.iter().copied());
+    let point = |(index, threshold)| {
+        let (true_positives, false_positives) = roc.points[index];
+        RocPoint {
+            threshold,
+            true_positives: true_positives as usize,
+            false_positives: false_positives as usize,
+            sensitivity: roc.sensitivity(index),
+            specificity: roc.specificity(index),
+        }
     };
-    let mut curve = vec![point(f64::INFINITY, 0, 0)];
-    let (mut true_positives, mut false_positives) = (0, 0);
-    let descending: Vec<usize> = ascending(scores).into_iter().rev().collect();
-    for tie in descending.chunk_by(|&a, &b| scores[a] == scores[b]) {
-        let n_malignant_here = tie.iter().filter(|&&case| malignant[case]).count();
-        true_positives += n_malignant_here;
-        false_positives += tie.len() - n_malignant_here;
-        curve.push(point(scores[tie[0]], true_positives, false_positives));
-    }
-    Ok(curve)
+    Ok(thresholds.enumerate().map(point).collect())
 }
 
 /// Case indices in ascending order of score; the scores are finite.

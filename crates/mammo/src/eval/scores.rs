@@ -1,8 +1,9 @@
 //! The score table: one row per scored image, as CSV.
 //!
 //! Written when images are scored, read when scores are evaluated, and the place to bring in
-//! scores of any other system for comparison.
+//! scores of any other system.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 use std::str::FromStr;
@@ -16,30 +17,59 @@ use crate::{Error, Result};
 /// The score of one image, with what is needed to evaluate it and to repeat it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScoreRow {
-    /// Image file relative to the data set's root; names the image.
+    /// Image file relative to the data set's root; names the image. Without such a column, `row 1`
+    /// and so on.
+    #[serde(default, alias = "image")]
     pub file: String,
     /// The woman.
     pub patient_id: String,
-    /// Which breast.
-    #[serde(deserialize_with = "word")]
-    pub laterality: Laterality,
-    /// Which projection.
-    #[serde(deserialize_with = "word")]
-    pub view: View,
+    /// Which breast; `None` when the table does not say.
+    #[serde(default, alias = "side", deserialize_with = "word_or_blank")]
+    pub laterality: Option<Laterality>,
+    /// Which projection; `None` when the table does not say.
+    #[serde(default, deserialize_with = "word_or_blank")]
+    pub view: Option<View>,
     /// Truth of the image; a blank or missing label reads as unknown.
-    #[serde(default = "unknown", deserialize_with = "word")]
+    #[serde(default = "unknown", deserialize_with = "truth")]
     pub label: Pathology,
-    /// Probability of cancer, in `[0, 1]`.
+    /// Probability of cancer, in `[0, 1]`; from a column `score`, a number on any scale on which
+    /// more is more likely cancer.
+    #[serde(alias = "score")]
     pub probability: f64,
     /// Which model scored it: name or digest of the weights.
+    #[serde(default)]
     pub model: String,
     /// Which preprocessing: name or digest of its settings.
+    #[serde(default)]
     pub preprocessing: String,
     /// Which test-time augmentation was averaged over, `none` without.
+    #[serde(default)]
     pub tta: String,
     /// Time taken for this image, in seconds.
+    #[serde(default)]
     pub seconds: f64,
 }
+
+/// Headers that [`ScoreRow`] takes; all others are columns of their own.
+const KNOWN: [&str; 13] = [
+    "file",
+    "image",
+    "patient_id",
+    "laterality",
+    "side",
+    "view",
+    "label",
+    "probability",
+    "score",
+    "model",
+    "preprocessing",
+    "tta",
+    "seconds",
+];
+
+const EXPECTED: &str = "a header with patient_id, label (malignant or benign, 1 or 0) and probability \
+                        (0 to 1) or score (any scale); and, if they are known, file, laterality, view, \
+                        model, preprocessing, tta, seconds, reader_NAME, and columns to group by";
 
 impl ScoreRow {
     /// Whether the image is a positive case; `None` when its truth is not recorded.
@@ -52,30 +82,115 @@ impl ScoreRow {
     }
 }
 
-/// Reads a score table; columns may stand in any order and others are ignored.
-///
-/// # Errors
-/// [`Error::Io`] when the file cannot be read; [`Error::Table`] with the line for a missing
-/// column, an unknown word, a blank file or patient, or a probability outside `[0, 1]`.
-pub fn read_scores(path: &Path) -> Result<Vec<ScoreRow>> {
-    let file = std::fs::File::open(path).map_err(|e| Error::io(path, "read the score table", e))?;
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
-    let mut rows = vec![];
-    for row in reader.deserialize() {
-        let row: ScoreRow = row.map_err(|e| unreadable(path, &e))?;
-        rows.push(row);
-        let row = &rows[rows.len() - 1];
-        // A quoted field may hold line breaks; none of ours does, so rows count lines.
-        let line = Some(rows.len() as u64 + 1);
-        if row.file.is_empty() || row.patient_id.is_empty() {
-            return Err(Error::table(path, line, "a blank file or patient_id", "the name of both"));
+/// Score rows with whatever else their table says about the images.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ScoreTable {
+    /// One row per image.
+    pub rows: Vec<ScoreRow>,
+    /// Further columns by their header in lower case: a text per row, blank where nothing stands.
+    pub columns: BTreeMap<String, Vec<String>>,
+}
+
+impl ScoreTable {
+    /// Reads a table; columns may stand in any order.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the file cannot be read; [`Error::Table`] with the line for a missing
+    /// column, an unknown word, a blank file or patient, or a value that is no probability.
+    pub fn read(path: &Path) -> Result<Self> {
+        let file = std::fs::File::open(path).map_err(|e| Error::io(path, "read the score table", e))?;
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
+        let headers: csv::StringRecord =
+            reader.headers().map_err(|e| unreadable(path, &e))?.iter().map(str::to_ascii_lowercase).collect();
+        check_headers(path, &headers)?;
+        let has = |name: &str| headers.iter().any(|header| header == name);
+        let (names_files, is_probability) = (has("file") || has("image"), has("probability"));
+        let further: Vec<(usize, &str)> =
+            headers.iter().enumerate().filter(|(_, header)| !KNOWN.contains(header)).collect();
+        let mut table = Self::default();
+        let mut columns: Vec<Vec<String>> = vec![vec![]; further.len()];
+        for record in reader.records() {
+            let record = record.map_err(|e| unreadable(path, &e))?;
+            let mut row: ScoreRow = record.deserialize(Some(&headers)).map_err(|e| {
+                let line = record.position().map(csv::Position::line);
+                Error::table(path, line, found_in(&e), EXPECTED)
+            })?;
+            if !names_files {
+                row.file = format!("row {}", table.rows.len() + 1);
+            }
+            check_row(path, record.position().map(csv::Position::line), &row, is_probability)?;
+            table.rows.push(row);
+            for (column, &(index, _)) in columns.iter_mut().zip(&further) {
+                column.push(record.get(index).unwrap_or_default().to_string());
+            }
         }
-        if !(0.0..=1.0).contains(&row.probability) {
-            let found = format!("probability {} of {}", row.probability, row.file);
-            return Err(Error::table(path, line, found, "a probability between 0 and 1"));
+        table.columns = further.iter().map(|(_, header)| header.to_string()).zip(columns).collect();
+        Ok(table)
+    }
+
+    /// The rows whose truth is known, with their further columns.
+    pub fn labelled(&self) -> Self {
+        let kept: Vec<usize> =
+            (0..self.rows.len()).filter(|&row| self.rows[row].malignant().is_some()).collect();
+        let column = |(name, values): (&String, &Vec<String>)| {
+            (name.clone(), kept.iter().map(|&row| values[row].clone()).collect())
+        };
+        Self {
+            rows: kept.iter().map(|&row| self.rows[row].clone()).collect(),
+            columns: self.columns.iter().map(column).collect(),
         }
     }
-    Ok(rows)
+}
+
+impl From<Vec<ScoreRow>> for ScoreTable {
+    fn from(rows: Vec<ScoreRow>) -> Self {
+        Self { rows, columns: BTreeMap::new() }
+    }
+}
+
+/// The rows of a score table, see [`ScoreTable::read`].
+///
+/// # Errors
+/// As [`ScoreTable::read`].
+pub fn read_scores(path: &Path) -> Result<Vec<ScoreRow>> {
+    Ok(ScoreTable::read(path)?.rows)
+}
+
+fn check_headers(path: &Path, headers: &csv::StringRecord) -> Result<()> {
+    let count = |name: &str| headers.iter().filter(|&header| header == name).count();
+    if let Some(twice) = headers.iter().find(|header| count(header) > 1) {
+        return Err(Error::table(path, Some(1), format!("two columns '{twice}'"), "each column once"));
+    }
+    for same in [["file", "image"], ["laterality", "side"], ["probability", "score"]] {
+        if same.iter().all(|name| count(name) == 1) {
+            let found = format!("both a column '{}' and a column '{}'", same[0], same[1]);
+            return Err(Error::table(path, Some(1), found, "one of the two"));
+        }
+    }
+    let missing = if count("patient_id") == 0 {
+        "no column 'patient_id': intervals need to know whose images belong together"
+    } else if count("probability") + count("score") == 0 {
+        "no column 'probability' or 'score'"
+    } else {
+        return Ok(());
+    };
+    Err(Error::table(path, Some(1), missing, EXPECTED))
+}
+
+fn check_row(path: &Path, line: Option<u64>, row: &ScoreRow, is_probability: bool) -> Result<()> {
+    if row.file.is_empty() || row.patient_id.is_empty() {
+        return Err(Error::table(path, line, "a blank file or patient_id", "the name of both"));
+    }
+    if is_probability && !(0.0..=1.0).contains(&row.probability) {
+        let found = format!("probability {} of {}", row.probability, row.file);
+        let expected = "a probability between 0 and 1; call the column 'score' if it is on another scale";
+        return Err(Error::table(path, line, found, expected));
+    }
+    if !row.probability.is_finite() {
+        let found = format!("score {} of {}", row.probability, row.file);
+        return Err(Error::table(path, line, found, "a finite number"));
+    }
+    Ok(())
 }
 
 /// Writes a score table with a header, whole or not at all.
@@ -105,23 +220,34 @@ fn csv_bytes(path: &Path, rows: &[ScoreRow]) -> Result<Vec<u8>> {
 }
 
 fn unreadable(path: &Path, error: &csv::Error) -> Error {
-    let line = error.position().map(csv::Position::line);
-    let found = match error.kind() {
-        csv::ErrorKind::Deserialize { err, .. } => err.to_string(),
-        _ => error.to_string(),
-    };
-    let expected = "columns file, patient_id, laterality, view, label, probability, model, preprocessing, \
-                    tta, seconds";
-    Error::table(path, line, found, expected)
+    Error::table(path, error.position().map(csv::Position::line), found_in(error), EXPECTED)
 }
 
-/// A word of the vocabulary, spelled in any case.
-fn word<'de, D, T>(input: D) -> std::result::Result<T, D::Error>
+fn found_in(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::Deserialize { err, .. } => err.to_string(),
+        _ => error.to_string(),
+    }
+}
+
+/// A word of the vocabulary, spelled in any case; blank is nothing.
+fn word_or_blank<'de, D, T>(input: D) -> std::result::Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: FromStr<Err: std::fmt::Display>,
 {
-    String::deserialize(input)?.parse().map_err(de::Error::custom)
+    let text = String::deserialize(input)?;
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(de::Error::custom) }
+}
+
+/// A pathology, or the words and numbers by which other systems tell positive from negative.
+fn truth<'de, D: Deserializer<'de>>(input: D) -> std::result::Result<Pathology, D::Error> {
+    let text = String::deserialize(input)?;
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "positive" | "cancer" => Ok(Pathology::Malignant),
+        "0" | "false" | "negative" | "normal" => Ok(Pathology::Benign),
+        word => word.parse().map_err(de::Error::custom),
+    }
 }
 
 fn unknown() -> Pathology {
@@ -137,8 +263,8 @@ pub(super) mod tests {
         ScoreRow {
             file: file.into(),
             patient_id: patient_id.into(),
-            laterality: Laterality::Left,
-            view: View::Cc,
+            laterality: Some(Laterality::Left),
+            view: Some(View::Cc),
             label,
             probability,
             model: "a".into(),
@@ -178,7 +304,7 @@ pub(super) mod tests {
         .unwrap();
         assert_eq!(
             (rows[0].file.as_str(), rows[0].laterality, rows[0].view),
-            ("a.png", Laterality::Left, View::Mlo)
+            ("a.png", Some(Laterality::Left), Some(View::Mlo))
         );
         assert_eq!((rows[0].malignant(), rows[1].malignant()), (Some(true), None));
         let without_label = "file,patient_id,laterality,view,probability,model,preprocessing,tta,seconds\na,p,l,cc,0,m,p,none,1\n";
@@ -200,6 +326,32 @@ pub(super) mod tests {
             assert!(error.contains("line 3") && error.contains(named), "{error}");
         }
         let error = read("file,patient_id\na.png,p1\n").unwrap_err().to_string();
-        assert!(error.contains("laterality"), "{error}");
+        assert!(error.contains("no column 'probability' or 'score'"), "{error}");
+        let error = read("file,probability\na.png,0.5\n").unwrap_err().to_string();
+        assert!(error.contains("no column 'patient_id'"), "{error}");
+        let error = read("patient_id,score,probability\np1,0.5,0.5\n").unwrap_err().to_string();
+        assert!(error.contains("both a column 'probability' and a column 'score'"), "{error}");
+    }
+
+    #[test]
+    fn the_smallest_table_of_another_system_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("scores.csv");
+        let text = "Patient_ID,Score,Label,Vendor,reader_a\np1,-3.5,0,Acme,2\np2,12,1,,4\np3,1,,Acme,1\n";
+        std::fs::write(&path, text).unwrap();
+        let table = ScoreTable::read(&path).unwrap();
+        assert_eq!(table.rows[0].file, "row 1");
+        assert_eq!(table.rows[1].probability, 12.0);
+        assert_eq!((table.rows[0].laterality, table.rows[0].view), (None, None));
+        let truths: Vec<_> = table.rows.iter().map(ScoreRow::malignant).collect();
+        assert_eq!(truths, [Some(false), Some(true), None]);
+        assert_eq!(table.columns["vendor"], ["Acme", "", "Acme"]);
+        let labelled = table.labelled();
+        assert_eq!(
+            (labelled.rows.len(), &labelled.columns["reader_a"][..]),
+            (2, &["2".into(), "4".into()][..])
+        );
+        let error = read("patient_id,score\np1,inf\n").unwrap_err().to_string();
+        assert!(error.contains("line 2: score inf"), "{error}");
     }
 }

@@ -3,11 +3,16 @@
 use serde::{Deserialize, Serialize};
 
 use super::bootstrap::Interval;
-use super::curves::{PrecisionRecallCurve, RocCurve, ScoreHistogram};
-use super::delong::AucError;
+use super::curve_statistic::{CurveFigures, CurveStatistic, index_of_threshold};
+use super::curves::{PrecisionRecallCurve, RocCurve, ScoreHistogram, band_statistics};
+use super::delong::{AucError, delong_auc};
 use super::measured::Measured;
 use super::operating_point::{OperatingPoint, OperatingResult};
 use super::proportion::Proportion;
+use super::report::EvalConfig;
+use super::roc::{RankedScores, Roc};
+use super::sample::Sample;
+use crate::Result;
 
 /// Everything about how well one kind of unit is told apart.
 ///
@@ -94,4 +99,127 @@ pub struct PredictiveValues {
     pub npv: Measured,
     /// Share of all that would be positive.
     pub recall_rate: Measured,
+}
+
+/// A frozen threshold and where it comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FrozenPoint {
+    /// `model file` or `validation scores`.
+    pub origin: &'static str,
+    /// The threshold.
+    pub point: OperatingPoint,
+}
+
+impl UnitFigures {
+    /// All figures of one sample, and beside them `further` statistics over the same resamples.
+    ///
+    /// # Errors
+    /// Scores that are not finite, or an unusable setting. What one class alone does not define
+    /// is no error.
+    pub fn of(
+        sample: &Sample,
+        ranked: &RankedScores,
+        frozen: &[FrozenPoint],
+        further: &[CurveStatistic],
+        config: &EvalConfig,
+    ) -> Result<(Self, CurveFigures)> {
+        use CurveStatistic::{Auc, AveragePrecision, SensitivityAt, SpecificityAt};
+
+        let range = CurveStatistic::PartialAuc { min_specificity: config.min_specificity };
+        let mut statistics = vec![Auc, range, AveragePrecision];
+        statistics.extend(config.fixed_at.iter().copied().map(SensitivityAt));
+        statistics.extend(config.fixed_at.iter().copied().map(SpecificityAt));
+        statistics.extend(frozen.iter().flat_map(|f| point_statistics(ranked, &f.point, config.prevalence)));
+        statistics.extend(band_statistics());
+        statistics.extend(further);
+        let figures = CurveFigures::bootstrap(ranked, &sample.patients, statistics, &config.bootstrap)?;
+
+        let mut roc = Roc::default();
+        let both_classes = Measured::of(ranked.curve(&vec![1; sample.patients.n()], &mut roc))?;
+        let curve = |()| RocCurve::of(ranked, &roc, &figures);
+        let level = config.bootstrap.level;
+        let delong = delong_auc(&sample.scores, &sample.malignant, sample.patients.of_case(), level);
+        let at = |statistic: fn(f64) -> CurveStatistic| {
+            let value = |&at: &f64| AtFixed { at, value: figures.of(statistic(at)) };
+            config.fixed_at.iter().map(value).collect()
+        };
+        let unit = Self {
+            n: sample.n(),
+            n_malignant: sample.n_malignant(),
+            n_patients: sample.patients.n(),
+            auc: figures.of(Auc),
+            delong: Measured::of(delong)?,
+            partial_auc: figures.of(range).map(|area| PartialAuc::of(area, config.min_specificity)),
+            average_precision: figures.of(AveragePrecision),
+            sensitivity_at_specificity: at(SensitivityAt),
+            specificity_at_sensitivity: at(SpecificityAt),
+            operating_points: frozen
+                .iter()
+                .map(|frozen| operating_figures(sample, ranked, frozen, &figures, config))
+                .collect::<Result<_>>()?,
+            roc: both_classes.clone().map(curve),
+            precision_recall: both_classes.map(|()| PrecisionRecallCurve::of(ranked, &roc)),
+            histogram: ScoreHistogram::of(sample, 2 * config.n_bins),
+        };
+        Ok((unit, figures))
+    }
+}
+
+impl PartialAuc {
+    /// McClish (1989, Med. Decis. Making 9:190–195): chance maps to 0.5, perfection to 1. The map
+    /// rises, so it carries the ends of the interval too.
+    fn of(area: Interval, min_specificity: f64) -> Self {
+        let width = 1.0 - min_specificity;
+        let chance = 0.5 * width * width;
+        let standardise = |area: f64| 0.5 * (1.0 + (area - chance) / (width - chance));
+        let (estimate, low, high) =
+            (standardise(area.estimate), standardise(area.low), standardise(area.high));
+        Self { min_specificity, area, standardised: Interval { estimate, low, high, ..area } }
+    }
+}
+
+/// What is asked about a threshold.
+fn point_statistics(
+    ranked: &RankedScores,
+    point: &OperatingPoint,
+    prevalence: Option<f64>,
+) -> Vec<CurveStatistic> {
+    let index = index_of_threshold(ranked, point.threshold);
+    let mut statistics = vec![CurveStatistic::Sensitivity { index }, CurveStatistic::Specificity { index }];
+    if let Some(prevalence) = prevalence {
+        statistics.extend([
+            CurveStatistic::Ppv { index, prevalence },
+            CurveStatistic::Npv { index, prevalence },
+            CurveStatistic::RecallRate { index, prevalence },
+        ]);
+    }
+    statistics
+}
+
+fn operating_figures(
+    sample: &Sample,
+    ranked: &RankedScores,
+    frozen: &FrozenPoint,
+    figures: &CurveFigures,
+    config: &EvalConfig,
+) -> Result<OperatingFigures> {
+    let level = config.bootstrap.level;
+    let result = frozen.point.apply(&sample.scores, &sample.malignant, level)?;
+    let n_positive = result.true_positives + result.false_positives;
+    let index = index_of_threshold(ranked, frozen.point.threshold);
+    let at_prevalence = config.prevalence.map(|prevalence| PredictiveValues {
+        prevalence,
+        ppv: figures.of(CurveStatistic::Ppv { index, prevalence }),
+        npv: figures.of(CurveStatistic::Npv { index, prevalence }),
+        recall_rate: figures.of(CurveStatistic::RecallRate { index, prevalence }),
+    });
+    Ok(OperatingFigures {
+        origin: frozen.origin.to_string(),
+        point: frozen.point,
+        result,
+        recall_rate: Proportion::wilson(n_positive, sample.n(), level)?,
+        sensitivity: figures.of(CurveStatistic::Sensitivity { index }),
+        specificity: figures.of(CurveStatistic::Specificity { index }),
+        at_prevalence,
+    })
 }

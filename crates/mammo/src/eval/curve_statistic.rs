@@ -1,0 +1,169 @@
+//! Statistics of a ROC curve as data, so that all of them share the resamples of one bootstrap.
+
+use super::bootstrap::{BootstrapConfig, Interval, Patients, Statistic, bootstrap_each};
+use super::measured::Measured;
+use super::roc::{RankedScores, Roc};
+use crate::Result;
+
+/// A statistic that is read off the ROC curve.
+///
+/// `index` is a point of the curve, as [`index_of_threshold`] gives it; `prevalence`, where there
+/// is one, replaces the share of malignant cases in the sample.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum CurveStatistic {
+    /// Area under the curve.
+    Auc,
+    /// Area above a specificity.
+    PartialAuc {
+        /// Lower end of the range of specificity.
+        min_specificity: f64,
+    },
+    /// Average precision.
+    AveragePrecision,
+    /// Largest sensitivity with at least this specificity.
+    SensitivityAt(f64),
+    /// Largest specificity with at least this sensitivity.
+    SpecificityAt(f64),
+    /// Sensitivity at this false-positive rate, on straight lines between the points.
+    OnCurve(f64),
+    /// Sensitivity at a point.
+    Sensitivity {
+        /// The point.
+        index: usize,
+    },
+    /// Specificity at a point.
+    Specificity {
+        /// The point.
+        index: usize,
+    },
+    /// Positive predictive value at a point.
+    Ppv {
+        /// The point.
+        index: usize,
+        /// Where the value is to hold.
+        prevalence: f64,
+    },
+    /// Negative predictive value at a point.
+    Npv {
+        /// The point.
+        index: usize,
+        /// Where the value is to hold.
+        prevalence: f64,
+    },
+    /// Share of all cases that is positive at a point.
+    RecallRate {
+        /// The point.
+        index: usize,
+        /// Where the share is to hold.
+        prevalence: f64,
+    },
+    /// Net benefit at a point and a threshold probability.
+    NetBenefit {
+        /// The point: what is positive at the threshold.
+        index: usize,
+        /// The threshold probability.
+        threshold: f64,
+        /// Where the benefit is to hold; that of the resample without one.
+        prevalence: Option<f64>,
+    },
+}
+
+impl CurveStatistic {
+    /// Its value on one curve.
+    pub fn of(self, roc: &Roc) -> Statistic {
+        let shares = |index| (roc.sensitivity(index), roc.specificity(index));
+        Ok(match self {
+            Self::Auc => roc.auc(),
+            Self::PartialAuc { min_specificity } => roc.partial_auc(min_specificity),
+            Self::AveragePrecision => roc.average_precision(),
+            Self::SensitivityAt(specificity) => roc.sensitivity(roc.index_at_specificity(specificity)),
+            Self::SpecificityAt(sensitivity) => roc.specificity(roc.index_at_sensitivity(sensitivity)),
+            Self::OnCurve(rate) => roc.sensitivity_at_rate(rate),
+            Self::Sensitivity { index } => roc.sensitivity(index),
+            Self::Specificity { index } => roc.specificity(index),
+            Self::Ppv { index, prevalence } => {
+                let (sensitivity, specificity) = shares(index);
+                let (found, false_alarms) =
+                    (prevalence * sensitivity, (1.0 - prevalence) * (1.0 - specificity));
+                share(found, false_alarms).ok_or("nothing is positive")?
+            }
+            Self::Npv { index, prevalence } => {
+                let (sensitivity, specificity) = shares(index);
+                let (spared, missed) = ((1.0 - prevalence) * specificity, prevalence * (1.0 - sensitivity));
+                share(spared, missed).ok_or("nothing is negative")?
+            }
+            Self::RecallRate { index, prevalence } => {
+                let (sensitivity, specificity) = shares(index);
+                prevalence * sensitivity + (1.0 - prevalence) * (1.0 - specificity)
+            }
+            Self::NetBenefit { index, threshold, prevalence } => {
+                let (sensitivity, specificity) = shares(index);
+                let (malignant, benign) = roc.totals();
+                let prevalence = prevalence.unwrap_or(malignant / (malignant + benign));
+                net_benefit(sensitivity, specificity, prevalence, threshold)
+            }
+        })
+    }
+}
+
+/// Net benefit in true positives per case: those found, less the false recalls at the rate of
+/// exchange that the threshold probability implies.
+pub fn net_benefit(sensitivity: f64, specificity: f64, prevalence: f64, threshold: f64) -> f64 {
+    let false_alarms = (1.0 - prevalence) * (1.0 - specificity);
+    prevalence * sensitivity - false_alarms * threshold / (1.0 - threshold)
+}
+
+/// The point of the curve at which exactly the scores of at least `threshold` are positive.
+pub fn index_of_threshold(ranked: &RankedScores, threshold: f64) -> usize {
+    ranked.thresholds().partition_point(|&score| score >= threshold)
+}
+
+/// Statistics of one sample with their intervals, found again by what they are.
+pub struct CurveFigures {
+    statistics: Vec<CurveStatistic>,
+    values: Vec<Measured<Interval>>,
+}
+
+impl CurveFigures {
+    /// Computes the statistics, each with its interval by resampling patients; all share their
+    /// resamples. With one class only, all are undefined.
+    ///
+    /// # Errors
+    /// As [`bootstrap_each`], but for [`Error::Undefined`](crate::Error::Undefined).
+    pub fn bootstrap(
+        ranked: &RankedScores,
+        patients: &Patients,
+        statistics: Vec<CurveStatistic>,
+        config: &BootstrapConfig,
+    ) -> Result<Self> {
+        let n = statistics.len();
+        let resample = |times: &[u32], roc: &mut Roc, values: &mut [Statistic]| {
+            ranked.curve(times, roc)?;
+            for (value, statistic) in values.iter_mut().zip(&statistics) {
+                *value = statistic.of(roc);
+            }
+            Ok(())
+        };
+        let values = match Measured::of(bootstrap_each(patients.n(), config, n, Roc::default, resample))? {
+            Measured::Value(values) => values,
+            Measured::Undefined { undefined } => vec![Measured::undefined(undefined); n],
+        };
+        Ok(Self { statistics, values })
+    }
+
+    /// One of the statistics.
+    ///
+    /// # Panics
+    /// When it was not among those computed.
+    pub fn of(&self, statistic: CurveStatistic) -> Measured<Interval> {
+        match self.statistics.iter().position(|&computed| computed == statistic) {
+            Some(index) => self.values[index].clone(),
+            None => panic!("{statistic:?} was not computed"),
+        }
+    }
+}
+
+/// `part` of `part + rest`, where there is anything.
+fn share(part: f64, rest: f64) -> Option<f64> {
+    (part + rest > 0.0).then(|| part / (part + rest))
+}

@@ -1,0 +1,175 @@
+//! An [`Evaluation`] as a list of named figures, for the CSV and the readable table.
+
+use super::figure::{Figure, Report};
+use super::measured::Measured;
+use super::reliability::{CalibrationFigures, Estimate};
+use super::report::Evaluation;
+use super::unit::{OperatingFigures, UnitFigures};
+
+impl Report for Evaluation {
+    fn figures(&self) -> Vec<Figure> {
+        let mut figures = counts(self);
+        for (name, unit) in units(self) {
+            figures.push(Figure::measured(&format!("auc_{name}"), &unit.auc, unit.n));
+        }
+        for (name, unit) in units(self) {
+            figures.extend(discrimination(name, unit));
+        }
+        figures.extend(calibration(&self.calibration, self.images.n));
+        if let Some(first) = self.images.operating_points.first() {
+            figures.extend(operating_point("", first));
+        }
+        for other in self.images.operating_points.iter().skip(1) {
+            figures.extend(operating_point(&format!("{}_", other.point.rule.name()), other));
+        }
+        figures.extend(subgroups(self));
+        figures.extend(localisation(self));
+        figures.extend(readers(self));
+        figures
+    }
+
+    fn level(&self) -> Option<f64> {
+        Some(self.config.bootstrap.level)
+    }
+}
+
+/// The kinds of units with the words that end the names of their figures.
+fn units(evaluation: &Evaluation) -> Vec<(&'static str, &UnitFigures)> {
+    let mut units = vec![("image", &evaluation.images)];
+    units.extend(evaluation.breasts.as_ref().map(|breasts| ("breast", breasts)));
+    units.push(("patient", &evaluation.patients));
+    units
+}
+
+fn counts(evaluation: &Evaluation) -> Vec<Figure> {
+    let mut figures = vec![];
+    for (unit, plural) in [("image", "images"), ("breast", "breasts"), ("patient", "patients")] {
+        let Some((_, of_unit)) = units(evaluation).into_iter().find(|(name, _)| *name == unit) else {
+            continue;
+        };
+        figures.push(Figure::count(&format!("n_{plural}"), of_unit.n));
+        figures.push(Figure::count(&format!("n_{plural}_malignant"), of_unit.n_malignant));
+        if unit == "image" {
+            figures.push(Figure::count("n_images_unlabelled", evaluation.n_unlabelled));
+        }
+    }
+    figures
+}
+
+fn discrimination(name: &str, unit: &UnitFigures) -> Vec<Figure> {
+    let n = unit.n;
+    let logit = match unit.delong.value() {
+        Some(delong) => delong.logit.clone().map(|ends| (delong.auc, ends.low, ends.high)),
+        None => Measured::undefined(unit.delong.reason().unwrap_or_default()),
+    };
+    let standardised = unit.partial_auc.clone().map(|partial| partial.standardised);
+    let mut figures = vec![
+        Figure::ends(&format!("auc_{name}_delong_logit"), &logit, n),
+        Figure::measured(&format!("partial_auc_standardised_{name}"), &standardised, n),
+        Figure::measured(&format!("average_precision_{name}"), &unit.average_precision, n),
+    ];
+    let n_benign = n - unit.n_malignant;
+    for at in &unit.sensitivity_at_specificity {
+        let name = format!("sensitivity_{name}_at_specificity_{}", at.at);
+        figures.push(Figure::measured(&name, &at.value, unit.n_malignant));
+    }
+    for at in &unit.specificity_at_sensitivity {
+        let name = format!("specificity_{name}_at_sensitivity_{}", at.at);
+        figures.push(Figure::measured(&name, &at.value, n_benign));
+    }
+    figures
+}
+
+fn calibration(calibration: &Measured<CalibrationFigures>, n: usize) -> Vec<Figure> {
+    let figures = match calibration {
+        Measured::Value(figures) => figures,
+        Measured::Undefined { undefined } => {
+            return vec![Figure::undefined("brier", undefined, n)];
+        }
+    };
+    let ends = |estimate: &Measured<Estimate>| estimate.clone().map(|e| (e.estimate, e.low, e.high));
+    vec![
+        Figure::measured("brier", &figures.brier, n),
+        Figure::value("log_loss", Some(figures.log_loss), n),
+        Figure::value("ece", Some(figures.ece), n),
+        Figure::value("ece_by_chance", Some(figures.ece_by_chance), n),
+        Figure::ends("calibration_in_the_large", &ends(&figures.in_the_large), n),
+        Figure::ends("calibration_slope", &ends(&figures.slope), n),
+        Figure::ends("calibration_intercept", &ends(&figures.intercept), n),
+    ]
+}
+
+fn operating_point(prefix: &str, figures: &OperatingFigures) -> Vec<Figure> {
+    let result = &figures.result;
+    let name = |name: &str| format!("{prefix}{name}");
+    let mut list = vec![
+        Figure { n: None, ..Figure::value(&name("threshold"), Some(result.threshold), 0) },
+        Figure::proportion(&name("sensitivity"), result.sensitivity.as_ref()),
+        Figure::proportion(&name("specificity"), result.specificity.as_ref()),
+        Figure::proportion(&name("ppv"), result.ppv.as_ref()),
+        Figure::proportion(&name("npv"), result.npv.as_ref()),
+        Figure::proportion(&name("recall_rate"), Some(&figures.recall_rate)),
+    ];
+    if let Some(at) = &figures.at_prevalence {
+        let n = figures.recall_rate.n;
+        list.extend([
+            Figure::measured(&format!("{prefix}ppv_at_prevalence_{}", at.prevalence), &at.ppv, n),
+            Figure::measured(&format!("{prefix}npv_at_prevalence_{}", at.prevalence), &at.npv, n),
+            Figure::measured(
+                &format!("{prefix}recall_rate_at_prevalence_{}", at.prevalence),
+                &at.recall_rate,
+                n,
+            ),
+        ]);
+    }
+    list
+}
+
+fn subgroups(evaluation: &Evaluation) -> Vec<Figure> {
+    let mut figures = vec![];
+    for subgroups in &evaluation.subgroups {
+        for group in &subgroups.groups {
+            let name = format!("auc_image_{}={}", subgroups.column, group.value);
+            figures.push(Figure::measured(&name, &group.auc, group.n));
+        }
+    }
+    for shortcut in &evaluation.shortcuts {
+        let name = format!("auc_image_within_{}", shortcut.column);
+        let n = shortcut.sites.iter().map(|site| site.n).sum();
+        figures.push(Figure::measured(&name, &shortcut.within_auc, n));
+    }
+    figures
+}
+
+fn localisation(evaluation: &Evaluation) -> Vec<Figure> {
+    let Some(found) = &evaluation.localisation else { return vec![] };
+    let mean = found.froc.clone().map(|froc| froc.mean_sensitivity);
+    let mut figures = vec![Figure::measured("lesion_sensitivity_mean", &mean, found.n_lesions)];
+    for at in found.froc.value().map(|froc| &froc.at[..]).unwrap_or_default() {
+        let name = format!("lesion_sensitivity_at_{}_fp_per_image", at.at);
+        let value = Measured::Value((at.estimate, at.low, at.high));
+        figures.push(Figure::ends(&name, &value, found.n_lesions));
+    }
+    figures.push(Figure::measured("pointing_game", &found.pointing_game, found.n_images));
+    figures.push(Figure::measured("mean_overlap", &found.mean_overlap, found.n_lesions));
+    figures
+}
+
+fn readers(evaluation: &Evaluation) -> Vec<Figure> {
+    let Some(study) = &evaluation.readers else { return vec![] };
+    let n = study.n_images;
+    let mut figures = vec![];
+    for reader in &study.readers {
+        let ends = reader.auc.clone().map(|auc| (auc.auc, auc.low, auc.high));
+        figures.push(Figure::ends(&format!("auc_reader_{}", reader.name), &ends, n));
+    }
+    for (kind, difference) in [("fixed", &study.fixed_readers), ("random", &study.random_readers)] {
+        let ends = difference.clone().map(|d| (d.difference, d.low, d.high));
+        let mut figure = Figure::ends(&format!("auc_model_less_{kind}_readers"), &ends, n);
+        if let Some(difference) = difference.value() {
+            figure.note = format!("p = {:.4}", difference.p_value);
+        }
+        figures.push(figure);
+    }
+    figures
+}
