@@ -86,16 +86,20 @@ pub fn outline_lesions(picture: &mut RgbImage, picture_from_stored: &Affine, les
     }
 }
 
-/// Draws a frame around a rectangle, cut at the picture's border.
+/// Draws a frame two pixels wide around a rectangle, cut at the picture's border.
 pub fn outline(picture: &mut RgbImage, bounds: &Rect, colour: Rgb<u8>, broken: bool) {
     let edge = |v: f64, limit: u32| (v.round().max(0.0) as u32).min(limit - 1);
-    let (left, right) = (edge(bounds.x, picture.width()), edge(bounds.right(), picture.width()));
-    let (top, bottom) = (edge(bounds.y, picture.height()), edge(bounds.bottom(), picture.height()));
-    let drawn = |i: u32| !broken || i % 6 < 3;
-    for x in (left..=right).filter(|&x| drawn(x)) {
-        [top, bottom].iter().for_each(|&y| picture.put_pixel(x, y, colour));
-    }
-    for y in (top..=bottom).filter(|&y| drawn(y)) {
-        [left, right].iter().for_each(|&x| picture.put_pixel(x, y, colour));
+    let drawn = |i: u32| !broken || i % 9 < 6;
+    for grow in [0.0, 1.0] {
+        let (left, right) = (bounds.x - grow, bounds.right() + grow);
+        let (left, right) = (edge(left, picture.width()), edge(right, picture.width()));
+        let (top, bottom) = (bounds.y - grow, bounds.bottom() + grow);
+        let (top, bottom) = (edge(top, picture.height()), edge(bottom, picture.height()));
+        for x in (left..=right).filter(|&x| drawn(x)) {
+            [top, bottom].iter().for_each(|&y| picture.put_pixel(x, y, colour));
+        }
+        for y in (top..=bottom).filter(|&y| drawn(y)) {
+            [left, right].iter().for_each(|&x| picture.put_pixel(x, y, colour));
+        }
     }
 }

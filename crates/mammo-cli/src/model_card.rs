@@ -75,7 +75,7 @@ pub fn sections(model: &ModelFile) -> Vec<CardSection> {
             vec![
                 entry("Patients", record.n_patients.to_string()),
                 entry("Pictures", record.n_pictures.to_string()),
-                entry("Manifest", format!("digest {}", record.manifest_digest)),
+                entry("Manifest", format!("digest {:.16}", record.manifest_digest)),
                 entry("Preprocessing", format!("digest {}", card.preprocessing_digest)),
             ],
         ),

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use mammo::eval::findings::read_findings;
 use mammo::eval::{
-    BootstrapConfig, EvalConfig, Evaluation, Report as _, ScoreRow, compare_auc, evaluate_scores, read_scores,
+    BootstrapConfig, EvalConfig, EvalInputs, Evaluation, Report as _, ScoreRow, ScoreTable, compare_auc,
+    evaluate_scores, read_scores,
 };
 use mammo::manifest::Manifest;
 use mammo::split::{Side, Split};
@@ -110,7 +112,7 @@ impl RunFiles {
 
     /// The evaluation written beside the scores, or a new one when there is none or the scores
     /// have changed since.
-    fn evaluate(&self, manifest: Option<&Path>) -> Result<Evaluation> {
+    fn evaluate(&self, manifest: Option<&Manifest>) -> Result<Evaluation> {
         let path = self.evaluation.join("evaluation.json");
         let modified = |path: &Path| path.metadata().and_then(|m| m.modified()).ok();
         let fresh = modified(&path).is_some_and(|written| {
@@ -118,11 +120,18 @@ impl RunFiles {
             sources.into_iter().flatten().all(|source| modified(source).is_none_or(|time| time <= written))
         });
         if !fresh {
-            let rows = read_scores(&self.scores)?;
-            let point =
-                self.model.as_deref().map(read_model).transpose()?.and_then(|m| m.card.operating_point);
-            let evaluation = evaluate_scores(&rows, point.as_ref(), &EvalConfig::default())?;
-            let _ = manifest;
+            let model = self.model.as_deref().map(read_model).transpose()?;
+            let findings = self.findings.as_deref().map(read_findings).transpose()?;
+            let inputs = EvalInputs {
+                operating_point: model.as_ref().and_then(|model| model.card.operating_point.as_ref()),
+                validation: None,
+                images: manifest.map_or(&[], |manifest| &manifest.images),
+                findings: findings.as_deref().filter(|_| manifest.is_some()),
+                others: &[],
+            };
+            let table = ScoreTable::read(&self.scores)?;
+            let evaluation = evaluate_scores(&table, &inputs, &EvalConfig::default())
+                .with_context(|| format!("{}: cannot be evaluated", self.scores.display()))?;
             evaluation.write(&self.evaluation, "evaluation")?;
         }
         Ok(read_json(&path, "an evaluation; delete it, and it is made again")?)
@@ -154,7 +163,10 @@ impl RunFiles {
 
 /// Gathers everything and writes the report; returns the page's path.
 pub fn write(files: &[RunFiles], args: &Args) -> Result<PathBuf> {
-    let manifest = args.manifest.as_deref();
+    let manifest = match args.manifest.as_deref() {
+        Some(path) => Some((path, Manifest::read(path)?)),
+        None => None,
+    };
     let mut runs = Vec::new();
     let mut rows = Vec::new();
     for file in files {
@@ -162,7 +174,7 @@ pub fn write(files: &[RunFiles], args: &Args) -> Result<PathBuf> {
         let model = file.model.as_deref().map(read_model).transpose()?;
         runs.push(Run {
             name: file.name.clone(),
-            evaluation: file.evaluate(manifest)?,
+            evaluation: file.evaluate(manifest.as_ref().map(|(_, manifest)| manifest))?,
             training: file.training()?,
             card: match &model {
                 Some(model) => Part::There(model_card::sections(model)),
@@ -182,12 +194,11 @@ pub fn write(files: &[RunFiles], args: &Args) -> Result<PathBuf> {
         },
     });
     let without = || "no manifest was given; add --manifest".to_string();
-    let (flow, pictures) = match manifest {
-        Some(path) => {
-            let manifest = Manifest::read(path)?;
-            let flow = flow(path, &manifest, first, &runs[0].evaluation)?;
+    let (flow, pictures) = match &manifest {
+        Some((path, manifest)) => {
+            let flow = flow(path, manifest, first, &runs[0].evaluation)?;
             let pictures =
-                report_pictures::draw(&manifest, main.model.as_deref(), first, &runs[0].evaluation, args)?;
+                report_pictures::draw(manifest, main.model.as_deref(), first, &runs[0].evaluation, args)?;
             (Part::There(flow), pictures)
         }
         None => (Part::missing(without()), (Part::missing(without()), Part::missing(without()))),

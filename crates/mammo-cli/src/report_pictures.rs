@@ -144,10 +144,11 @@ fn contact_sheet(
             &input,
         ),
     ];
-    let settings = serde_json::to_value(preprocessing)?;
+    // Through text, so that 67.7 is not the nearest double of a float.
+    let settings: serde_json::Value = serde_json::from_str(&serde_json::to_string(preprocessing)?)?;
     let settings = settings.as_object().map(|map| {
         let text = |value: &serde_json::Value| {
-            value.to_string().replace(['"', '{', '}'], "").replace([':', ','], " ")
+            value.to_string().replace(['"', '{', '}'], "").replace([':', ',', '_'], " ")
         };
         map.iter().map(|(name, value)| (name.replace('_', " "), text(value))).collect()
     });

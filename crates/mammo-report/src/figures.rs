@@ -154,7 +154,7 @@ fn calibration(evaluation: &Evaluation) -> Part<Chart> {
         Err(reason) => return Part::missing(reason),
     };
     let mut series = vec![Series::new("perfect", Ink::Neutral, dashed(vec![[0.0, 0.0], [1.0, 1.0]]))];
-    for (i, recalibrated) in evaluation.recalibrated.iter().enumerate() {
+    for (i, recalibrated) in evaluation.recalibrated.iter().filter_map(|r| r.value()).enumerate() {
         let points =
             recalibrated.figures.bins.iter().map(|b| [b.mean_probability, b.observed.estimate]).collect();
         let name = serde_json::to_value(&recalibrated.calibrator)
@@ -221,12 +221,10 @@ fn decision_curve(evaluation: &Evaluation) -> Part<Chart> {
         Err(reason) => return Part::missing(reason),
     };
     let best = curve.points.iter().map(|p| p.high.max(p.recall_all)).fold(0.0, f64::max);
-    let y = Axis::over("net benefit", -0.1 * best, best);
-    let shown = |points: Vec<[f64; 2]>| points.into_iter().filter(|p| p[1] >= y.min).collect();
-    let all = shown(curve.points.iter().map(|p| [p.threshold, p.recall_all]).collect());
-    let model = shown(curve.points.iter().map(|p| [p.threshold, p.net_benefit]).collect());
-    let inside = |v: f64| v.max(y.min);
-    let band = curve.points.iter().map(|p| [p.threshold, inside(p.low), inside(p.high)]).collect();
+    let y = Axis::over("net benefit", -0.05 * best, best);
+    let all = curve.points.iter().map(|p| [p.threshold, p.recall_all]).collect();
+    let model = curve.points.iter().map(|p| [p.threshold, p.net_benefit]).collect();
+    let band = curve.points.iter().map(|p| [p.threshold, p.low, p.high]).collect();
     let series = vec![
         Series::new("recall everybody", Ink::Second, dashed(all)),
         Series::new("recall nobody", Ink::Neutral, dashed(vec![[0.0, 0.0], [1.0, 0.0]])),
@@ -288,8 +286,8 @@ fn subgroups(evaluation: &Evaluation) -> Part<Forest> {
     }];
     for set in &evaluation.subgroups {
         let label = match set.n_missing {
-            0 => set.column.clone(),
-            n => format!("{} ({n} unknown)", set.column),
+            0 => set.column.replace('_', " "),
+            n => format!("{} ({n} unknown)", set.column.replace('_', " ")),
         };
         rows.push(ForestRow { label, heading: true, n: None, estimate: None, note: String::new() });
         rows.extend(set.groups.iter().map(|group| ForestRow {

@@ -101,9 +101,16 @@ impl Drawing for Chart {
         let plot = [LEFT, top, WIDTH - LEFT - RIGHT, height - top - BOTTOM];
         let frame = Frame { plot, x: &self.x, y: &self.y };
         let mut content = legend;
+        // Lines that leave the axes end there; one pixel more keeps those along an edge whole.
+        let [x, y, w, h] = [plot[0] - 1.0, plot[1] - 1.0, plot[2] + 2.0, plot[3] + 2.0];
+        let _ = write!(
+            content,
+            "<clipPath id=\"{}-clip\"><rect x=\"{x}\" y=\"{y}\" width=\"{w}\" height=\"{h}\"/></clipPath>",
+            self.id
+        );
         frame.axes(&mut content);
         for (i, series) in self.series.iter().enumerate() {
-            frame.series(&mut content, series, i);
+            frame.series(&mut content, series, i, &format!(" clip-path=\"url(#{}-clip)\"", self.id));
         }
         let range = [self.x.min, self.x.max, self.y.min, self.y.max];
         Body { width: WIDTH, height, plot, range, content }
@@ -158,7 +165,7 @@ impl Frame<'_> {
         d
     }
 
-    fn series(&self, out: &mut String, series: &Series, index: usize) {
+    fn series(&self, out: &mut String, series: &Series, index: usize, clip: &str) {
         let ink = series.ink.variable();
         match &series.mark {
             Mark::Line { points, dashed } => {
@@ -166,7 +173,7 @@ impl Frame<'_> {
                 let class = if *dashed { "line dash" } else { "line" };
                 let _ = write!(
                     out,
-                    "<path class=\"{class}\" data-series=\"{index}\" stroke=\"var(--{ink})\" d=\"{d}\"/>"
+                    "<path class=\"{class}\" data-series=\"{index}\"{clip} stroke=\"var(--{ink})\" d=\"{d}\"/>"
                 );
             }
             Mark::Steps { points } => {
@@ -180,7 +187,7 @@ impl Frame<'_> {
                 let d = self.path(corners.into_iter());
                 let _ = write!(
                     out,
-                    "<path class=\"line\" data-series=\"{index}\" stroke=\"var(--{ink})\" d=\"{d}\"/>"
+                    "<path class=\"line\" data-series=\"{index}\"{clip} stroke=\"var(--{ink})\" d=\"{d}\"/>"
                 );
             }
             Mark::Band { points } => {
@@ -189,7 +196,7 @@ impl Frame<'_> {
                 let d = self.path(low.chain(high));
                 let _ = write!(
                     out,
-                    "<path class=\"band\" data-series=\"{index}\" fill=\"var(--{ink})\" d=\"{d}Z\"/>"
+                    "<path class=\"band\" data-series=\"{index}\"{clip} fill=\"var(--{ink})\" d=\"{d}Z\"/>"
                 );
             }
             Mark::Dots { points } => {
@@ -228,7 +235,8 @@ impl Frame<'_> {
 fn legend(series: &[Series]) -> (String, usize) {
     let mut out = String::new();
     let (mut x, mut row) = (LEFT, 0_usize);
-    let named: Vec<&Series> = series.iter().filter(|s| !s.name.is_empty()).collect();
+    // What is drawn last and lies on top is named first.
+    let named: Vec<&Series> = series.iter().rev().filter(|s| !s.name.is_empty()).collect();
     for entry in &named {
         let wide = 22.0 + entry.name.chars().count() as f64 * LETTER + 14.0;
         if x > LEFT && x + wide > WIDTH {
@@ -343,7 +351,12 @@ fn line(out: &mut String, class: &str, [x1, y1, x2, y2]: [f64; 4], more: &str) {
 }
 
 fn label(out: &mut String, class: &str, [x, y]: [f64; 2], anchor: &str, text: &str) {
-    let (x, y, text) = (round(x), round(y), escape(text));
+    // A number takes a minus sign, not a hyphen.
+    let text = match text.strip_prefix('-') {
+        Some(number) if number.starts_with(|c: char| c.is_ascii_digit()) => format!("−{number}"),
+        _ => text.to_string(),
+    };
+    let (x, y, text) = (round(x), round(y), escape(&text));
     let _ = write!(out, "<text class=\"{class}\" x=\"{x}\" y=\"{y}\" text-anchor=\"{anchor}\">{text}</text>");
 }
 

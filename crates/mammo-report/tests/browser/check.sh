@@ -24,7 +24,7 @@ look() {
 
 look --allow-file-access-from-files --virtual-time-budget=20000 --window-size=1400,1000 \
     --dump-dom "file://$here/check.html#file://$report" >"$work/dom"
-sed -n 's/.*\(CHECKED\)/\1/p; /^PROBLEM/p' "$work/dom" | sed 's/&lt;/</g; s/&gt;/>/g; s/&amp;/\&/g'
+sed -n 's/.*<pre id="result">\(CHECKED\)/\1/p; /^PROBLEM/p' "$work/dom" | sed 's/&lt;/</g; s/&gt;/>/g; s/&amp;/\&/g'
 
 # The page as a reader opens it, in both schemes.
 for scheme in 0 1; do
@@ -48,6 +48,6 @@ if [ -n "$shots" ]; then
     look --window-size=500,9000 --screenshot="$shots/phone.png" "file://$work/phone.html"
 fi
 
-grep -q '^CHECKED\|>CHECKED' "$work/dom" || { echo "PROBLEM the check did not run" && exit 1; }
+grep -q '<pre id="result">CHECKED' "$work/dom" || { echo "PROBLEM the check did not run" && exit 1; }
 if grep -q '^PROBLEM' "$work/dom"; then exit 1; fi
 echo "report looks right"
