@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod documents;
+mod evaluate;
 mod pipeline;
 mod program;
 mod views;

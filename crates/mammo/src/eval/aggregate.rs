@@ -107,10 +107,10 @@ impl Pooling {
 
 /// Pools the parts that share patient and `laterality`.
 fn pool_by(parts: &[Case], pooling: Pooling, laterality: fn(&Case) -> Option<Laterality>) -> Vec<Case> {
-    let key = |part: &Case| (part.patient_id.as_str(), laterality(part));
+    let compare = |a: &&Case, b: &&Case| (&a.patient_id, laterality(a)).cmp(&(&b.patient_id, laterality(b)));
     let mut sorted: Vec<&Case> = parts.iter().collect();
-    sorted.sort_by(|a, b| key(a).cmp(&key(b)));
-    let pooled = sorted.chunk_by(|a, b| key(a) == key(b)).map(|parts| Case {
+    sorted.sort_by(compare);
+    let pooled = sorted.chunk_by(|a, b| compare(a, b).is_eq()).map(|parts| Case {
         patient_id: parts[0].patient_id.clone(),
         laterality: laterality(parts[0]),
         malignant: parts.iter().any(|part| part.malignant),

@@ -227,10 +227,12 @@ fn resample_until_defined(
     mut statistics: impl FnMut(&[u32]) -> Result<()>,
 ) -> Result<usize> {
     let mut reason = String::new();
+    // Half the random bits of a `usize`: with many patients, drawing is most of the time.
+    let n_patients = times_drawn.len() as u32;
     for redrawn in 0..MAX_DRAWS {
         times_drawn.fill(0);
-        for _ in 0..times_drawn.len() {
-            times_drawn[rng.random_range(0..times_drawn.len())] += 1;
+        for _ in 0..n_patients {
+            times_drawn[rng.random_range(0..n_patients) as usize] += 1;
         }
         match statistics(times_drawn) {
             Ok(()) => return Ok(redrawn),
@@ -257,7 +259,7 @@ mod tests {
     use rand_distr::{Distribution, StandardNormal};
 
     use super::*;
-    use crate::eval::{RankedScores, roc_auc};
+    use crate::eval::{RankedScores, delong_auc, roc_auc};
 
     /// `n_patients` women with four images each; the images of a woman share most of their
     /// score (correlation 0.8) and all of their truth. The true area is Φ(1/√2) = 0.760.
@@ -296,7 +298,7 @@ mod tests {
         let mut values: Vec<f64> = (0..200)
             .map(|resample| {
                 let mut rng = stream(0, "bootstrap", resample);
-                let drawn: Vec<usize> = (0..30).map(|_| rng.random_range(0..30)).collect();
+                let drawn: Vec<usize> = (0..30).map(|_| rng.random_range(0..30_u32) as usize).collect();
                 let rows: Vec<usize> = drawn.iter().flat_map(|&p| 4 * p..4 * p + 4).collect();
                 let scores: Vec<f64> = rows.iter().map(|&r| scores[r]).collect();
                 let malignant: Vec<bool> = rows.iter().map(|&r| malignant[r]).collect();
@@ -325,6 +327,26 @@ mod tests {
         assert!(covered >= 88, "{covered} of {n_samples} intervals by patient hold the truth");
         assert!(covered_by_images <= 80, "{covered_by_images} of {n_samples} intervals by image do");
         assert_eq!(wider, n_samples as u32);
+    }
+
+    /// A small version of examples/interval_coverage.rs, whose result is in docs/evaluation.md.
+    #[test]
+    fn closed_form_intervals_by_patient_cover_as_they_say() {
+        let truth = 0.5 * libm::erfc(-0.5);
+        let n_samples = 1000;
+        let (mut logit, mut as_if_independent) = (0, 0);
+        for item in 0..n_samples {
+            let (scores, malignant, ids) = correlated_sample(1000 + item, 60);
+            let patients = Patients::from_ids(ids.iter().map(String::as_str));
+            let by_patient = delong_auc(&scores, &malignant, patients.of_case(), 0.95).unwrap();
+            let ends = *by_patient.logit.value().unwrap();
+            logit += u32::from((ends.low..=ends.high).contains(&truth));
+            let alone = each_image_alone(scores.len());
+            let by_image = delong_auc(&scores, &malignant, alone.of_case(), 0.95).unwrap();
+            as_if_independent += u32::from((by_image.low..=by_image.high).contains(&truth));
+        }
+        assert!((930..=970).contains(&logit), "{logit} of {n_samples}");
+        assert!(as_if_independent < 800, "{as_if_independent} of {n_samples}");
     }
 
     #[test]

@@ -1,27 +1,33 @@
 //! From scores and truth to a result table.
 //!
-//! In: a table with one [`ScoreRow`] per image. Out: an [`Evaluation`] with areas under the
-//! ROC curve per image, breast and patient, each with an interval that respects that the
-//! images of one woman resemble each other; figures at an [`OperatingPoint`] chosen
-//! beforehand on validation data; or a [`PatchEvaluation`] for the patch classifier.
+//! In: a table with one [`ScoreRow`] per image. Out: an [`Evaluation`] with figures per image, breast
+//! and patient, whose intervals respect that the images of one woman resemble each other; figures
+//! at [`OperatingPoint`]s chosen beforehand on validation data; calibration, subgroups,
+//! localisation, readers; or a [`PatchEvaluation`] for the patch classifier. What each statistic
+//! means and how it was checked: docs/evaluation.md.
 //!
 //! | module | what |
 //! |---|---|
-//! | [`scores`] | the score table, read and written |
-//! | [`aggregate`] | image → breast → patient |
-//! | [`roc`] | area and curve, exact with ties |
-//! | [`mod@bootstrap`] | intervals by resampling patients |
+//! | [`scores`], [`findings`] | the score table and the findings table, read and written |
+//! | [`aggregate`], [`sample`] | image → breast → patient; cases as slices |
+//! | [`roc`], [`weighted_roc`] | area and curve, exact with ties, for any weights |
+//! | [`mod@bootstrap`], [`curve_statistic`] | intervals by resampling patients, all statistics at once |
 //! | [`delong`] | closed-form standard error of areas and of their difference |
-//! | [`proportion`] | Wilson intervals of sensitivities and the like |
+//! | [`proportion`], [`logistic`] | Wilson intervals; regression on one score |
 //! | [`operating_point`] | a threshold chosen on one set, applied to another |
-//! | [`calibration`] | Brier score, log loss |
+//! | [`calibration`], [`reliability`], [`calibrator`] | losses; curve, parts, slope; correction |
+//! | [`decision_curve`] | net benefit |
+//! | [`froc`] | are the lesions found? |
+//! | [`grouping`], [`subgroup`], [`shortcut`] | columns that group; figures by group; site tests |
+//! | [`readers`] | several readers (Obuchowski–Rockette) |
 //! | [`confusion`] | several classes: confusion matrix, recalls, one-versus-rest areas |
+//! | [`unit`], [`curves`], [`measured`] | what is stored |
 //! | [`report`], [`patch_report`] | everything of one score table, of one patch set |
 //! | [`comparison`] | two models on the same images |
 //! | [`figure`] | named figures as CSV and as a readable table |
 //!
 //! A statistic that the data do not define is an error or a stated reason, never 0.5, 0 or NaN.
-//! Everything works on slices; nothing here knows a tensor or an image.
+//! Everything works on slices and rows; nothing here knows a tensor or an image.
 
 pub mod aggregate;
 pub mod bootstrap;

@@ -198,9 +198,9 @@ pub fn evaluate_scores(table: &ScoreTable, inputs: &EvalInputs, config: &EvalCon
         models: models(&labelled.rows),
         n_unlabelled: table.rows.len() - images.len(),
         images: image_figures,
-        breasts,
         patients: unit(&levels.patients, frozen(|levels| Some(&levels.patients))?)?,
-        poolings: poolings(&images, validation.as_deref(), &config.bootstrap)?,
+        poolings: poolings(&images, breasts.as_ref(), validation.as_deref(), config)?,
+        breasts,
         calibration: calibration(&levels.images, config)?,
         recalibrated: recalibrated(&levels.images, chosen_on.as_ref().map(|levels| &levels.images), config)?,
         decision_curve,
@@ -338,12 +338,14 @@ fn recalibrated(
     calibrators.into_iter().map(after).collect()
 }
 
-/// The area per breast for each way to pool its views.
+/// The area per breast for each way to pool its views; `breasts` are those of the setting.
 fn poolings(
     images: &[Case],
+    breasts: Option<&UnitFigures>,
     validation: Option<&[Case]>,
-    config: &BootstrapConfig,
+    config: &EvalConfig,
 ) -> Result<Vec<PoolingFigures>> {
+    let Some(breasts) = breasts else { return Ok(vec![]) };
     let learned = match validation.map(Pooling::learn) {
         Some(Ok(pooling)) => Some(pooling),
         Some(Err(Error::Undefined { .. })) | None => None,
@@ -351,10 +353,13 @@ fn poolings(
     };
     let mut figures = vec![];
     for pooling in [Some(Pooling::Mean), Some(Pooling::Max), learned].into_iter().flatten() {
-        if let Some(breasts) = by_breast(images, pooling) {
-            let auc = Measured::of(Sample::of(&breasts).auc(config))?;
-            figures.push(PoolingFigures { pooling, auc });
-        }
+        let auc = match by_breast(images, pooling) {
+            Some(pooled) if pooling != config.views => {
+                Measured::of(Sample::of(&pooled).auc(&config.bootstrap))?
+            }
+            _ => breasts.auc.clone(),
+        };
+        figures.push(PoolingFigures { pooling, auc });
     }
     Ok(figures)
 }
