@@ -13,15 +13,16 @@ use mammo::eval::{compare_auc, evaluate_patches};
 use mammo::phantom::Site;
 use mammo::split::Side;
 use mammo::write::{write_atomically, write_json};
-use mammo_nn::train::MODEL_FILE;
+use mammo_nn::train::{METRICS_FILE, MODEL_FILE};
 use serde::Serialize;
 
 use crate::config::RunConfig;
 use crate::evaluate::auc_per_image;
 use crate::predict::TtaArg;
+use crate::report::RunFiles;
 use crate::{
-    Done, Interrupted, gallery, import, patch_scores, phantom, predict, progress, sample, split, train_image,
-    train_patch, transfer,
+    Done, Interrupted, gallery, heatmap, import, patch_scores, phantom, predict, progress, report, sample,
+    split, train_image, train_patch, transfer,
 };
 
 /// The embedded configuration, as in `configs/demo.toml`.
@@ -147,7 +148,15 @@ pub fn run(args: &Args) -> Result<Done> {
     write_atomically(&args.out.join("results.md"), table.as_bytes())?;
     let picture = args.out.join("gallery.png");
     gallery::write(&picture, &film, &averaged)?;
+
+    demo.step("report");
+    let heatmaps = args.out.join("heatmaps");
+    demo.unless_there(&heatmaps.join("findings.csv"), || {
+        heatmap::run(&demo.heatmap(&film, &patch_model, &heatmaps))
+    })?;
+    let page = demo.report(&film, &heatmaps.join("findings.csv"))?;
     println!("\n{table}\npicture: {}\nresults: {}", picture.display(), args.out.join("results.md").display());
+    println!("report:  {}", page.display());
     Ok(Done::All)
 }
 
@@ -321,6 +330,49 @@ impl Demo<'_> {
         }
         write_scores(&self.args.out.join("scores").join(format!("{name}.csv")), &scored.rows)?;
         Ok(scored.rows)
+    }
+
+    fn heatmap(&self, manifest: &Path, model: &Path, out: &Path) -> heatmap::Args {
+        heatmap::Args {
+            images: vec![manifest.to_path_buf()],
+            model: model.to_path_buf(),
+            out: out.to_path_buf(),
+            method: None,
+            side: Some(Side::Test),
+            stride: None,
+            min_score: 0.05,
+            device: self.args.device.clone(),
+        }
+    }
+
+    /// Writes the report of the first hospital's test side; returns the page's path.
+    fn report(&self, manifest: &Path, findings: &Path) -> Result<PathBuf> {
+        let file = |name: &str| Some(self.args.out.join(name)).filter(|path| path.exists());
+        let run = |name: &str, scores: &str, folder: &str| RunFiles {
+            name: name.to_string(),
+            scores: self.args.out.join("scores").join(format!("{scores}.csv")),
+            evaluation: self.args.out.join("evaluation").join(scores),
+            model: file(&format!("{folder}/{MODEL_FILE}")),
+            metrics: file(&format!("{folder}/{METRICS_FILE}")),
+            findings: None,
+        };
+        let from_patches = run("from patches", "b-from-patches", "from-patches");
+        let runs = [
+            RunFiles { findings: Some(findings.to_path_buf()), ..from_patches },
+            RunFiles { model: None, metrics: None, ..run("two averaged, flips", "c-averaged", "") },
+            run("from scratch", "a-from-scratch", "from-scratch"),
+        ];
+        report::write(
+            &runs,
+            &report::Args {
+                runs: Vec::new(),
+                manifest: Some(manifest.to_path_buf()),
+                out: self.args.out.join("report"),
+                title: Some("Demo: phantoms of the film site".into()),
+                cases: 5,
+                device: self.args.device.clone(),
+            },
+        )
     }
 
     fn score_patches(

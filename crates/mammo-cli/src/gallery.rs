@@ -5,10 +5,11 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use image::{Rgb, RgbImage, imageops};
 use mammo::eval::ScoreRow;
+use mammo::geometry::{Affine, Rect};
 use mammo::manifest::Manifest;
 use mammo::pixels::read_gray;
 use mammo::preprocess::Preprocessing;
-use mammo::record::Mammogram;
+use mammo::record::{Lesion, Mammogram, Pathology};
 
 /// Images in a row.
 const COLUMNS: usize = 6;
@@ -61,18 +62,7 @@ fn tile_of(manifest: &Manifest, image: &Mammogram, probability: f64) -> Result<R
         let grey = (value >> 8) as u8;
         tile.put_pixel((i % WIDTH_PX) as u32, (i / WIDTH_PX) as u32, Rgb([grey; 3]));
     }
-    for lesion in &image.lesions {
-        let bounds = prepared.input_from_stored.apply_rect(&lesion.shape.bounds());
-        let colour = match lesion.pathology {
-            mammo::record::Pathology::Malignant => MALIGNANT,
-            _ => BENIGN,
-        };
-        let edge = |v: f64, limit: usize| (v.round().max(0.0) as u32).min(limit as u32 - 1);
-        let (left, right) = (edge(bounds.x - 2.0, WIDTH_PX), edge(bounds.right() + 2.0, WIDTH_PX));
-        let (top, bottom) = (edge(bounds.y - 2.0, HEIGHT_PX), edge(bounds.bottom() + 2.0, HEIGHT_PX));
-        (left..=right).for_each(|x| [top, bottom].iter().for_each(|&y| tile.put_pixel(x, y, colour)));
-        (top..=bottom).for_each(|y| [left, right].iter().for_each(|&x| tile.put_pixel(x, y, colour)));
-    }
+    outline_lesions(&mut tile, &prepared.input_from_stored, &image.lesions);
     let filled = (probability * WIDTH_PX as f64).round() as u32;
     for y in HEIGHT_PX as u32 + GAP_PX..HEIGHT_PX as u32 + GAP_PX + BAR_PX {
         for x in 0..WIDTH_PX as u32 {
@@ -80,4 +70,36 @@ fn tile_of(manifest: &Manifest, image: &Mammogram, probability: f64) -> Result<R
         }
     }
     Ok(tile)
+}
+
+/// Boxes the lesions of an image on a picture: solid and orange where malignant, broken and
+/// blue elsewhere, so that colour is not all that tells them apart.
+pub fn outline_lesions(picture: &mut RgbImage, picture_from_stored: &Affine, lesions: &[Lesion]) {
+    for lesion in lesions {
+        let bounds = picture_from_stored.apply_rect(&lesion.shape.bounds());
+        let (colour, broken) = match lesion.pathology {
+            Pathology::Malignant => (MALIGNANT, false),
+            _ => (BENIGN, true),
+        };
+        let wider = Rect::new(bounds.x - 2.0, bounds.y - 2.0, bounds.width + 4.0, bounds.height + 4.0);
+        outline(picture, &wider, colour, broken);
+    }
+}
+
+/// Draws a frame two pixels wide around a rectangle, cut at the picture's border.
+pub fn outline(picture: &mut RgbImage, bounds: &Rect, colour: Rgb<u8>, broken: bool) {
+    let edge = |v: f64, limit: u32| (v.round().max(0.0) as u32).min(limit - 1);
+    let drawn = |i: u32| !broken || i % 9 < 6;
+    for grow in [0.0, 1.0] {
+        let (left, right) = (bounds.x - grow, bounds.right() + grow);
+        let (left, right) = (edge(left, picture.width()), edge(right, picture.width()));
+        let (top, bottom) = (bounds.y - grow, bounds.bottom() + grow);
+        let (top, bottom) = (edge(top, picture.height()), edge(bottom, picture.height()));
+        for x in (left..=right).filter(|&x| drawn(x)) {
+            [top, bottom].iter().for_each(|&y| picture.put_pixel(x, y, colour));
+        }
+        for y in (top..=bottom).filter(|&y| drawn(y)) {
+            [left, right].iter().for_each(|&x| picture.put_pixel(x, y, colour));
+        }
+    }
 }

@@ -7,13 +7,18 @@ mod config;
 mod demo;
 mod evaluate;
 mod gallery;
+mod heatmap;
 mod import;
 mod inputs;
 mod loose_images;
+mod model_card;
+mod overlay;
 mod patch_scores;
 mod phantom;
 mod predict;
 mod progress;
+mod report;
+mod report_pictures;
 mod run_folder;
 mod sample;
 mod split;
@@ -52,6 +57,8 @@ enum Verb {
     Transfer(transfer::Args),
     Predict(predict::Args),
     Evaluate(evaluate::Args),
+    Heatmap(heatmap::Args),
+    Report(report::Args),
 }
 
 #[derive(Subcommand)]
@@ -95,6 +102,8 @@ fn main() -> ExitCode {
         Verb::Transfer(args) => transfer::run(&args),
         Verb::Predict(args) => predict::run(&args),
         Verb::Evaluate(args) => evaluate::run(&args),
+        Verb::Heatmap(args) => heatmap::run(&args),
+        Verb::Report(args) => report::run(&args),
     };
     match done {
         Ok(Done::All) => ExitCode::SUCCESS,

@@ -111,7 +111,7 @@ pub fn score(args: &Args) -> Result<Scored> {
     let device = device::by_name(&args.device)?;
     let models =
         args.model.iter().map(|path| ImageModel::load(path, &device)).collect::<Result<Vec<_>, _>>()?;
-    let (root, images) = images(args)?;
+    let (root, images) = select(&args.images, args.side, args.split.as_deref())?;
     let (tta, tta_name) = args.tta.tta();
     let name = models.iter().map(|m| m.digest.as_str()).collect::<Vec<_>>().join("+");
     let mut digests: Vec<&str> = models.iter().map(|m| m.card.preprocessing_digest.as_str()).collect();
@@ -169,17 +169,22 @@ fn probability(models: &[ImageModel], path: &Path, polarity: Polarity, tta: Tta)
     Ok(sum / models.len() as f64)
 }
 
-/// The images that the arguments name, and the folder that their files are relative to.
-fn images(args: &Args) -> Result<(PathBuf, Vec<Mammogram>)> {
-    let [manifest_path] = &args.images[..] else { return find_images(&args.images) };
+/// The images of a manifest, or of one side of its split, or of files and folders; and the
+/// folder that their files are relative to.
+pub fn select(
+    images: &[PathBuf],
+    side: Option<Side>,
+    split: Option<&Path>,
+) -> Result<(PathBuf, Vec<Mammogram>)> {
+    let [manifest_path] = images else { return find_images(images) };
     if manifest_path.extension().is_none_or(|extension| extension != "json") {
-        return find_images(&args.images);
+        return find_images(images);
     }
-    let Some(side) = args.side else {
+    let Some(side) = side else {
         let manifest = Manifest::read(manifest_path)?;
         return Ok((manifest.root, manifest.images));
     };
-    let data = Data::read(manifest_path, args.split.as_deref())?;
+    let data = Data::read(manifest_path, split)?;
     let images = data.side(side).into_iter().cloned().collect();
     Ok((data.manifest.root, images))
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::conventions::Conventions;
 use crate::layers::dropout;
 use crate::patch_classifier::PatchClassifier;
+use crate::plan::{Plan, Precision};
 use crate::schedule::{Classifier, Scope};
 use crate::top::{BuiltTop, Heatmap, Top, TopConfig, TopInput};
 use crate::trunk::{Trunk, TrunkConfig};
@@ -37,6 +38,15 @@ pub struct ImageClassifierConfig {
 
 /// Benign (or normal), malignant.
 pub const N_CLASSES: usize = 2;
+
+/// A feature map on the way to the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapLayer {
+    /// What the trunk hands to the top.
+    Trunk,
+    /// The last map of the top, which is pooled.
+    Top,
+}
 
 /// Trunk, top, last linear layer.
 #[derive(Module, Debug)]
@@ -87,16 +97,58 @@ impl ImageClassifier {
         self.trunk = patch.trunk;
         self
     }
+
+    /// The feature map of a layer.
+    ///
+    /// # Shapes
+    /// `[n, channels, h, w]` to `[n, c, rows, cols]` of that layer.
+    pub fn feature_map(&self, layer: MapLayer, images: Tensor<4>) -> Tensor<4> {
+        let features = self.trunk.forward(images); // [n, c_out, rows, cols]
+        match layer {
+            MapLayer::Trunk => features,
+            MapLayer::Top => self.top.last_map(self.under_top(features)),
+        }
+    }
+
+    /// The logits that follow from a feature map, without dropout.
+    ///
+    /// # Shapes
+    /// As [`feature_map`](Self::feature_map) returns it, to `[n, 2]`.
+    pub fn logits_of_map(&self, layer: MapLayer, map: Tensor<4>) -> Tensor<2> {
+        self.head.forward(match layer {
+            MapLayer::Trunk => self.top.forward(self.under_top(map)),
+            MapLayer::Top => self.top.pool(map),
+        })
+    }
+
+    /// This network compiled for prediction on the CPU, up to a layer whose map
+    /// [`logits_of_map`](Self::logits_of_map) takes on: the last of the top, or, under a heatmap,
+    /// the trunk's.
+    pub fn plan(&self, channels: usize, precision: Precision) -> (Plan, MapLayer) {
+        let (mut planner, features) = self.trunk.plan(channels);
+        let layer = match self.heatmap {
+            Some(_) => MapLayer::Trunk,
+            None => {
+                self.top.plan(&mut planner, features);
+                MapLayer::Top
+            }
+        };
+        (planner.build(precision), layer)
+    }
+
+    /// The trunk's features, or the heatmap made of them: what the top reads.
+    fn under_top(&self, features: Tensor<4>) -> Tensor<4> {
+        match &self.heatmap {
+            Some(heatmap) => heatmap.forward(features), // [n, n_patch_classes, rows, cols]
+            None => features,
+        }
+    }
 }
 
 impl Classifier for ImageClassifier {
     fn logits(&self, images: Tensor<4>, rng: Option<&mut Rng>) -> Tensor<2> {
         let features = self.trunk.forward(images); // [n, c_out, rows, cols]
-        let features = match &self.heatmap {
-            Some(heatmap) => heatmap.forward(features), // [n, n_patch_classes, rows, cols]
-            None => features,
-        };
-        let pooled = self.top.forward(features); // [n, d_out]
+        let pooled = self.top.forward(self.under_top(features)); // [n, d_out]
         let pooled = match rng {
             Some(rng) => dropout(pooled, self.dropout, rng),
             None => pooled,

@@ -10,12 +10,13 @@ use burn::tensor::module::avg_pool2d;
 use burn::tensor::ops::AvgPoolOptions;
 use burn::tensor::{Device, Tensor, TensorData};
 use mammo::seed::Rng;
-use mammo_kernels::norm::Statistics;
+use mammo_kernels::norm::{Statistics, fold};
 use rand::RngExt;
 
 use crate::conventions::{ChannelNorm, Conventions, Padding};
 use crate::cpu::{self, NormCall};
 use crate::maps::Maps;
+use crate::plan::{FoldedConv, Map, Planner};
 
 /// Kernel, stride, padding and channel counts of one [`ConvNorm`].
 #[derive(Clone, Copy, Debug)]
@@ -111,10 +112,39 @@ impl ConvNorm {
         }
     }
 
+    /// Adds this layer to a plan; as the `forward` methods, which it must agree with.
+    pub fn plan(&self, planner: &mut Planner, x: Map, residual: Option<Map>, relu: bool) -> Map {
+        let [c_out, c_in, kernel, _] = self.conv.weight.dims();
+        let mut weight: Vec<f32> = self.conv.weight.val().into_data().iter::<f32>().collect();
+        let mut bias = self.conv.bias.as_ref().map_or_else(|| vec![0.0; c_out], |b| floats(b.val()));
+        if let Some(norm) = &self.norm {
+            let statistics = running_statistics(norm);
+            let (gamma, beta) = (floats(norm.gamma.val()), floats(norm.beta.val()));
+            let (scale, shift) = fold(&statistics, &gamma, &beta, norm.epsilon as f32);
+            for (weight, s) in weight.chunks_exact_mut(c_in * kernel * kernel).zip(&scale) {
+                weight.iter_mut().for_each(|w| *w *= s);
+            }
+            for ((bias, scale), shift) in bias.iter_mut().zip(&scale).zip(&shift) {
+                *bias = *bias * scale + shift;
+            }
+        }
+        let stride = self.conv.stride[0];
+        planner.conv(
+            FoldedConv { weight, bias, c_in, kernel, stride, padding: self.padding },
+            x,
+            residual,
+            relu,
+        )
+    }
+
     /// Channels out.
     pub fn c_out(&self) -> usize {
         self.conv.weight.shape()[0]
     }
+}
+
+fn running_statistics(norm: &BatchNorm) -> Statistics {
+    Statistics { mean: floats(norm.running_mean.value()), variance: floats(norm.running_var.value()) }
 }
 
 /// Batch norm, residual and ReLU in one operation, with Burn's rule for the statistics: those of
@@ -122,10 +152,7 @@ impl ConvNorm {
 fn norm_on_cpu(norm: &BatchNorm, x: Tensor<4>, residual: Option<Tensor<4>>, relu: bool) -> Tensor<4> {
     let device = x.device();
     let trains = device.is_autodiff() && norm.training.is_enabled();
-    let given = (!trains).then(|| Statistics {
-        mean: floats(norm.running_mean.value()),
-        variance: floats(norm.running_var.value()),
-    });
+    let given = (!trains).then(|| running_statistics(norm));
     let call = NormCall { given, found: Arc::default(), epsilon: norm.epsilon as f32, relu };
     let found = Arc::clone(&call.found);
     let out = cpu::norm(x, norm.gamma.val(), norm.beta.val(), residual, call);

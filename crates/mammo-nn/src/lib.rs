@@ -19,7 +19,8 @@
 //! [`trunk`] (made of [`resnet`] and [`vgg`]), [`patch_classifier`], [`top`] and
 //! [`image_classifier`] are the networks; [`examples`] and [`batches`] feed them,
 //! [`schedule`] and [`optimizer`] say what learns how fast, [`train`] is the loop,
-//! [`resume`] its memory; [`model_file`] stores the result and [`predict`] uses it.
+//! [`resume`] its memory; [`model_file`] stores the result, [`predict`] uses it and
+//! [`heatmap`] shows where it looks.
 
 pub mod batches;
 pub mod conventions;
@@ -27,6 +28,7 @@ mod cpu;
 pub mod device;
 pub mod error;
 pub mod examples;
+pub mod heatmap;
 pub mod image_classifier;
 pub mod init;
 pub mod layers;
@@ -34,6 +36,7 @@ pub mod maps;
 pub mod model_file;
 pub mod optimizer;
 pub mod patch_classifier;
+pub mod plan;
 pub mod predict;
 pub mod resnet;
 pub mod resume;

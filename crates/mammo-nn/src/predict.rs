@@ -5,11 +5,14 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
+use mammo::preprocess::Preprocessing;
 use serde::{Deserialize, Serialize};
 
-use crate::image_classifier::ImageClassifier;
+use crate::cpu;
+use crate::image_classifier::{ImageClassifier, MapLayer};
 use crate::model_file::{self, ModelCard, ModelFile, Network};
 use crate::patch_classifier::PatchClassifier;
+use crate::plan::{Plan, Precision};
 use crate::schedule::Classifier;
 use crate::state::load_state_dict;
 use crate::{Error, Result};
@@ -29,6 +32,8 @@ pub enum Tta {
 /// A whole-image model ready to score.
 pub struct ImageModel {
     network: ImageClassifier,
+    /// On the CPU: the network compiled, and the layer that it leads to.
+    plan: Option<(Plan, MapLayer)>,
     /// What the model is; its preprocessing is the one to apply.
     pub card: ModelCard,
     /// The model's name in score tables.
@@ -44,28 +49,16 @@ impl ImageModel {
     pub fn load(path: &Path, device: &Device) -> Result<Self> {
         let file = model_file::load(path)?;
         let network = image_classifier(path, &file, device)?.valid();
-        Ok(Self { network, card: file.card, digest: file.digest, device: device.clone() })
+        let channels = file.card.network.channels();
+        let plan = cpu::is_here(device).then(|| network.plan(channels, Precision::fastest()));
+        Ok(Self { network, plan, card: file.card, digest: file.digest, device: device.clone() })
     }
 
-    /// Probability of the malignant class.
-    ///
-    /// # Shapes
-    /// `images`: `[n, channels, h, w]`, normalised by the card's preprocessing. The result has
-    /// one entry per image.
-    pub fn probabilities(&self, images: Tensor<4>, tta: Tta) -> Vec<f64> {
-        let flips: &[[bool; 2]] = match tta {
-            Tta::None => &[[false, false]],
-            Tta::Flips => &[[false, false], [true, false], [false, true], [true, true]],
-        };
-        let mut sums = vec![0.0; images.dims()[0]];
-        for &[left_right, up_down] in flips {
-            let flipped = if left_right { images.clone().flip([3]) } else { images.clone() };
-            let flipped = if up_down { flipped.flip([2]) } else { flipped };
-            let probabilities = softmax(self.network.logits(flipped, None), 1).into_data();
-            let malignant = probabilities.iter::<f64>().skip(1).step_by(2);
-            sums.iter_mut().zip(malignant).for_each(|(sum, p)| *sum += p);
-        }
-        sums.iter().map(|sum| sum / flips.len() as f64).collect()
+    /// The same model with another precision; only the CPU has a choice.
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        let channels = self.card.network.channels();
+        self.plan = self.plan.map(|_| self.network.plan(channels, precision));
+        self
     }
 
     /// Probability of cancer in one prepared image.
@@ -74,13 +67,63 @@ impl ImageModel {
     /// `pixels`: `height_px * width_px` values, as the card's preprocessing leaves them.
     pub fn probability(&self, pixels: &[u16], tta: Tta) -> f64 {
         let preprocessing = &self.card.preprocessing;
-        let normalise = preprocessing.normaliser();
-        let plane: Vec<f32> = pixels.iter().map(|&pixel| normalise.apply(f32::from(pixel))).collect();
-        let channels = self.card.network.channels();
-        let shape = [1, channels, preprocessing.height_px, preprocessing.width_px];
-        let images = Tensor::from_data(TensorData::new(plane.repeat(channels), shape), &self.device);
-        self.probabilities(images, tta)[0]
+        let (h, w) = (preprocessing.height_px as usize, preprocessing.width_px as usize);
+        let plane = normalised(pixels, preprocessing);
+        let flips: &[[bool; 2]] = match tta {
+            Tta::None => &[[false, false]],
+            Tta::Flips => &[[false, false], [true, false], [false, true], [true, true]],
+        };
+        // One at a time: a batch of four takes as long and four times the memory.
+        let each = flips.iter().map(|&flip| self.probability_of_plane(flipped(&plane, w, flip), h, w));
+        each.sum::<f64>() / flips.len() as f64
     }
+
+    fn probability_of_plane(&self, plane: Vec<f32>, h: usize, w: usize) -> f64 {
+        let logits = match &self.plan {
+            Some((plan, layer)) => {
+                self.network.logits_of_map(*layer, plan.feature_map(&plane, [1, h, w], &self.device))
+            }
+            None => self
+                .network
+                .logits(as_channels(plane, self.card.network.channels(), h, w, &self.device), None),
+        };
+        softmax(logits, 1).into_data().iter::<f64>().nth(1).unwrap_or(f64::NAN)
+    }
+}
+
+fn normalised(pixels: &[u16], preprocessing: &Preprocessing) -> Vec<f32> {
+    let normalise = preprocessing.normaliser();
+    pixels.iter().map(|&pixel| normalise.apply(f32::from(pixel))).collect()
+}
+
+/// The mirror image about the vertical axis, the horizontal one, or both.
+fn flipped(plane: &[f32], w: usize, [left_right, up_down]: [bool; 2]) -> Vec<f32> {
+    let mut rows: Vec<Vec<f32>> = plane.chunks_exact(w).map(<[f32]>::to_vec).collect();
+    if up_down {
+        rows.reverse();
+    }
+    if left_right {
+        rows.iter_mut().for_each(|row| row.reverse());
+    }
+    rows.concat()
+}
+
+fn as_channels(plane: Vec<f32>, channels: usize, h: usize, w: usize, device: &Device) -> Tensor<4> {
+    Tensor::from_data(TensorData::new(plane.repeat(channels), [1, channels, h, w]), device)
+}
+
+/// One prepared image as a batch of one, normalised.
+///
+/// # Shapes
+/// `height_px * width_px` pixels to `[1, channels, height_px, width_px]`, each channel the same.
+pub fn input_tensor(
+    pixels: &[u16],
+    preprocessing: &Preprocessing,
+    channels: usize,
+    device: &Device,
+) -> Tensor<4> {
+    let (h, w) = (preprocessing.height_px as usize, preprocessing.width_px as usize);
+    as_channels(normalised(pixels, preprocessing), channels, h, w, device)
 }
 
 /// Rebuilds the whole-image network of a model file, with its weights.

@@ -11,6 +11,7 @@ use burn::tensor::{Device, Tensor};
 use crate::conventions::{ChannelNorm, Conventions, StrideOn};
 use crate::layers::{ConvNorm, ConvShape, normalise_channels};
 use crate::maps::Maps;
+use crate::plan::{Map, Planner};
 
 /// Which residual block a trunk is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +94,17 @@ impl ResidualBlock {
         last.forward_add_relu(branch, shortcut)
     }
 
+    /// Adds the block to a plan.
+    pub fn plan(&self, planner: &mut Planner, x: Map) -> Map {
+        let shortcut = match &self.shortcut {
+            Some(projection) => projection.plan(planner, x, None, false),
+            None => x,
+        };
+        let (last, first) = (&self.branch[self.branch.len() - 1], &self.branch[..self.branch.len() - 1]);
+        let branch = first.iter().fold(x, |x, conv| conv.plan(planner, x, None, true));
+        last.plan(planner, branch, Some(shortcut), true)
+    }
+
     /// Channels out.
     pub fn c_out(&self) -> usize {
         self.branch[self.branch.len() - 1].c_out()
@@ -169,6 +181,16 @@ impl ResNet {
         let x = self.stem.forward_relu(Maps::enter(images)); // [n, base, h / 2, w / 2]
         let x = x.max_pool(3, 2, self.conventions.stem_pool_padding); // [n, base, h / 4, w / 4]
         self.blocks.iter().fold(x, |x, block| block.forward(x)).leave()
+    }
+
+    /// A planner that holds the trunk, and its last map.
+    pub fn plan(&self, channels: usize) -> (Planner, Map) {
+        let mut planner = Planner::new(channels, self.channel_norm);
+        let input = planner.input();
+        let x = self.stem.plan(&mut planner, input, None, true);
+        let x = planner.max_pool(3, 2, self.conventions.stem_pool_padding, x);
+        let x = self.blocks.iter().fold(x, |x, block| block.plan(&mut planner, x));
+        (planner, x)
     }
 
     /// Channels out.

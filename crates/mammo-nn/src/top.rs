@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::conventions::{Conventions, Padding};
 use crate::layers::{ConvShape, LinearNorm, average_pool, conv2d};
 use crate::maps::Maps;
+use crate::plan::{Map, Planner};
 use crate::resnet::ResidualBlock;
 use crate::vgg::VggBlock;
 use crate::{Error, Result};
@@ -241,10 +242,10 @@ impl ConvTop {
         Self { residual: Vec::new(), vgg }
     }
 
-    /// `[n, c_in, rows, cols]` to `[n, c_out]`.
-    fn forward(&self, x: Tensor<4>) -> Tensor<2> {
+    /// `[n, c_in, rows, cols]` to `[n, c_out, rows', cols']`.
+    fn last_map(&self, x: Tensor<4>) -> Tensor<4> {
         let x = self.residual.iter().fold(Maps::enter(x), |x, block| block.forward(x));
-        self.vgg.iter().fold(x, |x, block| block.forward(x)).mean_over_space()
+        self.vgg.iter().fold(x, |x, block| block.forward(x)).leave()
     }
 }
 
@@ -404,9 +405,34 @@ impl Top {
     /// # Shapes
     /// `[n, c, rows, cols]` (features, or heatmap) to `[n, d_out]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<2> {
+        self.pool(self.last_map(x))
+    }
+
+    /// The last feature map, which [`pool`](Self::pool) reads: that of the convolutional blocks,
+    /// or what a fully connected top was given.
+    pub fn last_map(&self, x: Tensor<4>) -> Tensor<4> {
         match self {
-            Self::Conv(top) => top.forward(x),
-            Self::Fc(top) => top.forward(x),
+            Self::Conv(top) => top.last_map(x),
+            Self::Fc(_) => x,
+        }
+    }
+
+    /// Adds what leads to [`last_map`](Self::last_map) to a plan; nothing for a fully connected top.
+    pub fn plan(&self, planner: &mut Planner, x: Map) -> Map {
+        match self {
+            Self::Conv(top) => {
+                let x = top.residual.iter().fold(x, |x, block| block.plan(planner, x));
+                top.vgg.iter().fold(x, |x, block| block.plan(planner, x))
+            }
+            Self::Fc(_) => x,
+        }
+    }
+
+    /// [`last_map`](Self::last_map) to `[n, d_out]`.
+    pub fn pool(&self, map: Tensor<4>) -> Tensor<2> {
+        match self {
+            Self::Conv(_) => Maps::enter(map).mean_over_space(),
+            Self::Fc(top) => top.forward(map),
         }
     }
 }

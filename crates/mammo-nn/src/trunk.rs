@@ -5,6 +5,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::conventions::{ChannelNorm, Conventions, Padding, StrideOn};
+use crate::plan::{Map, Planner};
 use crate::resnet::{BlockKind, ResNet, ResNetShape};
 use crate::vgg::{Vgg, VggShape};
 use crate::{Error, Result};
@@ -247,6 +248,14 @@ impl Trunk {
         match self {
             Self::ResNet(trunk) => trunk.forward(images),
             Self::Vgg(trunk) => trunk.forward(images),
+        }
+    }
+
+    /// A planner that holds the trunk, reading `channels` copies of a grey plane; its last map.
+    pub fn plan(&self, channels: usize) -> (Planner, Map) {
+        match self {
+            Self::ResNet(trunk) => trunk.plan(channels),
+            Self::Vgg(trunk) => trunk.plan(channels),
         }
     }
 

@@ -10,6 +10,7 @@ use burn::tensor::{Device, Tensor};
 use crate::conventions::{ChannelNorm, Conventions, Padding};
 use crate::layers::{ConvNorm, ConvShape, normalise_channels};
 use crate::maps::Maps;
+use crate::plan::{Map, Planner};
 
 /// Convolutions with ReLU, then a 2x2 max pool.
 #[derive(Module, Debug)]
@@ -44,6 +45,12 @@ impl VggBlock {
     /// `c_in` channels to `channels`, half the size.
     pub fn forward(&self, x: Maps) -> Maps {
         self.convs.iter().fold(x, |x, conv| conv.forward_relu(x)).max_pool(2, 2, Padding::Valid)
+    }
+
+    /// Adds the block to a plan.
+    pub fn plan(&self, planner: &mut Planner, x: Map) -> Map {
+        let x = self.convs.iter().fold(x, |x, conv| conv.plan(planner, x, None, true));
+        planner.max_pool(2, 2, Padding::Valid, x)
     }
 
     /// Channels out.
@@ -97,6 +104,13 @@ impl Vgg {
             None => images,
         };
         self.blocks.iter().fold(Maps::enter(images), |x, block| block.forward(x)).leave()
+    }
+
+    /// A planner that holds the trunk, and its last map.
+    pub fn plan(&self, channels: usize) -> (Planner, Map) {
+        let mut planner = Planner::new(channels, self.channel_norm);
+        let x = self.blocks.iter().fold(planner.input(), |x, block| block.plan(&mut planner, x));
+        (planner, x)
     }
 
     /// Channels out.

@@ -6,3 +6,4 @@ mod documents;
 mod evaluate;
 mod pipeline;
 mod program;
+mod views;

@@ -3,6 +3,7 @@
 
 mod conversion;
 mod freezing;
+mod heatmaps;
 mod learning;
 mod model_files;
 mod resuming;

@@ -1,0 +1,102 @@
+//! A model file's card as the words of a report.
+
+use mammo_nn::model_file::{ModelFile, Network};
+use mammo_report::CardSection;
+
+/// What is true of every model that this program trains.
+const LIMITS: [(&str, &str); 4] = [
+    ("Images", "One image at a time; prior examinations, age and history are not used."),
+    (
+        "Other scanners",
+        "A model knows the scanners that it was trained on; test it on yours before believing it.",
+    ),
+    (
+        "Probabilities",
+        "Training balances the classes, so probabilities fit a sample with as many cancers as not, not \
+         screening; see Calibration.",
+    ),
+    ("Heat maps", "Show what the answer hangs on, which need not be the lesion."),
+];
+
+/// Intended use, network, data, training, threshold, limits.
+pub fn sections(model: &ModelFile) -> Vec<CardSection> {
+    let card = &model.card;
+    let record = &card.training;
+    let entry = |name: &str, value: String| (name.to_string(), value);
+    let (trunk, top) = match &card.network {
+        Network::Image(config) => (&config.trunk, Some(&config.top)),
+        Network::Patch(config) => (&config.trunk, None),
+    };
+    let n_weights: usize = model.tensors.values().map(|tensor| tensor.values.len()).sum();
+    let mut network = vec![
+        entry("Trunk", format!("{:?}, width {}, {} px stride", trunk.family, trunk.width, trunk.stride())),
+        entry("Weights", format!("{n_weights}")),
+        entry("Input", format!("{} x {} px", card.preprocessing.height_px, card.preprocessing.width_px)),
+        entry("Classes", card.classes.join(", ")),
+    ];
+    if let Some(top) = top {
+        let top = serde_json::to_value(top).ok().map(|value| words(&value)).unwrap_or_default();
+        network.insert(1, entry("Top", top));
+    }
+    let origin = record.started_from.clone();
+    let mut training = vec![
+        entry("Program", format!("mammo {}", record.mammo_version)),
+        entry("Seed", record.seed.to_string()),
+        entry("Started from", origin.map_or("random weights".into(), |digest| format!("model {digest}"))),
+    ];
+    if let Some([stage, epoch]) = record.best_epoch {
+        training.push(entry("Kept", format!("stage {stage}, epoch {epoch}")));
+    }
+    if let Some(metric) = record.validation_metric {
+        training.push(entry("Validation figure", format!("{metric:.3}, the highest of all epochs")));
+    }
+    let threshold = match &card.operating_point {
+        Some(point) => vec![
+            entry("Threshold", format!("{:.4}", point.threshold)),
+            entry(
+                "On validation data",
+                format!("sensitivity {:.3}, specificity {:.3}", point.sensitivity, point.specificity),
+            ),
+        ],
+        None => vec![entry("Threshold", "none stored".into())],
+    };
+    let section = |heading: &str, entries| CardSection { heading: heading.into(), entries };
+    vec![
+        section(
+            "Intended use",
+            vec![
+                entry("Use", card.intended_use.clone()),
+                entry("Model", format!("file digest {}", model.digest)),
+            ],
+        ),
+        section("Network", network),
+        section(
+            "Training data",
+            vec![
+                entry("Patients", record.n_patients.to_string()),
+                entry("Pictures", record.n_pictures.to_string()),
+                entry("Manifest", format!("digest {:.16}", record.manifest_digest)),
+                entry("Preprocessing", format!("digest {}", card.preprocessing_digest)),
+            ],
+        ),
+        section("Training", training),
+        section("Operating point", threshold),
+        section("Limits", LIMITS.iter().map(|(name, value)| entry(name, value.to_string())).collect()),
+    ]
+}
+
+/// A small JSON value as words: `kind residual, blocks 32-32-128, repeats 1`.
+fn words(value: &serde_json::Value) -> String {
+    use serde_json::Value;
+    match value {
+        Value::Object(map) => {
+            map.iter().map(|(key, value)| format!("{key} {}", words(value))).collect::<Vec<_>>().join(", ")
+        }
+        Value::Array(list) if list.iter().all(Value::is_number) => {
+            list.iter().map(Value::to_string).collect::<Vec<_>>().join("-")
+        }
+        Value::Array(list) => list.iter().map(words).collect::<Vec<_>>().join(" "),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,200 @@
+//! The pictures of a report: one image through preprocessing, and the most confident cases.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use image::codecs::jpeg::JpegEncoder;
+use image::{DynamicImage, ImageFormat, Rgb, RgbImage, imageops};
+use mammo::eval::{Evaluation, ScoreRow};
+use mammo::geometry::Affine;
+use mammo::manifest::Manifest;
+use mammo::pixels::read_gray;
+use mammo::preprocess::{Prepared, Preprocessing};
+use mammo::record::Mammogram;
+use mammo_nn::device;
+use mammo_report::{Case, CaseKind, ContactSheet, Panel, Part, Picture};
+
+use crate::gallery::{outline, outline_lesions};
+use crate::heatmap::Mapper;
+use crate::overlay::{colour_layer, grey_picture};
+use crate::progress;
+use crate::report::Args;
+use crate::training::read_model;
+
+/// Height of a picture on the page, at most.
+const HEIGHT_PX: u32 = 400;
+/// Heat maps are smooth: half the picture's size is enough.
+const LAYER_SHARE: u32 = 2;
+const JPEG_QUALITY: u8 = 84;
+const MARK: Rgb<u8> = Rgb([120, 190, 255]);
+
+/// The contact sheet and the gallery of a scored set.
+pub fn draw(
+    manifest: &Manifest,
+    model: Option<&Path>,
+    rows: &[ScoreRow],
+    evaluation: &Evaluation,
+    args: &Args,
+) -> Result<(Part<ContactSheet>, Part<Vec<Case>>)> {
+    let Some(model) = model else {
+        let reason = "the run has no model file, so its preprocessing is not known";
+        return Ok((Part::missing(reason), Part::missing(reason)));
+    };
+    let threshold = evaluation.images.operating_points.first().map(|point| point.result.threshold);
+    let chosen = choose(rows, threshold, args.cases);
+    let preprocessing = read_model(model)?.card.preprocessing;
+    let example = chosen.first().map(|(_, row)| *row).or(rows.first());
+    let sheet = match example.and_then(|row| manifest.find(&row.file)) {
+        Some(image) => Part::There(contact_sheet(manifest, image, &preprocessing)?),
+        None => Part::missing("none of the scored images is in the manifest"),
+    };
+    let mapper = Mapper::load(model, None, None, &device::by_name(&args.device)?)?;
+    let bar = progress::bar("drawing cases", chosen.len() as u64);
+    let mut cases = Vec::new();
+    for (kind, row) in chosen {
+        let image = manifest.find(&row.file).with_context(|| format!("{}: not in the manifest", row.file))?;
+        cases.push(case(manifest, image, kind, row.probability, &mapper)?);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let cases =
+        if cases.is_empty() { Part::missing("no image has a known truth") } else { Part::There(cases) };
+    Ok((sheet, cases))
+}
+
+/// The surest rows of each kind; wrong ones only on the wrong side of the threshold, if there is
+/// one.
+fn choose(rows: &[ScoreRow], threshold: Option<f64>, n: usize) -> Vec<(CaseKind, &ScoreRow)> {
+    let mut chosen = Vec::new();
+    for kind in CaseKind::ALL {
+        let malignant = matches!(kind, CaseKind::FoundCancer | CaseKind::MissedCancer);
+        let high = matches!(kind, CaseKind::FoundCancer | CaseKind::FalseAlarm);
+        let mut of_kind: Vec<&ScoreRow> = rows
+            .iter()
+            .filter(|row| row.malignant() == Some(malignant))
+            .filter(|row| threshold.is_none_or(|least| (row.probability >= least) == high))
+            .collect();
+        of_kind.sort_by(|a, b| a.probability.total_cmp(&b.probability).then(a.file.cmp(&b.file)));
+        if high {
+            of_kind.reverse();
+        }
+        chosen.extend(of_kind.into_iter().take(n).map(|row| (kind, row)));
+    }
+    chosen
+}
+
+fn case(
+    manifest: &Manifest,
+    image: &Mammogram,
+    kind: CaseKind,
+    probability: f64,
+    mapper: &Mapper,
+) -> Result<Case> {
+    let mapped = mapper.map(&manifest.root, image, 1.0)?;
+    let input = &mapped.prepared.image;
+    let mut picture = shrink(&grey_picture(input));
+    let shown = f64::from(picture.width()) / input.width as f64;
+    let frame = mapped.prepared.input_from_stored.then(&Affine::scale(shown, shown));
+    outline_lesions(&mut picture, &frame, &image.lesions);
+    let layer = colour_layer(&mapped.map, &mapped.scale, input.width, input.height);
+    let (width, height) = (picture.width() / LAYER_SHARE, picture.height() / LAYER_SHARE);
+    let layer = imageops::resize(&layer, width.max(1), height.max(1), imageops::FilterType::Triangle);
+    Ok(Case {
+        kind,
+        file: image.file.clone(),
+        view: format!("{} {}", image.laterality, image.view.to_string().to_uppercase()),
+        probability,
+        picture: jpeg(&picture)?,
+        layer: Some(png(layer.into())?),
+    })
+}
+
+/// Stored image, breast found, network input.
+fn contact_sheet(
+    manifest: &Manifest,
+    image: &Mammogram,
+    preprocessing: &Preprocessing,
+) -> Result<ContactSheet> {
+    let stored = read_gray(&manifest.image_path(image))?;
+    let mut first = shrink(&grey_picture(&stored));
+    let prepared = preprocessing.apply(stored, image.polarity)?;
+    let shown = f64::from(first.width()) / prepared.stored_width as f64;
+    let back = prepared.input_from_stored.inverse().unwrap_or(Affine::IDENTITY);
+    outline(&mut first, &back.then(&Affine::scale(shown, shown)).apply_rect(&prepared.breast), MARK, false);
+    let tissue = shrink(&tinted(&prepared));
+    let mut input = shrink(&grey_picture(&prepared.image));
+    let shown = f64::from(input.width()) / prepared.image.width as f64;
+    outline_lesions(
+        &mut input,
+        &prepared.input_from_stored.then(&Affine::scale(shown, shown)),
+        &image.lesions,
+    );
+    let panel = |caption: String, picture: &RgbImage| Ok(Panel { caption, picture: jpeg(picture)? });
+    let doubt = prepared.doubt.map_or(String::new(), |doubt| format!(" ({doubt})"));
+    let (columns, rows) = (prepared.stored_width, prepared.stored_height);
+    let panels = vec![
+        panel(format!("1. As stored, {columns} x {rows} px; the box is the breast found{doubt}"), &first),
+        panel("2. Cropped, oriented, resized; tissue tinted".into(), &tissue),
+        panel(
+            format!(
+                "3. Network input, {} x {} px, with the lesions outlined",
+                input_side(&prepared, true),
+                input_side(&prepared, false)
+            ),
+            &input,
+        ),
+    ];
+    // Through text, so that 67.7 is not the nearest double of a float.
+    let settings: serde_json::Value = serde_json::from_str(&serde_json::to_string(preprocessing)?)?;
+    let settings = settings.as_object().map(|map| {
+        let text = |value: &serde_json::Value| {
+            value.to_string().replace(['"', '{', '}'], "").replace([':', ',', '_'], " ")
+        };
+        map.iter().map(|(name, value)| (name.replace('_', " "), text(value))).collect()
+    });
+    let panels: Result<Vec<Panel>> = panels.into_iter().collect();
+    Ok(ContactSheet { file: image.file.clone(), panels: panels?, settings: settings.unwrap_or_default() })
+}
+
+fn input_side(prepared: &Prepared, columns: bool) -> usize {
+    if columns { prepared.image.width } else { prepared.image.height }
+}
+
+/// The input with the tissue mask laid over it.
+fn tinted(prepared: &Prepared) -> RgbImage {
+    let mut picture = grey_picture(&prepared.image);
+    let cell = Prepared::MASK_CELL_PX as u32;
+    for (x, y, pixel) in picture.enumerate_pixels_mut() {
+        let (column, row) = ((x / cell) as usize, (y / cell) as usize);
+        let mask = &prepared.breast_mask;
+        if column < mask.width && row < mask.height && mask.row(row)[column] {
+            for channel in 0..3 {
+                pixel[channel] = (f32::from(pixel[channel]) * 0.72 + f32::from(MARK[channel]) * 0.28) as u8;
+            }
+        }
+    }
+    picture
+}
+
+fn shrink(picture: &RgbImage) -> RgbImage {
+    let height = picture.height().min(HEIGHT_PX);
+    let width = (f64::from(picture.width()) * f64::from(height) / f64::from(picture.height())).round() as u32;
+    imageops::resize(picture, width.max(1), height, imageops::FilterType::CatmullRom)
+}
+
+fn jpeg(picture: &RgbImage) -> Result<Picture> {
+    let mut bytes = Vec::new();
+    picture.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY))?;
+    Ok(Picture { media_type: "image/jpeg", bytes, width: picture.width(), height: picture.height() })
+}
+
+fn png(picture: DynamicImage) -> Result<Picture> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, ImageFormat::Png)?;
+    Ok(Picture {
+        media_type: "image/png",
+        bytes: bytes.into_inner(),
+        width: picture.width(),
+        height: picture.height(),
+    })
+}

@@ -1,0 +1,353 @@
+//! Maps say the same as the network on each patch, and their cells lie where they say.
+
+use burn::module::{Module, Param};
+use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Tensor, TensorData};
+use mammo::geometry::Rect;
+use mammo::patch_sampling::PatchClass;
+use mammo::pixels::GrayImage;
+use mammo::preprocess::{Aspect, Crop, Orient, Preprocessing, Resample, Window};
+use mammo::record::Polarity;
+use mammo::seed::stream;
+use mammo_nn::heatmap::receptive::{top_cells, trunk_cells};
+use mammo_nn::heatmap::{
+    BreastFrame, FindingRule, HeatMap, MapGrid, PatchMapper, PatchWindow, class_probabilities, find,
+    grad_cam, saliency,
+};
+use mammo_nn::image_classifier::{ImageClassifier, ImageClassifierConfig, MapLayer};
+use mammo_nn::init::initialise;
+use mammo_nn::layers::mean_over_space;
+use mammo_nn::patch_classifier::{PatchClassifier, PatchClassifierConfig};
+use mammo_nn::schedule::Classifier;
+use mammo_nn::top::TopConfig;
+use mammo_nn::trunk::{Family, TrunkConfig};
+use rand::RngExt;
+
+const PATCH: usize = 64;
+
+fn noise(seed: u64, h: usize, w: usize, device: &Device) -> Tensor<4> {
+    let mut rng = stream(seed, "noise", 0);
+    let values: Vec<f32> = (0..h * w).map(|_| rng.random_range(-1.0..1.0)).collect();
+    Tensor::from_data(TensorData::new(values, [1, 1, h, w]), device)
+}
+
+/// A trunk and how far beyond a window its features see, rounded up to whole cells.
+fn cases() -> [(TrunkConfig, usize); 3] {
+    let trunk = |family, stages| TrunkConfig { family, width: 0.125, stages: Some(stages), channels: 1 };
+    [(trunk(Family::Resnet18, 2), 56), (trunk(Family::Resnet50, 1), 20), (trunk(Family::Yaroslav, 3), 24)]
+}
+
+fn patch_network(trunk: TrunkConfig, device: &Device) -> PatchClassifier {
+    let config = PatchClassifierConfig { trunk, n_classes: 5, dropout: 0.0 };
+    let mut model = initialise(PatchClassifier::new(&config, device).unwrap(), 4);
+    // Fresh heads say nearly the same everywhere; a steep one lets differences show.
+    model.head.weight = Param::from_tensor(model.head.weight.val().detach() * 20.0);
+    model
+}
+
+/// The original's way: one window after the other through the patch network. Around each the
+/// sweep sees `halo` pixels of the image, where the image has them; zero is the bare patch.
+fn sweep(model: &PatchClassifier, window: PatchWindow, halo: usize, image: &Tensor<4>) -> Vec<f32> {
+    let [_, _, h, w] = image.dims();
+    let (patch, step, stride) = (window.patch_px, window.step_px, window.stride_px);
+    let (rows, cols) = ((h - patch) / step + 1, (w - patch) / step + 1);
+    let mut maps = vec![Vec::new(); 5];
+    for row in 0..rows {
+        for col in 0..cols {
+            let (y, x) = (row * step, col * step);
+            let (top, left) = (y.saturating_sub(halo), x.saturating_sub(halo));
+            let (bottom, right) = ((y + patch + halo).min(h), (x + patch + halo).min(w));
+            let features = model.trunk.forward(image.clone().slice([0..1, 0..1, top..bottom, left..right]));
+            let (r, c, n) = ((y - top) / stride, (x - left) / stride, patch / stride);
+            let channels = features.dims()[1];
+            let inner = features.slice([0..1, 0..channels, r..r + n, c..c + n]);
+            let probabilities = softmax(model.head.forward(mean_over_space(inner)), 1).into_data();
+            maps.iter_mut().zip(probabilities.iter::<f32>()).for_each(|(map, p)| map.push(p));
+        }
+    }
+    maps.concat()
+}
+
+fn worst(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+#[test]
+fn one_pass_says_at_every_cell_what_a_sweep_that_sees_around_its_windows_says() {
+    let device = Device::flex();
+    for (trunk, halo) in cases() {
+        let model = patch_network(trunk, &device);
+        let image = noise(1, 160, 128, &device);
+        for steps in [1, 2] {
+            let window = PatchWindow::new(PATCH, Some(steps * trunk.stride()), trunk.stride()).unwrap();
+            let map = class_probabilities(&model, window, image.clone());
+            let grid = window.grid(160, 128).unwrap();
+            assert_eq!(map.dims(), [1, 5, grid.rows, grid.cols]);
+            let map: Vec<f32> = map.into_data().iter::<f32>().collect();
+            let difference = worst(&map, &sweep(&model, window, halo, &image));
+            assert!(difference < 1e-4, "{trunk:?}, {steps} cells a step: {difference}");
+            let spread = map.iter().copied().fold(0.0, f32::max) - map.iter().copied().fold(1.0, f32::min);
+            assert!(spread > 0.1, "a map that could fail: {spread}");
+            // Bare patches see zeros where the image goes on: near, but not the same.
+            let bare = worst(&map, &sweep(&model, window, 0, &image));
+            assert!(bare > 1e-3, "{trunk:?}: {bare}");
+        }
+    }
+}
+
+#[test]
+fn an_image_of_one_patch_has_one_cell_with_the_patch_classifiers_probabilities() {
+    let device = Device::flex();
+    for (trunk, _) in cases() {
+        let model = patch_network(trunk, &device);
+        let patch = noise(2, PATCH, PATCH, &device);
+        let window = PatchWindow::new(PATCH, None, trunk.stride()).unwrap();
+        let cell: Vec<f32> =
+            class_probabilities(&model, window, patch.clone()).into_data().iter::<f32>().collect();
+        let alone: Vec<f32> = softmax(model.logits(patch, None), 1).into_data().iter::<f32>().collect();
+        assert!(worst(&cell, &alone) < 1e-6);
+    }
+}
+
+#[test]
+fn windows_that_are_no_whole_cells_or_larger_than_the_image_are_refused() {
+    assert!(PatchWindow::new(60, None, 8).unwrap_err().to_string().contains("multiple of 8"));
+    assert!(PatchWindow::new(64, Some(12), 8).unwrap_err().to_string().contains("heatmap stride"));
+    let window = PatchWindow::new(64, None, 8).unwrap();
+    assert!(window.grid(56, 200).unwrap_err().to_string().contains("64x64"));
+}
+
+/// Rows and columns of the input that a cell of a map depends on, over several images.
+fn seen(cell: [usize; 2], map: impl Fn(Tensor<4>) -> Tensor<4>) -> Rect {
+    let (device, side) = (Device::flex().autodiff(), 128);
+    let mut touched = mammo::preprocess::Mask::filled(side, side, false);
+    for seed in 0..6 {
+        let image = noise(seed, side, side, &device).require_grad();
+        let features = map(image.clone());
+        let channels = features.dims()[1];
+        let [row, col] = cell;
+        let gradients =
+            features.slice([0..1, 0..channels, row..row + 1, col..col + 1]).powi_scalar(2).sum().backward();
+        let gradient = image.grad(&gradients).unwrap().into_data();
+        touched.cells.iter_mut().zip(gradient.iter::<f32>()).for_each(|(cell, g)| *cell |= g != 0.0);
+    }
+    touched.bounds().unwrap()
+}
+
+#[test]
+fn a_cell_is_centred_on_the_pixels_that_it_sees() {
+    let device = Device::flex().autodiff();
+    let trunk = |family, stages| TrunkConfig { family, width: 0.25, stages: Some(stages), channels: 1 };
+    for trunk in [trunk(Family::Resnet18, 1), trunk(Family::Resnet50, 1), trunk(Family::Yaroslav, 3)] {
+        let model = patch_network(trunk, &device).freeze();
+        let cell = 64 / trunk.stride();
+        let grid = MapGrid::on_input(1, 1, trunk_cells(&trunk).input_from_cell());
+        let center = grid.input_center(cell, cell);
+        let bounds = seen([cell, cell], |image| model.trunk.forward(image));
+        // A max pool may never pick an outermost pixel.
+        let off = (bounds.center().0 - center.0).abs().max((bounds.center().1 - center.1).abs());
+        assert!(off <= 1.0 && bounds.width > 20.0, "{trunk:?}: {center:?}, sees {bounds:?}");
+    }
+    for (top, pooled) in [
+        (TopConfig::Residual { blocks: vec![[8, 8, 16]], repeats: 1 }, false),
+        (TopConfig::Vgg { channels: vec![8], depth: 1 }, true),
+    ] {
+        let trunk = trunk(Family::Yaroslav, 2);
+        let config = ImageClassifierConfig {
+            trunk,
+            top: top.clone(),
+            n_patch_classes: 5,
+            input_px: [128, 128],
+            dropout: 0.0,
+        };
+        let model = initialise(ImageClassifier::new(&config, &device).unwrap(), 3).freeze();
+        let grid = MapGrid::on_input(1, 1, top_cells(&trunk, &top).input_from_cell());
+        let bounds = seen([8, 8], |image| model.feature_map(MapLayer::Top, image));
+        let (expected, center) = (if pooled { 68.0 } else { 66.0 }, grid.input_center(8, 8));
+        assert_eq!(center, (expected, expected));
+        assert!((bounds.center().0 - center.0).abs() <= 1.0, "{top:?}: {center:?}, sees {bounds:?}");
+    }
+}
+
+/// A trunk whose single feature grows with brightness, so that the brightest window is known.
+fn brightness_network(device: &Device) -> PatchClassifier {
+    use mammo_nn::state::{load_state_dict, state_dict};
+    let trunk = TrunkConfig { family: Family::Vgg16, width: 0.05, stages: Some(3), channels: 1 };
+    let config = PatchClassifierConfig { trunk, n_classes: 5, dropout: 0.0 };
+    let model = PatchClassifier::new(&config, device).unwrap();
+    let mut tensors = state_dict(&model);
+    for (name, tensor) in &mut tensors {
+        tensor.values.fill(0.0);
+        let mut set = |index: usize, value: f32| tensor.values[index] = value;
+        match tensor.shape.len() {
+            // The middle of the kernel from the first channel to the first.
+            4 => set(4, 1.0),
+            // [features, classes]: background against malignant mass.
+            2 => set(2, 12.0),
+            _ if name == "head.bias" => set(0, 6.0),
+            _ => {}
+        }
+    }
+    load_state_dict(model, tensors).unwrap()
+}
+
+/// A stored image: a breast at the right edge, black elsewhere, and one bright square.
+fn stored_breast(lesion: &Rect) -> GrayImage {
+    let (width, height) = (400, 500);
+    let mut image = GrayImage::black(width, height);
+    for y in 0..height {
+        for x in 0..width {
+            let (dx, dy) = ((x as f64 - 400.0) / 260.0, (y as f64 - 250.0) / 220.0);
+            let inside = x as f64 >= lesion.x && (x as f64) < lesion.right();
+            let bright = inside && y as f64 >= lesion.y && (y as f64) < lesion.bottom();
+            image.pixels[y * width + x] = match (bright, dx * dx + dy * dy < 1.0) {
+                (true, _) => 60000,
+                (false, true) => 20000,
+                (false, false) => 0,
+            };
+        }
+    }
+    image
+}
+
+#[test]
+fn a_lesion_of_known_place_is_found_there_through_crop_flip_and_resize() {
+    let device = Device::flex();
+    let model = brightness_network(&device);
+    let lesion = Rect::new(250.0, 120.0, 40.0, 40.0);
+    let image = stored_breast(&lesion);
+    let (left, keep) = (Orient::ChestWallLeft, Aspect::Keep);
+    let crop = Crop::Breast { margin_fraction: 0.05 };
+    for (crop, orient, aspect) in [
+        (Crop::None, Orient::AsStored, Aspect::Stretch),
+        (crop, Orient::AsStored, keep),
+        (Crop::None, left, keep),
+        (crop, left, keep),
+        (crop, left, Aspect::Stretch),
+    ] {
+        let preprocessing = Preprocessing {
+            height_px: 320,
+            width_px: 256,
+            crop,
+            orient,
+            aspect,
+            window: Window::FullScale,
+            resample: Resample::Area,
+            mean: 0.0,
+            std: 255.0,
+            ..Preprocessing::default()
+        };
+        let prepared = preprocessing.apply(image.clone(), Polarity::Normal).unwrap();
+        let window = PatchWindow::new(32, None, 8).unwrap();
+        let pixels = &prepared.image.pixels;
+        let mapper = PatchMapper {
+            network: model.clone(),
+            classes: PatchClass::ALL.to_vec(),
+            window,
+            preprocessing: preprocessing.clone(),
+            channels: 1,
+            device: device.clone(),
+        };
+        let mut map = mapper.map(pixels).unwrap();
+        map.grid = map.grid.of_stored(&prepared.input_from_stored, Some([0.1, 0.1])).unwrap();
+        let breast = BreastFrame::of(&prepared);
+        assert_eq!(breast.wall_left, orient == left, "{orient:?}");
+        let found = find(&map, &breast, &FindingRule::new(0.05, 32));
+        let peak = found.first().unwrap_or_else(|| panic!("nothing found: {:?}", map.malignant().max()));
+        let (x, y) = map.grid.stored_from_input.apply(peak.peak.0, peak.peak.1);
+        let (cx, cy) = lesion.center();
+        // Half a step of eight input pixels, in stored pixels, and half for the discrete peak.
+        let step = 8.0 * map.grid.stored_from_input.xx.abs().max(map.grid.stored_from_input.yy.abs());
+        assert!((x - cx).abs() <= step && (y - cy).abs() <= step, "{crop:?} {orient:?} {aspect:?}: {x}, {y}");
+        let mm = map.grid.millimetres(&Rect::new(x, y, 0.0, 0.0)).unwrap();
+        assert!((mm.x - x * 0.1).abs() < 1e-9);
+        // The breast hangs from the right edge: depth grows towards the left of the stored image.
+        let [depth, height] = breast.relative(peak.peak.0, peak.peak.1);
+        assert!((depth - (400.0 - cx) / 266.0).abs() < 0.1, "depth {depth}");
+        assert!((height - (cy - 25.0) / 450.0).abs() < 0.1, "height {height}");
+    }
+}
+
+fn image_network(seed: u64, top: TopConfig, device: &Device) -> (ImageClassifier, ImageClassifierConfig) {
+    let trunk = TrunkConfig { family: Family::Resnet18, width: 0.125, stages: Some(2), channels: 1 };
+    let config = ImageClassifierConfig { trunk, top, n_patch_classes: 5, input_px: [96, 64], dropout: 0.0 };
+    (initialise(ImageClassifier::new(&config, device).unwrap(), seed).freeze(), config)
+}
+
+/// Spearman's rank correlation; 1 for maps of one order.
+fn rank_correlation(a: &HeatMap, b: &HeatMap) -> f64 {
+    let ranks = |map: &HeatMap| {
+        let mut order: Vec<usize> = (0..map.values.len()).collect();
+        order.sort_by(|&i, &j| map.values[i].total_cmp(&map.values[j]));
+        let mut ranks = vec![0.0; order.len()];
+        order.iter().enumerate().for_each(|(rank, &i)| ranks[i] = rank as f64);
+        ranks
+    };
+    let (a, b) = (ranks(a), ranks(b));
+    let mean = (a.len() - 1) as f64 / 2.0;
+    let cov = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| (x - mean) * (y - mean)).sum::<f64>();
+    cov(&a, &b) / (cov(&a, &a) * cov(&b, &b)).sqrt()
+}
+
+#[test]
+fn saliency_is_the_slope_of_the_log_odds() {
+    let device = Device::flex().autodiff();
+    let (model, _) = image_network(3, TopConfig::Vgg { channels: vec![8], depth: 1 }, &device);
+    let image = noise(5, 96, 64, &device);
+    let map = saliency(&model, image.clone());
+    let strongest = (0..map.values.len()).max_by(|&i, &j| map.values[i].total_cmp(&map.values[j])).unwrap();
+    let log_odds = |change: f32| -> f32 {
+        let mut pixels: Vec<f32> = image.clone().into_data().iter::<f32>().collect();
+        pixels[strongest] += change;
+        let image = Tensor::<4>::from_data(TensorData::new(pixels, [1, 1, 96, 64]), &device);
+        let logits: Vec<f32> = model.logits(image, None).into_data().iter::<f32>().collect();
+        logits[1] - logits[0]
+    };
+    let slope = (log_odds(0.01) - log_odds(-0.01)) / 0.02;
+    let stored = map.values[strongest];
+    assert!((slope.abs() - stored).abs() < 0.05 * stored, "{slope} against {stored}");
+}
+
+#[test]
+fn grad_cam_of_the_last_map_is_the_class_activation_map_of_the_last_layer() {
+    use mammo_nn::state::state_dict;
+    let device = Device::flex().autodiff();
+    let top = TopConfig::Residual { blocks: vec![[8, 8, 16]], repeats: 1 };
+    let (model, config) = image_network(3, top, &device);
+    let image = noise(6, 96, 64, &device);
+    let map = grad_cam(&model, &config, MapLayer::Top, image.clone());
+    // After a global average the gradient is the weight of the last layer over the cells.
+    let weights = &state_dict(&model)["head.weight"].values;
+    let features: Vec<f32> = model.feature_map(MapLayer::Top, image).into_data().iter::<f32>().collect();
+    let n = map.values.len();
+    let mut expected = vec![0.0_f32; n];
+    for (k, feature) in features.chunks_exact(n).enumerate() {
+        let weight = (weights[2 * k + 1] - weights[2 * k]) / n as f32;
+        expected.iter_mut().zip(feature).for_each(|(sum, a)| *sum += weight * a);
+    }
+    expected.iter_mut().for_each(|v| *v = v.max(0.0));
+    assert!(worst(&map.values, &expected) < 1e-6 + 1e-4 * map.max());
+    assert!(map.max() > 0.0);
+}
+
+#[test]
+fn maps_change_with_the_weights_of_every_layer_above_and_below() {
+    let device = Device::flex().autodiff();
+    let image = noise(7, 96, 64, &device);
+    for top in [
+        TopConfig::Residual { blocks: vec![[8, 8, 16]], repeats: 1 },
+        TopConfig::Yaroslav { pool: 3, fc: vec![8, 4] },
+    ] {
+        let (trained, config) = image_network(3, top.clone(), &device);
+        let (randomised, _) = image_network(4, top.clone(), &device);
+        let similar =
+            rank_correlation(&saliency(&trained, image.clone()), &saliency(&randomised, image.clone()));
+        assert!(similar < 0.6, "saliency, {top:?}: {similar}");
+        let cam = |model| grad_cam(model, &config, MapLayer::Trunk, image.clone());
+        let (before, after) = (cam(&trained), cam(&randomised));
+        let similar = rank_correlation(&before, &after);
+        assert!(similar < 0.8, "grad-cam, {top:?}: {similar}");
+        assert_eq!(before, cam(&trained), "the same weights give the same map");
+    }
+}

@@ -1,0 +1,236 @@
+//! Figures as data, and as SVG.
+//!
+//! Why not a plotting crate: kuva 0.6 and plotters 0.3, the two that write SVG without a font
+//! library, write fixed colours, so a page with a dark scheme or a printed one would need every
+//! figure twice; neither gives the figure a text alternative nor keeps the data beside it. What
+//! is needed here is one kind of axes and six marks.
+
+mod svg;
+
+pub use svg::{Body, Drawing, STYLE, inline, standalone};
+
+use serde::Serialize;
+
+/// A figure with one pair of axes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Chart {
+    /// Name in file names and anchors.
+    pub id: String,
+    /// Heading.
+    pub title: String,
+    /// What is drawn and what to look for.
+    pub caption: String,
+    /// Horizontal axis.
+    pub x: Axis,
+    /// Vertical axis.
+    pub y: Axis,
+    /// Back to front.
+    pub series: Vec<Series>,
+    /// Whether the plot is square: curves whose axes are both shares.
+    pub square: bool,
+}
+
+/// One axis.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Axis {
+    /// What it shows, with its unit.
+    pub label: String,
+    /// Left or lower end.
+    pub min: f64,
+    /// Right or upper end.
+    pub max: f64,
+    /// Where ticks stand, with their text.
+    pub ticks: Vec<(f64, String)>,
+}
+
+impl Axis {
+    /// A share from 0 to 1.
+    pub fn share(label: &str) -> Self {
+        let ticks = (0..=5).map(|i| (f64::from(i) / 5.0, format!("{:.1}", f64::from(i) / 5.0))).collect();
+        Self { label: label.into(), min: 0.0, max: 1.0, ticks }
+    }
+
+    /// A round axis over a range.
+    pub fn over(label: &str, low: f64, high: f64) -> Self {
+        let span = if high > low { high - low } else { 1.0 };
+        let rough = span / 4.0;
+        let power = 10_f64.powf(rough.log10().floor());
+        let step = [1.0, 2.0, 2.5, 5.0, 10.0].map(|m| m * power).into_iter().find(|s| *s >= rough);
+        let step = step.unwrap_or(10.0 * power);
+        let (first, last) = ((low / step).floor(), ((low + span) / step).ceil());
+        let decimals = (0..6).find(|d| is_round(step * 10_f64.powi(*d))).unwrap_or(6) as usize;
+        let ticks = (first as i64..=last as i64)
+            .map(|i| (i as f64 * step, format!("{:.decimals$}", i as f64 * step)))
+            .collect();
+        Self { label: label.into(), min: first * step, max: last * step, ticks }
+    }
+}
+
+fn is_round(v: f64) -> bool {
+    (v - v.round()).abs() < 1e-6
+}
+
+/// A colour by its part in the figure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ink {
+    /// What the figure is about.
+    Accent,
+    /// A second run.
+    Second,
+    /// A third run.
+    Third,
+    /// A fourth run.
+    Fourth,
+    /// What it is compared with: chance, the other truth.
+    Neutral,
+}
+
+impl Ink {
+    /// The ink of run `index`; the fifth and later ones are neutral.
+    pub fn of_run(index: usize) -> Self {
+        [Self::Accent, Self::Second, Self::Third, Self::Fourth].get(index).copied().unwrap_or(Self::Neutral)
+    }
+
+    fn variable(self) -> &'static str {
+        match self {
+            Self::Accent => "accent",
+            Self::Second => "second",
+            Self::Third => "third",
+            Self::Fourth => "fourth",
+            Self::Neutral => "neutral",
+        }
+    }
+}
+
+/// What is drawn of one thing.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Series {
+    /// Name in the legend; blank for none.
+    pub name: String,
+    /// Its colour.
+    pub ink: Ink,
+    /// Its shape and data.
+    pub mark: Mark,
+}
+
+impl Series {
+    /// A series.
+    pub fn new(name: impl Into<String>, ink: Ink, mark: Mark) -> Self {
+        Self { name: name.into(), ink, mark }
+    }
+}
+
+/// A shape with its data, in the units of the axes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "mark", rename_all = "snake_case")]
+pub enum Mark {
+    /// Points `[x, y]` joined by straight lines.
+    Line {
+        /// The points.
+        points: Vec<[f64; 2]>,
+        /// Whether the line is broken: a reference, not a result.
+        dashed: bool,
+    },
+    /// Points `[x, y]`, level from each to the next.
+    Steps {
+        /// The points.
+        points: Vec<[f64; 2]>,
+    },
+    /// Points `[x, low, high]`, filled in between.
+    Band {
+        /// The points.
+        points: Vec<[f64; 3]>,
+    },
+    /// Dots with intervals, upright.
+    Dots {
+        /// The dots.
+        points: Vec<Dot>,
+    },
+    /// Bars `[left, right, height]` standing on zero.
+    Bars {
+        /// The bars.
+        bars: Vec<[f64; 3]>,
+    },
+}
+
+/// A dot with its interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Dot {
+    /// Horizontal place.
+    pub x: f64,
+    /// Vertical place.
+    pub y: f64,
+    /// Lower end of the interval of `y`.
+    pub low: Option<f64>,
+    /// Upper end.
+    pub high: Option<f64>,
+}
+
+/// A forest plot: a row per group with its estimate and interval.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Forest {
+    /// Name in file names and anchors.
+    pub id: String,
+    /// Heading.
+    pub title: String,
+    /// What is drawn.
+    pub caption: String,
+    /// What the horizontal axis shows.
+    pub label: String,
+    /// Ends of the axis.
+    pub range: [f64; 2],
+    /// The value of all cases, drawn as an upright line.
+    pub overall: Option<f64>,
+    /// From top to bottom.
+    pub rows: Vec<ForestRow>,
+}
+
+/// Either kind of figure.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Figure {
+    /// Curves, dots, bars.
+    Chart(Chart),
+    /// Groups with intervals.
+    Forest(Forest),
+}
+
+impl Figure {
+    /// The figure as something to draw.
+    pub fn drawing(&self) -> &dyn Drawing {
+        match self {
+            Self::Chart(chart) => chart,
+            Self::Forest(forest) => forest,
+        }
+    }
+}
+
+/// A line of a [`Forest`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ForestRow {
+    /// The group; a heading when `estimate` and `note` are blank.
+    pub label: String,
+    /// Whether this line opens a set of groups.
+    pub heading: bool,
+    /// Cases, and malignant ones among them.
+    pub n: Option<[usize; 2]>,
+    /// Estimate, lower and upper end.
+    pub estimate: Option<[f64; 3]>,
+    /// Why there is no estimate.
+    pub note: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn axes_end_at_round_numbers_around_the_data() {
+        let axis = Axis::over("loss", 0.31, 0.72);
+        assert!(axis.min <= 0.31 && axis.max >= 0.72, "{axis:?}");
+        assert!((3..=7).contains(&axis.ticks.len()), "{axis:?}");
+        assert_eq!(Axis::over("n", 0.0, 40.0).ticks[1], (10.0, "10".into()));
+        assert_eq!(Axis::over("n", 3.0, 3.0).ticks.len(), 5);
+    }
+}

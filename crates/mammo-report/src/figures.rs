@@ -1,0 +1,396 @@
+//! From evaluations to the figures of a report.
+
+use mammo::eval::{Evaluation, Measured};
+
+use crate::chart::{Axis, Chart, Dot, Figure, Forest, ForestRow, Ink, Mark, Series};
+use crate::content::{Epoch, Part, Report, Run};
+
+/// A place for a figure on the page.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    /// Name in file names and anchors.
+    pub id: &'static str,
+    /// Heading when there is no figure.
+    pub title: &'static str,
+    /// The figure, or why there is none.
+    pub figure: Part<Figure>,
+}
+
+/// All figures of a report, in the order of the page.
+pub fn slots(report: &Report) -> Vec<Slot> {
+    let runs = &report.runs;
+    let slot = |id, title, figure: Part<Chart>| {
+        let figure = match figure {
+            Part::There(chart) => {
+                Part::There(Figure::Chart(Chart { id: id_of(id), title: id_of(title), ..chart }))
+            }
+            Part::Missing { missing } => Part::Missing { missing },
+        };
+        Slot { id, title, figure }
+    };
+    let mut slots = vec![
+        slot("roc", "ROC curve", roc(runs)),
+        slot("precision-recall", "Precision–recall", precision_recall(runs)),
+        slot("calibration", "Calibration", first(runs, calibration)),
+        slot("scores", "Scores by truth", first(runs, histogram)),
+        slot("decision-curve", "Decision curve", first(runs, decision_curve)),
+        slot("froc", "FROC: finding the lesions", first(runs, froc)),
+    ];
+    let forest = first(runs, subgroups);
+    let figure = match forest {
+        Part::There(forest) => Part::There(Figure::Forest(forest)),
+        Part::Missing { missing } => Part::Missing { missing },
+    };
+    slots.push(Slot { id: "subgroups", title: "Subgroups", figure });
+    slots.push(slot("training-loss", "Training: loss", loss(runs)));
+    slots.push(slot("training-metric", "Training: validation figure", metric(runs)));
+    slots
+}
+
+fn id_of(text: &str) -> String {
+    text.to_string()
+}
+
+fn first<T>(runs: &[Run], part: impl Fn(&Evaluation) -> Part<T>) -> Part<T> {
+    runs.first().map_or_else(|| Part::missing("no run"), |run| part(&run.evaluation))
+}
+
+/// Turns a statistic without value into a missing part with its reason.
+fn there<T>(measured: &Measured<T>) -> Result<&T, String> {
+    measured.value().ok_or_else(|| format!("undefined: {}", measured.reason().unwrap_or("no reason stored")))
+}
+
+fn chart(caption: impl Into<String>, x: Axis, y: Axis, series: Vec<Series>, square: bool) -> Chart {
+    Chart { id: String::new(), title: String::new(), caption: caption.into(), x, y, series, square }
+}
+
+fn line(points: Vec<[f64; 2]>) -> Mark {
+    Mark::Line { points, dashed: false }
+}
+
+fn dashed(points: Vec<[f64; 2]>) -> Mark {
+    Mark::Line { points, dashed: true }
+}
+
+/// A run's name where there are several, else what the line is.
+fn called(runs: &[Run], run: &Run, alone: &str) -> String {
+    if runs.len() > 1 { run.name.clone() } else { alone.to_string() }
+}
+
+fn roc(runs: &[Run]) -> Part<Chart> {
+    let mut series = vec![Series::new("chance", Ink::Neutral, dashed(vec![[0.0, 0.0], [1.0, 1.0]]))];
+    let Some(main) = runs.first() else { return Part::missing("no run") };
+    let curve = match there(&main.evaluation.images.roc) {
+        Ok(curve) => curve,
+        Err(reason) => return Part::missing(reason),
+    };
+    let level = percent(main.evaluation.config.bootstrap.level);
+    if !curve.band.is_empty() {
+        let points = curve.band.iter().map(|p| [p.at, p.low, p.high]).collect();
+        series.push(Series::new(format!("{level} % band"), Ink::Accent, Mark::Band { points }));
+    }
+    for (i, run) in runs.iter().enumerate().rev() {
+        if let Some(curve) = run.evaluation.images.roc.value() {
+            let points = curve.points.iter().map(|p| [p.false_positive_rate, p.sensitivity]).collect();
+            series.push(Series::new(called(runs, run, "model"), Ink::of_run(i), line(points)));
+        }
+    }
+    let operating = main.evaluation.images.operating_points.first();
+    let place =
+        operating.and_then(|o| Some((o.result.specificity.as_ref()?, o.result.sensitivity.as_ref()?)));
+    if let Some((specificity, sensitivity)) = place {
+        let dot = Dot {
+            x: 1.0 - specificity.estimate,
+            y: sensitivity.estimate,
+            low: Some(sensitivity.low),
+            high: Some(sensitivity.high),
+        };
+        series.push(Series::new("operating point", Ink::Accent, Mark::Dots { points: vec![dot] }));
+    }
+    let operating = match place {
+        Some(_) => " The dot is the threshold chosen on validation data.",
+        None => " No threshold was chosen on validation data.",
+    };
+    let caption = format!(
+        "Sensitivity against false-positive rate, per image.{} {operating}",
+        if curve.band.is_empty() {
+            ""
+        } else {
+            " The band holds each point by itself, by resampling patients."
+        }
+    );
+    let (x, y) = (Axis::share("1 − specificity"), Axis::share("sensitivity"));
+    Part::There(chart(caption.replace("  ", " "), x, y, series, true))
+}
+
+fn precision_recall(runs: &[Run]) -> Part<Chart> {
+    let Some(main) = runs.first() else { return Part::missing("no run") };
+    let prevalence = match there(&main.evaluation.images.precision_recall) {
+        Ok(curve) => curve.prevalence,
+        Err(reason) => return Part::missing(reason),
+    };
+    let level = dashed(vec![[0.0, prevalence], [1.0, prevalence]]);
+    let mut series = vec![Series::new("prevalence", Ink::Neutral, level)];
+    for (i, run) in runs.iter().enumerate().rev() {
+        if let Some(curve) = run.evaluation.images.precision_recall.value() {
+            let points = curve.points.iter().map(|p| [p.recall, p.precision]).collect();
+            series.push(Series::new(called(runs, run, "model"), Ink::of_run(i), Mark::Steps { points }));
+        }
+    }
+    let caption = "Share of the flagged images that are malignant, against the share of malignant images \
+                   that are flagged. The broken line is what flagging everything gives.";
+    Part::There(chart(
+        caption,
+        Axis::share("recall (sensitivity)"),
+        Axis::share("precision (PPV)"),
+        series,
+        true,
+    ))
+}
+
+fn calibration(evaluation: &Evaluation) -> Part<Chart> {
+    let figures = match there(&evaluation.calibration) {
+        Ok(figures) => figures,
+        Err(reason) => return Part::missing(reason),
+    };
+    let mut series = vec![Series::new("perfect", Ink::Neutral, dashed(vec![[0.0, 0.0], [1.0, 1.0]]))];
+    for (i, recalibrated) in evaluation.recalibrated.iter().filter_map(|r| r.value()).enumerate() {
+        let points =
+            recalibrated.figures.bins.iter().map(|b| [b.mean_probability, b.observed.estimate]).collect();
+        let name = serde_json::to_value(&recalibrated.calibrator)
+            .ok()
+            .and_then(|v| v.get("method").and_then(|m| m.as_str()).map(str::to_string));
+        let name = format!("after {}", name.unwrap_or_else(|| "calibration".into()));
+        series.push(Series::new(name, Ink::of_run(i + 1), line(points)));
+    }
+    let points = figures.bins.iter().map(|b| [b.mean_probability, b.observed.estimate]).collect();
+    series.push(Series::new("", Ink::Accent, line(points)));
+    let dots = figures.bins.iter().map(|b| Dot {
+        x: b.mean_probability,
+        y: b.observed.estimate,
+        low: Some(b.observed.low),
+        high: Some(b.observed.high),
+    });
+    series.push(Series::new("model, as scored", Ink::Accent, Mark::Dots { points: dots.collect() }));
+    let caption = "Share of malignant images in bins of predicted probability, with Wilson intervals. \
+                   Below the broken line the model is too sure of cancer.";
+    Part::There(chart(
+        caption,
+        Axis::share("mean predicted probability"),
+        Axis::share("observed share"),
+        series,
+        true,
+    ))
+}
+
+fn histogram(evaluation: &Evaluation) -> Part<Chart> {
+    let histogram = &evaluation.images.histogram;
+    let total = |counts: &[usize]| counts.iter().sum::<usize>();
+    let (n_malignant, n_benign) = (total(&histogram.malignant), total(&histogram.benign));
+    let (Some(&low), Some(&high)) = (histogram.edges.first(), histogram.edges.last()) else {
+        return Part::missing("the evaluation holds no histogram");
+    };
+    // Both truths stand side by side in a bin: bars on top of each other hide one of them.
+    let bars = |counts: &[usize], total: usize, half: f64| -> Vec<[f64; 3]> {
+        let ends = histogram.edges.windows(2);
+        ends.zip(counts)
+            .map(|(ends, &n)| {
+                let (wide, share) = ((ends[1] - ends[0]) / 2.0, n as f64 / total.max(1) as f64);
+                [ends[0] + half * wide, ends[0] + (half + 1.0) * wide, share]
+            })
+            .collect()
+    };
+    let (benign, malignant) =
+        (bars(&histogram.benign, n_benign, 0.0), bars(&histogram.malignant, n_malignant, 1.0));
+    let tallest = benign.iter().chain(&malignant).map(|bar| bar[2]).fold(0.0, f64::max);
+    let series = vec![
+        Series::new(format!("benign ({n_benign})"), Ink::Neutral, Mark::Bars { bars: benign }),
+        Series::new(format!("malignant ({n_malignant})"), Ink::Accent, Mark::Bars { bars: malignant }),
+    ];
+    let caption = "How the scores of benign and malignant images are spread; each truth adds up to 1.";
+    let x = match (low, high) {
+        (0.0, 1.0) => Axis::share("score"),
+        _ => Axis::over("score", low, high),
+    };
+    Part::There(chart(caption, x, Axis::over("share of images", 0.0, tallest), series, false))
+}
+
+fn decision_curve(evaluation: &Evaluation) -> Part<Chart> {
+    let curve = match there(&evaluation.decision_curve) {
+        Ok(curve) => curve,
+        Err(reason) => return Part::missing(reason),
+    };
+    let best = curve.points.iter().map(|p| p.high.max(p.recall_all)).fold(0.0, f64::max);
+    let y = Axis::over("net benefit", -0.05 * best, best);
+    let all = curve.points.iter().map(|p| [p.threshold, p.recall_all]).collect();
+    let model = curve.points.iter().map(|p| [p.threshold, p.net_benefit]).collect();
+    let band = curve.points.iter().map(|p| [p.threshold, p.low, p.high]).collect();
+    let series = vec![
+        Series::new("recall everybody", Ink::Second, dashed(all)),
+        Series::new("recall nobody", Ink::Neutral, dashed(vec![[0.0, 0.0], [1.0, 0.0]])),
+        Series::new("", Ink::Accent, Mark::Band { points: band }),
+        Series::new("model", Ink::Accent, line(model)),
+    ];
+    let caption = format!(
+        "Net benefit in true positives per image at a prevalence of {:.3}, for a reader who recalls from the \
+         threshold probability on. The model helps where its line is above both broken ones.",
+        curve.prevalence
+    );
+    Part::There(chart(caption, Axis::share("threshold probability"), y, series, false))
+}
+
+fn froc(evaluation: &Evaluation) -> Part<Chart> {
+    let Some(localisation) = &evaluation.localisation else {
+        return Part::missing(
+            "no findings were evaluated; write them with `mammo heatmap` on a patch model and give them to \
+             `mammo evaluate --findings`",
+        );
+    };
+    let curve = match there(&localisation.froc) {
+        Ok(curve) => curve,
+        Err(reason) => return Part::missing(reason),
+    };
+    let widest = curve.points.last().map_or(1.0, |p| p.false_positives_per_image);
+    let x = Axis::over("false positives per image", 0.0, widest.clamp(1.0, 8.0));
+    let points: Vec<[f64; 2]> = curve
+        .points
+        .iter()
+        .map(|p| [p.false_positives_per_image, p.sensitivity])
+        .filter(|p| p[0] <= x.max)
+        .collect();
+    let dots = curve.at.iter().filter(|p| p.at <= widest.min(x.max)).map(|p| Dot {
+        x: p.at,
+        y: p.estimate,
+        low: Some(p.low),
+        high: Some(p.high),
+    });
+    let series = vec![
+        Series::new("lesions found", Ink::Accent, Mark::Steps { points }),
+        Series::new("with interval", Ink::Accent, Mark::Dots { points: dots.collect() }),
+    ];
+    let caption = format!(
+        "Share of {} malignant lesions in {} images that a finding hits, against false findings per image.",
+        localisation.n_lesions, localisation.n_images
+    );
+    Part::There(chart(caption, x, Axis::share("lesion sensitivity"), series, false))
+}
+
+fn subgroups(evaluation: &Evaluation) -> Part<Forest> {
+    let estimate = |auc: &Measured| auc.value().map(|i| [i.estimate, i.low, i.high]);
+    let mut rows = vec![ForestRow {
+        label: "All images".into(),
+        heading: false,
+        n: Some([evaluation.images.n, evaluation.images.n_malignant]),
+        estimate: estimate(&evaluation.images.auc),
+        note: evaluation.images.auc.reason().unwrap_or_default().into(),
+    }];
+    for set in &evaluation.subgroups {
+        let label = match set.n_missing {
+            0 => set.column.replace('_', " "),
+            n => format!("{} ({n} unknown)", set.column.replace('_', " ")),
+        };
+        rows.push(ForestRow { label, heading: true, n: None, estimate: None, note: String::new() });
+        rows.extend(set.groups.iter().map(|group| ForestRow {
+            label: group.value.clone(),
+            heading: false,
+            n: Some([group.n, group.n_malignant]),
+            estimate: estimate(&group.auc),
+            note: group.auc.reason().map_or(String::new(), |_| "undefined: one truth only".into()),
+        }));
+    }
+    if rows.len() == 1 {
+        return Part::missing("the score table has no column that groups the images");
+    }
+    let lowest = rows.iter().filter_map(|row| row.estimate).map(|e| e[1]).fold(0.5, f64::min);
+    let low = (lowest * 5.0).floor() / 5.0;
+    let caption = "Area under the ROC curve within groups of images, with intervals by resampling patients. \
+                   The broken line is the area of all images. Many groups are looked at: one of twenty \
+                   intervals misses its value by chance.";
+    Part::There(Forest {
+        id: "subgroups".into(),
+        title: "Subgroups".into(),
+        caption: caption.into(),
+        label: "area under the ROC curve".into(),
+        range: [low, 1.0],
+        overall: evaluation.images.auc.value().map(|i| i.estimate),
+        rows,
+    })
+}
+
+/// Epochs counted through all stages, with a value of each.
+fn course(epochs: &[Epoch], value: impl Fn(&Epoch) -> f64) -> Vec<[f64; 2]> {
+    epochs.iter().enumerate().map(|(i, epoch)| [(i + 1) as f64, value(epoch)]).collect()
+}
+
+fn epoch_axis(n: usize) -> Axis {
+    let step = n.div_ceil(8).max(1);
+    let ticks = (1..=n).step_by(step).map(|i| (i as f64, i.to_string())).collect();
+    let (min, max) = if n == 1 { (0.5, 1.5) } else { (1.0, n as f64) };
+    Axis { label: "epoch, through all stages".into(), min, max, ticks }
+}
+
+fn over(label: &str, series: &[Series]) -> Axis {
+    let points = series.iter().flat_map(|s| match &s.mark {
+        Mark::Line { points, .. } => points.iter().map(|p| p[1]).collect::<Vec<_>>(),
+        _ => Vec::new(),
+    });
+    let (low, high) = points.fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(v), h.max(v)));
+    Axis::over(label, low, high)
+}
+
+fn loss(runs: &[Run]) -> Part<Chart> {
+    let Some(run) = runs.first() else { return Part::missing("no run") };
+    let epochs = match &run.training {
+        Part::There(epochs) => epochs,
+        Part::Missing { missing } => return Part::missing(missing),
+    };
+    let series = vec![
+        Series::new("training", Ink::Neutral, line(course(epochs, |e| e.train_loss))),
+        Series::new("validation", Ink::Accent, line(course(epochs, |e| e.validation_loss))),
+    ];
+    let caption = "Mean loss of the training batches, which are augmented and balanced, and loss on the \
+                   validation side. A rising validation loss means that the model learns its examples by heart.";
+    let y = over("loss", &series);
+    Part::There(chart(caption, epoch_axis(epochs.len()), y, series, false))
+}
+
+fn metric(runs: &[Run]) -> Part<Chart> {
+    let known: Vec<(usize, &Run, &Vec<Epoch>)> = runs
+        .iter()
+        .enumerate()
+        .filter_map(|(i, run)| Some((i, run, run.training.get().filter(|e| !e.is_empty())?)))
+        .collect();
+    if known.is_empty() {
+        let reason = runs.first().and_then(|run| run.training.reason()).unwrap_or("no epochs");
+        return Part::missing(reason);
+    }
+    let longest = known.iter().map(|(_, _, epochs)| epochs.len()).max().unwrap_or(1);
+    let mut series: Vec<Series> = known
+        .iter()
+        .map(|(i, run, epochs)| {
+            Series::new(
+                called(runs, run, "validation"),
+                Ink::of_run(*i),
+                line(course(epochs, |e| e.validation_metric)),
+            )
+        })
+        .collect();
+    let y = over("AUC (validation)", &series);
+    for (i, _, epochs) in &known {
+        let best = epochs.iter().rposition(|e| e.best).map(|at| Dot {
+            x: (at + 1) as f64,
+            y: epochs[at].validation_metric,
+            low: None,
+            high: None,
+        });
+        series.push(Series::new("", Ink::of_run(*i), Mark::Dots { points: best.into_iter().collect() }));
+    }
+    let caption = "What the best epoch was chosen by, on the validation side. The dot is the epoch that was \
+                   kept; its value is optimistic, because it was chosen as the highest.";
+    Part::There(chart(caption, epoch_axis(longest), y, series, false))
+}
+
+/// A level as a percentage without the noise of binary fractions.
+pub fn percent(level: f64) -> f64 {
+    (level * 1e6).round() / 1e4
+}

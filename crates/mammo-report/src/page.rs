@@ -1,0 +1,391 @@
+//! The page: one HTML file with everything in it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use askama::Template;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use mammo::eval::Measured;
+use mammo::write::{write_atomically, write_json};
+use mammo::{Error, Result};
+use serde::Serialize;
+
+use crate::chart::{self, Figure, Mark};
+use crate::content::{Case, CaseKind, FlowStep, Part, Picture, Report};
+use crate::figures::{Slot, percent, slots};
+use crate::palette;
+use crate::table::{Cell, Group, Num, groups};
+
+const STYLE: &str = include_str!("../templates/style.css");
+
+/// Rows of the data shown under a figure; longer series are thinned, `report.json` has all.
+const MAX_ROWS: usize = 21;
+
+/// Name of the page.
+pub const PAGE_FILE: &str = "report.html";
+
+/// Writes the page, its numbers and its figures into a folder; returns the page's path.
+///
+/// # Errors
+/// [`Error::Io`] when the disk refuses.
+pub fn write(report: &Report, folder: &Path) -> Result<PathBuf> {
+    let slots = slots(report);
+    for slot in &slots {
+        if let Some(figure) = slot.figure.get() {
+            let file = |extension: &str| folder.join("figures").join(format!("{}.{extension}", slot.id));
+            write_atomically(&file("svg"), chart::standalone(figure.drawing()).as_bytes())?;
+            write_json(&file("json"), figure)?;
+        }
+    }
+    write_json(&folder.join("report.json"), &Numbers::new(report, &slots))?;
+    let page = folder.join(PAGE_FILE);
+    write_atomically(&page, render_with(report, &slots)?.as_bytes())?;
+    Ok(page)
+}
+
+/// The page as text.
+///
+/// # Errors
+/// [`Error::Table`] when a number cannot be written as JSON.
+pub fn render(report: &Report) -> Result<String> {
+    render_with(report, &slots(report))
+}
+
+/// What `report.json` holds and the page embeds: the report and its figures by name.
+#[derive(Serialize)]
+struct Numbers<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    figures: BTreeMap<&'a str, &'a Figure>,
+}
+
+impl<'a> Numbers<'a> {
+    fn new(report: &'a Report, slots: &'a [Slot]) -> Self {
+        let figures = slots.iter().filter_map(|slot| Some((slot.id, slot.figure.get()?))).collect();
+        Self { report, figures }
+    }
+}
+
+fn render_with(report: &Report, slots: &[Slot]) -> Result<String> {
+    let unwritable = |e: String| Error::table("report.html", None, e, "numbers that JSON can hold");
+    let json = serde_json::to_string(&Numbers::new(report, slots)).map_err(|e| unwritable(e.to_string()))?;
+    let figures: Vec<FigureView> = slots.iter().map(FigureView::new).collect();
+    let (results, training): (Vec<_>, Vec<_>) =
+        figures.into_iter().partition(|figure| !figure.id.starts_with("training"));
+    let (wide, pairs): (Vec<_>, Vec<_>) = results.into_iter().partition(|figure| figure.id == "subgroups");
+    let page = Page {
+        report,
+        style: format!("{}{}{STYLE}", palette::css(), chart::STYLE),
+        // No text of a report can close the script element.
+        json: json.replace("</", "<\\/"),
+        level: report.runs.first().map_or(95.0, |run| percent(run.evaluation.config.bootstrap.level)),
+        headlines: headlines(report),
+        groups: groups(report),
+        comparisons: comparisons(report),
+        pairs,
+        wide,
+        training,
+        shortcuts: shortcuts(report),
+        flow: flow(report),
+        panels: panels(report),
+        gallery: gallery(report),
+        missing: missing(report, slots),
+    };
+    page.render().map_err(|e| unwritable(e.to_string()))
+}
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page<'a> {
+    report: &'a Report,
+    style: String,
+    json: String,
+    level: f64,
+    headlines: Vec<Headline>,
+    groups: Vec<Group>,
+    comparisons: Vec<ComparisonView>,
+    pairs: Vec<FigureView>,
+    wide: Vec<FigureView>,
+    training: Vec<FigureView>,
+    shortcuts: Vec<ShortcutView>,
+    flow: Vec<StepView<'a>>,
+    panels: Vec<PanelView>,
+    gallery: Vec<GalleryView<'a>>,
+    missing: Vec<(String, String)>,
+}
+
+/// A large number at the top.
+struct Headline {
+    label: &'static str,
+    cell: Cell,
+}
+
+fn headlines(report: &Report) -> Vec<Headline> {
+    let Some(run) = report.runs.first() else { return Vec::new() };
+    let evaluation = &run.evaluation;
+    let at = "/runs/0/evaluation";
+    let mut out = vec![Headline {
+        label: "AUC per image",
+        cell: Cell::measured(&evaluation.images.auc, &format!("{at}/images/auc")),
+    }];
+    for (label, row) in [("Sensitivity", 1), ("Specificity", 2)] {
+        let group = groups(report).into_iter().find(|group| group.heading.starts_with("At the threshold"));
+        let cell = group.and_then(|group| group.rows.get(row)?.cells.first().cloned());
+        out.extend(cell.map(|cell| Headline { label, cell }));
+    }
+    out.push(Headline {
+        label: "Images",
+        cell: Cell {
+            value: Some(Num::count(evaluation.images.n, format!("{at}/images/n"))),
+            interval: None,
+            note: format!(
+                "{} malignant, {} patients",
+                evaluation.images.n_malignant, evaluation.images.n_patients
+            ),
+        },
+    });
+    out
+}
+
+/// One paired test.
+struct ComparisonView {
+    name: String,
+    /// Other, this, difference.
+    cells: Vec<Cell>,
+    p_value: Option<Num>,
+    note: String,
+}
+
+fn comparisons(report: &Report) -> Vec<ComparisonView> {
+    let view = |(i, test): (usize, &crate::content::PairedTest)| {
+        let at = format!("/comparisons/{i}/result");
+        let Some(result) = test.result.get() else {
+            let note = test.result.reason().unwrap_or_default().to_string();
+            return ComparisonView { name: test.name.clone(), cells: Vec::new(), p_value: None, note };
+        };
+        let cell = |interval: &mammo::eval::Interval, name: &str| {
+            Cell::measured(&Measured::Value(interval.clone()), &format!("{at}/{name}"))
+        };
+        ComparisonView {
+            name: test.name.clone(),
+            cells: vec![
+                cell(&result.first, "first"),
+                cell(&result.second, "second"),
+                cell(&result.difference, "difference"),
+            ],
+            p_value: result.p_value.map(|p| Num::new(p, 4, format!("{at}/p_value"))),
+            note: format!("{} images of {} patients", result.n_images, result.n_patients),
+        }
+    };
+    report.comparisons.iter().enumerate().map(view).collect()
+}
+
+/// A figure with its words and data.
+struct FigureView {
+    id: &'static str,
+    title: &'static str,
+    svg: Option<String>,
+    text: String,
+    data: Vec<DataView>,
+}
+
+/// The data of one series.
+struct DataView {
+    name: String,
+    columns: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
+    thinned: bool,
+}
+
+impl FigureView {
+    fn new(slot: &Slot) -> Self {
+        match slot.figure.get() {
+            Some(figure) => Self {
+                id: slot.id,
+                title: slot.title,
+                svg: Some(chart::inline(figure.drawing())),
+                text: figure.drawing().caption().to_string(),
+                data: data(figure),
+            },
+            None => Self {
+                id: slot.id,
+                title: slot.title,
+                svg: None,
+                text: slot.figure.reason().unwrap_or_default().to_string(),
+                data: Vec::new(),
+            },
+        }
+    }
+}
+
+fn data(figure: &Figure) -> Vec<DataView> {
+    let Figure::Chart(chart) = figure else { return Vec::new() };
+    let number = |v: f64| format!("{v:.3}").replace('-', "−");
+    let ends = |v: Option<f64>| v.map(number).unwrap_or_default();
+    chart
+        .series
+        .iter()
+        .filter(|series| !series.name.is_empty())
+        .map(|series| {
+            let (columns, rows): (Vec<&str>, Vec<Vec<String>>) = match &series.mark {
+                Mark::Line { points, .. } | Mark::Steps { points } => {
+                    (vec!["x", "y"], points.iter().map(|p| p.map(number).to_vec()).collect())
+                }
+                Mark::Band { points } => {
+                    (vec!["x", "low", "high"], points.iter().map(|p| p.map(number).to_vec()).collect())
+                }
+                Mark::Dots { points } => (
+                    vec!["x", "y", "low", "high"],
+                    points
+                        .iter()
+                        .map(|d| vec![number(d.x), number(d.y), ends(d.low), ends(d.high)])
+                        .collect(),
+                ),
+                Mark::Bars { bars } => {
+                    (vec!["from", "to", "height"], bars.iter().map(|b| b.map(number).to_vec()).collect())
+                }
+            };
+            let n = rows.len();
+            let every = n.div_ceil(MAX_ROWS).max(1);
+            let kept = rows.into_iter().enumerate().filter(|(i, _)| i % every == 0 || i + 1 == n);
+            DataView {
+                name: series.name.clone(),
+                columns,
+                rows: kept.map(|(_, row)| row).collect(),
+                thinned: every > 1,
+            }
+        })
+        .collect()
+}
+
+/// A test for a shortcut.
+struct ShortcutView {
+    column: String,
+    overall: Cell,
+    within: Cell,
+    alone: Cell,
+}
+
+fn shortcuts(report: &Report) -> Vec<ShortcutView> {
+    let Some(run) = report.runs.first() else { return Vec::new() };
+    let view = |(i, shortcut): (usize, &mammo::eval::shortcut::Shortcut)| {
+        let at = format!("/runs/0/evaluation/shortcuts/{i}");
+        let alone = match &shortcut.site_alone_auc {
+            Measured::Value(auc) => {
+                Cell { value: Some(Num::new(*auc, 3, format!("{at}/site_alone_auc"))), ..Cell::default() }
+            }
+            Measured::Undefined { undefined } => Cell { note: undefined.clone(), ..Cell::default() },
+        };
+        ShortcutView {
+            column: shortcut.column.clone(),
+            overall: Cell::measured(&shortcut.overall_auc, &format!("{at}/overall_auc")),
+            within: Cell::measured(&shortcut.within_auc, &format!("{at}/within_auc")),
+            alone,
+        }
+    };
+    run.evaluation.shortcuts.iter().enumerate().map(view).collect()
+}
+
+/// A step of the data flow.
+struct StepView<'a> {
+    step: &'a FlowStep,
+    n: Num,
+    left_out: Vec<(&'a str, Num)>,
+}
+
+fn flow(report: &Report) -> Vec<StepView<'_>> {
+    let Some(flow) = report.flow.get() else { return Vec::new() };
+    let view = |(i, step): (usize, &'_ FlowStep)| {
+        let at = format!("/flow/steps/{i}");
+        (Num::count(step.n_images, format!("{at}/n_images")), at)
+    };
+    flow.steps
+        .iter()
+        .enumerate()
+        .map(|(i, step)| {
+            let (n, at) = view((i, step));
+            let left_out = step
+                .left_out
+                .iter()
+                .enumerate()
+                .map(|(j, out)| (out.reason.as_str(), Num::count(out.n, format!("{at}/left_out/{j}/n"))));
+            StepView { step, n, left_out: left_out.collect() }
+        })
+        .collect()
+}
+
+/// A picture with its words.
+struct PanelView {
+    caption: String,
+    uri: String,
+    width: u32,
+    height: u32,
+}
+
+fn panels(report: &Report) -> Vec<PanelView> {
+    let Some(sheet) = report.preprocessing.get() else { return Vec::new() };
+    let view = |panel: &crate::content::Panel| PanelView {
+        caption: panel.caption.clone(),
+        uri: uri(&panel.picture),
+        width: panel.picture.width,
+        height: panel.picture.height,
+    };
+    sheet.panels.iter().map(view).collect()
+}
+
+/// The cases of one kind.
+struct GalleryView<'a> {
+    heading: &'static str,
+    cases: Vec<CaseView<'a>>,
+}
+
+struct CaseView<'a> {
+    case: &'a Case,
+    /// File name without folder and extension.
+    name: String,
+    id: usize,
+    score: Num,
+    uri: String,
+    layer: Option<String>,
+}
+
+fn gallery(report: &Report) -> Vec<GalleryView<'_>> {
+    let Some(cases) = report.gallery.get() else { return Vec::new() };
+    let of_kind = |kind: CaseKind| {
+        cases.iter().enumerate().filter(move |(_, case)| case.kind == kind).map(|(i, case)| CaseView {
+            case,
+            name: Path::new(&case.file).file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+            id: i,
+            score: Num::new(case.probability, 3, format!("/gallery/{i}/probability")),
+            uri: uri(&case.picture),
+            layer: case.layer.as_ref().map(uri),
+        })
+    };
+    CaseKind::ALL
+        .into_iter()
+        .map(|kind| GalleryView { heading: kind.heading(), cases: of_kind(kind).collect() })
+        .filter(|view| !view.cases.is_empty())
+        .collect()
+}
+
+/// Everything that the page does not have, with the reason.
+fn missing(report: &Report, slots: &[Slot]) -> Vec<(String, String)> {
+    let parts = [
+        ("Data flow", report.flow.reason()),
+        ("Preprocessing", report.preprocessing.reason()),
+        ("Cases", report.gallery.reason()),
+    ];
+    let figures = slots.iter().map(|slot| (slot.title, slot.figure.reason()));
+    let cards = report.runs.iter().map(|run| ("Model card", run.card.reason()));
+    parts
+        .into_iter()
+        .chain(figures)
+        .chain(cards)
+        .filter_map(|(what, reason)| Some((what.to_string(), reason?.to_string())))
+        .collect()
+}
+
+fn uri(picture: &Picture) -> String {
+    format!("data:{};base64,{}", picture.media_type, STANDARD.encode(&picture.bytes))
+}

@@ -1,0 +1,276 @@
+//! From evaluations to rows of numbers, each with its place in `report.json`.
+
+use mammo::eval::{Evaluation, Interval, Measured, Proportion, UnitFigures};
+
+use crate::content::Report;
+
+/// A number on the page.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Num {
+    /// As read: rounded, with a real minus sign.
+    pub text: String,
+    /// As stored.
+    pub value: f64,
+    /// Decimals of `text`.
+    pub decimals: usize,
+    /// Where it stands in `report.json` (JSON pointer, RFC 6901).
+    pub pointer: String,
+}
+
+impl Num {
+    /// A number with so many decimals.
+    pub fn new(value: f64, decimals: usize, pointer: impl Into<String>) -> Self {
+        let text = format!("{value:.decimals$}").replace('-', "−");
+        Self { text, value, decimals, pointer: pointer.into() }
+    }
+
+    /// A count.
+    pub fn count(n: usize, pointer: impl Into<String>) -> Self {
+        Self::new(n as f64, 0, pointer)
+    }
+}
+
+/// A number with its interval, or why there is none.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Cell {
+    /// The estimate.
+    pub value: Option<Num>,
+    /// Lower and upper end.
+    pub interval: Option<(Num, Num)>,
+    /// Counts behind it, or why it is missing.
+    pub note: String,
+}
+
+impl Cell {
+    fn missing(note: impl Into<String>) -> Self {
+        Self { note: note.into(), ..Self::default() }
+    }
+
+    fn plain(value: f64, decimals: usize, pointer: String) -> Self {
+        Self { value: Some(Num::new(value, decimals, pointer)), ..Self::default() }
+    }
+
+    fn with_ends([estimate, low, high]: [f64; 3], pointer: &str) -> Self {
+        let num = |value, name| Num::new(value, 3, format!("{pointer}/{name}"));
+        Self {
+            value: Some(num(estimate, "estimate")),
+            interval: Some((num(low, "low"), num(high, "high"))),
+            note: String::new(),
+        }
+    }
+
+    /// An estimate with its bootstrap interval.
+    pub fn measured(measured: &Measured<Interval>, pointer: &str) -> Self {
+        match measured {
+            Measured::Value(i) => Self::with_ends([i.estimate, i.low, i.high], pointer),
+            Measured::Undefined { undefined } => Self::missing(undefined),
+        }
+    }
+
+    fn proportion(proportion: Option<&Proportion>, pointer: &str) -> Self {
+        match proportion {
+            Some(p) => Self {
+                note: format!("{} of {}", p.successes, p.n),
+                ..Self::with_ends([p.estimate, p.low, p.high], pointer)
+            },
+            None => Self::missing("no such cases"),
+        }
+    }
+}
+
+/// One figure of every run.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// What it is.
+    pub label: String,
+    /// One cell per run.
+    pub cells: Vec<Cell>,
+}
+
+/// Rows under a heading.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// The heading.
+    pub heading: &'static str,
+    /// The rows.
+    pub rows: Vec<Row>,
+}
+
+/// The result table of a report.
+pub fn groups(report: &Report) -> Vec<Group> {
+    let columns: Vec<Vec<(&'static str, String, Cell)>> = report
+        .runs
+        .iter()
+        .enumerate()
+        .map(|(i, run)| column(&run.evaluation, &format!("/runs/{i}/evaluation")))
+        .collect();
+    let mut groups: Vec<Group> = Vec::new();
+    for (heading, label) in columns.iter().flatten().map(|(heading, label, _)| (*heading, label)) {
+        let at = groups.iter().position(|group| group.heading == heading).unwrap_or_else(|| {
+            groups.push(Group { heading, rows: Vec::new() });
+            groups.len() - 1
+        });
+        if groups[at].rows.iter().all(|row| row.label != *label) {
+            let cell = |column: &Vec<(&str, String, Cell)>| {
+                let found = column.iter().find(|(h, l, _)| *h == heading && l == label);
+                found.map_or_else(|| Cell::missing("not evaluated"), |(_, _, cell)| cell.clone())
+            };
+            groups[at].rows.push(Row { label: label.clone(), cells: columns.iter().map(cell).collect() });
+        }
+    }
+    groups
+}
+
+/// All figures of one evaluation: heading, label, value.
+fn column(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String, Cell)> {
+    let mut out: Vec<(&'static str, String, Cell)> = Vec::new();
+    let units = [
+        ("images", Some(&evaluation.images)),
+        ("breasts", evaluation.breasts.as_ref()),
+        ("patients", Some(&evaluation.patients)),
+    ];
+    for (name, unit) in units.into_iter().filter_map(|(name, unit)| Some((name, unit?))) {
+        let here = format!("{at}/{name}");
+        let singular = name.trim_end_matches('s').replace("breast", "breast");
+        out.push((
+            "Telling cancer from no cancer",
+            format!("AUC per {singular}"),
+            Cell::measured(&unit.auc, &format!("{here}/auc")),
+        ));
+    }
+    let (images, here) = (&evaluation.images, format!("{at}/images"));
+    out.extend(discrimination(images, &here));
+    out.extend(operating(images, &here));
+    out.extend(calibration(evaluation, at));
+    out.extend(localisation(evaluation, at));
+    for (name, unit) in units.into_iter().filter_map(|(name, unit)| Some((name, unit?))) {
+        let cell = Cell {
+            note: format!("{} malignant", unit.n_malignant),
+            value: Some(Num::count(unit.n, format!("{at}/{name}/n"))),
+            interval: None,
+        };
+        out.push(("Cases", capital(name), cell));
+    }
+    out
+}
+
+fn capital(word: &str) -> String {
+    word.chars().take(1).flat_map(char::to_uppercase).chain(word.chars().skip(1)).collect()
+}
+
+fn discrimination(images: &UnitFigures, at: &str) -> Vec<(&'static str, String, Cell)> {
+    let heading = "Telling cancer from no cancer";
+    let mut out = Vec::new();
+    if let Measured::Value(delong) = &images.delong {
+        let pointer = format!("{at}/delong");
+        let num = |value, name: &str| Num::new(value, 3, format!("{pointer}/{name}"));
+        let cell = Cell {
+            value: Some(num(delong.auc, "auc")),
+            interval: Some((num(delong.low, "low"), num(delong.high, "high"))),
+            note: "closed form, clustered by patient".into(),
+        };
+        out.push((heading, "AUC per image, DeLong".into(), cell));
+    }
+    if let Measured::Value(partial) = &images.partial_auc {
+        let i = &partial.standardised;
+        let cell = Cell::with_ends([i.estimate, i.low, i.high], &format!("{at}/partial_auc/standardised"));
+        let label = format!("Partial AUC, specificity from {} (standardised)", partial.min_specificity);
+        out.push((heading, label, cell));
+    }
+    let precision = Cell::measured(&images.average_precision, &format!("{at}/average_precision"));
+    out.push((heading, "Average precision".into(), precision));
+    for (name, other, fixed) in [
+        ("sensitivity_at_specificity", ["Sensitivity", "specificity"], &images.sensitivity_at_specificity),
+        ("specificity_at_sensitivity", ["Specificity", "sensitivity"], &images.specificity_at_sensitivity),
+    ] {
+        for (i, point) in fixed.iter().enumerate() {
+            let cell = Cell::measured(&point.value, &format!("{at}/{name}/{i}/value"));
+            out.push((heading, format!("{} at {} {}", other[0], other[1], point.at), cell));
+        }
+    }
+    out
+}
+
+fn operating(images: &UnitFigures, at: &str) -> Vec<(&'static str, String, Cell)> {
+    let heading = "At the threshold chosen beforehand";
+    let Some(point) = images.operating_points.first() else {
+        return vec![(heading, "Threshold".into(), Cell::missing("none was chosen on validation data"))];
+    };
+    let here = format!("{at}/operating_points/0");
+    let share = |name: &str, proportion: Option<&Proportion>| {
+        Cell::proportion(proportion, &format!("{here}/result/{name}"))
+    };
+    let mut threshold = Cell::plain(point.result.threshold, 3, format!("{here}/result/threshold"));
+    threshold.note = format!("from {}", point.origin);
+    let mut out = vec![
+        (heading, "Threshold".into(), threshold),
+        (heading, "Sensitivity".into(), share("sensitivity", point.result.sensitivity.as_ref())),
+        (heading, "Specificity".into(), share("specificity", point.result.specificity.as_ref())),
+        (heading, "PPV in this sample".into(), share("ppv", point.result.ppv.as_ref())),
+        (heading, "NPV in this sample".into(), share("npv", point.result.npv.as_ref())),
+        (
+            heading,
+            "Recall rate".into(),
+            Cell::proportion(Some(&point.recall_rate), &format!("{here}/recall_rate")),
+        ),
+    ];
+    if let Some(stated) = &point.at_prevalence {
+        for (name, label, value) in [("ppv", "PPV", &stated.ppv), ("npv", "NPV", &stated.npv)] {
+            let cell = Cell::measured(value, &format!("{here}/at_prevalence/{name}"));
+            out.push((heading, format!("{label} at prevalence {}", stated.prevalence), cell));
+        }
+    }
+    out
+}
+
+fn calibration(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String, Cell)> {
+    let heading = "Are the probabilities true";
+    let figures = match &evaluation.calibration {
+        Measured::Value(figures) => figures,
+        Measured::Undefined { undefined } => {
+            return vec![(heading, "Calibration".into(), Cell::missing(undefined))];
+        }
+    };
+    let here = format!("{at}/calibration");
+    let mut ece = Cell::plain(figures.ece, 3, format!("{here}/ece"));
+    ece.note = format!("{:.3} by chance alone", figures.ece_by_chance);
+    let line = |measured: &Measured<mammo::eval::reliability::Estimate>, name: &str| match measured {
+        Measured::Value(e) => Cell::with_ends([e.estimate, e.low, e.high], &format!("{here}/{name}")),
+        Measured::Undefined { undefined } => Cell::missing(undefined),
+    };
+    vec![
+        (heading, "Brier score".into(), Cell::measured(&figures.brier, &format!("{here}/brier"))),
+        (heading, "Log loss".into(), Cell::plain(figures.log_loss, 3, format!("{here}/log_loss"))),
+        (heading, "Expected calibration error".into(), ece),
+        (heading, "Calibration slope (1 is right)".into(), line(&figures.slope, "slope")),
+        (
+            heading,
+            "Calibration in the large (0 is right)".into(),
+            line(&figures.in_the_large, "in_the_large"),
+        ),
+    ]
+}
+
+fn localisation(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String, Cell)> {
+    let heading = "Finding the lesions";
+    let Some(localisation) = &evaluation.localisation else { return Vec::new() };
+    let here = format!("{at}/localisation");
+    let mut out = Vec::new();
+    if let Measured::Value(froc) = &localisation.froc {
+        for (i, point) in froc.at.iter().enumerate().filter(|(_, point)| [0.5, 1.0, 2.0].contains(&point.at))
+        {
+            let cell =
+                Cell::with_ends([point.estimate, point.low, point.high], &format!("{here}/froc/at/{i}"));
+            out.push((
+                heading,
+                format!("Lesion sensitivity at {} false positives per image", point.at),
+                cell,
+            ));
+        }
+    }
+    let pointing = Cell::measured(&localisation.pointing_game, &format!("{here}/pointing_game"));
+    out.push((heading, "Pointing game".into(), pointing));
+    let overlap = Cell::measured(&localisation.mean_overlap, &format!("{here}/mean_overlap"));
+    out.push((heading, "Mean overlap (IoU)".into(), overlap));
+    out
+}
