@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::{ConvShape, pixels_from};
 use crate::isa::Isa;
-use crate::micro::{Finish, Rows};
+use crate::micro::{Finish, Rows, Window};
 use crate::operand::{Operand, units};
 use crate::pack::{Panels, Places};
 use crate::product::{block, tiles_per_block};
@@ -15,6 +15,8 @@ use crate::product::{block, tiles_per_block};
 /// Pixels of equal place modulo the stride, and the taps that reach them.
 struct Class<T: Operand> {
     taps: Vec<(usize, usize)>,
+    /// Where the output pixels under the taps lie, from the one under the last tap on.
+    window: Window,
     panels: Option<Panels<T>>,
 }
 
@@ -55,14 +57,27 @@ pub fn backward_input<T: Operand>(isa: Isa, shape: &ConvShape, d_out: &[T], weig
             };
             let mut rows = Rows::apart(&kernel, class.taps.len(), units::<T>(shape.c_out));
             rows.reset(members.len().div_ceil(kernel.rows()), &zeros);
-            for (i, &(_, n, y, x)) in members.iter().enumerate() {
-                let (tile, row) = (i / kernel.rows(), i % kernel.rows());
-                for (segment, &(ky, kx)) in class.taps.iter().enumerate() {
+            let (mut tile, mut row) = (0, 0);
+            for &(_, n, y, x) in &members {
+                // Where the output pixel under tap `(ky, kx)` starts, if there is one.
+                let under = |&(ky, kx): &(usize, usize)| {
                     let (oy, ox) = (y.wrapping_sub(ky) / shape.stride, x.wrapping_sub(kx) / shape.stride);
-                    if y >= ky && x >= kx && oy < shape.out_h() && ox < shape.out_w() {
-                        let at = ((n * shape.out_h() + oy) * shape.out_w() + ox) * depth;
-                        rows.set(tile, segment, row, &d_out[at..]);
+                    let inside = y >= ky && x >= kx && oy < shape.out_h() && ox < shape.out_w();
+                    inside.then(|| ((n * shape.out_h() + oy) * shape.out_w() + ox) * depth)
+                };
+                let corners = (class.taps.first().and_then(under), class.taps.last().and_then(under));
+                if let (Some(_), Some(at)) = corners {
+                    rows.set_window(tile, row, d_out, at, &class.window);
+                } else {
+                    for (segment, tap) in class.taps.iter().enumerate() {
+                        if let Some(at) = under(tap) {
+                            rows.set(tile, segment, row, &d_out[at..]);
+                        }
                     }
+                }
+                row += 1;
+                if row == kernel.rows() {
+                    (tile, row) = (tile + 1, 0);
                 }
             }
             let offsets: Vec<usize> = members.iter().map(|m| m.0).collect();
@@ -84,7 +99,13 @@ fn classes<T: Operand>(isa: Isa, shape: &ConvShape, weight: &[f32]) -> Vec<Class
             let (depth, depth_stride) = (shape.c_out, c_in * taps);
             Panels::new(isa, weight, &Places { columns, column_stride, depth, depth_stride, segments })
         });
-        Class { taps: reach, panels }
+        let (last_y, last_x) = reach.last().copied().unwrap_or_default();
+        let depth = units::<T>(shape.c_out) * T::PER_UNIT;
+        let place = |&(ky, kx): &(usize, usize)| {
+            ((last_y - ky) / stride * shape.out_w() + (last_x - kx) / stride) * depth
+        };
+        let window = Window::new(reach.iter().map(place).collect());
+        Class { taps: reach, window, panels }
     };
     (0..stride * stride).map(class).collect()
 }

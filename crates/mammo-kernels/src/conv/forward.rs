@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::gather::{gather, needs_gather};
 use super::{ConvShape, pixels_from};
 use crate::isa::Isa;
-use crate::micro::{Finish, Rows};
+use crate::micro::{Finish, Rows, Window};
 use crate::operand::{Operand, units};
 use crate::pack::{Panels, Places};
 use crate::product::{block, tiles_per_block};
@@ -72,18 +72,26 @@ pub fn forward<T: Operand, O: Operand>(
         });
         return;
     }
+    let window = Window::new(shape.each_tap().map(|(ky, kx)| (ky * shape.w + kx) * shape.c_in).collect());
     blocks.for_each_init(new_rows, |rows, (b, out)| {
         let live = out.len() / shape.c_out;
         rows.reset(tiles, &zeros);
         let pixels = pixels_from(b * size, shape.out_h(), shape.out_w());
-        for (i, (n, oy, ox)) in pixels.take(live).enumerate() {
-            let (tile, row) = (i / kernel.rows(), i % kernel.rows());
-            for ky in 0..shape.kernel {
-                for kx in 0..shape.kernel {
-                    if let Some(at) = shape.input_at(n, oy, ox, ky, kx) {
-                        rows.set(tile, ky * shape.kernel + kx, row, &input[at..]);
+        let (mut tile, mut row) = (0, 0);
+        for (n, oy, ox) in pixels.take(live) {
+            match shape.whole_window_at(n, oy, ox) {
+                Some(at) => rows.set_window(tile, row, input, at, &window),
+                None => {
+                    for (tap, (ky, kx)) in shape.each_tap().enumerate() {
+                        if let Some(at) = shape.input_at(n, oy, ox, ky, kx) {
+                            rows.set(tile, tap, row, &input[at..]);
+                        }
                     }
                 }
+            }
+            row += 1;
+            if row == kernel.rows() {
+                (tile, row) = (tile + 1, 0);
             }
         }
         let finish = Finish { residual: residual(b, out.len()), ..*finish };

@@ -104,6 +104,23 @@ impl ConvShape {
     }
 }
 
+impl ConvShape {
+    /// The positions in the kernel, row by row.
+    fn each_tap(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let kernel = self.kernel;
+        (0..kernel).flat_map(move |ky| (0..kernel).map(move |kx| (ky, kx)))
+    }
+
+    /// Where the window of output `(oy, ox)` of image `n` starts, if all of it lies in the image.
+    #[inline(always)]
+    fn whole_window_at(&self, n: usize, oy: usize, ox: usize) -> Option<usize> {
+        let y = (oy * self.stride).wrapping_sub(self.pad.top);
+        let x = (ox * self.stride).wrapping_sub(self.pad.left);
+        let inside = y < self.h && x < self.w && y + self.kernel <= self.h && x + self.kernel <= self.w;
+        inside.then(|| ((n * self.h + y) * self.w + x) * self.c_in)
+    }
+}
+
 /// Runs through the pixels of images of `h` rows and `w` columns, from pixel `first` on, without
 /// dividing for each: `(image, row, column)`.
 fn pixels_from(first: usize, h: usize, w: usize) -> impl Iterator<Item = (usize, usize, usize)> {

@@ -107,10 +107,38 @@ impl<'a, T: Operand> Rows<'a, T> {
         self.pointers[(tile * self.segments + segment) * self.per_segment + row] = operands.as_ptr();
     }
 
+    /// Lets row `row` of tile `tile` read, in segment `s`, from `operands[at + places[s]..]`: one
+    /// check for a whole window. `places` has one entry per segment, the largest is `span`.
+    #[inline(always)]
+    pub fn set_window(&mut self, tile: usize, row: usize, operands: &'a [T], at: usize, places: &Window) {
+        assert!(at + places.span + self.reach <= operands.len(), "a window reaches beyond its operands");
+        assert_eq!(places.places.len(), self.segments, "a window needs a place for each segment");
+        let slots = self.pointers[tile * self.segments * self.per_segment + row..].iter_mut();
+        for (slot, place) in slots.step_by(self.per_segment).zip(&places.places) {
+            // SAFETY: no place is beyond `span`, so `reach` numbers follow, as checked above.
+            *slot = unsafe { operands.as_ptr().add(at + place) };
+        }
+    }
+
     #[inline(always)]
     fn check(&self, operands: &[T]) {
         let needed = self.reach;
         assert!(operands.len() >= needed, "a segment needs {needed} numbers, not {}", operands.len());
+    }
+}
+
+/// Where the segments of a window start, relative to its first number.
+#[derive(Clone, Debug)]
+pub struct Window {
+    places: Vec<usize>,
+    span: usize,
+}
+
+impl Window {
+    /// One place per segment.
+    pub fn new(places: Vec<usize>) -> Self {
+        let span = places.iter().copied().max().unwrap_or(0);
+        Self { places, span }
     }
 }
 
