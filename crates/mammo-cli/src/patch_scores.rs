@@ -10,6 +10,7 @@ use mammo_nn::batches::Examples;
 use mammo_nn::device;
 use mammo_nn::examples::WindowExamples;
 use mammo_nn::model_file::Network;
+use mammo_nn::plan::Precision;
 use mammo_nn::predict::patch_classifier;
 use mammo_nn::train::assess;
 
@@ -67,7 +68,7 @@ pub fn run(args: &Args, folder: &Path) -> Result<Done> {
     );
     let device = device::by_name(&args.device)?;
     let model = patch_classifier(model_path, &file, &device)?;
-    let assessment = assess(&model, &examples, BATCH_SIZE, &device)?;
+    let assessment = assess(&model, &examples, BATCH_SIZE, &device, Precision::F32)?;
 
     let mut table = format!("{CLASS},{}\n", file.card.classes.join(","));
     for (&truth, row) in assessment.truth.iter().zip(assessment.probabilities.chunks_exact(classes.len())) {

@@ -7,7 +7,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use mammo_kernels::conv::{ConvShape, forward, pack_forward};
 use mammo_kernels::isa::Isa;
 use mammo_kernels::micro::Finish;
@@ -17,6 +17,7 @@ use mammo_kernels::{Operand, bf16};
 use serde::{Deserialize, Serialize};
 
 use crate::conventions::{ChannelNorm, Padding};
+use crate::{Error, Result, cpu};
 
 /// Number type of activations and products; sums, statistics and weights stay `f32`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +35,25 @@ impl Precision {
     /// bf16 where this processor multiplies it.
     pub fn fastest() -> Self {
         if Isa::best() == Isa::Avx512Bf16 { Self::Bf16 } else { Self::F32 }
+    }
+
+    /// Refuses what a device cannot compute in.
+    ///
+    /// # Errors
+    /// [`Error::Network`] for bf16 elsewhere than on the CPU.
+    pub fn check(self, device: &Device) -> Result<()> {
+        match self == Self::Bf16 && !cpu::is_here(device) {
+            true => Err(Error::network("precision", "bf16 on a GPU", "f32, or the device `cpu`")),
+            false => Ok(()),
+        }
+    }
+
+    /// Images of this number type, which is also that of all maps that are made of them.
+    pub fn of(self, images: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::F32 => images,
+            Self::Bf16 => images.cast(DType::BF16),
+        }
     }
 }
 

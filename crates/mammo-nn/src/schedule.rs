@@ -6,6 +6,7 @@ use mammo::seed::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::optimizer::OptimizerKind;
+use crate::plan::Precision;
 use crate::{Error, Result};
 
 /// A network that turns images into class logits and knows its own layers' roles.
@@ -99,6 +100,9 @@ pub struct TrainingConfig {
     /// Share of the target probability spread over all classes.
     #[serde(default)]
     pub label_smoothing: f64,
+    /// Number type of feature maps and of their gradients; `bf16` is for the CPU alone.
+    #[serde(default)]
+    pub precision: Precision,
     /// The stages, in order.
     pub stages: Vec<StageConfig>,
 }
@@ -218,6 +222,7 @@ mod tests {
             balanced: true,
             examples_per_epoch: None,
             label_smoothing: 0.0,
+            precision: Precision::F32,
             stages: vec![stage],
         }
     }

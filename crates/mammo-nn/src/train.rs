@@ -18,6 +18,7 @@ use mammo::write::write_atomically;
 use crate::batches::{Examples, Pass, epoch_order, evaluation_batches, training_batches};
 use crate::model_file::{self, ModelCard};
 use crate::optimizer::optimizer;
+use crate::plan::Precision;
 use crate::resume::{self, EpochRow, Position, Saved};
 use crate::schedule::{Classifier, RateSchedule, StageProgress, TrainingConfig};
 use crate::state::{state_dict, training_flags};
@@ -117,6 +118,7 @@ pub fn train<C: Classifier>(
     watch: &mut dyn Watch,
 ) -> Result<Outcome> {
     run.config.check()?;
+    run.config.precision.check(run.device)?;
     check_examples(training, validation)?;
     let config = run.config;
     let resume_path = run.dir.join(resume::FILE);
@@ -236,7 +238,8 @@ fn train_epoch<C: Classifier>(
         for (step, batch) in (first_step..).zip(batches.iter()) {
             let (images, classes) = batch?.to_device(&device);
             let mut rng = pass.stream("dropout", step);
-            let loss = criterion.forward(model.logits(images, Some(&mut rng)), classes);
+            let logits = model.logits(config.precision.of(images), Some(&mut rng));
+            let loss = criterion.forward(logits, classes);
             let value = loss.clone().into_scalar::<f32>();
             let done = (epoch * n_steps + step) as f64 / (n_epochs * n_steps) as f64;
             let learning_rate = config.learning_rate(stage, done, position.progress.rate_factor);
@@ -276,7 +279,7 @@ fn end_epoch<C: Classifier>(
 ) -> Result<bool> {
     let config = run.config;
     let frozen = model.valid();
-    let assessment = assess(&frozen, validation, config.batch_size, run.device)?;
+    let assessment = assess(&frozen, validation, config.batch_size, run.device, config.precision)?;
     let metric = metric(run.metric, &assessment, validation.n_classes())?;
     let best = position.best_metric.is_none_or(|best| metric > best);
     if best {
@@ -323,6 +326,7 @@ pub fn assess<C: Classifier>(
     examples: &dyn Examples,
     batch_size: usize,
     device: &Device,
+    precision: Precision,
 ) -> Result<Assessment> {
     let mut probabilities = Vec::with_capacity(examples.len() * examples.n_classes());
     let mut truth = Vec::with_capacity(examples.len());
@@ -331,7 +335,7 @@ pub fn assess<C: Classifier>(
             let batch = batch?;
             truth.extend_from_slice(&batch.classes);
             let (images, _) = batch.to_device(device);
-            let probability: Tensor<2> = softmax(model.logits(images, None), 1);
+            let probability: Tensor<2> = softmax(model.logits(precision.of(images), None), 1);
             probabilities.extend(probability.into_data().iter::<f64>());
         }
         Ok(())

@@ -47,8 +47,8 @@ fn outcome(layer: &ConvNorm, residual: bool, inputs: &[Tensor<4>; 3], through: T
     all.extend([&x, &r].into_iter().filter_map(|t| t.grad(&grads)).map(floats));
     all.append(&mut parameters.1);
     // Reading a running statistic twice gives it the time to settle.
-    let _ = state_dict(&layer);
-    all.extend(state_dict(&layer).into_values().map(|t| t.values));
+    let _ = state_dict(layer);
+    all.extend(state_dict(layer).into_values().map(|t| t.values));
     all
 }
 

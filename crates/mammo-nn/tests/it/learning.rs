@@ -4,7 +4,8 @@ use burn::tensor::Device;
 use mammo_nn::init::initialise;
 use mammo_nn::model_file;
 use mammo_nn::patch_classifier::{PatchClassifier, PatchClassifierConfig};
-use mammo_nn::schedule::Scope;
+use mammo_nn::plan::Precision;
+use mammo_nn::schedule::{Scope, TrainingConfig};
 use mammo_nn::state::state_dict;
 use mammo_nn::train::{METRICS_FILE, MODEL_FILE, Outcome, assess, train};
 use mammo_nn::trunk::{Family, TrunkConfig};
@@ -18,7 +19,9 @@ const FAMILIES: [Family; 5] =
 fn the_first_loss_is_the_logarithm_of_the_number_of_classes() {
     let stripes = Stripes { n: 64, seed: 1 };
     for family in FAMILIES {
-        let loss = assess(&network(family, 3), &stripes, 32, &Device::flex().autodiff()).unwrap().loss;
+        let loss = assess(&network(family, 3), &stripes, 32, &Device::flex().autodiff(), Precision::F32)
+            .unwrap()
+            .loss;
         assert!((loss - 2f64.ln()).abs() < 0.1, "{family:?} starts at {loss}");
     }
 }
@@ -55,9 +58,27 @@ fn training_generalises_and_writes_its_best_model_and_metrics() {
     let file = model_file::load(&dir.path().join(MODEL_FILE)).unwrap();
     assert_eq!(file.card.training.validation_metric, Some(best_metric));
     let model = mammo_nn::predict::patch_classifier(&dir.path().join(MODEL_FILE), &file, &device).unwrap();
-    let again = assess(&model, &validation, 7, &device).unwrap();
+    let again = assess(&model, &validation, 7, &device, Precision::F32).unwrap();
     let row = recorder.rows.iter().find(|row| row.validation_metric == best_metric).unwrap();
     assert!((again.loss - row.validation_loss).abs() < 1e-5, "{} and {}", again.loss, row.validation_loss);
+}
+
+#[test]
+fn bf16_trains_as_f32_does() {
+    let curve = |precision| {
+        let dir = tempfile::tempdir().unwrap();
+        let (data, device) = (Stripes { n: 96, seed: 3 }, Device::flex());
+        let config = TrainingConfig { precision, ..training(vec![stage(Scope::All, 5, 3e-3)]) };
+        let mut recorder = Recorder::default();
+        train(network(Family::Resnet18, 1), &data, &data, &run(&config, &device, dir.path()), &mut recorder)
+            .unwrap();
+        recorder.rows.iter().map(|row| row.train_loss).collect::<Vec<_>>()
+    };
+    let (full, half) = (curve(Precision::F32), curve(Precision::Bf16));
+    assert_ne!(full, half, "bf16 rounds");
+    for (epoch, (f, h)) in full.iter().zip(&half).enumerate() {
+        assert!((f - h).abs() < 0.1, "epoch {epoch}: {f} and {h}");
+    }
 }
 
 #[test]

@@ -6,5 +6,6 @@ mod freezing;
 mod heatmaps;
 mod learning;
 mod model_files;
+mod plans;
 mod resuming;
 mod toy;
