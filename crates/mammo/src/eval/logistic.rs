@@ -266,15 +266,19 @@ mod tests {
 
     #[test]
     fn rounding_in_large_sums_does_not_keep_a_fit_from_ending() {
-        let n = 300_000;
-        let x: Vec<f64> = (0..n).map(|i| f64::from(i * 7919 % 1000) / 250.0 - 2.0).collect();
-        let malignant: Vec<bool> = (0..n).map(|i| f64::from(i * 104_729 % 997) / 997.0 < 0.3).collect();
-        let patients: Vec<u32> = (0..n as u32).map(|case| case / 4).collect();
-        for fitted in [Fitted::Both, Fitted::Intercept] {
-            LogisticFit::of(&x, &malignant, &patients, fitted).unwrap();
-        }
+        let n = 300_000_u64;
+        let x: Vec<f64> = (0..n).map(|i| (i * 7919 % 1000) as f64 / 250.0 - 2.0).collect();
+        let malignant: Vec<bool> = (0..n).map(|i| i * 104_729 % 997 < 300).collect();
         let tilted: Vec<bool> = x.iter().zip(&malignant).map(|(&x, &m)| m || x > 1.5).collect();
-        assert!(LogisticFit::of(&x, &tilted, &patients, Fitted::Both).unwrap().slope > 0.5);
+        let patients: Vec<u32> = (0..n).map(|case| case as u32 / 4).collect();
+        for (truth, fitted) in
+            [(&malignant, Fitted::Both), (&tilted, Fitted::Both), (&tilted, Fitted::Intercept)]
+        {
+            let fit = LogisticFit::of(&x, truth, &patients, fitted).unwrap();
+            let expected: f64 = x.iter().map(|x| sigmoid(fit.intercept + fit.slope * x)).sum();
+            let observed = truth.iter().filter(|&&malignant| malignant).count() as f64;
+            assert!((expected - observed).abs() < 1e-6, "{expected} expected, {observed} observed");
+        }
     }
 
     #[test]
