@@ -68,10 +68,15 @@ fn every_number_on_the_page_is_the_one_in_report_json() {
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     let mut n = 0;
     for element in page.split("<data value=\"").skip(1) {
-        let attribute = |name: &str| element.split(&format!("{name}=\"")).nth(1).unwrap().split('"').next().unwrap();
+        let attribute =
+            |name: &str| element.split(&format!("{name}=\"")).nth(1).unwrap().split('"').next().unwrap();
         let value: f64 = element.split('"').next().unwrap().parse().unwrap();
         let pointer = attribute("data-pointer");
-        assert_eq!(json.pointer(pointer).unwrap_or_else(|| panic!("{pointer}")).as_f64(), Some(value), "{pointer}");
+        assert_eq!(
+            json.pointer(pointer).unwrap_or_else(|| panic!("{pointer}")).as_f64(),
+            Some(value),
+            "{pointer}"
+        );
         n += 1;
     }
     assert!(n > 60, "only {n} numbers");
