@@ -34,7 +34,7 @@ fn main() -> mammo::Result<()> {
     println!("{:>7.2} s  cases sorted by score", begun.elapsed().as_secs_f64());
 
     let begun = Instant::now();
-    let auc = |times: &[u32]| Ok([ranked.auc(|patient| f64::from(times[patient as usize]))?]);
+    let auc = |times: &[u32]| Ok([ranked.resampled_auc(times)?]);
     let [area] = bootstrap(sample.patients.n(), &bootstrap_config, auc)?;
     let seconds = begun.elapsed().as_secs_f64();
     println!("{seconds:>7.2} s  area alone: {:.4} ({:.4} to {:.4})", area.estimate, area.low, area.high);

@@ -52,8 +52,7 @@ pub fn compare_auc(first: &[ScoreRow], second: &[ScoreRow], config: &BootstrapCo
     let ranked_first = RankedScores::new(&scores, &malignant, patients.of_case())?;
     let ranked_second = RankedScores::new(&second_probabilities, &malignant, patients.of_case())?;
     let areas = |times: &[u32]| {
-        let weight = |patient: u32| f64::from(times[patient as usize]);
-        let (first, second) = (ranked_first.auc(weight)?, ranked_second.auc(weight)?);
+        let (first, second) = (ranked_first.resampled_auc(times)?, ranked_second.resampled_auc(times)?);
         Ok([first, second, second - first])
     };
     let [first, second, difference] = bootstrap(patients.n(), config, areas)?;

@@ -61,17 +61,18 @@ impl LogisticFit {
             let newton = product(inverse, here.gradient);
             let next = [at[0] + step * newton[0], at[1] + step * newton[1]];
             let there = derivatives(x, malignant, next, fitted);
-            let no_worse = there.log_loss <= here.log_loss + 1e-14 * here.log_loss.abs();
-            if !no_worse {
-                step *= 0.5;
-                continue;
-            }
             let change = newton.iter().zip(at).map(|(d, a)| d.abs() / (1.0 + a.abs())).fold(0.0, f64::max);
-            (at, here, step) = (next, there, 1.0);
-            if change < 1e-12 {
-                let covariance = clustered_covariance(x, malignant, patients, at, &here, fitted)?;
-                let [intercept, slope] = at;
-                return Ok(Self { intercept, slope, covariance, log_loss: here.log_loss });
+            // Steps square their error: after one this small nothing but rounding is left, which
+            // must not be mistaken for a step that went too far.
+            if change < 1e-9 {
+                let covariance = clustered_covariance(x, malignant, patients, next, &there, fitted)?;
+                let [intercept, slope] = next;
+                return Ok(Self { intercept, slope, covariance, log_loss: there.log_loss });
+            }
+            if there.log_loss < here.log_loss * (1.0 + 1e-9) {
+                (at, here, step) = (next, there, 1.0);
+            } else {
+                step *= 0.5;
             }
         }
         Err(undefined(format!("the fit does not converge in {MAX_STEPS} steps")))
@@ -261,6 +262,19 @@ mod tests {
         assert!(reason(&[true; 6], Fitted::Intercept).contains("one class"));
         let flat = LogisticFit::of(&[0.5; 6], &MALIGNANT, &PATIENTS, Fitted::Both).unwrap_err().to_string();
         assert!(flat.contains("separates") || flat.contains("equal"), "{flat}");
+    }
+
+    #[test]
+    fn rounding_in_large_sums_does_not_keep_a_fit_from_ending() {
+        let n = 300_000;
+        let x: Vec<f64> = (0..n).map(|i| f64::from(i * 7919 % 1000) / 250.0 - 2.0).collect();
+        let malignant: Vec<bool> = (0..n).map(|i| f64::from(i * 104_729 % 997) / 997.0 < 0.3).collect();
+        let patients: Vec<u32> = (0..n as u32).map(|case| case / 4).collect();
+        for fitted in [Fitted::Both, Fitted::Intercept] {
+            LogisticFit::of(&x, &malignant, &patients, fitted).unwrap();
+        }
+        let tilted: Vec<bool> = x.iter().zip(&malignant).map(|(&x, &m)| m || x > 1.5).collect();
+        assert!(LogisticFit::of(&x, &tilted, &patients, Fitted::Both).unwrap().slope > 0.5);
     }
 
     #[test]

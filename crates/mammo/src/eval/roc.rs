@@ -162,14 +162,38 @@ impl RankedScores {
     pub(super) fn fill(&self, times: &[u32], roc: &mut Roc) {
         roc.points.clear();
         roc.points.push((0, 0));
-        let (mut true_positives, mut false_positives) = (0, 0);
+        self.walk(times, |point| roc.points.push(point));
+    }
+
+    /// The area when unit `u` counts `times[u]` times: [`RankedScores::auc`] in whole numbers, for
+    /// resamples.
+    ///
+    /// # Errors
+    /// [`Error::Undefined`] when either class has no weight.
+    ///
+    /// # Panics
+    /// When a unit has no entry in `times`.
+    pub fn resampled_auc(&self, times: &[u32]) -> Result<f64> {
+        let ((mut above, mut before), mut doubled_pairs) = ((0, 0), 0_u64);
+        self.walk(times, |(malignant, benign)| {
+            doubled_pairs += u64::from(benign - before) * (u64::from(above) + u64::from(malignant));
+            (above, before) = (malignant, benign);
+        });
+        self.check_classes(above > 0, before > 0)?;
+        Ok(doubled_pairs as f64 / (2.0 * f64::from(above) * f64::from(before)))
+    }
+
+    /// Goes down the scores and tells `at` the weights of the malignant and the benign cases so far
+    /// after each distinct score.
+    fn walk(&self, times: &[u32], mut at: impl FnMut((u32, u32))) {
+        let (mut malignant, mut benign) = (0, 0);
         for case in &self.ranked {
             let weight = times[case.unit() as usize];
             let as_malignant = weight * case.malignant();
-            true_positives += as_malignant;
-            false_positives += weight - as_malignant;
+            malignant += as_malignant;
+            benign += weight - as_malignant;
             if case.ends_tie() {
-                roc.points.push((true_positives, false_positives));
+                at((malignant, benign));
             }
         }
     }

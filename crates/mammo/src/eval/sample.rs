@@ -52,7 +52,7 @@ impl Sample {
     /// As [`roc_auc`](super::roc::roc_auc) and [`bootstrap`].
     pub fn auc(&self, config: &BootstrapConfig) -> Result<Interval> {
         let ranked = self.ranked()?;
-        let area = |times: &[u32]| Ok([ranked.auc(|patient| f64::from(times[patient as usize]))?]);
+        let area = |times: &[u32]| Ok([ranked.resampled_auc(times)?]);
         bootstrap(self.patients.n(), config, area).map(|[interval]| interval)
     }
 

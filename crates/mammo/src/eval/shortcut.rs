@@ -89,7 +89,7 @@ fn relabelled(sample: &Sample, keep: impl Fn(usize) -> bool, positive: &[bool]) 
 /// Area of telling `here` from elsewhere by the score, within one class.
 fn telling_apart(sample: &Sample, here: &[bool], class: bool, config: &BootstrapConfig) -> Result<Measured> {
     let ranked = relabelled(sample, |case| sample.malignant[case] == class, here)?;
-    let auc = |times: &[u32]| Ok([ranked.auc(|patient| f64::from(times[patient as usize]))?]);
+    let auc = |times: &[u32]| Ok([ranked.resampled_auc(times)?]);
     let area = bootstrap(sample.patients.n(), config, auc).map(|[interval]| interval);
     let class = if class { "malignant" } else { "benign" };
     let elsewhere = format!("the {class} images are all of this site or all of others");
