@@ -19,11 +19,13 @@ pub struct Slot {
 /// All figures of a report, in the order of the page.
 pub fn slots(report: &Report) -> Vec<Slot> {
     let runs = &report.runs;
-    let slot = |id, title, figure: Part<Chart>| {
+    let slot = |id: &'static str, title: &'static str, figure: Part<Chart>| {
         let figure = match figure {
-            Part::There(chart) => {
-                Part::There(Figure::Chart(Chart { id: id_of(id), title: id_of(title), ..chart }))
-            }
+            Part::There(chart) => Part::There(Figure::Chart(Chart {
+                id: String::from(id),
+                title: String::from(title),
+                ..chart
+            })),
             Part::Missing { missing } => Part::Missing { missing },
         };
         Slot { id, title, figure }
@@ -45,10 +47,6 @@ pub fn slots(report: &Report) -> Vec<Slot> {
     slots.push(slot("training-loss", "Training: loss", loss(runs)));
     slots.push(slot("training-metric", "Training: validation figure", metric(runs)));
     slots
-}
-
-fn id_of(text: &str) -> String {
-    text.to_string()
 }
 
 fn first<T>(runs: &[Run], part: impl Fn(&Evaluation) -> Part<T>) -> Part<T> {

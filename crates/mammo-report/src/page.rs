@@ -165,7 +165,7 @@ fn comparisons(report: &Report) -> Vec<ComparisonView> {
             return ComparisonView { name: test.name.clone(), cells: Vec::new(), p_value: None, note };
         };
         let cell = |interval: &mammo::eval::Interval, name: &str| {
-            Cell::measured(&Measured::Value(interval.clone()), &format!("{at}/{name}"))
+            Cell::measured(&Measured::Value(*interval), &format!("{at}/{name}"))
         };
         ComparisonView {
             name: test.name.clone(),
@@ -296,21 +296,21 @@ struct StepView<'a> {
 
 fn flow(report: &Report) -> Vec<StepView<'_>> {
     let Some(flow) = report.flow.get() else { return Vec::new() };
-    let view = |(i, step): (usize, &'_ FlowStep)| {
-        let at = format!("/flow/steps/{i}");
-        (Num::count(step.n_images, format!("{at}/n_images")), at)
-    };
     flow.steps
         .iter()
         .enumerate()
         .map(|(i, step)| {
-            let (n, at) = view((i, step));
+            let at = format!("/flow/steps/{i}");
             let left_out = step
                 .left_out
                 .iter()
                 .enumerate()
                 .map(|(j, out)| (out.reason.as_str(), Num::count(out.n, format!("{at}/left_out/{j}/n"))));
-            StepView { step, n, left_out: left_out.collect() }
+            StepView {
+                step,
+                left_out: left_out.collect(),
+                n: Num::count(step.n_images, format!("{at}/n_images")),
+            }
         })
         .collect()
 }

@@ -131,7 +131,7 @@ fn column(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String, Cell)
     ];
     for (name, unit) in units.into_iter().filter_map(|(name, unit)| Some((name, unit?))) {
         let here = format!("{at}/{name}");
-        let singular = name.trim_end_matches('s').replace("breast", "breast");
+        let singular = name.trim_end_matches('s');
         out.push((
             "Telling cancer from no cancer",
             format!("AUC per {singular}"),

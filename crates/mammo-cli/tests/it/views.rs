@@ -48,8 +48,9 @@ fn heat_maps_of_both_kinds_of_model_and_a_report_of_two_runs() {
     assert_eq!(record["grid"]["input_from_cell"]["x0"], 8.0);
 
     for method in ["grad-cam", "grad-cam-trunk", "saliency"] {
-        let words =
-            format!("heatmap data/images --model image/model.safetensors --method {method} --out {method}");
+        let words = format!(
+            "heatmap data/manifest.json --side test --model image/model.safetensors --method {method} --out {method}"
+        );
         mammo(dir, &words).expect(0);
         assert!(!dir.join(method).join("findings.csv").exists());
     }

@@ -41,7 +41,7 @@ fn patch_network(trunk: TrunkConfig, device: &Device) -> PatchClassifier {
     let config = PatchClassifierConfig { trunk, n_classes: 5, dropout: 0.0 };
     let mut model = initialise(PatchClassifier::new(&config, device).unwrap(), 4);
     // Fresh heads say nearly the same everywhere; a steep one lets differences show.
-    model.head.weight = Param::from_tensor(model.head.weight.val().detach() * 20.0);
+    model.head.weight = Param::from_tensor((model.head.weight.val() * 20.0).detach());
     model
 }
 
