@@ -9,6 +9,7 @@
 //! | [`phantom`] | a seed | a synthetic data set in the open table format |
 //! | [`import`] | `images.csv` + `lesions.csv` | [`manifest::Manifest`] and a list of rejections |
 //! | [`split`] | manifest | patients on train, validation and test sides |
+//! | [`dicom`] | a DICOM file | its header and a 16-bit grey image, or a coded refusal |
 //! | [`pixels`] | an image file | a 16-bit grey image |
 //! | [`preprocess`] | a stored image | the network input, and the map between their frames |
 //! | [`cache`] | manifest + preprocessing | memory-mapped network inputs |
@@ -20,6 +21,7 @@
 
 pub mod augment;
 pub mod cache;
+pub mod dicom;
 pub mod error;
 pub mod eval;
 pub mod geometry;
