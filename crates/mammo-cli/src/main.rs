@@ -7,6 +7,7 @@ mod config;
 mod demo;
 mod evaluate;
 mod gallery;
+mod gated;
 mod heatmap;
 mod import;
 mod inputs;
@@ -16,6 +17,7 @@ mod overlay;
 mod patch_scores;
 mod phantom;
 mod predict;
+mod preprocess;
 mod progress;
 mod report;
 mod report_pictures;
@@ -55,6 +57,7 @@ enum Verb {
     #[command(subcommand)]
     Train(Train),
     Transfer(transfer::Args),
+    Preprocess(preprocess::Args),
     Predict(predict::Args),
     Evaluate(evaluate::Args),
     Heatmap(heatmap::Args),
@@ -100,6 +103,7 @@ fn main() -> ExitCode {
         Verb::Train(Train::Patch(args)) => train_patch::run(&args),
         Verb::Train(Train::Image(args)) => train_image::run(&args),
         Verb::Transfer(args) => transfer::run(&args),
+        Verb::Preprocess(args) => preprocess::run(&args),
         Verb::Predict(args) => predict::run(&args),
         Verb::Evaluate(args) => evaluate::run(&args),
         Verb::Heatmap(args) => heatmap::run(&args),

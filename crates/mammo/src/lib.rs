@@ -9,7 +9,9 @@
 //! | [`phantom`] | a seed | a synthetic data set in the open table format |
 //! | [`import`] | `images.csv` + `lesions.csv` | [`manifest::Manifest`] and a list of rejections |
 //! | [`split`] | manifest | patients on train, validation and test sides |
+//! | [`dicom`] | a DICOM file | its header and a 16-bit grey image, or a coded refusal |
 //! | [`pixels`] | an image file | a 16-bit grey image |
+//! | [`gate`] | a stored image | nothing, or why it must not be scored |
 //! | [`preprocess`] | a stored image | the network input, and the map between their frames |
 //! | [`cache`] | manifest + preprocessing | memory-mapped network inputs |
 //! | [`patch_sampling`] | cached inputs + lesions | patch coordinates with classes |
@@ -20,8 +22,10 @@
 
 pub mod augment;
 pub mod cache;
+pub mod dicom;
 pub mod error;
 pub mod eval;
+pub mod gate;
 pub mod geometry;
 pub mod import;
 pub mod manifest;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod bad_input;
+mod corpus;
 mod documents;
 mod evaluate;
 mod pipeline;

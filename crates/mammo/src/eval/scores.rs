@@ -107,10 +107,15 @@ impl ScoreTable {
         let (names_files, is_probability) = (has("file") || has("image"), has("probability"));
         let further: Vec<(usize, &str)> =
             headers.iter().enumerate().filter(|(_, header)| !KNOWN.contains(header)).collect();
+        let gate = headers.iter().position(|header| header == "gate");
         let mut table = Self::default();
         let mut columns: Vec<Vec<String>> = vec![vec![]; further.len()];
         for record in reader.records() {
             let record = record.map_err(|e| unreadable(path, &e))?;
+            // Images that the gate refused have no score.
+            if gate.and_then(|column| record.get(column)).is_some_and(|code| !matches!(code, "" | "passed")) {
+                continue;
+            }
             let mut row: ScoreRow = record.deserialize(Some(&headers)).map_err(|e| {
                 let line = record.position().map(csv::Position::line);
                 Error::table(path, line, found_in(&e), EXPECTED)

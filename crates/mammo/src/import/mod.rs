@@ -32,6 +32,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use opening::Admission;
 use rejection::{Checked, Refusal, refuse};
 
 pub use rejection::{Rejection, RejectionReason, write_rejections};
@@ -142,7 +143,8 @@ pub fn import_tables(
 
     let total = candidates.len() + lesions::count_masks(&annotations);
     let progress = Progress { done: AtomicUsize::new(0), total, report: progress };
-    let accepted = opening::open_all(&root, candidates, verify, &progress, &mut in_images);
+    let accepted =
+        opening::open_all(&root, candidates, verify, Admission::Mammograms, &progress, &mut in_images);
     let mammograms = lesions::attach(&root, accepted, annotations, &progress, &mut in_lesions);
     labels::note_breasts_with_two_labels(&mammograms, &mut in_images);
 
