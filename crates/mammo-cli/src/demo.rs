@@ -230,6 +230,7 @@ impl Demo<'_> {
             folds: None,
             fold: None,
             seed: settings.seed,
+            pictures: false,
         };
         self.unless_there(&dir.join("images.csv"), || phantom::run(&phantom))?;
         self.unless_there(&manifest, || import::run(&import))?;

@@ -64,6 +64,7 @@ fn record(file: &Path) -> Mammogram {
         density: None,
         assessment: None,
         site: None,
+        official_side: None,
         lesions: Vec::new(),
     }
 }

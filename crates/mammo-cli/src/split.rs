@@ -3,15 +3,17 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
+use mammo::doctor::Severity;
 use mammo::manifest::Manifest;
 use mammo::split::{Split, SplitConfig, k_fold, split_by_patient};
 
-use crate::Done;
+use crate::{Done, doctor};
 
 /// Assign patients to train, validation and test sides, stratified by truth and density.
 ///
 /// A patient never stands on two sides; a split in which one does is refused, also when it
-/// was edited by hand.
+/// was edited by hand. The result is shown to the doctor (`mammo doctor`): the exit code is 1
+/// when the split leaks all the same, such as through one film under two patients.
 ///
 /// Examples:
 ///   mammo split data/film/manifest.json --test 0.2
@@ -39,6 +41,9 @@ pub struct Args {
     /// Seed.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Let the doctor compare every picture with every other; reads all pixels.
+    #[arg(long)]
+    pub pictures: bool,
 }
 
 /// Runs the verb.
@@ -60,7 +65,12 @@ pub fn run(args: &Args) -> Result<Done> {
     split.write(&out)?;
     println!("{}", out.display());
     print_summary(&split, &manifest);
-    Ok(Done::All)
+    let report = doctor::examine_manifest(&manifest, Some(&split), args.pictures);
+    for finding in report.findings.iter().filter(|finding| finding.severity < Severity::Note) {
+        let examples = finding.cases.iter().take(3).cloned().collect::<Vec<_>>().join("; ");
+        eprintln!("{}: {} {} ({examples})", finding.severity, finding.count, finding.what);
+    }
+    Ok(if report.is_clean() { Done::All } else { Done::WithRejections })
 }
 
 fn print_summary(split: &Split, manifest: &Manifest) {

@@ -8,7 +8,9 @@
 //! | [`record`] | – | the vocabulary: patient, laterality, view, pathology, lesion |
 //! | [`phantom`] | a seed | a synthetic data set in the open table format |
 //! | [`import`] | `images.csv` + `lesions.csv` | [`manifest::Manifest`] and a list of rejections |
+//! | [`archive`] | a public archive in its own layout | the same |
 //! | [`split`] | manifest | patients on train, validation and test sides |
+//! | [`doctor`] | manifest, split, or the tables of CBIS-DDSM | leaks, conflicts, confounders |
 //! | [`pixels`] | an image file | a 16-bit grey image |
 //! | [`preprocess`] | a stored image | the network input, and the map between their frames |
 //! | [`cache`] | manifest + preprocessing | memory-mapped network inputs |
@@ -18,13 +20,16 @@
 //!
 //! This crate never names a tensor: it compiles and tests in seconds.
 
+pub mod archive;
 pub mod augment;
 pub mod cache;
+pub mod doctor;
 pub mod error;
 pub mod eval;
 pub mod geometry;
 pub mod import;
 pub mod manifest;
+pub mod mask_file;
 pub mod patch_sampling;
 pub mod phantom;
 pub mod pixels;
