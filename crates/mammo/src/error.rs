@@ -32,6 +32,16 @@ pub enum Error {
         /// What would have been right, and what to do.
         expected: String,
     },
+    /// A DICOM file that is not read, with a code for tables.
+    #[error("{path}: {found} ({refusal}); expected {}", refusal.expected())]
+    Dicom {
+        /// The DICOM file.
+        path: PathBuf,
+        /// Why, as a code.
+        refusal: crate::dicom::Refusal,
+        /// What stands there.
+        found: String,
+    },
     /// A table or a stored record does not say what it must.
     #[error("{path}{}: {found}; expected {expected}", line.map(|l| format!(", line {l}")).unwrap_or_default())]
     Table {

@@ -11,6 +11,7 @@
 //! | [`archive`] | a public archive in its own layout | the same |
 //! | [`split`] | manifest | patients on train, validation and test sides |
 //! | [`doctor`] | manifest, split, or the tables of CBIS-DDSM | leaks, conflicts, confounders |
+//! | [`dicom`] | a DICOM file | its header and a 16-bit grey image, or a coded refusal |
 //! | [`pixels`] | an image file | a 16-bit grey image |
 //! | [`preprocess`] | a stored image | the network input, and the map between their frames |
 //! | [`cache`] | manifest + preprocessing | memory-mapped network inputs |
@@ -23,6 +24,7 @@
 pub mod archive;
 pub mod augment;
 pub mod cache;
+pub mod dicom;
 pub mod doctor;
 pub mod error;
 pub mod eval;

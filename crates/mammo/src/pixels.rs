@@ -4,13 +4,13 @@
 //! 65535 the largest value that the container can hold (an 8-bit value is multiplied
 //! by 257). What the values mean is decided later, in [`preprocess`](crate::preprocess).
 
-use std::io::Cursor;
+use std::io::{Cursor, Read};
 use std::path::Path;
 
 use image::{ImageBuffer, ImageReader, Luma};
 
 use crate::write::write_atomically;
-use crate::{Error, Result};
+use crate::{Error, Result, dicom};
 
 /// A grey image, row by row, full-scale 16 bit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,9 @@ impl GrayImage {
     }
 }
 
+/// Bytes that tell DICOM from other formats.
+const DICOM_HEAD: usize = 132;
+
 /// Smallest side, in pixels, that can be a mammogram.
 pub const MIN_SIDE_PX: u32 = 64;
 
@@ -47,14 +50,23 @@ pub const MAX_PIXELS: u64 = 200_000_000;
 /// # Errors
 /// [`Error::Io`] when the file cannot be opened, [`Error::Image`] when it is no image.
 pub fn read_size(path: &Path) -> Result<(u32, u32)> {
+    let mut head = Vec::with_capacity(DICOM_HEAD);
+    let file = std::fs::File::open(path).map_err(|e| Error::io(path, "open the image", e))?;
+    file.take(DICOM_HEAD as u64)
+        .read_to_end(&mut head)
+        .map_err(|e| Error::io(path, "read the image's first bytes", e))?;
+    if dicom::is_dicom(&head) {
+        let header = dicom::read_header(path)?;
+        return Ok((header.columns, header.rows));
+    }
     let reader = ImageReader::open(path)
         .and_then(ImageReader::with_guessed_format)
         .map_err(|e| Error::io(path, "open the image", e))?;
     reader.into_dimensions().map_err(|e| unreadable(path, &e.to_string()))
 }
 
-/// Reads a PNG (8 or 16 bit), JPEG or TIFF as full-scale 16-bit grey. Colour is averaged
-/// by luminance.
+/// Reads DICOM, PNG (8 or 16 bit), JPEG, TIFF or PGM as full-scale 16-bit grey. Colour is
+/// averaged by luminance; DICOM goes through its modality and VOI stages.
 ///
 /// # Errors
 /// [`Error::Io`] when the file cannot be read; otherwise those of [`decode_gray`].
@@ -70,6 +82,11 @@ pub fn read_gray(path: &Path) -> Result<GrayImage> {
 /// [`Error::Image`] when it is truncated, no image, smaller than [`MIN_SIDE_PX`] or larger
 /// than [`MAX_PIXELS`].
 pub fn decode_gray(path: &Path, bytes: &[u8]) -> Result<GrayImage> {
+    if dicom::is_dicom(bytes) {
+        let image = dicom::decode(path, bytes, dicom::Voi::Apply)?.image;
+        check_size(path, image.width as u32, image.height as u32)?;
+        return Ok(image);
+    }
     let (width, height) =
         reader(path, bytes)?.into_dimensions().map_err(|e| unreadable(path, &e.to_string()))?;
     check_size(path, width, height)?;

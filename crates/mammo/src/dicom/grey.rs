@@ -1,0 +1,200 @@
+//! From stored values to what a reader is meant to see (PS3.3 C.11, PS3.4 N.2).
+//!
+//! Modality LUT or rescale, then VOI LUT or window, then MONOCHROME1 inversion and padding.
+//! A stored value has at most 16 bits, so the whole chain is one table of 65,536 entries,
+//! computed in 64-bit floating point and rounded once.
+
+use dicom_core::value::PrimitiveValue;
+use dicom_dictionary_std::tags;
+use dicom_object::InMemDicomObject;
+use serde::{Deserialize, Serialize};
+
+use super::header::{Attributes, Header, Photometric};
+use crate::pixels::GrayImage;
+
+/// Whether the maker's transformation for the eye is applied to a DICOM image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Voi {
+    /// The first VOI LUT, or else the first window, of the file: the picture that its maker
+    /// meant radiologists to see. The default, since models learn from such pictures.
+    #[default]
+    Apply,
+    /// None: modality values over the full range of the stored bits.
+    Ignore,
+}
+
+/// A lookup table with its descriptor (PS3.3 C.11.1.1).
+struct Lut {
+    first: f64,
+    entries: Vec<u16>,
+    max: f64,
+}
+
+impl Lut {
+    /// The table in a sequence item; `None` when it contradicts itself.
+    fn of(item: &InMemDicomObject, signed: bool) -> Option<Self> {
+        let descriptor = item.get(tags::LUT_DESCRIPTOR)?.to_multi_int::<i32>().ok()?;
+        let [n, first, bits] = descriptor[..] else { return None };
+        // Zero stands for 65,536; the first value has the sign of the pixels.
+        let n = if n == 0 { 1 << 16 } else { usize::try_from(n & 0xFFFF).ok()? };
+        let first = if signed { f64::from(first as u16 as i16) } else { f64::from(first as u16) };
+        if !(1..=16).contains(&bits) {
+            return None;
+        }
+        let entries = match item.get(tags::LUT_DATA)?.value().primitive()? {
+            PrimitiveValue::U16(words) => unpack(words, n)?,
+            PrimitiveValue::I16(words) => {
+                unpack(&words.iter().map(|&word| word as u16).collect::<Vec<_>>(), n)?
+            }
+            PrimitiveValue::U8(bytes) if bytes.len() >= 2 * n => {
+                bytes.chunks_exact(2).take(n).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect()
+            }
+            PrimitiveValue::U8(bytes) if bytes.len() >= n => bytes[..n].iter().map(|&b| b.into()).collect(),
+            _ => return None,
+        };
+        Some(Self { first, entries, max: f64::from((1_u32 << bits) - 1) })
+    }
+
+    /// The entry of an input value; values beyond either end take the outermost one.
+    fn entry(&self, value: f64) -> f64 {
+        let index = (value - self.first).round().clamp(0.0, self.entries.len() as f64 - 1.0);
+        f64::from(self.entries[index as usize])
+    }
+}
+
+/// One entry per word, or two 8-bit entries in each, the low byte first.
+fn unpack(words: &[u16], n: usize) -> Option<Vec<u16>> {
+    if words.len() >= n {
+        return Some(words[..n].to_vec());
+    }
+    let bytes: Vec<u16> = words.iter().flat_map(|word| [word & 0xFF, word >> 8]).take(n).collect();
+    (bytes.len() == n && n > 0).then_some(bytes)
+}
+
+/// First stage: stored values to modality values.
+enum Modality {
+    Lut(Lut),
+    Rescale { slope: f64, intercept: f64 },
+}
+
+impl Modality {
+    fn of(attributes: &Attributes, signed: bool) -> Self {
+        let lut = attributes.item(tags::MODALITY_LUT_SEQUENCE).and_then(|item| Lut::of(item, signed));
+        lut.map(Self::Lut).unwrap_or_else(|| Self::Rescale {
+            slope: attributes.number(tags::RESCALE_SLOPE).filter(|&slope| slope != 0.0).unwrap_or(1.0),
+            intercept: attributes.number(tags::RESCALE_INTERCEPT).unwrap_or(0.0),
+        })
+    }
+
+    fn apply(&self, stored: f64) -> f64 {
+        match self {
+            Self::Lut(lut) => lut.entry(stored),
+            Self::Rescale { slope, intercept } => stored * slope + intercept,
+        }
+    }
+
+    /// Least and greatest modality value for a range of stored values.
+    fn range(&self, (low, high): (i32, i32)) -> (f64, f64) {
+        match self {
+            Self::Lut(lut) => (0.0, lut.max),
+            Self::Rescale { .. } => {
+                let (a, b) = (self.apply(f64::from(low)), self.apply(f64::from(high)));
+                (a.min(b), a.max(b))
+            }
+        }
+    }
+}
+
+/// Second stage: modality values to 0..=1.
+enum Contrast {
+    Lut(Lut),
+    Linear { center: f64, width: f64 },
+    LinearExact { center: f64, width: f64 },
+    Sigmoid { center: f64, width: f64 },
+}
+
+impl Contrast {
+    /// The first VOI LUT, or else the first window. A width that its function does not allow
+    /// is no window.
+    fn of(attributes: &Attributes, modality_signed: bool) -> Option<Self> {
+        let lut = attributes.item(tags::VOILUT_SEQUENCE).and_then(|item| Lut::of(item, modality_signed));
+        if let Some(lut) = lut {
+            return Some(Self::Lut(lut));
+        }
+        let center = attributes.number(tags::WINDOW_CENTER)?;
+        let width = attributes.number(tags::WINDOW_WIDTH)?;
+        match attributes.text(tags::VOILUT_FUNCTION).as_str() {
+            "SIGMOID" if width > 0.0 => Some(Self::Sigmoid { center, width }),
+            "LINEAR_EXACT" if width > 0.0 => Some(Self::LinearExact { center, width }),
+            "LINEAR" | "" if width >= 1.0 => Some(Self::Linear { center, width }),
+            _ => None,
+        }
+    }
+
+    /// The formulas of PS3.3 C.11.2.1.2 and C.11.2.1.3 for an output of 0..=1.
+    fn apply(&self, value: f64) -> f64 {
+        match *self {
+            Self::Lut(ref lut) => lut.entry(value) / lut.max,
+            Self::Linear { center, width } => {
+                if value <= center - 0.5 - (width - 1.0) / 2.0 {
+                    0.0
+                } else if value > center - 0.5 + (width - 1.0) / 2.0 {
+                    1.0
+                } else {
+                    (value - (center - 0.5)) / (width - 1.0) + 0.5
+                }
+            }
+            Self::LinearExact { center, width } => ((value - center) / width + 0.5).clamp(0.0, 1.0),
+            Self::Sigmoid { center, width } => 1.0 / (1.0 + (-4.0 * (value - center) / width).exp()),
+        }
+    }
+}
+
+/// All grey transformations of one file.
+pub(super) struct Greys {
+    modality: Modality,
+    contrast: Option<Contrast>,
+    /// Stored values that mean "no image here", first and last.
+    padding: Option<(i32, i32)>,
+}
+
+impl Greys {
+    pub(super) fn of(attributes: &Attributes, header: &Header) -> Self {
+        let modality = Modality::of(attributes, header.signed);
+        let modality_signed = match &modality {
+            Modality::Lut(_) => false,
+            Modality::Rescale { intercept, .. } => header.signed || *intercept < 0.0,
+        };
+        let contrast = Contrast::of(attributes, modality_signed);
+        // Written as a pixel cell, so an unsigned number may stand for a negative one.
+        let value = |tag| attributes.number(tag).map(|value| header.stored_value(value as i64 as u16));
+        let padding = value(tags::PIXEL_PADDING_VALUE).map(|value_first| {
+            let limit = value(tags::PIXEL_PADDING_RANGE_LIMIT).unwrap_or(value_first);
+            (value_first.min(limit), value_first.max(limit))
+        });
+        Self { modality, contrast, padding }
+    }
+
+    /// Maps the cells of a frame to full-scale grey, dense tissue bright.
+    pub(super) fn apply(&self, header: &Header, cells: &[u16], voi: Voi) -> GrayImage {
+        let contrast = self.contrast.as_ref().filter(|_| voi == Voi::Apply);
+        let (low, high) = self.modality.range(header.stored_range());
+        let inverted = header.photometric == Photometric::Monochrome1;
+        let grey = |cell: u16| {
+            let stored = header.stored_value(cell);
+            if self.padding.is_some_and(|(first, last)| (first..=last).contains(&stored)) {
+                return 0;
+            }
+            let value = self.modality.apply(f64::from(stored));
+            let shown = match contrast {
+                Some(contrast) => contrast.apply(value).clamp(0.0, 1.0),
+                None => ((value - low) / (high - low)).clamp(0.0, 1.0),
+            };
+            ((if inverted { 1.0 - shown } else { shown }) * 65535.0).round() as u16
+        };
+        let table: Vec<u16> = (0..=u16::MAX).map(grey).collect();
+        let pixels = cells.iter().map(|&cell| table[usize::from(cell)]).collect();
+        GrayImage { width: header.columns as usize, height: header.rows as usize, pixels }
+    }
+}

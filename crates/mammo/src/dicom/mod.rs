@@ -1,0 +1,161 @@
+//! DICOM mammograms: file in, header and full-scale 16-bit grey out.
+//!
+//! [`read`] takes screening mammograms only and says in a code why it refuses anything else;
+//! [`read_any`] reads the pixels of every single grey frame, for archives whose objects are
+//! known. Grey values go through the modality and, unless told otherwise, the VOI stage of
+//! PS3.3 C.11 ([`Voi`]), so that 0 is black, 65535 white and dense tissue bright whatever
+//! MONOCHROME1, rescale slope or window the file holds. After no other stage; before
+//! [`preprocess`](crate::preprocess), which reads DICOM through [`pixels`](crate::pixels).
+//!
+//! `dicom-object` decodes headers. Pixels take their own way: 12-bit lossy JPEG is read by no
+//! Rust library, and lossless JPEG, the usual coding of mammograms, ten times too slowly
+//! (`jpeg/`). Left out: overlays, presentation states, tomosynthesis, colour.
+
+mod grey;
+mod header;
+mod jpeg;
+mod jpeg2000;
+mod jpegls;
+mod layout;
+mod refusal;
+mod rle;
+mod samples;
+mod view;
+
+pub use grey::Voi;
+pub use header::{Header, PatientOrientation, Photometric, PresentationIntent, Spacing, SpacingSource};
+pub use refusal::Refusal;
+pub use view::{Projection, ViewModifier};
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use crate::pixels::GrayImage;
+use crate::{Error, Result};
+use layout::{Stop, layout};
+use refusal::Flaw;
+
+/// Largest file read, in bytes.
+const MAX_FILE_BYTES: u64 = 1 << 30;
+
+/// First piece of a file that is read for its header, in bytes; most headers are smaller.
+const HEADER_PIECE_BYTES: usize = 64 << 10;
+
+/// One DICOM mammogram.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DicomImage {
+    /// What the file says about itself.
+    pub header: Header,
+    /// Full-scale 16-bit grey, dense tissue bright.
+    pub image: GrayImage,
+}
+
+/// Whether these bytes, the first 132 or more of a file, begin as a DICOM file does.
+pub fn is_dicom(bytes: &[u8]) -> bool {
+    layout::is_dicom(bytes)
+}
+
+/// Reads a screening mammogram with its VOI transformation applied.
+///
+/// # Errors
+/// [`Error::Io`] when the file cannot be read, [`Error::Dicom`] with a [`Refusal`] otherwise.
+pub fn read(path: &Path) -> Result<DicomImage> {
+    // The header first: a tomosynthesis object of gigabytes is refused by its first page.
+    if let Some(flaw) = read_header(path)?.flaw() {
+        return Err(flaw.at(path));
+    }
+    read_any(path, Voi::Apply)
+}
+
+/// Reads the pixels of any single grey frame, whatever the header says that it shows.
+///
+/// # Errors
+/// [`Error::Io`] when the file cannot be read, [`Error::Dicom`] for a refusal of bytes or pixels.
+pub fn read_any(path: &Path, voi: Voi) -> Result<DicomImage> {
+    decode(path, &read_file(path)?, voi)
+}
+
+/// Reads the header alone, and of the file no more than that takes.
+///
+/// # Errors
+/// As [`read_any`]; what the pixels hold is not looked at.
+pub fn read_header(path: &Path) -> Result<Header> {
+    let io = |e| Error::io(path, "read the DICOM header", e);
+    let mut file = File::open(path).map_err(io)?;
+    let full = checked_len(path, &file)?;
+    let mut bytes = Vec::new();
+    let mut piece = HEADER_PIECE_BYTES;
+    loop {
+        (&mut file).take((piece - bytes.len()) as u64).read_to_end(&mut bytes).map_err(io)?;
+        match layout(&bytes, full.max(bytes.len())) {
+            Ok(layout) => return header::parse(&layout).map_err(|flaw| flaw.at(path)),
+            Err(Stop::Flaw(flaw)) => return Err(flaw.at(path)),
+            Err(Stop::NeedsMore) if bytes.len() < piece => {
+                return Err(Flaw::damaged("the file became shorter while it was read").at(path));
+            }
+            Err(Stop::NeedsMore) => piece = piece.saturating_mul(4),
+        }
+    }
+}
+
+/// The header of a DICOM file that is already in memory; `path` only names it in errors.
+///
+/// # Errors
+/// [`Error::Dicom`].
+pub fn decode_header(path: &Path, bytes: &[u8]) -> Result<Header> {
+    let decoded = whole(bytes).and_then(|layout| header::parse(&layout));
+    decoded.map_err(|flaw| flaw.at(path))
+}
+
+/// Decodes any single grey frame that is already in memory, as [`read_any`] does.
+///
+/// # Errors
+/// [`Error::Dicom`].
+pub fn decode(path: &Path, bytes: &[u8], voi: Voi) -> Result<DicomImage> {
+    let decoded = whole(bytes).and_then(|layout| {
+        let (header, greys) = header::parse_with_greys(&layout)?;
+        let samples = samples::decode(&layout, &header)?;
+        let image = greys.apply(&header, &samples, voi);
+        Ok(DicomImage { header, image })
+    });
+    decoded.map_err(|flaw| flaw.at(path))
+}
+
+/// The stored values of a file in memory, before modality and VOI: what other DICOM readers
+/// call the pixel array, as signed numbers.
+///
+/// # Errors
+/// [`Error::Dicom`].
+pub fn decode_stored_values(path: &Path, bytes: &[u8]) -> Result<Vec<i32>> {
+    let decoded = whole(bytes).and_then(|layout| {
+        let header = header::parse(&layout)?;
+        let samples = samples::decode(&layout, &header)?;
+        Ok(samples.iter().map(|&sample| header.stored_value(sample)).collect())
+    });
+    decoded.map_err(|flaw| flaw.at(path))
+}
+
+fn whole(bytes: &[u8]) -> refusal::Sound<layout::Layout<'_>> {
+    layout(bytes, bytes.len()).map_err(|stop| match stop {
+        Stop::Flaw(flaw) => flaw,
+        Stop::NeedsMore => Flaw::damaged("the file ends inside its header"),
+    })
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>> {
+    let io = |e| Error::io(path, "read the DICOM file", e);
+    let mut file = File::open(path).map_err(io)?;
+    let mut bytes = Vec::with_capacity(checked_len(path, &file)?);
+    file.read_to_end(&mut bytes).map_err(io)?;
+    Ok(bytes)
+}
+
+/// Length of a file that is not absurdly long.
+fn checked_len(path: &Path, file: &File) -> Result<usize> {
+    let length = file.metadata().map_err(|e| Error::io(path, "read the size of the file", e))?.len();
+    if length > MAX_FILE_BYTES {
+        return Err(Flaw::new(Refusal::TooLarge, format!("a file of {} MiB", length >> 20)).at(path));
+    }
+    Ok(length as usize)
+}

@@ -1,0 +1,130 @@
+//! Why a DICOM file is not read, as codes that a table can hold.
+
+use std::fmt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+
+/// Why a DICOM file is not read or not taken for a screening mammogram.
+///
+/// The first group is about bytes and pixels and always applies. The second says what the
+/// image shows; [`read_any`](super::read_any) passes over it, because archives such as
+/// CBIS-DDSM deliver mammograms as secondary captures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Refusal {
+    /// No DICOM file: no `DICM` at byte 128 and no file meta group.
+    NotDicom,
+    /// Cut short, or its lengths and codes contradict each other.
+    Damaged,
+    /// Larger than any mammogram: a header that lies, or another kind of file.
+    TooLarge,
+    /// Pixels are coded in a way that this build does not read.
+    UnsupportedTransferSyntax,
+    /// No pixel data: a report, a presentation state, a structured dose report.
+    NoPixelData,
+    /// Pixels that are not 8 or 16 bits of whole numbers.
+    UnsupportedPixels,
+    /// More than one sample per pixel, or a palette.
+    Colour,
+    /// More than one frame.
+    MultiFrame,
+    /// A breast tomosynthesis object, its single slices included.
+    Tomosynthesis,
+    /// A secondary capture: a screenshot, a printed sheet, a scanned page.
+    SecondaryCapture,
+    /// Another modality than MG, or a specimen.
+    NotMammography,
+    /// FOR PROCESSING: the detector's own values, not what a reader sees.
+    ForProcessing,
+}
+
+impl Refusal {
+    /// All codes, in the order of the documentation's table.
+    pub const ALL: [Self; 12] = [
+        Self::NotDicom,
+        Self::Damaged,
+        Self::TooLarge,
+        Self::UnsupportedTransferSyntax,
+        Self::NoPixelData,
+        Self::UnsupportedPixels,
+        Self::Colour,
+        Self::MultiFrame,
+        Self::Tomosynthesis,
+        Self::SecondaryCapture,
+        Self::NotMammography,
+        Self::ForProcessing,
+    ];
+
+    /// The word that stands in tables.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NotDicom => "not_dicom",
+            Self::Damaged => "damaged",
+            Self::TooLarge => "too_large",
+            Self::UnsupportedTransferSyntax => "unsupported_transfer_syntax",
+            Self::NoPixelData => "no_pixel_data",
+            Self::UnsupportedPixels => "unsupported_pixels",
+            Self::Colour => "colour",
+            Self::MultiFrame => "multi_frame",
+            Self::Tomosynthesis => "tomosynthesis",
+            Self::SecondaryCapture => "secondary_capture",
+            Self::NotMammography => "not_mammography",
+            Self::ForProcessing => "for_processing",
+        }
+    }
+
+    /// What was expected, and what to do.
+    pub fn expected(self) -> &'static str {
+        match self {
+            Self::NotDicom => "a DICOM file (PS3.10)",
+            Self::Damaged => "a complete DICOM file; copy it again",
+            Self::TooLarge => "one mammogram of at most 200 million pixels",
+            Self::UnsupportedTransferSyntax => {
+                "a transfer syntax of docs/dicom.md; convert it, for example with dcmdjpeg or gdcmconv --raw"
+            }
+            Self::NoPixelData => "an image object",
+            Self::UnsupportedPixels => "unsigned or signed pixels of 8 or 16 bits",
+            Self::Colour => "MONOCHROME1 or MONOCHROME2 with one sample per pixel",
+            Self::MultiFrame => "a single frame",
+            Self::Tomosynthesis => "a two-dimensional mammogram of the same study",
+            Self::SecondaryCapture => "the original mammogram, not a captured picture of it",
+            Self::NotMammography => "modality MG of a breast",
+            Self::ForProcessing => "the FOR PRESENTATION image of the same view",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.code())
+    }
+}
+
+/// A [`Refusal`] with what was found, before a path is known.
+#[derive(Clone, Debug)]
+pub(super) struct Flaw {
+    pub(super) refusal: Refusal,
+    pub(super) found: String,
+}
+
+/// Result with a [`Flaw`].
+pub(super) type Sound<T> = Result<T, Flaw>;
+
+impl Flaw {
+    pub(super) fn new(refusal: Refusal, found: impl Into<String>) -> Self {
+        Self { refusal, found: found.into() }
+    }
+
+    pub(super) fn damaged(found: impl Into<String>) -> Self {
+        Self::new(Refusal::Damaged, found)
+    }
+
+    /// The crate's error, naming the file.
+    pub(super) fn at(self, path: &Path) -> Error {
+        Error::Dicom { path: path.to_path_buf(), refusal: self.refusal, found: self.found }
+    }
+}
