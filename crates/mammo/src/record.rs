@@ -29,7 +29,7 @@ pub enum View {
 }
 
 /// Truth about a lesion, or about an image (malignant if any of its lesions is).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pathology {
     /// Proven or followed up as benign, "benign without callback" included.
@@ -37,6 +37,7 @@ pub enum Pathology {
     /// Biopsy-proven cancer.
     Malignant,
     /// Not recorded. Never used as a label.
+    #[default]
     Unknown,
 }
 

@@ -34,7 +34,12 @@ impl Files {
     pub fn table(&self, names: &[&str]) -> Result<PathBuf> {
         self.find(names).ok_or_else(|| {
             let found = format!("no {} in it or below", names.join(" or "));
-            Error::table(&self.root, None, found, "the archive's folder with its tables; see docs/datasets.md")
+            Error::table(
+                &self.root,
+                None,
+                found,
+                "the archive's folder with its tables; see docs/datasets.md",
+            )
         })
     }
 
@@ -54,17 +59,6 @@ impl Files {
             }
         }
         files
-    }
-
-    /// Files below each folder named by `key`, in order.
-    pub fn groups<K: Eq + std::hash::Hash>(&self, key: impl Fn(&str) -> Option<K>) -> HashMap<K, Vec<&str>> {
-        let mut groups: HashMap<K, Vec<&str>> = HashMap::new();
-        for file in &self.all {
-            if let Some(key) = key(file) {
-                groups.entry(key).or_default().push(file);
-            }
-        }
-        groups
     }
 }
 

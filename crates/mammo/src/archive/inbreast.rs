@@ -56,7 +56,8 @@ pub(super) fn rows(dir: &Path, birads_3: Birads3) -> Result<Rows> {
     let format = Format { delimiter: delimiter(&path)?, key: "file_name", note_others: false };
     let table = Table::open_as(format, &path, COLUMNS, &mut in_images)?;
     // 20586908_6c613a14b80a8591_MG_R_CC_ANON.dcm and 20586908.xml, or copies in other formats.
-    let number = |file: &str| Some(stem(file).split('_').next()?.to_string()).filter(|n| n.parse::<u64>().is_ok());
+    let number =
+        |file: &str| Some(stem(file).split('_').next()?.to_string()).filter(|n| n.parse::<u64>().is_ok());
     let is_image = |file: &str| matches!(extension(file).as_str(), "dcm" | "png" | "tif" | "tiff" | "jpg");
     let images = files.by(|file| number(file).filter(|_| is_image(file)));
     let contours = files.by(|file| number(file).filter(|_| extension(file) == "xml"));
@@ -153,7 +154,8 @@ struct Roi {
 }
 
 fn annotations(line: u64, file: &str, xml: &Path, truth: Pathology) -> Vec<Annotation> {
-    let annotation = |lesion| Annotation { file: file.to_string(), line, pathology: Pathology::Unknown, lesion };
+    let annotation =
+        |lesion| Annotation { file: file.to_string(), line, pathology: Pathology::Unknown, lesion };
     let contours: Contours = match plist::from_file(xml) {
         Ok(contours) => contours,
         Err(e) => {
@@ -186,7 +188,10 @@ fn shape(roi: &Roi) -> Checked<(LesionKind, LesionShape)> {
     } else if has(&["mass", "spiculated", "nodule"]) {
         LesionKind::Mass
     } else {
-        return refuse(RejectionReason::OtherFinding, format!("'{}' is neither mass nor calcification", roi.name));
+        return refuse(
+            RejectionReason::OtherFinding,
+            format!("'{}' is neither mass nor calcification", roi.name),
+        );
     };
     let points: Option<Vec<[f64; 2]>> = roi.points.iter().map(|word| point(word)).collect();
     let Some(points) = points else {

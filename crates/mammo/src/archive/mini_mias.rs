@@ -17,9 +17,7 @@ use crate::import::{
     Annotation, Candidate, Checked, Findings, MaskSize, Refusal, RejectionReason, Rows, refuse,
 };
 use crate::pixels::read_size;
-use crate::record::{
-    Laterality, Lesion, LesionKind, LesionShape, Mammogram, Pathology, Polarity, View,
-};
+use crate::record::{Laterality, Lesion, LesionKind, LesionShape, Mammogram, Pathology, Polarity, View};
 use crate::{Error, Result};
 
 /// Height of every image; coordinates are turned about it where a file cannot be read.
@@ -116,9 +114,15 @@ fn lesion(class: &str, pathology: Pathology, words: &[&str], height: u32) -> Che
     let kind = match class {
         "CALC" => LesionKind::Calcification,
         "CIRC" | "SPIC" | "MISC" => LesionKind::Mass,
-        _ => return refuse(RejectionReason::OtherFinding, format!("{class} is neither mass nor calcification")),
+        _ => {
+            return refuse(
+                RejectionReason::OtherFinding,
+                format!("{class} is neither mass nor calcification"),
+            );
+        }
     };
-    let number = |at: usize| words.get(at).and_then(|word| word.parse::<f64>().ok()).filter(|v| v.is_finite());
+    let number =
+        |at: usize| words.get(at).and_then(|word| word.parse::<f64>().ok()).filter(|v| v.is_finite());
     match (number(4), number(5), number(6)) {
         (Some(x), Some(y), Some(radius)) if radius > 0.0 => {
             let shape = LesionShape::Circle { cx: x, cy: f64::from(height) - y, radius };

@@ -7,24 +7,25 @@
 //!
 //! Column names and layouts were taken from the archives' own descriptions.
 
-use std::fmt;
 use std::path::Path;
 
-use crate::import::{Imported, Verify, check_rows};
-use crate::record::{Pathology, words};
+use crate::import::table::Format;
+use crate::import::{Checked, Imported, RejectionReason, Verify, check_rows, refuse};
+use crate::record::{Pathology, View, words};
 use crate::{Error, Result};
 
 pub mod cbis_ddsm;
 mod cmmd;
 mod files;
 mod folder;
+mod header;
 mod inbreast;
 mod mini_mias;
 mod original;
 mod rsna;
-mod vindr;
 #[cfg(test)]
 mod tests;
+mod vindr;
 
 /// An archive whose layout is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,13 +112,13 @@ pub fn import_archive(
     check_rows(rows, verify, progress)
 }
 
-/// A DICOM laterality or view word, or the reason why there is none.
-fn required<T: fmt::Display>(value: Option<T>, what: &str) -> crate::import::Checked<T> {
-    value.map_or_else(
-        || {
-            let problem = format!("the header does not say its {what}");
-            crate::import::refuse(crate::import::RejectionReason::MissingValue, problem)
-        },
-        Ok,
-    )
+/// A comma-separated table whose other columns are known and not needed.
+fn plain(key: &'static str) -> Format {
+    Format { delimiter: b',', key, note_others: false }
+}
+
+/// A view position; anything but CC and MLO is refused as another view.
+fn view(cell: &str) -> Checked<View> {
+    let other = || refuse(RejectionReason::OtherView, format!("view '{cell}'; expected CC or MLO"));
+    cell.parse().or_else(|_| other())
 }

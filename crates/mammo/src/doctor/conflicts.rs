@@ -57,7 +57,8 @@ pub fn find(images: &Groups) -> Vec<Finding> {
             code: "label_differs_between_lists",
             severity: Severity::Note,
             count: between_lists.len(),
-            what: "images are malignant in one list and benign in another; read both, malignant wins".to_string(),
+            what: "images are malignant in one list and benign in another; read both, malignant wins"
+                .to_string(),
             cases: between_lists,
         },
     ]

@@ -21,9 +21,9 @@ mod conflicts;
 mod leaks;
 mod report;
 mod source;
-mod twins;
 #[cfg(test)]
 mod tests;
+mod twins;
 
 use serde::Serialize;
 

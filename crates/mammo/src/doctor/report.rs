@@ -29,7 +29,16 @@ impl fmt::Display for Report {
         writeln!(
             f,
             "\n{:<12} {:>8} {:>9} {:>7} {:>9} {:>7} {:>7} {:>6} {:>6} {:>8}",
-            "side", "patients", "malignant", "images", "malignant", "benign", "unknown", "CC", "MLO", "one view"
+            "side",
+            "patients",
+            "malignant",
+            "images",
+            "malignant",
+            "benign",
+            "unknown",
+            "CC",
+            "MLO",
+            "one view"
         )?;
         for b in &self.balance {
             let side = b.side.map_or("no side".to_string(), |side| side.to_string());

@@ -40,9 +40,19 @@ fn the_real_case_descriptions_leak_as_is_known() {
     assert_eq!(count(&report, "patient_on_two_sides"), 31);
     assert_eq!(count(&report, "image_on_two_sides"), 29);
     assert_eq!(count(&report, "label_conflict"), 7);
-    assert!(report.finding("label_conflict").unwrap().cases.contains(
-        &"P_00652 left cc (test: malignant, train: benign)".to_string()
-    ) || report.finding("label_conflict").unwrap().cases.iter().any(|c| c.starts_with("P_00652 left cc")));
+    assert!(
+        report
+            .finding("label_conflict")
+            .unwrap()
+            .cases
+            .contains(&"P_00652 left cc (test: malignant, train: benign)".to_string())
+            || report
+                .finding("label_conflict")
+                .unwrap()
+                .cases
+                .iter()
+                .any(|c| c.starts_with("P_00652 left cc"))
+    );
     assert_eq!(count(&report, "label_differs_between_lists"), 16);
     assert!(!report.is_clean());
     let test = &report.leak_free_test;
@@ -86,8 +96,11 @@ fn a_clean_split_is_clean_and_a_leak_names_patient_breast_and_image() {
 
 #[test]
 fn a_side_with_one_class_is_named() {
-    let entries =
-        [entry("a", "p", Side::Train, true), entry("b", "q", Side::Train, false), entry("c", "r", Side::Test, true)];
+    let entries = [
+        entry("a", "p", Side::Train, true),
+        entry("b", "q", Side::Train, false),
+        entry("c", "r", Side::Test, true),
+    ];
     assert_eq!(examine(&entries, None).finding("side_with_one_class").unwrap().cases, ["test"]);
 }
 
@@ -177,7 +190,10 @@ fn a_picture_under_another_name_is_found_and_other_pictures_are_not() {
     assert_eq!(unread, 0);
     let names: std::collections::BTreeSet<&str> =
         twins.iter().flat_map(|twin| [twin.first.as_str(), twin.second.as_str()]).collect();
-    assert_eq!(names.into_iter().collect::<Vec<_>>(), ["00_0.png", "brighter.png", "mirrored.png", "smaller.png"]);
+    assert_eq!(
+        names.into_iter().collect::<Vec<_>>(),
+        ["00_0.png", "brighter.png", "mirrored.png", "smaller.png"]
+    );
     assert_eq!(twins.len(), 6, "{twins:#?}");
     assert_eq!(twins.iter().filter(|twin| twin.mirrored).count(), 3);
 

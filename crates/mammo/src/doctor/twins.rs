@@ -62,7 +62,8 @@ pub fn find_twins(manifest: &Manifest, progress: &(dyn Fn(usize, usize) + Sync))
         .images
         .par_iter()
         .map(|image| {
-            let look = read_gray(&manifest.image_path(image)).ok().map(|picture| look(image, &picture, &hasher));
+            let look =
+                read_gray(&manifest.image_path(image)).ok().map(|picture| look(image, &picture, &hasher));
             let n_done = done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
             progress(n_done, manifest.images.len());
             look
@@ -89,7 +90,11 @@ fn look(image: &Mammogram, picture: &GrayImage, hasher: &Hasher) -> Look {
         thumbnail.pixels.iter_mut().for_each(|value| *value = u16::MAX - *value);
     }
     let mirrored = mirror(&thumbnail);
-    Look { hash: hash(&thumbnail, hasher), mirrored_hash: hash(&mirrored, hasher), details: details(&thumbnail) }
+    Look {
+        hash: hash(&thumbnail, hasher),
+        mirrored_hash: hash(&mirrored, hasher),
+        details: details(&thumbnail),
+    }
 }
 
 fn mirror(image: &GrayImage) -> GrayImage {
@@ -159,10 +164,13 @@ fn same_picture(first: &Look, second: &Look) -> Option<(bool, f32)> {
 pub fn judge(twins: &[Twin], images: &Groups) -> Vec<Finding> {
     let mut cases: BTreeMap<(Severity, &'static str, &'static str), Vec<String>> = BTreeMap::new();
     for twin in twins {
-        let (Some(first), Some(second)) = (images.get(&twin.first), images.get(&twin.second)) else { continue };
+        let (Some(first), Some(second)) = (images.get(&twin.first), images.get(&twin.second)) else {
+            continue;
+        };
         let how = if twin.mirrored { ", mirrored" } else { "" };
         let name = format!("{} = {} (correlation {:.3}{how})", twin.first, twin.second, twin.correlation);
-        let mut add = |severity, code, what| cases.entry((severity, code, what)).or_default().push(name.clone());
+        let mut add =
+            |severity, code, what| cases.entry((severity, code, what)).or_default().push(name.clone());
         let (side_a, side_b) = (sides(first), sides(second));
         if !side_a.is_empty() && !side_b.is_empty() && side_a != side_b {
             add(Severity::Leak, "picture_on_two_sides", "pictures stand on two sides under two names");
@@ -178,12 +186,8 @@ pub fn judge(twins: &[Twin], images: &Groups) -> Vec<Finding> {
             add(Severity::Note, "picture_twice", "pictures stand twice under one patient");
         }
     }
-    let finding = |((severity, code, what), cases): ((Severity, &'static str, &'static str), Vec<String>)| Finding {
-        code,
-        severity,
-        count: cases.len(),
-        what: what.to_string(),
-        cases,
+    let finding = |((severity, code, what), cases): ((Severity, &'static str, &'static str), Vec<String>)| {
+        Finding { code, severity, count: cases.len(), what: what.to_string(), cases }
     };
     cases.into_iter().map(finding).collect()
 }

@@ -180,7 +180,10 @@ pub(super) fn attach(
         .count();
     findings.note(clipped, "lesion boxes reach over the image's edge and were clipped");
     findings.note(stretched, "lesion masks have another size than their image and are stretched onto it");
-    findings.note(protruding, "lesion circles and contours reach over the image's edge and were kept as they are");
+    findings.note(
+        protruding,
+        "lesion circles and contours reach over the image's edge and were kept as they are",
+    );
     findings.note(broken_promises, "images have another number of rows in lesions.csv than n_lesions says");
     images.into_iter().map(|image| image.mammogram).collect()
 }

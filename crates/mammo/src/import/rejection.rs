@@ -71,6 +71,8 @@ reasons! {
     LabelConflict: "label_conflict", "the label contradicts the lesions";
     /// The file does not exist.
     MissingFile: "missing_file", "the file does not exist";
+    /// A file of contours that cannot be read.
+    UnreadableTable: "unreadable_table", "the file of contours cannot be read";
     /// The file is no image, damaged or cut short.
     UnreadableImage: "unreadable_image", "the image cannot be decoded";
     /// The image is too small or too large to be a mammogram.

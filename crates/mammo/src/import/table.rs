@@ -52,12 +52,7 @@ impl Table {
     }
 
     /// Reads a table in another format; an Excel workbook (XLS, XLSX) gives its first sheet.
-    pub fn open_as(
-        format: Format,
-        path: &Path,
-        columns: &[Column],
-        findings: &mut Findings,
-    ) -> Result<Self> {
+    pub fn open_as(format: Format, path: &Path, columns: &[Column], findings: &mut Findings) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, "open the table", e))?;
         let bytes = if is_workbook(path) { first_sheet(path, bytes, format.delimiter)? } else { bytes };
         let mut reader = csv::ReaderBuilder::new()
@@ -66,7 +61,7 @@ impl Table {
             .trim(csv::Trim::All)
             .from_reader(bytes.as_slice());
         let found = reader.headers().map_err(|e| unreadable(path, e))?.clone();
-        let header = canonical_header(path, &found, columns)?;
+        let header = canonical_header(path, &found, columns, format.delimiter)?;
         let ignored: Vec<&str> = found
             .iter()
             .zip(&header)
@@ -123,7 +118,12 @@ impl Table {
 
 /// The header with every known column under its canonical name. The canonical name wins over
 /// an alias, an earlier alias over a later one.
-fn canonical_header(path: &Path, found: &StringRecord, columns: &[Column]) -> Result<StringRecord> {
+fn canonical_header(
+    path: &Path,
+    found: &StringRecord,
+    columns: &[Column],
+    delimiter: u8,
+) -> Result<StringRecord> {
     let words: Vec<String> = found.iter().map(|word| word.to_lowercase().replace([' ', '-'], "_")).collect();
     let mut header: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut missing = Vec::new();
@@ -154,12 +154,13 @@ fn canonical_header(path: &Path, found: &StringRecord, columns: &[Column]) -> Re
         let names = columns.iter().filter(|column| column.required == required).map(|column| column.name);
         names.collect::<Vec<_>>().join(", ")
     };
+    let separated = if delimiter == b';' { "semicolon-separated" } else { "comma-separated" };
     let columns_found = found.iter().collect::<Vec<_>>().join(", ");
     Err(Error::table(
         path,
         Some(1),
         format!("no column {}; the header has: {columns_found}", missing.join(", ")),
-        format!("a table with {}; optional: {}", list(true), list(false)),
+        format!("a {separated} table with {}; optional: {}", list(true), list(false)),
     ))
 }
 

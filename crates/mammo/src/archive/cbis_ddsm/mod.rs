@@ -31,13 +31,12 @@ use crate::Result;
 use crate::geometry::Rect;
 use crate::import::table::{Column, Format, Table};
 use crate::import::{
-    Annotation, Candidate, Checked, Findings, MaskSize, Refusal, RejectionReason, Rows, path_in_data_set, refuse,
+    Annotation, Candidate, Checked, Findings, MaskSize, Refusal, RejectionReason, Rows, path_in_data_set,
+    refuse,
 };
 use crate::mask_file::read_mask;
 use crate::pixels::read_size;
-use crate::record::{
-    Laterality, Lesion, LesionShape, Mammogram, Pathology, Polarity, View, mask_covers,
-};
+use crate::record::{Laterality, Lesion, LesionShape, Mammogram, Pathology, Polarity, View, mask_covers};
 
 /// Share of pixels of a mask that may be neither black nor white: JPEG blurs its edge.
 const MAX_GREY_SHARE: f64 = 0.02;
@@ -58,7 +57,8 @@ pub(crate) fn rows(dir: &Path) -> Result<Rows> {
     for case in cases {
         films.entry((case.patient_id.clone(), case.laterality, case.view)).or_default().push(case);
     }
-    let two_lists = films.values().filter(|cases| cases.iter().any(|case| case.kind != cases[0].kind)).count();
+    let two_lists =
+        films.values().filter(|cases| cases.iter().any(|case| case.kind != cases[0].kind)).count();
     let found: Vec<(Candidate, Vec<Annotation>)> =
         films.into_par_iter().map(|(_, cases)| film(dir, &holdings, &cases)).collect();
     let no_side = found.iter().filter(|(candidate, _)| candidate.mammogram.official_side.is_none()).count();
@@ -138,7 +138,10 @@ fn largest(dir: &Path, files: &[String]) -> Option<(String, (u32, u32))> {
 fn mask_of(dir: &Path, holdings: &Holdings, case: &CaseRow, image: (u32, u32)) -> Checked<String> {
     let folder = case.roi_folder();
     let none = |what: &str| {
-        refuse(RejectionReason::MissingFile, format!("abnormality {}: {what} in {folder}", case.abnormality_id))
+        refuse(
+            RejectionReason::MissingFile,
+            format!("abnormality {}: {what} in {folder}", case.abnormality_id),
+        )
     };
     let Some(files) = holdings.get(folder) else { return none("no folder or no files") };
     let fits = |file: &&String| mask_covers(read_size(&dir.join(file)).unwrap_or_default(), image);

@@ -22,7 +22,11 @@ const COLUMNS: &[Column] = &[
     Column { name: "assessment", aliases: &["birads"], required: false },
     Column { name: "pathology", aliases: &["label"], required: true },
     Column { name: "image_file_path", aliases: &["image_path", "full_path"], required: true },
-    Column { name: "cropped_image_file_path", aliases: &["cropped_image_path", "crop_path"], required: false },
+    Column {
+        name: "cropped_image_file_path",
+        aliases: &["cropped_image_path", "crop_path"],
+        required: false,
+    },
     Column { name: "roi_mask_file_path", aliases: &["roi_mask_path", "mask_path"], required: true },
 ];
 
@@ -103,7 +107,8 @@ pub fn case_tables(dir: &Path) -> Result<Vec<PathBuf>> {
     };
     let tables: Vec<PathBuf> = files.all.iter().filter(is_one).map(|file| dir.join(file)).collect();
     if tables.is_empty() {
-        let expected = "mass_case_description_train_set.csv and the other three case descriptions of CBIS-DDSM";
+        let expected =
+            "mass_case_description_train_set.csv and the other three case descriptions of CBIS-DDSM";
         return Err(Error::table(dir, None, "no case description in it or below", expected));
     }
     Ok(tables)
