@@ -233,6 +233,7 @@ impl Demo<'_> {
             folds: None,
             fold: None,
             seed: settings.seed,
+            official: false,
             pictures: false,
         };
         self.unless_there(&dir.join("images.csv"), || phantom::run(&phantom))?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use mammo::doctor::Severity;
 use mammo::manifest::Manifest;
-use mammo::split::{Split, SplitConfig, k_fold, split_by_patient};
+use mammo::split::{Split, SplitConfig, k_fold, split_by_patient, split_official};
 
 use crate::{Done, doctor};
 
@@ -17,6 +17,7 @@ use crate::{Done, doctor};
 ///
 /// Examples:
 ///   mammo split data/film/manifest.json --test 0.2
+///   mammo split runs/cbis/manifest.json --official
 ///   mammo split data/film/manifest.json --folds 5 --fold 0 --out fold0.json
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -38,6 +39,9 @@ pub struct Args {
     /// Which fold is the test side, from 0; the next one validates.
     #[arg(long, requires = "folds")]
     pub fold: Option<usize>,
+    /// Test on the official test part of an archive, without patients who stand in both parts.
+    #[arg(long, conflicts_with_all = ["test", "folds"])]
+    pub official: bool,
     /// Seed.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -50,6 +54,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<Done> {
     let manifest = Manifest::read(&args.manifest)?;
     let split = match (args.folds, args.fold) {
+        _ if args.official => split_official(&manifest, args.validation, args.seed)?,
         (Some(folds), Some(fold)) => k_fold(&manifest, folds, fold, args.seed)?,
         (None, None) => {
             let train = 1.0 - args.validation - args.test;

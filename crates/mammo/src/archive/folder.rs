@@ -1,7 +1,7 @@
 //! Any folder of images without labels → rows, for prediction.
 //!
 //! DICOM files say in their headers whom and what they show. Of other files the name is asked:
-//! words such as `LEFT`, `R`, `CC`, `MLO` between separators, the patient as first part. What
+//! words such as `LEFT`, `R`, `CC`, `MLO` between separators, the patient before them. What
 //! the name does not say is taken as left and CC, and counted in a note.
 
 use std::path::Path;
@@ -52,8 +52,12 @@ fn mammogram(dir: &Path, file: &str) -> Checked<(Mammogram, bool)> {
         (patient, Some(shown.laterality), Some(shown.view), shown.site)
     } else {
         let parts: Vec<&str> = stem(file).split(['_', '-', '.', ' ']).collect();
-        let laterality = parts.iter().find_map(|part| part.parse().ok());
-        (parts[0].to_string(), laterality, parts.iter().find_map(|part| part.parse().ok()), None)
+        let laterality = parts.iter().find_map(|part| part.parse::<Laterality>().ok());
+        let view = parts.iter().find_map(|part| part.parse::<View>().ok());
+        let tells = |part: &&&str| part.parse::<Laterality>().is_err() && part.parse::<View>().is_err();
+        let before: Vec<&str> = parts.iter().take_while(tells).copied().collect();
+        let patient = if before.is_empty() { stem(file).to_string() } else { before.join("_") };
+        (patient, laterality, view, None)
     };
     let is_guess = laterality.is_none() || view.is_none();
     let mammogram = Mammogram {

@@ -19,7 +19,7 @@ use crate::{Error, Result};
 mod deal;
 
 pub use crate::record::Side;
-pub use deal::{SplitConfig, k_fold, split_by_patient};
+pub use deal::{SplitConfig, k_fold, split_by_patient, split_official};
 
 const FORMAT: &str = "mammo-split";
 const VERSION: u32 = 1;
