@@ -13,6 +13,7 @@
 //! | [`doctor`] | manifest, split, or the tables of CBIS-DDSM | leaks, conflicts, confounders |
 //! | [`dicom`] | a DICOM file | its header and a 16-bit grey image, or a coded refusal |
 //! | [`pixels`] | an image file | a 16-bit grey image |
+//! | [`gate`] | a stored image | nothing, or why it must not be scored |
 //! | [`preprocess`] | a stored image | the network input, and the map between their frames |
 //! | [`cache`] | manifest + preprocessing | memory-mapped network inputs |
 //! | [`patch_sampling`] | cached inputs + lesions | patch coordinates with classes |
@@ -28,6 +29,7 @@ pub mod dicom;
 pub mod doctor;
 pub mod error;
 pub mod eval;
+pub mod gate;
 pub mod geometry;
 pub mod import;
 pub mod manifest;

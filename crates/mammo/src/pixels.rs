@@ -9,8 +9,9 @@ use std::path::Path;
 
 use image::{ImageBuffer, ImageReader, Luma};
 
+use crate::dicom::{self, Voi};
 use crate::write::write_atomically;
-use crate::{Error, Result, dicom};
+use crate::{Error, Result};
 
 /// A grey image, row by row, full-scale 16 bit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,12 +51,7 @@ pub const MAX_PIXELS: u64 = 200_000_000;
 /// # Errors
 /// [`Error::Io`] when the file cannot be opened, [`Error::Image`] when it is no image.
 pub fn read_size(path: &Path) -> Result<(u32, u32)> {
-    let mut head = Vec::with_capacity(DICOM_HEAD);
-    let file = std::fs::File::open(path).map_err(|e| Error::io(path, "open the image", e))?;
-    file.take(DICOM_HEAD as u64)
-        .read_to_end(&mut head)
-        .map_err(|e| Error::io(path, "read the image's first bytes", e))?;
-    if dicom::is_dicom(&head) {
+    if is_dicom(path)? {
         let header = dicom::read_header(path)?;
         return Ok((header.columns, header.rows));
     }
@@ -65,14 +61,34 @@ pub fn read_size(path: &Path) -> Result<(u32, u32)> {
     reader.into_dimensions().map_err(|e| unreadable(path, &e.to_string()))
 }
 
+/// Whether a file is DICOM by its first bytes, whatever its name.
+///
+/// # Errors
+/// [`Error::Io`] when it cannot be read.
+pub fn is_dicom(path: &Path) -> Result<bool> {
+    let mut head = Vec::with_capacity(DICOM_HEAD);
+    std::fs::File::open(path)
+        .and_then(|file| file.take(DICOM_HEAD as u64).read_to_end(&mut head))
+        .map_err(|e| Error::io(path, "read the image's first bytes", e))?;
+    Ok(dicom::is_dicom(&head))
+}
+
 /// Reads DICOM, PNG (8 or 16 bit), JPEG, TIFF or PGM as full-scale 16-bit grey. Colour is
 /// averaged by luminance; DICOM goes through its modality and VOI stages.
 ///
 /// # Errors
 /// [`Error::Io`] when the file cannot be read; otherwise those of [`decode_gray`].
 pub fn read_gray(path: &Path) -> Result<GrayImage> {
+    read_gray_as(path, Voi::Apply)
+}
+
+/// [`read_gray`], with or without the VOI stage of DICOM.
+///
+/// # Errors
+/// As [`read_gray`].
+pub fn read_gray_as(path: &Path, voi: Voi) -> Result<GrayImage> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read the image", e))?;
-    decode_gray(path, &bytes)
+    decode_gray_as(path, &bytes, voi)
 }
 
 /// Decodes the content of an image file that is already in memory; `path` only names it in
@@ -80,10 +96,14 @@ pub fn read_gray(path: &Path) -> Result<GrayImage> {
 ///
 /// # Errors
 /// [`Error::Image`] when it is truncated, no image, smaller than [`MIN_SIDE_PX`] or larger
-/// than [`MAX_PIXELS`].
+/// than [`MAX_PIXELS`]; [`Error::Dicom`] when it is DICOM that is not read.
 pub fn decode_gray(path: &Path, bytes: &[u8]) -> Result<GrayImage> {
+    decode_gray_as(path, bytes, Voi::Apply)
+}
+
+fn decode_gray_as(path: &Path, bytes: &[u8], voi: Voi) -> Result<GrayImage> {
     if dicom::is_dicom(bytes) {
-        let image = dicom::decode(path, bytes, dicom::Voi::Apply)?.image;
+        let image = dicom::decode(path, bytes, voi)?.image;
         check_size(path, image.width as u32, image.height as u32)?;
         return Ok(image);
     }
@@ -156,7 +176,7 @@ fn unreadable(path: &Path, reason: &str) -> Error {
     Error::image(
         path,
         format!("cannot be decoded ({reason})"),
-        "a complete PNG, JPEG or TIFF image; copy it again",
+        "a complete DICOM, PNG, JPEG, TIFF or PGM image; copy it again",
     )
 }
 

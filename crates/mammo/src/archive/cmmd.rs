@@ -20,7 +20,9 @@ use super::header::shown;
 use super::plain;
 use crate::Result;
 use crate::import::table::{Column, Table};
-use crate::import::{Candidate, Checked, Findings, MaskSize, Refusal, RejectionReason, Rows, word};
+use crate::import::{
+    Admission, Candidate, Checked, Findings, MaskSize, Refusal, RejectionReason, Rows, word,
+};
 use crate::record::{Laterality, Mammogram, Pathology, Polarity};
 
 const COLUMNS: &[Column] = &[
@@ -92,6 +94,7 @@ pub(super) fn rows(dir: &Path) -> Result<Rows> {
         in_images,
         in_lesions: Findings::of(&path),
         masks: MaskSize::Exact,
+        admission: Admission::AnyGrey,
     })
 }
 

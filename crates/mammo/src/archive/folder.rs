@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::files::{Files, extension, stem};
 use super::header::shown;
 use crate::Result;
-use crate::import::{Candidate, Checked, Findings, MaskSize, Rows};
+use crate::import::{Admission, Candidate, Checked, Findings, MaskSize, Rows};
 use crate::record::{Laterality, Mammogram, Pathology, Polarity, View};
 
 pub(super) fn rows(dir: &Path) -> Result<Rows> {
@@ -41,6 +41,7 @@ pub(super) fn rows(dir: &Path) -> Result<Rows> {
         in_images,
         in_lesions: Findings::of(dir),
         masks: MaskSize::Exact,
+        admission: Admission::Mammograms,
     })
 }
 

@@ -21,13 +21,16 @@ pub struct Shown {
 
 /// Reads the header; refuses views other than CC and MLO.
 pub fn shown(path: &Path) -> Checked<Shown> {
-    let header = read_header(path).map_err(|e| Refusal {
-        reason: RejectionReason::UnreadableImage,
-        problem: match e {
-            Error::Dicom { refusal, found, .. } => format!("{found} ({refusal})"),
-            other => other.to_string(),
-        },
+    let header = read_header(path).map_err(|e| match e {
+        Error::Dicom { refusal, found, .. } => {
+            Refusal { reason: refusal.into(), problem: format!("{found}; expected {}", refusal.expected()) }
+        }
+        other => Refusal { reason: RejectionReason::UnreadableImage, problem: other.to_string() },
     })?;
+    if let Some((refusal, found)) = header.refusal() {
+        let problem = format!("{found}; expected {}", refusal.expected());
+        return Err(Refusal { reason: refusal.into(), problem });
+    }
     let Some(laterality) = header.laterality else {
         return refuse(RejectionReason::MissingValue, "the header does not say which breast it is");
     };

@@ -22,8 +22,8 @@ use super::Birads3;
 use super::files::{Files, base, extension, stem};
 use crate::import::table::{Column, Format, Table};
 use crate::import::{
-    Annotation, Candidate, Checked, Findings, MaskSize, Refusal, RejectionReason, Rows, acr_density, bi_rads,
-    refuse, word,
+    Admission, Annotation, Candidate, Checked, Findings, MaskSize, Refusal, RejectionReason, Rows,
+    acr_density, bi_rads, refuse, word,
 };
 use crate::record::{Lesion, LesionKind, LesionShape, Mammogram, Pathology, Polarity};
 use crate::{Error, Result};
@@ -92,6 +92,7 @@ pub(super) fn rows(dir: &Path, birads_3: Birads3) -> Result<Rows> {
         in_images,
         in_lesions: Findings::of(Path::new("AllXML")),
         masks: MaskSize::Exact,
+        admission: Admission::AnyGrey,
     })
 }
 

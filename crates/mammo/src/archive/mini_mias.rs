@@ -14,7 +14,7 @@ use std::path::Path;
 
 use super::files::{Files, stem};
 use crate::import::{
-    Annotation, Candidate, Checked, Findings, MaskSize, Refusal, RejectionReason, Rows, refuse,
+    Admission, Annotation, Candidate, Checked, Findings, MaskSize, Refusal, RejectionReason, Rows, refuse,
 };
 use crate::pixels::read_size;
 use crate::record::{Laterality, Lesion, LesionKind, LesionShape, Mammogram, Pathology, Polarity, View};
@@ -68,6 +68,7 @@ pub(super) fn rows(dir: &Path) -> Result<Rows> {
         in_images,
         in_lesions: Findings::of(&info),
         masks: MaskSize::Exact,
+        admission: Admission::AnyGrey,
     })
 }
 

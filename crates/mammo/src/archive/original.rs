@@ -18,7 +18,8 @@ use super::plain;
 use crate::geometry::Rect;
 use crate::import::table::{Column, Table};
 use crate::import::{
-    Annotation, Candidate, Checked, Findings, MaskSize, Refusal, RejectionReason, Rows, refuse, word,
+    Admission, Annotation, Candidate, Checked, Findings, MaskSize, Refusal, RejectionReason, Rows, refuse,
+    word,
 };
 use crate::record::{
     Laterality, Lesion, LesionKind, LesionShape, Mammogram, Pathology, Polarity, Side, View,
@@ -83,6 +84,7 @@ pub(super) fn rows(dir: &Path) -> Result<Rows> {
         in_images,
         in_lesions: Findings::of(&path),
         masks: MaskSize::Stretched,
+        admission: Admission::AnyGrey,
     })
 }
 

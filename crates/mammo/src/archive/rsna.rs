@@ -19,7 +19,8 @@ use super::plain;
 use crate::Result;
 use crate::import::table::{Column, Table};
 use crate::import::{
-    Candidate, Checked, Findings, MaskSize, RejectionReason, Rows, acr_density, bi_rads, refuse, word,
+    Admission, Candidate, Checked, Findings, MaskSize, RejectionReason, Rows, acr_density, bi_rads, refuse,
+    word,
 };
 use crate::record::{Mammogram, Pathology, Polarity};
 
@@ -88,6 +89,7 @@ pub(super) fn rows(dir: &Path) -> Result<Rows> {
         in_images,
         in_lesions: Findings::of(&path),
         masks: MaskSize::Exact,
+        admission: Admission::AnyGrey,
     })
 }
 

@@ -21,8 +21,8 @@ use crate::Result;
 use crate::geometry::Rect;
 use crate::import::table::{Column, Table};
 use crate::import::{
-    Annotation, Candidate, Checked, Findings, MaskSize, RejectionReason, Rows, acr_density, bi_rads, refuse,
-    word,
+    Admission, Annotation, Candidate, Checked, Findings, MaskSize, RejectionReason, Rows, acr_density,
+    bi_rads, refuse, word,
 };
 use crate::record::{Lesion, LesionKind, LesionShape, Mammogram, Polarity};
 
@@ -107,6 +107,7 @@ pub(super) fn rows(dir: &Path, birads_3: Birads3) -> Result<Rows> {
         in_images,
         in_lesions,
         masks: MaskSize::Exact,
+        admission: Admission::AnyGrey,
     })
 }
 

@@ -176,8 +176,8 @@ impl Greys {
         Self { modality, contrast, padding }
     }
 
-    /// Maps the cells of a frame to full-scale grey, dense tissue bright.
-    pub(super) fn apply(&self, header: &Header, cells: &[u16], voi: Voi) -> GrayImage {
+    /// Maps the cells of a frame to full-scale grey, dense tissue bright, in their own memory.
+    pub(super) fn apply(&self, header: &Header, mut cells: Vec<u16>, voi: Voi) -> GrayImage {
         let contrast = self.contrast.as_ref().filter(|_| voi == Voi::Apply);
         let (low, high) = self.modality.range(header.stored_range());
         let inverted = header.photometric == Photometric::Monochrome1;
@@ -194,7 +194,7 @@ impl Greys {
             ((if inverted { 1.0 - shown } else { shown }) * 65535.0).round() as u16
         };
         let table: Vec<u16> = (0..=u16::MAX).map(grey).collect();
-        let pixels = cells.iter().map(|&cell| table[usize::from(cell)]).collect();
-        GrayImage { width: header.columns as usize, height: header.rows as usize, pixels }
+        cells.iter_mut().for_each(|cell| *cell = table[usize::from(*cell)]);
+        GrayImage { width: header.columns as usize, height: header.rows as usize, pixels: cells }
     }
 }

@@ -116,7 +116,7 @@ pub fn decode(path: &Path, bytes: &[u8], voi: Voi) -> Result<DicomImage> {
     let decoded = whole(bytes).and_then(|layout| {
         let (header, greys) = header::parse_with_greys(&layout)?;
         let samples = samples::decode(&layout, &header)?;
-        let image = greys.apply(&header, &samples, voi);
+        let image = greys.apply(&header, samples, voi);
         Ok(DicomImage { header, image })
     });
     decoded.map_err(|flaw| flaw.at(path))
@@ -159,3 +159,6 @@ fn checked_len(path: &Path, file: &File) -> Result<usize> {
     }
     Ok(length as usize)
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,11 +12,22 @@ use super::{jpeg, jpeg2000, jpegls, rle};
 /// anywhere near as well, and a few bytes must not ask for gigabytes.
 const MAX_PIXELS_PER_BYTE: usize = 1000;
 
+/// The syntaxes whose pixels stand uncoded in the file.
+const NATIVE: [&str; 4] = [
+    uids::IMPLICIT_VR_LITTLE_ENDIAN,
+    uids::EXPLICIT_VR_LITTLE_ENDIAN,
+    EXPLICIT_BIG_ENDIAN,
+    uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+];
+
 /// One cell per pixel, row by row; bits above the high bit may hold anything.
 pub(super) fn decode(layout: &Layout<'_>, header: &Header) -> Sound<Vec<u16>> {
     header.check_pixels()?;
     if let Some(bytes) = layout.native()? {
         return native(bytes, header);
+    }
+    if NATIVE.contains(&layout.transfer_syntax.as_str()) {
+        return Err(Flaw::damaged("fragments of pixels in a syntax without compression"));
     }
     let decoder = decoder(&layout.transfer_syntax)?;
     let coded = layout.frame()?;
@@ -89,6 +100,9 @@ fn name(uid: &str) -> &'static str {
 }
 
 fn native(bytes: &[u8], header: &Header) -> Sound<Vec<u16>> {
+    if !NATIVE.contains(&header.transfer_syntax.as_str()) {
+        return Err(Flaw::damaged("uncoded pixels in a compressed transfer syntax"));
+    }
     let n = header.n_pixels();
     let expected = n * usize::from(header.bits_allocated / 8);
     let Some(bytes) = bytes.get(..expected) else {

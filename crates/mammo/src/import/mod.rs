@@ -35,6 +35,7 @@ mod tests;
 
 pub(crate) use images::{Candidate, acr_density, bi_rads, path_in_data_set, word};
 pub(crate) use lesions::Annotation;
+pub(crate) use opening::Admission;
 pub(crate) use rejection::{Checked, Refusal, refuse};
 pub(crate) use shape::MaskSize;
 
@@ -147,8 +148,16 @@ pub fn import_tables(
             .push("no lesions.csv: images have labels only, lesions cannot be sampled".to_string());
         Vec::new()
     };
-    let rows =
-        Rows { root, table: images_csv, images, annotations, in_images, in_lesions, masks: MaskSize::Exact };
+    let rows = Rows {
+        root,
+        table: images_csv,
+        images,
+        annotations,
+        in_images,
+        in_lesions,
+        masks: MaskSize::Exact,
+        admission: Admission::Mammograms,
+    };
     check_rows(rows, verify, progress)
 }
 
@@ -168,6 +177,8 @@ pub(crate) struct Rows {
     pub in_lesions: Findings,
     /// Whether a mask may have another size than its image.
     pub masks: MaskSize,
+    /// Which DICOM objects are taken.
+    pub admission: Admission,
 }
 
 /// Opens all images, holds labels and lesions against them: the same for every source of rows.
@@ -179,11 +190,11 @@ pub(crate) fn check_rows(
     verify: Verify,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Imported> {
-    let Rows { root, table, images, annotations, mut in_images, mut in_lesions, masks } = rows;
+    let Rows { root, table, images, annotations, mut in_images, mut in_lesions, masks, admission } = rows;
     let candidates = labels::settle(images, &annotations, &in_lesions.rejections, &mut in_images);
     let total = candidates.len() + lesions::count_masks(&annotations);
     let progress = Progress { done: AtomicUsize::new(0), total, report: progress };
-    let accepted = opening::open_all(&root, candidates, verify, &progress, &mut in_images);
+    let accepted = opening::open_all(&root, candidates, verify, admission, &progress, &mut in_images);
     let mammograms = lesions::attach(&root, accepted, annotations, masks, &progress, &mut in_lesions);
     labels::note_breasts_with_two_labels(&mammograms, &mut in_images);
 

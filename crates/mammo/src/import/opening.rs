@@ -8,9 +8,18 @@ use sha2::{Digest, Sha256};
 
 use super::images::Candidate;
 use super::{Checked, Findings, Progress, Refusal, RejectionReason, Verify, refuse};
-use crate::Error;
-use crate::pixels::{check_size, decode_gray, read_size};
+use crate::pixels::{check_size, decode_gray, is_dicom, read_size};
 use crate::record::Mammogram;
+use crate::{Error, dicom};
+
+/// Which DICOM objects are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// Screening mammograms alone, by their headers.
+    Mammograms,
+    /// Every single grey frame: an archive whose tables say what its objects show.
+    AnyGrey,
+}
 
 /// What opening an image tells.
 struct Opened {
@@ -25,13 +34,14 @@ pub(super) fn open_all(
     root: &Path,
     candidates: Vec<Candidate>,
     verify: Verify,
+    admission: Admission,
     progress: &Progress,
     findings: &mut Findings,
 ) -> Vec<Candidate> {
     let opened: Vec<_> = candidates
         .par_iter()
         .map(|candidate| {
-            let opened = open(&root.join(&candidate.mammogram.file), verify);
+            let opened = open(&root.join(&candidate.mammogram.file), verify, admission);
             progress.step();
             opened
         })
@@ -67,12 +77,19 @@ pub(super) fn open_all(
     accepted
 }
 
-fn open(path: &Path, verify: Verify) -> Checked<Opened> {
+fn open(path: &Path, verify: Verify, admission: Admission) -> Checked<Opened> {
     if !path.is_file() {
         return refuse(RejectionReason::MissingFile, "no such file below the table's folder");
     }
-    let unreadable = |e| Refusal { reason: RejectionReason::UnreadableImage, problem: without_path(e) };
+    let unreadable = |e| Refusal { reason: reason(&e), problem: without_path(e) };
     let wrong_size = |e| Refusal { reason: RejectionReason::WrongSize, problem: without_path(e) };
+    if admission == Admission::Mammograms && is_dicom(path).map_err(unreadable)? {
+        let header = dicom::read_header(path).map_err(unreadable)?;
+        if let Some((refusal, found)) = header.refusal() {
+            let problem = format!("{found}; expected {}", refusal.expected());
+            return Err(Refusal { reason: refusal.into(), problem });
+        }
+    }
     let (width_px, height_px) = read_size(path).map_err(unreadable)?;
     check_size(path, width_px, height_px).map_err(wrong_size)?;
     let digest = match verify {
@@ -86,11 +103,19 @@ fn open(path: &Path, verify: Verify) -> Checked<Opened> {
     Ok(Opened { width_px, height_px, digest })
 }
 
+fn reason(error: &Error) -> RejectionReason {
+    match error {
+        Error::Dicom { refusal, .. } => (*refusal).into(),
+        _ => RejectionReason::UnreadableImage,
+    }
+}
+
 /// An image error without the path, which stands in the rejection already and would make
 /// lists from two machines differ.
 pub(super) fn without_path(error: Error) -> String {
     match error {
         Error::Image { found, expected, .. } => format!("{found}; expected {expected}"),
+        Error::Dicom { refusal, found, .. } => format!("{found}; expected {}", refusal.expected()),
         other => other.to_string(),
     }
 }

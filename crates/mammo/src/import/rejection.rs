@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::write::write_atomically;
-use crate::{Error, Result};
+use crate::{Error, Result, dicom};
 
 /// One row that was not accepted. A data set has one such entry for each lost row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +75,20 @@ reasons! {
     UnreadableTable: "unreadable_table", "the file of contours cannot be read";
     /// The file is no image, damaged or cut short.
     UnreadableImage: "unreadable_image", "the image cannot be decoded";
+    /// A DICOM object of breast tomosynthesis.
+    Tomosynthesis: "tomosynthesis", "breast tomosynthesis, not a two-dimensional mammogram";
+    /// A DICOM object that is a captured picture.
+    SecondaryCapture: "secondary_capture", "a secondary capture, not the original image";
+    /// A DICOM object of another modality, or of a specimen.
+    NotMammography: "not_mammography", "not a mammogram by its header";
+    /// A DICOM object with several frames.
+    MultiFrame: "multi_frame", "several frames";
+    /// A DICOM object with the detector's own values.
+    ForProcessing: "for_processing", "meant for processing, not for presentation";
+    /// A DICOM object in colour.
+    Colour: "colour", "pixels in colour";
+    /// A DICOM object whose coding of pixels is not read.
+    UnsupportedTransferSyntax: "unsupported_transfer_syntax", "pixels in a coding that is not read";
     /// The image is too small or too large to be a mammogram.
     WrongSize: "wrong_size", "the image cannot be a mammogram by its size";
     /// The very same file stands under another patient.
@@ -91,6 +105,25 @@ reasons! {
     MaskSize: "mask_size", "the mask has another size than the image";
     /// The mask has no non-zero pixel.
     MaskEmpty: "mask_empty", "the mask marks nothing";
+}
+
+impl From<dicom::Refusal> for RejectionReason {
+    fn from(refusal: dicom::Refusal) -> Self {
+        match refusal {
+            dicom::Refusal::Tomosynthesis => Self::Tomosynthesis,
+            dicom::Refusal::SecondaryCapture => Self::SecondaryCapture,
+            dicom::Refusal::NotMammography => Self::NotMammography,
+            dicom::Refusal::MultiFrame => Self::MultiFrame,
+            dicom::Refusal::ForProcessing => Self::ForProcessing,
+            dicom::Refusal::Colour => Self::Colour,
+            dicom::Refusal::UnsupportedTransferSyntax => Self::UnsupportedTransferSyntax,
+            dicom::Refusal::NotDicom
+            | dicom::Refusal::Damaged
+            | dicom::Refusal::TooLarge
+            | dicom::Refusal::NoPixelData
+            | dicom::Refusal::UnsupportedPixels => Self::UnreadableImage,
+        }
+    }
 }
 
 /// Why one thing cannot be used, before it is known which row names it.

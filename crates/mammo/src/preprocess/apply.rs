@@ -5,9 +5,10 @@ use std::path::Path;
 use super::breast::{Breast, BreastDoubt, ChestWall, find_breast};
 use super::mask::Mask;
 use super::resample::resample;
+use super::steps::Step;
 use super::{Aspect, Crop, Orient, Preprocessing, Resample, Window};
 use crate::geometry::{Affine, Rect};
-use crate::pixels::{GrayImage, read_gray};
+use crate::pixels::{GrayImage, read_gray_as};
 use crate::record::Polarity;
 use crate::{Error, Result};
 
@@ -36,6 +37,7 @@ impl Prepared {
 }
 
 /// Where the kept part of the stored image lands in the input.
+#[derive(Clone, Copy)]
 struct Placement {
     /// Kept part, in stored pixels.
     crop: Rect,
@@ -51,9 +53,9 @@ impl Preprocessing {
     /// Reads an image file and prepares it.
     ///
     /// # Errors
-    /// As [`read_gray`] and [`apply`](Self::apply), naming the file.
+    /// As [`read_gray_as`] and [`apply`](Self::apply), naming the file.
     pub fn read(&self, path: &Path, polarity: Polarity) -> Result<Prepared> {
-        self.apply(read_gray(path)?, polarity).map_err(|error| match error {
+        self.apply(read_gray_as(path, self.voi)?, polarity).map_err(|error| match error {
             Error::Image { found, expected, .. } => Error::image(path, found, expected),
             other => other,
         })
@@ -64,7 +66,18 @@ impl Preprocessing {
     /// # Errors
     /// [`Error::Setting`] as [`check`](Self::check); [`Error::Image`] when the image is empty or
     /// shows a single grey value.
-    pub fn apply(&self, mut image: GrayImage, polarity: Polarity) -> Result<Prepared> {
+    pub fn apply(&self, image: GrayImage, polarity: Polarity) -> Result<Prepared> {
+        self.apply_watched(image, polarity, &mut |_, _| {})
+    }
+
+    /// [`apply`](Self::apply), telling `watch` after each step what would be seen. Pictures are
+    /// drawn only when they are asked for.
+    pub(super) fn apply_watched(
+        &self,
+        mut image: GrayImage,
+        polarity: Polarity,
+        watch: &mut dyn FnMut(Step, &dyn Fn() -> GrayImage),
+    ) -> Result<Prepared> {
         self.check()?;
         let unusable = |found: &str| {
             Error::image("image in memory", found, "a mammogram; look at the file, and copy it again")
@@ -75,14 +88,26 @@ impl Preprocessing {
         if polarity == Polarity::Inverted {
             image.pixels.iter_mut().for_each(|v| *v = u16::MAX - *v);
         }
+        watch(Step::Polarity, &|| image.clone());
         let breast = find_breast(&image);
+        watch(Step::Breast, &|| dimmed(&image, &breast.mask));
         let placement = self.place(&image, &breast);
+        watch(Step::Crop, &|| {
+            let side = |length: f64| (length.round() as usize).max(1);
+            let Rect { width, height, .. } = placement.crop;
+            resample(&image, &placement.crop, side(width), side(height), Resample::Area)
+        });
+        watch(Step::Resize, &|| {
+            self.draw(&Placement { mirrored: false, ..placement }, &image, self.resample)
+        });
         let mut input = self.draw(&placement, &image, self.resample);
+        watch(Step::Orient, &|| input.clone());
         let tissue = self.draw_mask(&placement, &image, &breast);
         if self.remove_artifacts {
             let outside = input.pixels.iter_mut().zip(&tissue.cells).filter(|(_, inside)| !**inside);
             outside.for_each(|(v, _)| *v = 0);
         }
+        watch(Step::Artifacts, &|| input.clone());
         let (low, high) = match self.window {
             Window::FullScale => (0, u16::MAX),
             Window::Percentiles { low_percent, high_percent } => {
@@ -91,6 +116,7 @@ impl Preprocessing {
             }
         };
         apply_window(&mut input, low, high);
+        watch(Step::Window, &|| input.clone());
         let frame = Rect::new(0.0, 0.0, self.width_px as f64, self.height_px as f64);
         let input_from_stored = placement.input_from_stored();
         Ok(Prepared {
@@ -199,6 +225,19 @@ fn apply_window(image: &mut GrayImage, low: u16, high: u16) {
     let scale = 65535.0 / (f32::from(high) - f32::from(low));
     let window = |v: u16| (f32::from(v.saturating_sub(low)) * scale + 0.5) as u16;
     image.pixels.iter_mut().for_each(|v| *v = window(*v));
+}
+
+/// The image with everything outside a thumbnail's mask at a third of its brightness.
+fn dimmed(image: &GrayImage, mask: &Mask) -> GrayImage {
+    let mut dimmed = image.clone();
+    for (i, v) in dimmed.pixels.iter_mut().enumerate() {
+        let (x, y) =
+            (i % image.width * mask.width / image.width, i / image.width * mask.height / image.height);
+        if !mask.row(y)[x] {
+            *v /= 3;
+        }
+    }
+    dimmed
 }
 
 /// One cell for each square of [`Prepared::MASK_CELL_PX`] pixels: what its middle says.

@@ -74,7 +74,7 @@ pub(super) struct Breast {
 /// Finds the breast in an image whose dense tissue is bright.
 pub(super) fn find_breast(image: &GrayImage) -> Breast {
     let thumbnail = Thumbnail::new(image);
-    let film = film(&thumbnail.levels, thumbnail.width, thumbnail.height);
+    let film = film(image, thumbnail.brightest, thumbnail.width, thumbnail.height);
     let bright = thumbnail.above(thumbnail.threshold(&film)).and(&film);
     let found = regions(&open(&bright, OPENING_PX));
     let (mut mask, mut doubt) = thumbnail.choose(&found);
@@ -101,6 +101,8 @@ struct Thumbnail {
     width: usize,
     height: usize,
     levels: Vec<u8>,
+    /// Largest value of the small copy.
+    brightest: u16,
 }
 
 impl Thumbnail {
@@ -111,7 +113,8 @@ impl Thumbnail {
         let small = resample(image, &all, side(image.width), side(image.height), Resample::Area);
         let max = small.pixels.iter().copied().max().unwrap_or(0).max(1);
         let level = |&v: &u16| (255.0 * (f32::from(v) / f32::from(max)).sqrt()) as u8;
-        Self { width: small.width, height: small.height, levels: small.pixels.iter().map(level).collect() }
+        let levels = small.pixels.iter().map(level).collect();
+        Self { width: small.width, height: small.height, levels, brightest: max }
     }
 
     /// Between the background's mean and Otsu's threshold (IEEE Trans. SMC 9:62-66, 1979), nearer

@@ -1,20 +1,23 @@
 //! From stored pixels to network input, and the map between their frames.
 //!
 //! In: a [`GrayImage`](crate::pixels::GrayImage) and its polarity. Out: a [`Prepared`] image of
-//! the network's size. The steps, in this order:
+//! the network's size. The steps ([`Step`]), in this order:
 //!
-//! 1. **polarity**: an inverted image is turned so that dense tissue is bright;
-//! 2. **breast**: its outline is found on a thumbnail ([`BreastDoubt`] says when it was not);
-//! 3. **crop** to the breast and a margin;
-//! 4. **resample** to the network's size, keeping or stretching the aspect ratio;
-//! 5. **orient**: mirrored so that the chest wall lies left;
-//! 6. **artifacts**: everything outside the breast becomes black;
-//! 7. **window**: two grey values, fixed or measured inside the breast, become 0 and 65535.
+//! 1. **voi**: of a DICOM file, its modality and VOI stages ([`crate::dicom`]);
+//! 2. **polarity**: an inverted image is turned so that dense tissue is bright;
+//! 3. **breast**: its outline is found on a thumbnail ([`BreastDoubt`] says when it was not);
+//! 4. **crop** to the breast and a margin;
+//! 5. **resize** to the network's size, keeping or stretching the aspect ratio;
+//! 6. **orient**: mirrored so that the chest wall lies left;
+//! 7. **artifacts**: everything outside the breast becomes black;
+//! 8. **window**: two grey values, fixed or measured inside the breast, become 0 and 65535;
+//! 9. **normalise**, a linear function that the caller applies while copying pixels
+//!    ([`Preprocessing::normalise`]).
 //!
-//! The eighth step, **normalise**, is a linear function that the caller applies while copying
-//! pixels ([`Preprocessing::normalise`]). All settings are one [`Preprocessing`] value, which
-//! is saved with every model, so a prediction can never be prepared otherwise than the
-//! training was. After [`import`](crate::import), before [`cache`](crate::cache).
+//! All settings are one [`Preprocessing`] value, which is saved with every model, so a
+//! prediction can never be prepared otherwise than the training was;
+//! [`Preprocessing::explain`] shows every step of one image. After [`import`](crate::import),
+//! before [`cache`](crate::cache).
 
 mod apply;
 mod breast;
@@ -22,20 +25,23 @@ mod film;
 mod mask;
 mod morphology;
 mod resample;
+mod steps;
 
 pub use apply::Prepared;
 pub use breast::{BreastDoubt, ChestWall};
 pub use mask::{Mask, MaskSums};
 pub use resample::{Resample, resample};
+pub use steps::{Explained, Step};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::dicom::Voi;
 use crate::{Error, Result};
 
 /// Version of the steps in this module. Raised whenever the same settings give other pixels,
 /// so that old models refuse instead of quietly seeing something else.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Which part of the image is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -137,6 +143,9 @@ pub struct Preprocessing {
     pub window: Window,
     /// Default area averaging. Differs from the paper, whose cubic aliases when shrinking.
     pub resample: Resample,
+    /// What is made of a DICOM file's VOI stage; other files have none. Default applied. Differs
+    /// from the paper, whose images were stored values over their full range.
+    pub voi: Voi,
     /// Mean of the training inputs, in grey levels of 0 to 255. Default measured on the mass
     /// training images of CBIS-DDSM with the other defaults.
     pub mean: f32,
@@ -156,6 +165,7 @@ impl Default for Preprocessing {
             aspect: Aspect::Keep,
             window: Window::Percentiles { low_percent: 0.5, high_percent: 99.9 },
             resample: Resample::Area,
+            voi: Voi::Apply,
             mean: 67.7,
             std: 75.5,
         }
@@ -174,6 +184,7 @@ impl Preprocessing {
             aspect: Aspect::Stretch,
             window: Window::FullScale,
             resample: Resample::Cubic,
+            voi: Voi::Ignore,
             mean: 52.18,
             std: 1.0,
             ..Self::default()

@@ -67,6 +67,15 @@ impl Axis {
     }
 }
 
+impl Axis {
+    /// The source positions that any weight applies to.
+    fn span(&self) -> std::ops::Range<usize> {
+        let first = self.taps.iter().map(|taps| taps.first).min().unwrap_or(0);
+        let end = self.taps.iter().map(|taps| taps.first + taps.range.len()).max().unwrap_or(0);
+        first..end
+    }
+}
+
 impl Resample {
     fn radius(self, scale: f64) -> f64 {
         match self {
@@ -123,14 +132,19 @@ pub fn resample<'a>(
     let columns = Axis::new(kernel, image.width, from.x, from.width, width);
     let rows = Axis::new(kernel, image.height, from.y, from.height, height);
     let mut output = GrayImage::black(width, height);
-    // Rows are mixed before columns: the long loop runs over contiguous pixels.
+    // Rows are mixed before columns, so that the long loop runs over contiguous pixels: those
+    // of the columns that are needed.
+    let span = columns.span();
     let mut mixed = vec![0.0_f32; image.width];
+    let mixed = &mut mixed[..span.end];
     for (row, line) in rows.taps.iter().zip(output.pixels.chunks_exact_mut(width)) {
-        mixed.fill(0.0);
+        let mixed_span = &mut mixed[span.clone()];
+        mixed_span.fill(0.0);
         for (source, &weight) in (row.first..).zip(&rows.weights[row.range.clone()]) {
-            mixed
+            let start = source * image.width;
+            mixed_span
                 .iter_mut()
-                .zip(&image.pixels[source * image.width..(source + 1) * image.width])
+                .zip(&image.pixels[start + span.start..start + span.end])
                 .for_each(|(sum, &v)| *sum += weight * f32::from(v));
         }
         for (column, pixel) in columns.taps.iter().zip(line) {

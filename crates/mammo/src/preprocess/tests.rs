@@ -143,7 +143,7 @@ fn unusable_images_are_errors_not_panics() {
 fn every_field_changes_the_digest() {
     let default = serde_json::to_value(Preprocessing::default()).unwrap();
     let paper = serde_json::to_value(Preprocessing {
-        version: 2,
+        version: 9,
         height_px: 640,
         width_px: 512,
         ..Preprocessing::paper()

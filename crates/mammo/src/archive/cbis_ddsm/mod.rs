@@ -31,8 +31,8 @@ use crate::Result;
 use crate::geometry::Rect;
 use crate::import::table::{Column, Format, Table};
 use crate::import::{
-    Annotation, Candidate, Checked, Findings, MaskSize, Refusal, RejectionReason, Rows, path_in_data_set,
-    refuse,
+    Admission, Annotation, Candidate, Checked, Findings, MaskSize, Refusal, RejectionReason, Rows,
+    path_in_data_set, refuse,
 };
 use crate::mask_file::read_mask;
 use crate::pixels::read_size;
@@ -77,6 +77,7 @@ pub(crate) fn rows(dir: &Path) -> Result<Rows> {
         in_images,
         in_lesions: Findings::of(Path::new("case descriptions")),
         masks: MaskSize::Stretched,
+        admission: Admission::AnyGrey,
     })
 }
 
