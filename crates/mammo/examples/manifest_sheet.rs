@@ -1,15 +1,22 @@
 //! A contact sheet of an imported data set with its lesions outlined, to look at what an import
 //! made of an archive: benign lesions dark, malignant ones bright, others grey.
 //!
+//! Instead of a manifest an archive's name and folder may be given: it is then imported first.
+//! The folder is filled with phantoms in that layout when it does not exist.
+//!
 //! ```text
-//! cargo run --release -p mammo --example manifest_sheet -- MANIFEST OUT.png [FIRST] [HEIGHT_PX]
+//! cargo run --release -p mammo --example manifest_sheet -- MANIFEST OUT.png
+//! cargo run --release -p mammo --example manifest_sheet -- inbreast FOLDER OUT.png
 //! ```
 
 use std::path::Path;
 
+use mammo::archive::{Birads3, import_archive};
 use mammo::cache::{InputFrame, LesionFill, lesion_mask};
 use mammo::geometry::{Affine, Rect};
+use mammo::import::Verify;
 use mammo::manifest::Manifest;
+use mammo::phantom::{Layout, PhantomConfig, write_layout};
 use mammo::pixels::{GrayImage, read_gray, write_png16};
 use mammo::preprocess::{Resample, resample};
 use mammo::record::{Mammogram, Pathology, Polarity};
@@ -17,13 +24,17 @@ use mammo::record::{Mammogram, Pathology, Polarity};
 const COLUMNS: usize = 6;
 const ROWS: usize = 2;
 
+const HEIGHT_PX: usize = 400;
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [manifest, out] = [0, 1].map(|at| arguments.get(at).map_or("", String::as_str));
-    let number = |at: usize, otherwise: usize| arguments.get(at).map_or(Ok(otherwise), |word| word.parse());
-    let (first, height) = (number(2, 0)?, number(3, 400)?);
-    let manifest = Manifest::read(Path::new(manifest))?;
-    let images: Vec<&Mammogram> = manifest.images.iter().skip(first).take(COLUMNS * ROWS).collect();
+    let (manifest, out) = match &arguments[..] {
+        [manifest, out] => (Manifest::read(Path::new(manifest))?, out),
+        [archive, folder, out] => (import(archive, Path::new(folder))?, out),
+        _ => return Err("expected MANIFEST OUT.png, or ARCHIVE FOLDER OUT.png".into()),
+    };
+    let height = HEIGHT_PX;
+    let images: Vec<&Mammogram> = manifest.images.iter().take(COLUMNS * ROWS).collect();
     let width = height * 4 / 5;
     let mut sheet = GrayImage::black(COLUMNS * width, ROWS * height);
     for (at, image) in images.iter().enumerate() {
@@ -45,6 +56,24 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     write_png16(Path::new(out), &sheet)?;
     Ok(())
+}
+
+fn import(layout: &str, folder: &Path) -> Result<Manifest, Box<dyn std::error::Error>> {
+    if !folder.exists() {
+        let layout: Layout = layout.parse()?;
+        let config =
+            PhantomConfig { n_patients: 14, site: layout.site(), seed: 5, ..PhantomConfig::default() };
+        write_layout(folder, layout, &config, &|_, _| {})?;
+    }
+    let archive = layout.trim_end_matches("-nbia").trim_end_matches("-jpeg").parse()?;
+    let started = std::time::Instant::now();
+    let imported = import_archive(archive, folder, Birads3::default(), Verify::Pixels, &|_, _| {})?;
+    println!("{} images in {:.1} s", imported.manifest.images.len(), started.elapsed().as_secs_f64());
+    imported.notes.iter().for_each(|note| println!("note: {note}"));
+    for (reason, n) in imported.rejections_by_reason() {
+        println!("rejected {n}: {reason}");
+    }
+    Ok(imported.manifest)
 }
 
 /// The image squeezed into a tile, its lesions outlined by what later stages take them for.
