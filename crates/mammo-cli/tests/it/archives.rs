@@ -76,8 +76,8 @@ fn copy_films_to_strangers(data: &Path) {
         picture.save(data.join(&name)).unwrap();
         let cells: Vec<&str> = line.split(',').collect();
         let stranger = cells[1].replace("A_", "X_");
-        let row = [&[name.as_str(), &stranger], &cells[2..7], &["0"], &cells[8..]].concat().join(",");
-        copied += &format!("{row}\n");
+        let row = [&[name.as_str(), &stranger][..], &cells[2..7], &["0"], &cells[8..]].concat();
+        copied += &format!("{}\n", row.join(","));
     }
     fs::write(data.join("images.csv"), copied).unwrap();
 }

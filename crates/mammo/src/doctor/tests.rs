@@ -204,3 +204,41 @@ fn a_picture_under_another_name_is_found_and_other_pictures_are_not() {
     assert_eq!(count(&report, "picture_twice"), 3);
     assert!(!report.is_clean());
 }
+
+#[test]
+fn copies_of_real_films_are_found_and_nothing_else() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/cbis-ddsm-mass-800");
+    if !root.is_dir() {
+        eprintln!("skipped: {} is not there", root.display());
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let all =
+        crate::import::import_tables(&root, crate::import::Verify::Headers, &|_, _| {}).unwrap().manifest;
+    let mut images: Vec<_> = all.images.into_iter().take(150).collect();
+    let mut n_copies = 0;
+    for (at, image) in images.clone().iter().enumerate().step_by(10) {
+        let mut film = crate::pixels::read_gray(&root.join(&image.file)).unwrap();
+        let whole = crate::geometry::Rect::new(0.0, 0.0, film.width as f64, film.height as f64);
+        match at / 10 % 3 {
+            0 => film.pixels.iter_mut().for_each(|value| *value = 5000 + *value / 10 * 7),
+            1 => film.pixels.iter_mut().for_each(|value| {
+                *value = (65535.0 * (f64::from(*value) / 65535.0).powf(1.4)) as u16;
+            }),
+            _ => {
+                film = crate::preprocess::resample(&film, &whole, 300, 300, crate::preprocess::Resample::Area)
+            }
+        }
+        let path = folder.path().join(format!("{at}.png"));
+        write_png16(&path, &film).unwrap();
+        images.push(mammogram(path.to_str().unwrap(), "copies", Pathology::Benign));
+        n_copies += 1;
+    }
+    // An absolute path stays what it is when it is joined to the root.
+    let manifest = Manifest::new(&root, images);
+    let (twins, unread) = find_twins(&manifest, &|_, _| {});
+    assert_eq!((twins.len(), unread), (n_copies, 0), "{twins:#?}");
+    assert!(
+        twins.iter().all(|twin| twin.first.ends_with(".png") && !twin.mirrored && twin.correlation > 0.9)
+    );
+}

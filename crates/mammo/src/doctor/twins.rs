@@ -3,8 +3,10 @@
 //!
 //! Two steps. A perceptual hash (crate `image_hasher`: signs of the low frequencies of a cosine
 //! transform, 256 bits) names the candidates among all pairs; each is then held against the
-//! other in detail, by the correlation of what is left of a thumbnail after its local mean is
-//! taken away. Breasts of one woman look alike at low frequencies; their details do not.
+//! other in detail, by the correlation of thumbnails whose local mean and contrast are made even:
+//! without that, the bright rims of film and breast outweigh the tissue. Among 1,231 films of
+//! CBIS-DDSM the two most alike different ones correlate by 0.56; copies with other brightness,
+//! size, gamma or JPEG quality by 0.96 and more.
 //! Not found: a picture that was cropped differently or turned by a quarter.
 
 use std::collections::BTreeMap;
@@ -26,11 +28,15 @@ const HASH_BITS: u32 = 256;
 /// Pairs whose hashes differ in more bits are no candidates.
 const MAX_DISTANCE: u32 = 64;
 /// Side of the thumbnail in pixels.
-const THUMBNAIL_PX: usize = 64;
-/// Half of the side of the square whose mean is taken away.
+const THUMBNAIL_PX: usize = 96;
+/// Half of the side of the square whose mean and contrast are made even.
 const LOCAL_PX: usize = 3;
+/// Contrast below this share of the picture's range is noise and stays weak.
+const NOISE: f32 = 0.01;
+/// A detail of one local standard deviation, as stored.
+const DETAIL_UNIT: f32 = 32.0;
 /// Least correlation of the details of one picture in two files.
-const SAME_PICTURE: f32 = 0.85;
+const SAME_PICTURE: f32 = 0.8;
 
 /// Two images with the same picture.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -48,13 +54,14 @@ pub struct Twin {
 struct Look {
     hash: [u64; 4],
     mirrored_hash: [u64; 4],
-    details: Vec<f32>,
+    details: Vec<i8>,
+    length: f32,
 }
 
 /// Compares every picture of a manifest with every other, on all threads. Pictures that cannot
 /// be read are left out and counted. `progress` is called as `(done, total)` per picture read.
 ///
-/// Memory: 16 kB per image.
+/// Memory: 9 kB per image.
 pub fn find_twins(manifest: &Manifest, progress: &(dyn Fn(usize, usize) + Sync)) -> (Vec<Twin>, usize) {
     let hasher = HasherConfig::new().hash_size(16, 16).hash_alg(HashAlg::Mean).preproc_dct().to_hasher();
     let done = std::sync::atomic::AtomicUsize::new(0);
@@ -90,11 +97,9 @@ fn look(image: &Mammogram, picture: &GrayImage, hasher: &Hasher) -> Look {
         thumbnail.pixels.iter_mut().for_each(|value| *value = u16::MAX - *value);
     }
     let mirrored = mirror(&thumbnail);
-    Look {
-        hash: hash(&thumbnail, hasher),
-        mirrored_hash: hash(&mirrored, hasher),
-        details: details(&thumbnail),
-    }
+    let details = details(&thumbnail);
+    let length = details.iter().map(|value| f32::from(*value).powi(2)).sum::<f32>().sqrt().max(1.0);
+    Look { hash: hash(&thumbnail, hasher), mirrored_hash: hash(&mirrored, hasher), details, length }
 }
 
 fn mirror(image: &GrayImage) -> GrayImage {
@@ -122,36 +127,45 @@ fn distance(a: &[u64; 4], b: &[u64; 4]) -> u32 {
     a.iter().zip(b).map(|(a, b)| (a ^ b).count_ones()).sum()
 }
 
-/// What is left of a thumbnail without its local means, with mean 0 and length 1.
-fn details(thumbnail: &GrayImage) -> Vec<f32> {
+/// A thumbnail less its local means, over its local standard deviations.
+fn details(thumbnail: &GrayImage) -> Vec<i8> {
+    let values: Vec<f32> = thumbnail.pixels.iter().map(|value| f32::from(*value)).collect();
+    let (low, high) = values.iter().fold((f32::MAX, f32::MIN), |(l, h), v| (l.min(*v), h.max(*v)));
+    let noise = NOISE * (high - low).max(1.0);
+    let mean = local_mean(&values);
+    let left: Vec<f32> = values.iter().zip(&mean).map(|(value, mean)| value - mean).collect();
+    let squares: Vec<f32> = left.iter().map(|value| value * value).collect();
+    let even = |(value, square): (&f32, &f32)| {
+        (DETAIL_UNIT * value / (square.sqrt() + noise)).clamp(f32::from(i8::MIN), f32::from(i8::MAX)) as i8
+    };
+    left.iter().zip(&local_mean(&squares)).map(even).collect()
+}
+
+/// The mean over the square around each value, cut off at the border.
+fn local_mean(values: &[f32]) -> Vec<f32> {
     let last = THUMBNAIL_PX - 1;
-    let mut left: Vec<f32> = (0..THUMBNAIL_PX * THUMBNAIL_PX)
-        .map(|at| {
-            let (x, y) = (at % THUMBNAIL_PX, at / THUMBNAIL_PX);
-            let columns = x.saturating_sub(LOCAL_PX)..=(x + LOCAL_PX).min(last);
-            let rows = y.saturating_sub(LOCAL_PX)..=(y + LOCAL_PX).min(last);
-            let n = (columns.clone().count() * rows.clone().count()) as f32;
-            let sum: f32 = rows.flat_map(|y| &thumbnail.row(y)[columns.clone()]).map(|v| f32::from(*v)).sum();
-            f32::from(thumbnail.pixels[at]) - sum / n
-        })
-        .collect();
-    let mean = left.iter().sum::<f32>() / left.len() as f32;
-    left.iter_mut().for_each(|value| *value -= mean);
-    let length = left.iter().map(|value| value * value).sum::<f32>().sqrt().max(1e-6);
-    left.iter_mut().for_each(|value| *value /= length);
-    left
+    let around = |at: usize| at.saturating_sub(LOCAL_PX)..=(at + LOCAL_PX).min(last);
+    let mean = |at: usize| {
+        let (rows, columns) = (around(at / THUMBNAIL_PX), around(at % THUMBNAIL_PX));
+        let n = rows.clone().count() * columns.clone().count();
+        let row = |y: usize| &values[y * THUMBNAIL_PX + columns.start()..=y * THUMBNAIL_PX + columns.end()];
+        rows.flat_map(row).sum::<f32>() / n as f32
+    };
+    (0..values.len()).map(mean).collect()
 }
 
 fn same_picture(first: &Look, second: &Look) -> Option<(bool, f32)> {
     let straight = distance(&first.hash, &second.hash) <= MAX_DISTANCE;
     let mirrored = distance(&first.hash, &second.mirrored_hash) <= MAX_DISTANCE;
     let correlation = |is_mirrored: bool| -> f32 {
+        let product = |(a, b): (&i8, &i8)| i32::from(*a) * i32::from(*b);
         let rows = first.details.chunks_exact(THUMBNAIL_PX).zip(second.details.chunks_exact(THUMBNAIL_PX));
-        if is_mirrored {
-            rows.map(|(a, b)| a.iter().zip(b.iter().rev()).map(|(a, b)| a * b).sum::<f32>()).sum()
+        let sum: i32 = if is_mirrored {
+            rows.map(|(a, b)| a.iter().zip(b.iter().rev()).map(product).sum::<i32>()).sum()
         } else {
-            rows.map(|(a, b)| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>()).sum()
-        }
+            rows.map(|(a, b)| a.iter().zip(b).map(product).sum::<i32>()).sum()
+        };
+        sum as f32 / (first.length * second.length)
     };
     let candidates = [(false, straight), (true, mirrored)];
     let held = candidates.into_iter().filter(|(_, is_candidate)| *is_candidate);
