@@ -217,9 +217,9 @@ mod tests {
     fn picture(bits: u16) -> Picture {
         let (width, height, top) = (71, 65, (1_u32 << bits) - 1);
         let value = |at: usize| match at % 7 {
-            0 | 1 | 2 => 0,
+            0..=2 => 0,
             3 => top as u16,
-            _ => ((at as u32 * 2_654_435_761) >> 7 & top) as u16,
+            _ => (((at as u32).wrapping_mul(2_654_435_761) >> 7) & top) as u16,
         };
         let values = (0..width * height).map(|at| if at < 300 { 5 } else { value(at) }).collect();
         Picture { width, height, values, bits, inverted: false }

@@ -112,7 +112,7 @@ impl Bits {
     }
 
     fn put(&mut self, value: u32, n: u32) {
-        self.pending = self.pending << n | u64::from(value);
+        self.pending = (self.pending << n) | u64::from(value);
         self.n_pending += n;
         while self.n_pending >= 8 {
             self.n_pending -= 8;
