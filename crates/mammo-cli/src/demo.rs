@@ -10,7 +10,7 @@ use anyhow::Result;
 use mammo::eval::scores::write_scores;
 use mammo::eval::{BootstrapConfig, Comparison, Interval, PatchEvaluation, ScoreRow};
 use mammo::eval::{compare_auc, evaluate_patches};
-use mammo::phantom::Site;
+use mammo::phantom::{Layout, Site};
 use mammo::split::Side;
 use mammo::write::{write_atomically, write_json};
 use mammo_nn::train::{METRICS_FILE, MODEL_FILE};
@@ -217,14 +217,17 @@ impl Demo<'_> {
         let phantom = phantom::Args {
             out: dir.clone(),
             patients,
-            site,
+            layout: match site {
+                Site::Film => Layout::Film,
+                Site::Digital => Layout::Digital,
+            },
             height,
             width,
             lesion_scale: LESION_SCALE,
             mass_contrast: MASS_CONTRAST,
             seed: settings.seed,
         };
-        let import = import::Args { dir: dir.clone(), out: None, headers_only: false };
+        let import = import::Args::of_tables(dir.clone());
         let manifest = import.manifest();
         // The transfer set needs few training patients and a large test side.
         let (validation, test) = match site {
@@ -239,6 +242,8 @@ impl Demo<'_> {
             folds: None,
             fold: None,
             seed: settings.seed,
+            official: false,
+            pictures: false,
         };
         self.unless_there(&dir.join("images.csv"), || phantom::run(&phantom))?;
         self.unless_there(&manifest, || import::run(&import))?;

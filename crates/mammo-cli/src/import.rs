@@ -2,43 +2,139 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
-use mammo::import::{Verify, import_tables, write_rejections};
+use anyhow::{Result, bail};
+use clap::Subcommand;
+use mammo::archive::{Archive, Birads3, import_archive};
+use mammo::import::{Imported, Verify, import_tables, write_rejections};
 
 use crate::{Done, progress};
 
-/// Read a data set in the open table format and write its manifest.
+/// Read a data set and write its manifest.
 ///
-/// The folder holds images.csv and, optionally, lesions.csv; docs/datasets.md describes the
-/// columns. Rows that cannot be used are counted, listed with a reason in rejected.csv, and
-/// left out; the exit code is then 1.
+/// A folder with images.csv and, optionally, lesions.csv is imported by its name alone;
+/// docs/datasets.md describes the columns. A public archive is imported by its own name and the
+/// folder into which it was downloaded. Rows that cannot be used are counted, listed with a
+/// reason in rejected.csv, and left out; the exit code is then 1.
 ///
-/// Example: mammo import data/film
+/// Examples:
+///   mammo import data/film
+///   mammo import cbis-ddsm downloads/CBIS-DDSM --out runs/cbis/manifest.json
+///   mammo import inbreast downloads/INbreast --birads-3 negative
 #[derive(clap::Args)]
+#[command(verbatim_doc_comment, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Args {
+    /// A public archive, in the layout in which it is downloaded.
+    #[command(subcommand)]
+    archive: Option<ArchiveVerb>,
     /// Folder that holds images.csv.
-    pub dir: PathBuf,
+    #[arg(required = true)]
+    dir: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Flags of every import.
+#[derive(clap::Args)]
+struct Output {
     /// Manifest to write [default: DIR/manifest.json].
     #[arg(long)]
-    pub out: Option<PathBuf>,
+    out: Option<PathBuf>,
     /// Read image headers only, which is faster but does not find images that were cut short.
     #[arg(long)]
-    pub headers_only: bool,
+    headers_only: bool,
+}
+
+#[derive(Subcommand)]
+enum ArchiveVerb {
+    /// CBIS-DDSM: case descriptions with DICOM (classic or NBIA folders) or the JPEG re-issue.
+    CbisDdsm(Plain),
+    /// INbreast: INbreast.csv or .xls, AllDICOMs, AllXML.
+    Inbreast(ByAssessment),
+    /// mini-MIAS: Info.txt and PGM images.
+    MiniMias(Plain),
+    /// VinDr-Mammo: breast-level and finding annotations, images by study.
+    Vindr(ByAssessment),
+    /// CMMD: clinical data (XLSX or CSV), images by patient.
+    Cmmd(Plain),
+    /// RSNA 2022: train.csv, images by patient.
+    Rsna(Plain),
+    /// The original project's roi_mask_path.csv, patient lists and PNG folders.
+    Original(Plain),
+    /// Any folder of images without labels, for prediction.
+    Folder(Plain),
+}
+
+/// Arguments of most archives.
+#[derive(clap::Args)]
+struct Plain {
+    /// Folder into which the archive was downloaded.
+    dir: PathBuf,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Arguments of archives whose labels are BI-RADS assessments.
+#[derive(clap::Args)]
+struct ByAssessment {
+    #[command(flatten)]
+    plain: Plain,
+    /// What BI-RADS 3 means: left-out (the paper's rule), negative, positive. Assessments 1 and 2
+    /// are negative, 4, 5 and 6 positive.
+    #[arg(long, default_value_t = Birads3::LeftOut)]
+    birads_3: Birads3,
+}
+
+impl ArchiveVerb {
+    fn parts(&self) -> (Archive, &Plain, Birads3) {
+        let (archive, plain) = match self {
+            Self::Inbreast(args) => return (Archive::Inbreast, &args.plain, args.birads_3),
+            Self::Vindr(args) => return (Archive::Vindr, &args.plain, args.birads_3),
+            Self::CbisDdsm(plain) => (Archive::CbisDdsm, plain),
+            Self::MiniMias(plain) => (Archive::MiniMias, plain),
+            Self::Cmmd(plain) => (Archive::Cmmd, plain),
+            Self::Rsna(plain) => (Archive::Rsna, plain),
+            Self::Original(plain) => (Archive::Original, plain),
+            Self::Folder(plain) => (Archive::Folder, plain),
+        };
+        (archive, plain, Birads3::default())
+    }
 }
 
 impl Args {
+    /// Import of a folder in the open table format, with the manifest beside its tables.
+    pub fn of_tables(dir: PathBuf) -> Self {
+        Self { archive: None, dir: Some(dir), output: Output { out: None, headers_only: false } }
+    }
+
     /// Where the manifest goes.
     pub fn manifest(&self) -> PathBuf {
-        self.out.clone().unwrap_or_else(|| self.dir.join("manifest.json"))
+        let (dir, output) = match (&self.archive, &self.dir) {
+            (Some(archive), _) => (Some(&archive.parts().1.dir), &archive.parts().1.output),
+            (None, dir) => (dir.as_ref(), &self.output),
+        };
+        output.out.clone().unwrap_or_else(|| dir.cloned().unwrap_or_default().join("manifest.json"))
+    }
+
+    fn import(&self) -> Result<Imported> {
+        let bar = progress::bar("reading images", 0);
+        let verify = |output: &Output| if output.headers_only { Verify::Headers } else { Verify::Pixels };
+        let imported = match (&self.archive, &self.dir) {
+            (Some(verb), _) => {
+                let (archive, plain, birads_3) = verb.parts();
+                let verify = verify(&plain.output);
+                import_archive(archive, &plain.dir, birads_3, verify, &progress::counter(&bar))?
+            }
+            (None, Some(dir)) => import_tables(dir, verify(&self.output), &progress::counter(&bar))?,
+            (None, None) => bail!("name a folder, or an archive and its folder"),
+        };
+        bar.finish_and_clear();
+        Ok(imported)
     }
 }
 
 /// Runs the verb.
 pub fn run(args: &Args) -> Result<Done> {
-    let bar = progress::bar("reading images", 0);
-    let verify = if args.headers_only { Verify::Headers } else { Verify::Pixels };
-    let imported = import_tables(&args.dir, verify, &progress::counter(&bar))?;
-    bar.finish_and_clear();
+    let imported = args.import()?;
     let out = args.manifest();
     imported.manifest.write(&out)?;
     write_rejections(&out.with_file_name("rejected.csv"), &imported.rejections)?;

@@ -73,6 +73,7 @@ fn record(file: &Path) -> Mammogram {
         density: None,
         assessment: None,
         site: None,
+        official_side: None,
         lesions: Vec::new(),
     }
 }

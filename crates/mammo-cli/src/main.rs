@@ -5,6 +5,7 @@
 
 mod config;
 mod demo;
+mod doctor;
 mod evaluate;
 mod gallery;
 mod gated;
@@ -52,6 +53,7 @@ enum Verb {
     Phantom(phantom::Args),
     Import(import::Args),
     Split(split::Args),
+    Doctor(doctor::Args),
     Sample(sample::Args),
     /// Train a patch or a whole-image classifier.
     #[command(subcommand)]
@@ -99,6 +101,7 @@ fn main() -> ExitCode {
         Verb::Phantom(args) => phantom::run(&args),
         Verb::Import(args) => import::run(&args),
         Verb::Split(args) => split::run(&args),
+        Verb::Doctor(args) => doctor::run(&args),
         Verb::Sample(args) => sample::run(&args),
         Verb::Train(Train::Patch(args)) => train_patch::run(&args),
         Verb::Train(Train::Image(args)) => train_image::run(&args),

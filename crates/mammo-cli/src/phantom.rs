@@ -1,26 +1,35 @@
-//! `mammo phantom`: writes a synthetic data set.
+//! `mammo phantom`: writes a synthetic data set, also in the layouts of public archives.
 
 use std::path::PathBuf;
 
 use anyhow::Result;
-use mammo::phantom::{PhantomConfig, Site, write_dataset};
+use mammo::phantom::{Layout, PhantomConfig, write_layout};
 
 use crate::{Done, progress};
 
-/// Write a synthetic mammography data set: 16-bit PNG, exact lesion masks and tables.
+/// Write a synthetic mammography data set.
 ///
-/// Example: mammo phantom --patients 200 --site film --out data/film
+/// As film or digital it is a folder in the open table format: 16-bit PNG, exact lesion masks
+/// and tables. By the name of an archive it has that archive's tables, folders and files, known
+/// defects included, so that the import can be tried without the archive: cbis-ddsm,
+/// cbis-ddsm-nbia, cbis-ddsm-jpeg, inbreast, mini-mias, vindr, cmmd, rsna, original.
+///
+/// Examples:
+///   mammo phantom --patients 200 --layout film --out data/film
+///   mammo phantom --patients 20 --layout inbreast --out data/inbreast
 #[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
 pub struct Args {
-    /// Folder to write; `images.csv` and `lesions.csv` in it can be imported.
+    /// Folder to write; it can be imported.
     #[arg(long)]
     pub out: PathBuf,
     /// Number of patients.
     #[arg(long, default_value_t = 200)]
     pub patients: usize,
-    /// Whose images: film (digitised, labels and edges) or digital (inverted, other contrast).
-    #[arg(long, default_value_t = Site::Film)]
-    pub site: Site,
+    /// Whose images: film (digitised, labels and edges), digital (inverted, other contrast), or an
+    /// archive's name. Also written --site.
+    #[arg(long, alias = "site", default_value_t = Layout::Film)]
+    pub layout: Layout,
     /// Image height in pixels.
     #[arg(long, default_value_t = 1152)]
     pub height: usize,
@@ -42,7 +51,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<Done> {
     let config = PhantomConfig {
         n_patients: args.patients,
-        site: args.site,
+        site: args.layout.site(),
         seed: args.seed,
         height_px: args.height,
         width_px: args.width,
@@ -51,7 +60,7 @@ pub fn run(args: &Args) -> Result<Done> {
         ..PhantomConfig::default()
     };
     let bar = progress::bar("phantoms", args.patients as u64);
-    let summary = write_dataset(&args.out, &config, &progress::counter(&bar))?;
+    let summary = write_layout(&args.out, args.layout, &config, &progress::counter(&bar))?;
     bar.finish_and_clear();
     println!(
         "{}: {} images of {} patients, {} with cancer, {} lesions",

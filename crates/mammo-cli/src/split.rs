@@ -3,18 +3,21 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
+use mammo::doctor::Severity;
 use mammo::manifest::Manifest;
-use mammo::split::{Split, SplitConfig, k_fold, split_by_patient};
+use mammo::split::{Split, SplitConfig, k_fold, split_by_patient, split_official};
 
-use crate::Done;
+use crate::{Done, doctor};
 
 /// Assign patients to train, validation and test sides, stratified by truth and density.
 ///
 /// A patient never stands on two sides; a split in which one does is refused, also when it
-/// was edited by hand.
+/// was edited by hand. The result is shown to the doctor (`mammo doctor`): the exit code is 1
+/// when the split leaks all the same, such as through one film under two patients.
 ///
 /// Examples:
 ///   mammo split data/film/manifest.json --test 0.2
+///   mammo split runs/cbis/manifest.json --official
 ///   mammo split data/film/manifest.json --folds 5 --fold 0 --out fold0.json
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -36,15 +39,22 @@ pub struct Args {
     /// Which fold is the test side, from 0; the next one validates.
     #[arg(long, requires = "folds")]
     pub fold: Option<usize>,
+    /// Test on the official test part of an archive, without patients who stand in both parts.
+    #[arg(long, conflicts_with_all = ["test", "folds"])]
+    pub official: bool,
     /// Seed.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Let the doctor compare every picture with every other; reads all pixels.
+    #[arg(long)]
+    pub pictures: bool,
 }
 
 /// Runs the verb.
 pub fn run(args: &Args) -> Result<Done> {
     let manifest = Manifest::read(&args.manifest)?;
     let split = match (args.folds, args.fold) {
+        _ if args.official => split_official(&manifest, args.validation, args.seed)?,
         (Some(folds), Some(fold)) => k_fold(&manifest, folds, fold, args.seed)?,
         (None, None) => {
             let train = 1.0 - args.validation - args.test;
@@ -60,7 +70,12 @@ pub fn run(args: &Args) -> Result<Done> {
     split.write(&out)?;
     println!("{}", out.display());
     print_summary(&split, &manifest);
-    Ok(Done::All)
+    let report = doctor::examine_manifest(&manifest, Some(&split), args.pictures);
+    for finding in report.findings.iter().filter(|finding| finding.severity < Severity::Note) {
+        let examples = finding.cases.iter().take(3).cloned().collect::<Vec<_>>().join("; ");
+        eprintln!("{}: {} {} ({examples})", finding.severity, finding.count, finding.what);
+    }
+    Ok(if report.is_clean() { Done::All } else { Done::WithRejections })
 }
 
 fn print_summary(split: &Split, manifest: &Manifest) {

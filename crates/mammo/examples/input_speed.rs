@@ -98,6 +98,7 @@ fn unlabelled(file: String) -> Mammogram {
         density: None,
         assessment: None,
         site: None,
+        official_side: None,
         lesions: Vec::new(),
     }
 }

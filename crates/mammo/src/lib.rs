@@ -8,7 +8,9 @@
 //! | [`record`] | – | the vocabulary: patient, laterality, view, pathology, lesion |
 //! | [`phantom`] | a seed | a synthetic data set in the open table format |
 //! | [`import`] | `images.csv` + `lesions.csv` | [`manifest::Manifest`] and a list of rejections |
+//! | [`archive`] | a public archive in its own layout | the same |
 //! | [`split`] | manifest | patients on train, validation and test sides |
+//! | [`doctor`] | manifest, split, or the tables of CBIS-DDSM | leaks, conflicts, confounders |
 //! | [`dicom`] | a DICOM file | its header and a 16-bit grey image, or a coded refusal |
 //! | [`pixels`] | an image file | a 16-bit grey image |
 //! | [`gate`] | a stored image | nothing, or why it must not be scored |
@@ -20,15 +22,18 @@
 //!
 //! This crate never names a tensor: it compiles and tests in seconds.
 
+pub mod archive;
 pub mod augment;
 pub mod cache;
 pub mod dicom;
+pub mod doctor;
 pub mod error;
 pub mod eval;
 pub mod gate;
 pub mod geometry;
 pub mod import;
 pub mod manifest;
+pub mod mask_file;
 pub mod patch_sampling;
 pub mod phantom;
 pub mod pixels;

@@ -227,6 +227,7 @@ pub(crate) mod tests {
             density: None,
             assessment: None,
             site: None,
+            official_side: None,
             lesions: Vec::new(),
         }
     }

@@ -29,7 +29,7 @@ pub enum View {
 }
 
 /// Truth about a lesion, or about an image (malignant if any of its lesions is).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pathology {
     /// Proven or followed up as benign, "benign without callback" included.
@@ -37,6 +37,7 @@ pub enum Pathology {
     /// Biopsy-proven cancer.
     Malignant,
     /// Not recorded. Never used as a label.
+    #[default]
     Unknown,
 }
 
@@ -61,6 +62,23 @@ pub enum Polarity {
     Inverted,
 }
 
+/// What an image is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// Learned from.
+    Train,
+    /// Steers the learning rate and chooses the epoch.
+    Validation,
+    /// Looked at once, at the end.
+    Test,
+}
+
+impl Side {
+    /// All sides, in the order in which a run uses them.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
+}
+
 /// Where a lesion lies, in pixels of the image **as stored**.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "shape", rename_all = "lowercase")]
@@ -76,22 +94,45 @@ pub enum LesionShape {
         /// Radius in pixels.
         radius: f64,
     },
-    /// An image file of the same size as the mammogram; non-zero is lesion.
+    /// A closed contour; what it encloses by the even-odd rule is lesion.
+    Polygon {
+        /// Corners as `[x, y]`, in order; the last is joined to the first.
+        points: Vec<[f64; 2]>,
+    },
+    /// An image file; non-zero is lesion. A mask whose size differs from the mammogram's is
+    /// stretched onto it, see [`mask_covers`].
     Mask {
         /// Path relative to the data set's root.
         file: String,
-        /// Bounding box of its non-zero pixels.
+        /// Bounding box of its non-zero pixels, in pixels of the mammogram.
         bounds: Rect,
     },
+}
+
+/// Largest difference of the aspect ratios of a mask and its mammogram, as a share.
+const MASK_ASPECT_TOLERANCE: f64 = 0.02;
+
+/// Whether a mask of this size can be stretched onto a mammogram of that size: both sides by
+/// nearly one factor, and by no more than two.
+///
+/// Some masks of CBIS-DDSM are a few to fifteen per cent smaller or larger than their mammogram.
+pub fn mask_covers(mask: (u32, u32), mammogram: (u32, u32)) -> bool {
+    let factor = |of: u32, to: u32| f64::from(to) / f64::from(of.max(1));
+    let (x, y) = (factor(mask.0, mammogram.0), factor(mask.1, mammogram.1));
+    (x / y - 1.0).abs() <= MASK_ASPECT_TOLERANCE && (0.5..=2.0).contains(&x)
 }
 
 impl LesionShape {
     /// The smallest rectangle that holds the lesion, in pixels of the image as stored.
     pub fn bounds(&self) -> Rect {
-        match *self {
-            Self::Box(bounds) | Self::Mask { bounds, .. } => bounds,
+        match self {
+            Self::Box(bounds) | Self::Mask { bounds, .. } => *bounds,
             Self::Circle { cx, cy, radius } => {
                 Rect::new(cx - radius, cy - radius, 2.0 * radius, 2.0 * radius)
+            }
+            Self::Polygon { points } => {
+                let corner = |&[x, y]: &[f64; 2]| Rect::new(x, y, 0.0, 0.0);
+                points.iter().map(corner).reduce(|all, point| all.union(&point)).unwrap_or_default()
             }
         }
     }
@@ -138,6 +179,9 @@ pub struct Mammogram {
     /// Hospital or scanner, when known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site: Option<String>,
+    /// The side on which the makers of the data set put the image, when they did and it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub official_side: Option<Side>,
     /// All annotated lesions of this image.
     #[serde(default)]
     pub lesions: Vec<Lesion>,
@@ -198,5 +242,6 @@ words!(View, "CC, MLO", Cc: "cc", Mlo: "mlo");
 words!(Pathology, "benign, malignant, unknown",
     Benign: "benign" | "benign_without_callback", Malignant: "malignant", Unknown: "unknown" | "");
 words!(LesionKind, "mass, calcification", Mass: "mass", Calcification: "calcification" | "calc");
+words!(Side, "train, validation, test", Train: "train" | "training", Validation: "validation", Test: "test");
 words!(Polarity, "normal, inverted",
     Normal: "normal" | "monochrome2" | "", Inverted: "inverted" | "monochrome1");

@@ -56,11 +56,12 @@ fn every_command_in_readme_docs_and_configs_parses() {
 
 #[test]
 fn every_verb_has_help_with_an_example_that_parses() {
-    let verbs: [&[&str]; 13] = [
+    let verbs: [&[&str]; 14] = [
         &["demo"],
         &["phantom"],
         &["import"],
         &["split"],
+        &["doctor"],
         &["sample"],
         &["train", "patch"],
         &["train", "image"],

@@ -1,6 +1,7 @@
 //! Runs `mammo` as a user would, in temporary folders, and looks at output and exit codes.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod archives;
 mod bad_input;
 mod corpus;
 mod documents;

@@ -9,6 +9,7 @@ use mammo::pixels::GrayImage;
 use mammo::preprocess::{Aspect, Crop, Orient, Preprocessing, Resample, Window};
 use mammo::record::Polarity;
 use mammo::seed::stream;
+use mammo_nn::conventions::Conventions;
 use mammo_nn::heatmap::receptive::{top_cells, trunk_cells};
 use mammo_nn::heatmap::{
     BreastFrame, FindingRule, HeatMap, MapGrid, PatchMapper, PatchWindow, class_probabilities, find,
@@ -16,10 +17,10 @@ use mammo_nn::heatmap::{
 };
 use mammo_nn::image_classifier::{ImageClassifier, ImageClassifierConfig, MapLayer};
 use mammo_nn::init::initialise;
-use mammo_nn::layers::mean_over_space;
+use mammo_nn::maps::Maps;
 use mammo_nn::patch_classifier::{PatchClassifier, PatchClassifierConfig};
 use mammo_nn::schedule::Classifier;
-use mammo_nn::top::TopConfig;
+use mammo_nn::top::{HeatmapRule, TopConfig};
 use mammo_nn::trunk::{Family, TrunkConfig};
 use rand::RngExt;
 
@@ -33,12 +34,12 @@ fn noise(seed: u64, h: usize, w: usize, device: &Device) -> Tensor<4> {
 
 /// A trunk and how far beyond a window its features see, rounded up to whole cells.
 fn cases() -> [(TrunkConfig, usize); 3] {
-    let trunk = |family, stages| TrunkConfig { family, width: 0.125, stages: Some(stages), channels: 1 };
+    let trunk = |family, stages| TrunkConfig { width: 0.125, stages: Some(stages), ..TrunkConfig::new(family) };
     [(trunk(Family::Resnet18, 2), 56), (trunk(Family::Resnet50, 1), 20), (trunk(Family::Yaroslav, 3), 24)]
 }
 
 fn patch_network(trunk: TrunkConfig, device: &Device) -> PatchClassifier {
-    let config = PatchClassifierConfig { trunk, n_classes: 5, dropout: 0.0 };
+    let config = PatchClassifierConfig { trunk: trunk.clone(), n_classes: 5, dropout: 0.0 };
     let mut model = initialise(PatchClassifier::new(&config, device).unwrap(), 4);
     // Fresh heads say nearly the same everywhere; a steep one lets differences show.
     model.head.weight = Param::from_tensor((model.head.weight.val() * 20.0).detach());
@@ -61,7 +62,7 @@ fn sweep(model: &PatchClassifier, window: PatchWindow, halo: usize, image: &Tens
             let (r, c, n) = ((y - top) / stride, (x - left) / stride, patch / stride);
             let channels = features.dims()[1];
             let inner = features.slice([0..1, 0..channels, r..r + n, c..c + n]);
-            let probabilities = softmax(model.head.forward(mean_over_space(inner)), 1).into_data();
+            let probabilities = softmax(model.head.forward(Maps::enter(inner).mean_over_space()), 1).into_data();
             maps.iter_mut().zip(probabilities.iter::<f32>()).for_each(|(map, p)| map.push(p));
         }
     }
@@ -77,7 +78,7 @@ fn worst(a: &[f32], b: &[f32]) -> f32 {
 fn one_pass_says_at_every_cell_what_a_sweep_that_sees_around_its_windows_says() {
     let device = Device::flex();
     for (trunk, halo) in cases() {
-        let model = patch_network(trunk, &device);
+        let model = patch_network(trunk.clone(), &device);
         let image = noise(1, 160, 128, &device);
         for steps in [1, 2] {
             let window = PatchWindow::new(PATCH, Some(steps * trunk.stride()), trunk.stride()).unwrap();
@@ -100,7 +101,7 @@ fn one_pass_says_at_every_cell_what_a_sweep_that_sees_around_its_windows_says() 
 fn an_image_of_one_patch_has_one_cell_with_the_patch_classifiers_probabilities() {
     let device = Device::flex();
     for (trunk, _) in cases() {
-        let model = patch_network(trunk, &device);
+        let model = patch_network(trunk.clone(), &device);
         let patch = noise(2, PATCH, PATCH, &device);
         let window = PatchWindow::new(PATCH, None, trunk.stride()).unwrap();
         let cell: Vec<f32> =
@@ -138,9 +139,9 @@ fn seen(cell: [usize; 2], map: impl Fn(Tensor<4>) -> Tensor<4>) -> Rect {
 #[test]
 fn a_cell_is_centred_on_the_pixels_that_it_sees() {
     let device = Device::flex().autodiff();
-    let trunk = |family, stages| TrunkConfig { family, width: 0.25, stages: Some(stages), channels: 1 };
+    let trunk = |family, stages| TrunkConfig { width: 0.25, stages: Some(stages), ..TrunkConfig::new(family) };
     for trunk in [trunk(Family::Resnet18, 1), trunk(Family::Resnet50, 1), trunk(Family::Yaroslav, 3)] {
-        let model = patch_network(trunk, &device).freeze();
+        let model = patch_network(trunk.clone(), &device).freeze();
         let cell = 64 / trunk.stride();
         let grid = MapGrid::on_input(1, 1, trunk_cells(&trunk).input_from_cell());
         let center = grid.input_center(cell, cell);
@@ -155,7 +156,8 @@ fn a_cell_is_centred_on_the_pixels_that_it_sees() {
     ] {
         let trunk = trunk(Family::Yaroslav, 2);
         let config = ImageClassifierConfig {
-            trunk,
+            trunk: trunk.clone(),
+            top_conventions: Conventions::default(),
             top: top.clone(),
             n_patch_classes: 5,
             input_px: [128, 128],
@@ -173,8 +175,8 @@ fn a_cell_is_centred_on_the_pixels_that_it_sees() {
 /// A trunk whose single feature grows with brightness, so that the brightest window is known.
 fn brightness_network(device: &Device) -> PatchClassifier {
     use mammo_nn::state::{load_state_dict, state_dict};
-    let trunk = TrunkConfig { family: Family::Vgg16, width: 0.05, stages: Some(3), channels: 1 };
-    let config = PatchClassifierConfig { trunk, n_classes: 5, dropout: 0.0 };
+    let trunk = TrunkConfig { width: 0.05, stages: Some(3), ..TrunkConfig::new(Family::Vgg16) };
+    let config = PatchClassifierConfig { trunk: trunk.clone(), n_classes: 5, dropout: 0.0 };
     let model = PatchClassifier::new(&config, device).unwrap();
     let mut tensors = state_dict(&model);
     for (name, tensor) in &mut tensors {
@@ -270,8 +272,15 @@ fn a_lesion_of_known_place_is_found_there_through_crop_flip_and_resize() {
 }
 
 fn image_network(seed: u64, top: TopConfig, device: &Device) -> (ImageClassifier, ImageClassifierConfig) {
-    let trunk = TrunkConfig { family: Family::Resnet18, width: 0.125, stages: Some(2), channels: 1 };
-    let config = ImageClassifierConfig { trunk, top, n_patch_classes: 5, input_px: [96, 64], dropout: 0.0 };
+    let trunk = TrunkConfig { width: 0.125, stages: Some(2), ..TrunkConfig::new(Family::Resnet18) };
+    let config = ImageClassifierConfig {
+        trunk,
+        top,
+        top_conventions: Conventions::default(),
+        n_patch_classes: 5,
+        input_px: [96, 64],
+        dropout: 0.0,
+    };
     (initialise(ImageClassifier::new(&config, device).unwrap(), seed).freeze(), config)
 }
 
@@ -337,7 +346,7 @@ fn maps_change_with_the_weights_of_every_layer_above_and_below() {
     let image = noise(7, 96, 64, &device);
     for top in [
         TopConfig::Residual { blocks: vec![[8, 8, 16]], repeats: 1 },
-        TopConfig::Yaroslav { pool: 3, fc: vec![8, 4] },
+        TopConfig::Yaroslav { pool: 3, fc: vec![8, 4], batch_norm: false, heatmap: HeatmapRule::default() },
     ] {
         let (trained, config) = image_network(3, top.clone(), &device);
         let (randomised, _) = image_network(4, top.clone(), &device);

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use super::InputFrame;
 use crate::geometry::Rect;
-use crate::pixels::{GrayImage, read_gray};
+use crate::mask_file::read_mask;
+use crate::pixels::GrayImage;
 use crate::preprocess::Mask;
-use crate::record::{Lesion, LesionShape};
+use crate::record::{Lesion, LesionShape, mask_covers};
 use crate::{Error, Result};
 
 /// What part of its box a lesion is taken to fill.
@@ -26,18 +27,19 @@ pub enum LesionFill {
 ///
 /// # Errors
 /// [`Error::Setting`] when the frame cannot be inverted; for mask files [`Error::Io`] or
-/// [`Error::Image`], the latter also when mask and mammogram differ in size, which CBIS-DDSM
-/// is known for: such a mask marks the wrong tissue.
+/// [`Error::Image`], the latter also when the mask cannot be stretched onto its mammogram
+/// ([`mask_covers`]): such a mask marks the wrong tissue.
 pub fn lesion_mask(lesion: &Lesion, fill: LesionFill, frame: &InputFrame, root: &Path) -> Result<Mask> {
     let marks = match &lesion.shape {
         LesionShape::Mask { file, .. } => Some(read_marks(&root.join(file), frame)?),
-        LesionShape::Box(_) | LesionShape::Circle { .. } => None,
+        LesionShape::Box(_) | LesionShape::Circle { .. } | LesionShape::Polygon { .. } => None,
     };
     let inside = |x: f64, y: f64| match (&lesion.shape, &marks) {
         (LesionShape::Box(rect), _) if fill == LesionFill::Ellipse => in_ellipse(rect, x, y),
         (LesionShape::Box(rect), _) => in_rectangle(rect, x, y),
         (LesionShape::Circle { .. }, _) => in_ellipse(&lesion.shape.bounds(), x, y),
-        (LesionShape::Mask { .. }, Some(marks)) => is_marked(marks, x, y),
+        (LesionShape::Polygon { points }, _) => in_polygon(points, x, y),
+        (LesionShape::Mask { .. }, Some(marks)) => is_marked(marks, frame, x, y),
         (LesionShape::Mask { .. }, None) => false,
     };
     let stored_from_input = frame.input_from_stored.inverse().ok_or_else(|| {
@@ -73,18 +75,30 @@ fn in_ellipse(rect: &Rect, x: f64, y: f64) -> bool {
     dx * dx + dy * dy <= 1.0
 }
 
-fn is_marked(marks: &GrayImage, x: f64, y: f64) -> bool {
+/// Even-odd rule: a ray to the right crosses the contour an odd number of times.
+fn in_polygon(points: &[[f64; 2]], x: f64, y: f64) -> bool {
+    let next = points.iter().cycle().skip(1);
+    let crosses = |(&[ax, ay], &[bx, by]): (&[f64; 2], &[f64; 2])| {
+        (ay > y) != (by > y) && x < ax + (y - ay) / (by - ay) * (bx - ax)
+    };
+    points.iter().zip(next).filter(|&edge| crosses(edge)).count() % 2 == 1
+}
+
+/// Whether the mask, stretched onto the mammogram, is set there.
+fn is_marked(marks: &GrayImage, frame: &InputFrame, x: f64, y: f64) -> bool {
     let all = Rect::new(0.0, 0.0, marks.width as f64, marks.height as f64);
+    let (x, y) = (x * all.width / frame.stored_width as f64, y * all.height / frame.stored_height as f64);
     in_rectangle(&all, x, y) && marks.row(y as usize)[x as usize] > 0
 }
 
 fn read_marks(path: &Path, frame: &InputFrame) -> Result<GrayImage> {
-    let marks = read_gray(path)?;
-    if (marks.width, marks.height) == (frame.stored_width, frame.stored_height) {
+    let marks = read_mask(path)?;
+    let mammogram = (frame.stored_width as u32, frame.stored_height as u32);
+    if mask_covers((marks.width as u32, marks.height as u32), mammogram) {
         return Ok(marks);
     }
     let found = format!("a lesion mask of {}x{} pixels", marks.width, marks.height);
-    let expected = format!("{}x{}, the size of its mammogram", frame.stored_width, frame.stored_height);
+    let expected = format!("the shape of its mammogram, {}x{}", frame.stored_width, frame.stored_height);
     Err(Error::image(path, found, expected))
 }
 
@@ -132,6 +146,15 @@ mod tests {
     }
 
     #[test]
+    fn a_polygon_holds_what_its_contour_encloses() {
+        let points = vec![[20.0, 10.0], [100.0, 10.0], [20.0, 90.0]];
+        let triangle = draw(LesionShape::Polygon { points }, LesionFill::Ellipse);
+        // Pixels on the slanted side have their centres outside.
+        assert_eq!(triangle.bounds(), Some(Rect::new(51.0, 15.0, 39.0, 39.0)));
+        assert!((triangle.area() as f64 - 40.0 * 40.0 / 2.0).abs() <= 40.0, "{}", triangle.area());
+    }
+
+    #[test]
     fn a_lesion_smaller_than_a_pixel_keeps_one_and_one_outside_has_none() {
         let speck = |x: f64| LesionShape::Box(Rect::new(x, 50.0, 0.4, 0.4));
         assert_eq!(draw(speck(60.0), LesionFill::Ellipse).area(), 1);
@@ -149,6 +172,12 @@ mod tests {
         let drawn = lesion_mask(&lesion, LesionFill::Ellipse, &frame(), folder.path()).unwrap();
         assert_eq!(drawn.bounds(), Some(Rect::new(80.0, 20.0, 15.0, 20.0)));
         assert_eq!(drawn.area(), 15 * 20);
+        let mut larger = GrayImage::black(300, 150);
+        (30..90).for_each(|y| larger.pixels[y * 300 + 15..y * 300 + 60].fill(1));
+        crate::pixels::write_png16(&folder.path().join("mask.png"), &larger).unwrap();
+        let stretched = lesion_mask(&lesion, LesionFill::Ellipse, &frame(), folder.path()).unwrap();
+        assert_eq!(stretched, drawn, "a mask of one and a half times the size says the same");
+        crate::pixels::write_png16(&folder.path().join("mask.png"), &marks).unwrap();
         let other = InputFrame { stored_width: 230, ..frame() };
         let error = lesion_mask(&lesion, LesionFill::Ellipse, &other, folder.path()).unwrap_err();
         assert!(error.to_string().contains("200x100"), "{error}");

@@ -20,6 +20,7 @@ fn record(file: &str) -> Mammogram {
         density: None,
         assessment: None,
         site: None,
+        official_side: None,
         lesions: Vec::new(),
     }
 }

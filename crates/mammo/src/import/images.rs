@@ -50,7 +50,7 @@ struct Cells<'r> {
 }
 
 /// A row that says nothing wrong; its image has not been opened yet, so its size is zero.
-pub(super) struct Candidate {
+pub(crate) struct Candidate {
     pub line: u64,
     pub mammogram: Mammogram,
     /// The number of lesions that the row promises.
@@ -104,32 +104,33 @@ fn candidate(line: u64, cells: &Cells, unreadable_numbers: &mut UnreadableNumber
         density: density.map(|density| density as u8),
         assessment: assessment.map(|assessment| assessment as u8),
         site: (!cells.site.is_empty()).then(|| cells.site.to_string()),
+        official_side: None,
         lesions: Vec::new(),
     };
     Ok(Candidate { line, mammogram, n_lesions })
 }
 
 /// ACR breast density: 1 to 4, or the letters A to D of the fifth edition.
-fn acr_density(cell: &str) -> Option<u32> {
+pub(crate) fn acr_density(cell: &str) -> Option<u32> {
     let letter = ["a", "b", "c", "d"].iter().position(|letter| cell.eq_ignore_ascii_case(letter));
     letter.map(|at| at as u32 + 1).or_else(|| cell.parse().ok().filter(|density| (1..=4).contains(density)))
 }
 
 /// BI-RADS assessment: 0 to 6; the subdivisions 4a, 4b, 4c count as 4.
-fn bi_rads(cell: &str) -> Option<u32> {
+pub(crate) fn bi_rads(cell: &str) -> Option<u32> {
     let is_subdivided_4 = ["4a", "4b", "4c"].iter().any(|word| cell.eq_ignore_ascii_case(word));
     if is_subdivided_4 { Some(4) } else { cell.parse().ok().filter(|assessment| *assessment <= 6) }
 }
 
 /// A cell as a value of the vocabulary.
-pub(super) fn word<T: FromStr<Err: Display>>(column: &str, cell: &str) -> Checked<T> {
+pub(crate) fn word<T: FromStr<Err: Display>>(column: &str, cell: &str) -> Checked<T> {
     cell.parse().or_else(|e| refuse(RejectionReason::UnknownWord, format!("{column} {e}")))
 }
 
 /// A path from a table as a path below the data set's folder, with forward slashes.
 ///
 /// Links inside the data set are followed later: they are the owner's own.
-pub(super) fn path_in_data_set(cell: &str) -> Checked<String> {
+pub(crate) fn path_in_data_set(cell: &str) -> Checked<String> {
     let path = cell.replace('\\', "/");
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     let is_absolute = path.starts_with('/') || path.as_bytes().get(1) == Some(&b':');

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use serde::Deserialize;
 
 use super::images::{Candidate, path_in_data_set, word};
-use super::shape::{Fit, Placed, place};
+use super::shape::{Fit, MaskSize, Placed, place};
 use super::table::{Column, FILE, Table};
 use super::{Checked, Findings, Progress, Refusal, RejectionReason, refuse};
 use crate::geometry::Rect;
@@ -55,13 +55,13 @@ struct Cells<'r> {
 }
 
 /// One row: what it says about an image's truth and, when it is usable, the lesion.
-pub(super) struct Annotation {
+pub(crate) struct Annotation {
     pub file: String,
-    line: u64,
+    pub line: u64,
     /// The lesion's truth as stated; `Unknown` also when the word is not known.
     pub pathology: Pathology,
     /// As the row states it, not yet held against the image; masks not yet measured.
-    lesion: Checked<Lesion>,
+    pub lesion: Checked<Lesion>,
 }
 
 /// Reads the rows; what is wrong with a row is told when it is attached.
@@ -126,6 +126,7 @@ pub(super) fn attach(
     root: &Path,
     mut images: Vec<Candidate>,
     annotations: Vec<Annotation>,
+    masks: MaskSize,
     progress: &Progress,
     findings: &mut Findings,
 ) -> Vec<Mammogram> {
@@ -140,7 +141,7 @@ pub(super) fn attach(
                 }
                 (_, Err(refusal)) => Err(refusal.clone()),
                 (Some(&at), Ok(lesion)) => {
-                    place(root, &images[at].mammogram, lesion.clone()).map(|placed| (at, placed))
+                    place(root, &images[at].mammogram, masks, lesion.clone()).map(|placed| (at, placed))
                 }
             };
             if annotation.mask().is_some() {
@@ -151,7 +152,7 @@ pub(super) fn attach(
         .collect();
 
     let mut n_rows = vec![0u32; images.len()];
-    let (mut clipped, mut protruding) = (0, 0);
+    let (mut clipped, mut protruding, mut stretched) = (0, 0, 0);
     for (annotation, placed) in annotations.iter().zip(placed) {
         if let Some(&at) = index.get(&annotation.file) {
             n_rows[at] += 1;
@@ -160,6 +161,7 @@ pub(super) fn attach(
             Ok((at, placed)) if !images[at].mammogram.lesions.contains(&placed.lesion) => {
                 clipped += usize::from(placed.fit == Fit::Clipped);
                 protruding += usize::from(placed.fit == Fit::Protruding);
+                stretched += usize::from(placed.fit == Fit::Stretched);
                 images[at].mammogram.lesions.push(placed.lesion);
                 continue;
             }
@@ -177,7 +179,11 @@ pub(super) fn attach(
         .filter(|(image, n)| image.n_lesions.is_some_and(|said| said != **n))
         .count();
     findings.note(clipped, "lesion boxes reach over the image's edge and were clipped");
-    findings.note(protruding, "lesion circles reach over the image's edge and were kept as they are");
+    findings.note(stretched, "lesion masks have another size than their image and are stretched onto it");
+    findings.note(
+        protruding,
+        "lesion circles and contours reach over the image's edge and were kept as they are",
+    );
     findings.note(broken_promises, "images have another number of rows in lesions.csv than n_lesions says");
     images.into_iter().map(|image| image.mammogram).collect()
 }

@@ -28,12 +28,16 @@ mod lesions;
 mod opening;
 mod rejection;
 mod shape;
-mod table;
+mod sheet;
+pub(crate) mod table;
 #[cfg(test)]
 mod tests;
 
-use opening::Admission;
-use rejection::{Checked, Refusal, refuse};
+pub(crate) use images::{Candidate, acr_density, bi_rads, path_in_data_set, word};
+pub(crate) use lesions::Annotation;
+pub(crate) use opening::Admission;
+pub(crate) use rejection::{Checked, Refusal, refuse};
+pub(crate) use shape::MaskSize;
 
 pub use rejection::{Rejection, RejectionReason, write_rejections};
 
@@ -67,7 +71,7 @@ impl Imported {
 }
 
 /// What is wrong or odd in one table.
-struct Findings {
+pub(crate) struct Findings {
     /// The table's file name.
     table: String,
     rejections: Vec<Rejection>,
@@ -75,19 +79,24 @@ struct Findings {
 }
 
 impl Findings {
-    fn of(table: &Path) -> Self {
+    pub fn of(table: &Path) -> Self {
         let name = table.file_name().unwrap_or(table.as_os_str()).to_string_lossy().into_owned();
         Self { table: name, rejections: Vec::new(), notes: Vec::new() }
     }
 
-    fn reject(&mut self, file: &str, line: u64, refusal: Refusal) {
+    pub fn reject(&mut self, file: &str, line: u64, refusal: Refusal) {
         let detail = format!("{}: {}", self.table, refusal.problem);
         let (file, line) = (file.to_string(), Some(line));
         self.rejections.push(Rejection { file, line, reason: refusal.reason, detail });
     }
 
+    /// What was rejected so far.
+    pub fn into_rejections(self) -> Vec<Rejection> {
+        self.rejections
+    }
+
     /// Adds a note about `count` things unless there are none.
-    fn note(&mut self, count: usize, what: impl std::fmt::Display) {
+    pub fn note(&mut self, count: usize, what: impl std::fmt::Display) {
         if count > 0 {
             self.notes.push(format!("{count} {what}"));
         }
@@ -130,7 +139,7 @@ pub fn import_tables(
 
     let mut in_images = Findings::of(&images_csv);
     let mut in_lesions = Findings::of(&lesions_csv);
-    let candidates = images::read(&images_csv, &mut in_images)?;
+    let images = images::read(&images_csv, &mut in_images)?;
     let annotations = if lesions_csv.is_file() {
         lesions::read(&lesions_csv, &mut in_lesions)?
     } else {
@@ -139,20 +148,61 @@ pub fn import_tables(
             .push("no lesions.csv: images have labels only, lesions cannot be sampled".to_string());
         Vec::new()
     };
-    let candidates = labels::settle(candidates, &annotations, &in_lesions.rejections, &mut in_images);
+    let rows = Rows {
+        root,
+        table: images_csv,
+        images,
+        annotations,
+        in_images,
+        in_lesions,
+        masks: MaskSize::Exact,
+        admission: Admission::Mammograms,
+    };
+    check_rows(rows, verify, progress)
+}
 
+/// What a reader of tables delivers, before any image is opened.
+pub(crate) struct Rows {
+    /// Folder to which all files are relative.
+    pub root: PathBuf,
+    /// Where the rows stand; named when none can be used.
+    pub table: PathBuf,
+    /// One per image file.
+    pub images: Vec<Candidate>,
+    /// One per lesion and image.
+    pub annotations: Vec<Annotation>,
+    /// What is wrong with rows of images so far.
+    pub in_images: Findings,
+    /// What is wrong with rows of lesions so far.
+    pub in_lesions: Findings,
+    /// Whether a mask may have another size than its image.
+    pub masks: MaskSize,
+    /// Which DICOM objects are taken.
+    pub admission: Admission,
+}
+
+/// Opens all images, holds labels and lesions against them: the same for every source of rows.
+///
+/// # Errors
+/// [`Error::Table`] when not a single image is accepted.
+pub(crate) fn check_rows(
+    rows: Rows,
+    verify: Verify,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Imported> {
+    let Rows { root, table, images, annotations, mut in_images, mut in_lesions, masks, admission } = rows;
+    let candidates = labels::settle(images, &annotations, &in_lesions.rejections, &mut in_images);
     let total = candidates.len() + lesions::count_masks(&annotations);
     let progress = Progress { done: AtomicUsize::new(0), total, report: progress };
-    let accepted =
-        opening::open_all(&root, candidates, verify, Admission::Mammograms, &progress, &mut in_images);
-    let mammograms = lesions::attach(&root, accepted, annotations, &progress, &mut in_lesions);
+    let accepted = opening::open_all(&root, candidates, verify, admission, &progress, &mut in_images);
+    let mammograms = lesions::attach(&root, accepted, annotations, masks, &progress, &mut in_lesions);
     labels::note_breasts_with_two_labels(&mammograms, &mut in_images);
 
     in_images.rejections.sort_by_key(|rejection| rejection.line);
     in_lesions.rejections.sort_by_key(|rejection| rejection.line);
     let rejections = [in_images.rejections, in_lesions.rejections].concat();
     if mammograms.is_empty() {
-        return Err(nothing_accepted(&images_csv, &rejections));
+        return Err(nothing_accepted(&table, &rejections));
     }
     let notes = [in_images.notes, in_lesions.notes].concat();
     Ok(Imported { manifest: Manifest::new(root, mammograms), rejections, notes })

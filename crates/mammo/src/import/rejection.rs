@@ -57,6 +57,8 @@ reasons! {
     MissingValue: "missing_value", "a required cell is empty";
     /// A word that the column does not know.
     UnknownWord: "unknown_word", "a cell holds an unknown word";
+    /// A view other than CC and MLO, such as a magnification or a lateral view.
+    OtherView: "other_view", "the view is neither CC nor MLO";
     /// A coordinate or size that is no finite number, or not positive where it must be.
     BadNumber: "bad_number", "a cell holds no usable number";
     /// The path is absolute or climbs out of the data set's folder.
@@ -69,6 +71,8 @@ reasons! {
     LabelConflict: "label_conflict", "the label contradicts the lesions";
     /// The file does not exist.
     MissingFile: "missing_file", "the file does not exist";
+    /// A file of contours that cannot be read.
+    UnreadableTable: "unreadable_table", "the file of contours cannot be read";
     /// The file is no image, damaged or cut short.
     UnreadableImage: "unreadable_image", "the image cannot be decoded";
     /// A DICOM object of breast tomosynthesis.
@@ -91,6 +95,8 @@ reasons! {
     SameFileOtherPatient: "same_file_other_patient", "the same file belongs to another patient";
     /// A lesion of an image that is not in the table or was rejected.
     NoSuchImage: "no_such_image", "the lesion's image was not accepted";
+    /// An abnormality that is neither a mass nor a calcification, such as an asymmetry.
+    OtherFinding: "other_finding", "the abnormality is neither mass nor calcification";
     /// A lesion without a box, a circle or a mask.
     NoShape: "no_shape", "the lesion has no place";
     /// The lesion lies wholly outside its image.
@@ -122,16 +128,16 @@ impl From<dicom::Refusal> for RejectionReason {
 
 /// Why one thing cannot be used, before it is known which row names it.
 #[derive(Clone, Debug)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     pub reason: RejectionReason,
     pub problem: String,
 }
 
 /// A checked value or the refusal.
-pub(super) type Checked<T> = std::result::Result<T, Refusal>;
+pub(crate) type Checked<T> = std::result::Result<T, Refusal>;
 
 /// A refusal as an error.
-pub(super) fn refuse<T>(reason: RejectionReason, problem: impl Into<String>) -> Checked<T> {
+pub(crate) fn refuse<T>(reason: RejectionReason, problem: impl Into<String>) -> Checked<T> {
     Err(Refusal { reason, problem: problem.into() })
 }
 

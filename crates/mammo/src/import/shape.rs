@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::opening::without_path;
 use super::{Checked, RejectionReason, refuse};
-use crate::geometry::Rect;
-use crate::pixels::read_gray;
-use crate::record::{Lesion, LesionShape, Mammogram};
+use crate::geometry::{Affine, Rect};
+use crate::mask_file::read_mask;
+use crate::record::{Lesion, LesionShape, Mammogram, mask_covers};
 
 /// How a lesion lies in its image.
 #[derive(PartialEq)]
@@ -14,6 +14,16 @@ pub(super) enum Fit {
     Inside,
     Clipped,
     Protruding,
+    Stretched,
+}
+
+/// Whether a mask may have another size than its image.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MaskSize {
+    /// No: it may belong to another image.
+    Exact,
+    /// Yes, of nearly the same aspect ratio: a known defect of the archive.
+    Stretched,
 }
 
 /// A lesion that lies at least partly in its image.
@@ -24,8 +34,8 @@ pub(super) struct Placed {
 
 /// Holds a lesion against its image: measures a mask, clips a box, refuses what lies outside.
 ///
-/// A circle that reaches over the edge stays as it is: its visible part is no circle.
-pub(super) fn place(root: &Path, image: &Mammogram, mut lesion: Lesion) -> Checked<Placed> {
+/// A circle or contour that reaches over the edge stays as it is: its visible part is none.
+pub(super) fn place(root: &Path, image: &Mammogram, masks: MaskSize, mut lesion: Lesion) -> Checked<Placed> {
     let frame = Rect::new(0.0, 0.0, f64::from(image.width_px), f64::from(image.height_px));
     let holds = |shape: &Rect| shape.union(&frame) == frame;
     let outside = |what: String| {
@@ -34,8 +44,9 @@ pub(super) fn place(root: &Path, image: &Mammogram, mut lesion: Lesion) -> Check
     };
     let fit = match &mut lesion.shape {
         LesionShape::Mask { file, bounds } => {
-            *bounds = measure_mask(root, file, image)?;
-            Fit::Inside
+            let (measured, fit) = measure_mask(root, file, image, masks)?;
+            *bounds = measured;
+            fit
         }
         LesionShape::Box(stated) => {
             let inside = stated.intersection(&frame);
@@ -58,19 +69,33 @@ pub(super) fn place(root: &Path, image: &Mammogram, mut lesion: Lesion) -> Check
             let bounds = Rect::new(*cx - *radius, *cy - *radius, 2.0 * *radius, 2.0 * *radius);
             if holds(&bounds) { Fit::Inside } else { Fit::Protruding }
         }
+        LesionShape::Polygon { points } => {
+            if points.len() < 3 {
+                let problem = format!("a contour of {} points; expected at least three", points.len());
+                return refuse(RejectionReason::NoShape, problem);
+            }
+            let bounds = lesion.shape.bounds();
+            if bounds.intersection(&frame).area() <= 0.0 {
+                let (right, bottom) = (bounds.right(), bounds.bottom());
+                return outside(format!("contour from ({}, {}) to ({right}, {bottom})", bounds.x, bounds.y));
+            }
+            if holds(&bounds) { Fit::Inside } else { Fit::Protruding }
+        }
     };
     Ok(Placed { lesion, fit })
 }
 
-/// The bounding box of a mask's non-zero pixels.
-fn measure_mask(root: &Path, file: &str, image: &Mammogram) -> Checked<Rect> {
+/// The bounding box of a mask's non-zero pixels, in pixels of the image.
+fn measure_mask(root: &Path, file: &str, image: &Mammogram, masks: MaskSize) -> Checked<(Rect, Fit)> {
     let path = root.join(file);
     if !path.is_file() {
         return refuse(RejectionReason::MissingFile, format!("no mask {file}"));
     }
-    let mask = read_gray(&path)
+    let mask = read_mask(&path)
         .or_else(|e| refuse(RejectionReason::UnreadableImage, format!("mask {file}: {}", without_path(e))))?;
-    if (mask.width, mask.height) != (image.width_px as usize, image.height_px as usize) {
+    let (size, of_image) = ((mask.width as u32, mask.height as u32), (image.width_px, image.height_px));
+    let stretches = masks == MaskSize::Stretched && mask_covers(size, of_image);
+    if size != of_image && !stretches {
         let problem = format!(
             "mask {file} has {}x{} pixels; expected {}x{} as its image",
             mask.width, mask.height, image.width_px, image.height_px
@@ -89,5 +114,8 @@ fn measure_mask(root: &Path, file: &str, image: &Mammogram) -> Checked<Rect> {
     if right == 0 {
         return refuse(RejectionReason::MaskEmpty, format!("mask {file} has no non-zero pixel"));
     }
-    Ok(Rect::new(left as f64, top as f64, (right - left) as f64, (bottom - top) as f64))
+    let in_mask = Rect::new(left as f64, top as f64, (right - left) as f64, (bottom - top) as f64);
+    let (sx, sy) = (f64::from(of_image.0) / f64::from(size.0), f64::from(of_image.1) / f64::from(size.1));
+    let fit = if size == of_image { Fit::Inside } else { Fit::Stretched };
+    Ok((Affine::scale(sx, sy).apply_rect(&in_mask), fit))
 }

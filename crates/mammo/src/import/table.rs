@@ -5,11 +5,12 @@ use std::path::Path;
 use csv::{ByteRecord, StringRecord};
 use serde::Deserialize;
 
+use super::sheet::{first_sheet, is_workbook};
 use super::{Checked, Findings, RejectionReason, refuse};
 use crate::{Error, Result};
 
 /// A column: its name, other names under which it is found, and whether it must be there.
-pub(super) struct Column {
+pub(crate) struct Column {
     pub name: &'static str,
     pub aliases: &'static [&'static str],
     pub required: bool,
@@ -22,20 +23,45 @@ pub(super) const FILE: Column = Column {
     required: true,
 };
 
+/// How a table is written.
+#[derive(Clone, Copy)]
+pub(crate) struct Format {
+    /// Between two cells of a row.
+    pub delimiter: u8,
+    /// The column that names a row in a rejection.
+    pub key: &'static str,
+    /// Whether columns that nobody asked for are noted: in an archive they are known.
+    pub note_others: bool,
+}
+
+/// The open table format.
+const OPEN: Format = Format { delimiter: b',', key: FILE.name, note_others: true };
+
 /// A table whose rows can be read as structs that name its [`Column`]s.
-pub(super) struct Table {
+pub(crate) struct Table {
+    key: &'static str,
     header: StringRecord,
     rows: Vec<(u64, StringRecord)>,
 }
 
 impl Table {
-    /// Reads a comma-separated table. Rows that do not fit the header are rejected; columns
+    /// Reads a table in the open format. Rows that do not fit the header are rejected; columns
     /// that nobody asked for are noted.
     pub fn open(path: &Path, columns: &[Column], findings: &mut Findings) -> Result<Self> {
-        let file = std::fs::File::open(path).map_err(|e| Error::io(path, "open the table", e))?;
-        let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(file);
+        Self::open_as(OPEN, path, columns, findings)
+    }
+
+    /// Reads a table in another format; an Excel workbook (XLS, XLSX) gives its first sheet.
+    pub fn open_as(format: Format, path: &Path, columns: &[Column], findings: &mut Findings) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|e| Error::io(path, "open the table", e))?;
+        let bytes = if is_workbook(path) { first_sheet(path, bytes, format.delimiter)? } else { bytes };
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(format.delimiter)
+            .flexible(true)
+            .trim(csv::Trim::All)
+            .from_reader(bytes.as_slice());
         let found = reader.headers().map_err(|e| unreadable(path, e))?.clone();
-        let header = canonical_header(path, &found, columns)?;
+        let header = canonical_header(path, &found, columns, format.delimiter)?;
         let ignored: Vec<&str> = found
             .iter()
             .zip(&header)
@@ -43,9 +69,9 @@ impl Table {
             .map(|(word, _)| word)
             .collect();
         let columns_ignored = format!("columns of {} ignored: {}", findings.table, ignored.join(", "));
-        findings.note(ignored.len(), columns_ignored);
+        findings.note(if format.note_others { ignored.len() } else { 0 }, columns_ignored);
 
-        let mut table = Self { header, rows: Vec::new() };
+        let mut table = Self { key: format.key, header, rows: Vec::new() };
         for record in reader.byte_records() {
             let record = record.map_err(|e| unreadable(path, e))?;
             let line = record.position().map_or(0, csv::Position::line);
@@ -59,7 +85,7 @@ impl Table {
     }
 
     /// Whether the header has the column.
-    pub fn has(&self, column: &str) -> bool {
+    pub(super) fn has(&self, column: &str) -> bool {
         self.header.iter().any(|name| name == column)
     }
 
@@ -74,7 +100,7 @@ impl Table {
 
     /// The image that a row names, as far as its bytes tell.
     fn file_cell<'r>(&self, record: &'r ByteRecord) -> &'r [u8] {
-        let cell = self.header.iter().position(|name| name == FILE.name).and_then(|at| record.get(at));
+        let cell = self.header.iter().position(|name| name == self.key).and_then(|at| record.get(at));
         cell.unwrap_or_default()
     }
 
@@ -92,7 +118,12 @@ impl Table {
 
 /// The header with every known column under its canonical name. The canonical name wins over
 /// an alias, an earlier alias over a later one.
-fn canonical_header(path: &Path, found: &StringRecord, columns: &[Column]) -> Result<StringRecord> {
+fn canonical_header(
+    path: &Path,
+    found: &StringRecord,
+    columns: &[Column],
+    delimiter: u8,
+) -> Result<StringRecord> {
     let words: Vec<String> = found.iter().map(|word| word.to_lowercase().replace([' ', '-'], "_")).collect();
     let mut header: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut missing = Vec::new();
@@ -123,12 +154,13 @@ fn canonical_header(path: &Path, found: &StringRecord, columns: &[Column]) -> Re
         let names = columns.iter().filter(|column| column.required == required).map(|column| column.name);
         names.collect::<Vec<_>>().join(", ")
     };
+    let separated = if delimiter == b';' { "semicolon-separated" } else { "comma-separated" };
     let columns_found = found.iter().collect::<Vec<_>>().join(", ");
     Err(Error::table(
         path,
         Some(1),
         format!("no column {}; the header has: {columns_found}", missing.join(", ")),
-        format!("a comma-separated table with {}; optional: {}", list(true), list(false)),
+        format!("a {separated} table with {}; optional: {}", list(true), list(false)),
     ))
 }
 
@@ -136,6 +168,6 @@ fn unreadable(path: &Path, error: csv::Error) -> Error {
     let line = error.position().map(csv::Position::line);
     match error.into_kind() {
         csv::ErrorKind::Io(e) => Error::io(path, "read the table", e),
-        kind => Error::table(path, line, format!("{kind:?}"), "a comma-separated table in UTF-8"),
+        kind => Error::table(path, line, format!("{kind:?}"), "a table in UTF-8"),
     }
 }

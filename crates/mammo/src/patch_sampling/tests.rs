@@ -25,6 +25,7 @@ fn record(file: &str, pathology: Pathology, lesions: Vec<Lesion>) -> Mammogram {
         density: None,
         assessment: None,
         site: None,
+        official_side: None,
         lesions,
     }
 }

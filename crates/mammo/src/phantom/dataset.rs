@@ -89,7 +89,7 @@ pub fn write_dataset(
 }
 
 /// Marks `dir` as belonging to `config`, or refuses when it belongs to another.
-fn claim(dir: &Path, config: &PhantomConfig) -> Result<()> {
+pub(super) fn claim(dir: &Path, config: &PhantomConfig) -> Result<()> {
     let path = dir.join("phantom.json");
     if path.exists() {
         let present: PhantomConfig = read_json(&path, "the configuration of a phantom data set")?;
@@ -168,7 +168,7 @@ fn write_tables(dir: &Path, records: &[Mammogram]) -> Result<()> {
                 pathology: lesion.pathology.to_string(),
                 mask: file,
             }),
-            LesionShape::Box(_) | LesionShape::Circle { .. } => None,
+            LesionShape::Box(_) | LesionShape::Circle { .. } | LesionShape::Polygon { .. } => None,
         })
     });
     write_csv(&dir.join("lesions.csv"), lesions)?;

@@ -86,6 +86,7 @@ impl ImagePlan {
             density: Some(breast.density),
             assessment: None,
             site: Some(config.site.to_string()),
+            official_side: None,
             lesions,
         };
         Self { record, masks, breast: breast.clone(), projection, drawings, streams }

@@ -30,6 +30,7 @@ mod digital;
 mod film;
 mod frame;
 mod image;
+pub mod layout;
 mod lesion;
 mod marker;
 mod mass;
@@ -47,6 +48,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use self::dataset::{PhantomSummary, write_dataset};
+pub use self::layout::{Layout, write_layout};
 use self::plan::PatientPlan;
 use crate::pixels::{GrayImage, MAX_PIXELS, MIN_SIDE_PX};
 use crate::record::{Mammogram, UnknownWord, View};

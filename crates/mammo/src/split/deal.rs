@@ -4,13 +4,14 @@
 //! breast density. Sides take turns in proportion to their shares, so each side gets its
 //! exact share of every class and nearly its share of every density.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use super::{Side, Split, malignant_patient};
 use crate::manifest::Manifest;
+use crate::record::Mammogram;
 use crate::seed::stream;
 use crate::{Error, Result};
 
@@ -36,6 +37,43 @@ impl Default for SplitConfig {
     fn default() -> Self {
         Self { train: 0.765, validation: 0.085, test: 0.15, seed: 0 }
     }
+}
+
+/// The split that the data set's makers gave, without its leaks.
+///
+/// A patient whose images are all official test images is tested on. A patient who stands in two
+/// official parts is learned from, so that the test side is the one that the
+/// [doctor](crate::doctor) calls leak-free. Where the makers name no validation side, it is dealt
+/// from the training side as [`split_by_patient`] does.
+///
+/// # Randomness
+/// Which patients validate, from `seed`.
+///
+/// # Errors
+/// [`Error::Setting`] when the manifest has no official sides, and those of
+/// [`split_by_patient`] for the training side.
+pub fn split_official(manifest: &Manifest, validation: f64, seed: u64) -> Result<Split> {
+    let patients = manifest.patients();
+    let official = |images: &[&Mammogram]| -> Option<Side> {
+        let sides: BTreeSet<Option<Side>> = images.iter().map(|image| image.official_side).collect();
+        if sides.len() == 1 { sides.into_iter().next().flatten() } else { Some(Side::Train) }
+    };
+    if manifest.images.iter().all(|image| image.official_side.is_none()) {
+        let expected = "an archive whose makers split it, such as CBIS-DDSM; split by shares instead";
+        return Err(Error::setting("official", "no image has an official side", expected));
+    }
+    let fixed: BTreeMap<String, Side> = patients
+        .iter()
+        .filter(|(_, images)| malignant_patient(images).is_some())
+        .map(|(id, images)| (id.to_string(), official(images).unwrap_or(Side::Train)))
+        .collect();
+    let mut assignment = fixed.clone();
+    if !fixed.values().any(|side| *side == Side::Validation) {
+        let learned = manifest.subset(|image| fixed.get(&image.patient_id) == Some(&Side::Train));
+        let config = SplitConfig { train: 1.0 - validation, validation, test: 0.0, seed };
+        assignment.extend(split_by_patient(&learned, &config)?.assignment);
+    }
+    Ok(Split { manifest_digest: manifest.digest(), seed, assignment })
 }
 
 /// Splits whole patients by shares, stratified by class and, within it, by breast density.
@@ -335,5 +373,37 @@ mod tests {
         let no_test = SplitConfig { train: 0.8, validation: 0.2, test: 0.0, seed: 0 };
         let split = split_by_patient(&patients(30), &no_test).unwrap();
         assert!(split.images(&patients(30), Side::Test).is_empty(), "a share of zero is meant");
+    }
+
+    #[test]
+    fn an_official_split_loses_its_leaks_and_gets_a_validation_side() {
+        let mut manifest = patients(60);
+        for image in &mut manifest.images {
+            let number: usize = image.patient_id[1..].parse().unwrap();
+            let is_second = image.file.ends_with("_1.png");
+            image.official_side = match number % 4 {
+                3 => Some(Side::Test),
+                // A leak: one image in each part.
+                2 if number < 12 => Some(if is_second { Side::Test } else { Side::Train }),
+                _ => Some(Side::Train),
+            };
+        }
+        let split = split_official(&manifest, 0.2, 1).unwrap();
+        split.verify(&manifest).unwrap();
+        for (id, images) in manifest.patients() {
+            let only_test = images.iter().all(|image| image.official_side == Some(Side::Test));
+            assert_eq!(split.assignment[id] == Side::Test, only_test, "{id}");
+        }
+        let count = |side| split.assignment.values().filter(|s| **s == side).count();
+        assert_eq!((count(Side::Test), count(Side::Validation)), (15, 9));
+        let entries = crate::doctor::entries_of_manifest(&manifest, Some(&split));
+        assert!(crate::doctor::examine(&entries, None).is_clean());
+        manifest.images.iter_mut().for_each(|image| image.official_side = None);
+        assert!(
+            split_official(&manifest, 0.2, 1)
+                .unwrap_err()
+                .to_string()
+                .contains("no image has an official side")
+        );
     }
 }

@@ -13,36 +13,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::manifest::{Manifest, json_digest, read_versioned};
 use crate::record::Mammogram;
-use crate::record::words;
 use crate::write::write_json;
 use crate::{Error, Result};
 
 mod deal;
 
-pub use deal::{SplitConfig, k_fold, split_by_patient};
+pub use crate::record::Side;
+pub use deal::{SplitConfig, k_fold, split_by_patient, split_official};
 
 const FORMAT: &str = "mammo-split";
 const VERSION: u32 = 1;
 const EXPECTED: &str = "a whole split as `mammo` writes it; split the manifest again";
-
-/// What a patient's images are used for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Side {
-    /// Learned from.
-    Train,
-    /// Steers the learning rate and chooses the epoch.
-    Validation,
-    /// Looked at once, at the end.
-    Test,
-}
-
-impl Side {
-    /// All sides, in the order in which a run uses them.
-    pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
-}
-
-words!(Side, "train, validation, test", Train: "train", Validation: "validation", Test: "test");
 
 /// The side of every patient with a known truth.
 #[derive(Clone, Debug, PartialEq, Eq)]

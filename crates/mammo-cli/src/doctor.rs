@@ -1,0 +1,90 @@
+//! `mammo doctor`: what is wrong with a data set or a split.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use mammo::doctor::{Report, entries_of_cases, entries_of_manifest, examine, find_twins, write_report};
+use mammo::manifest::Manifest;
+use mammo::split::Split;
+
+use crate::{Done, progress};
+
+/// Look for leaks, contradictory labels and confounders in a data set.
+///
+/// Reads a manifest, with or without a split, or a folder with the case descriptions of
+/// CBIS-DDSM. Finds patients, breasts and images on two sides, the same picture under two names,
+/// images with two labels, sides with one class, and scanners, sites or views that tell the
+/// label. The exit code is 1 when something leaks or contradicts itself.
+///
+/// Examples:
+///   mammo doctor data/film/manifest.json --split data/film/split.json
+///   mammo doctor downloads/cbis-ddsm-csv --out runs/doctor
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Args {
+    /// Manifest written by `mammo import`, or a folder that holds case descriptions.
+    pub data: PathBuf,
+    /// Split whose sides are examined [default: the sides that the data set's makers gave].
+    #[arg(long)]
+    pub split: Option<PathBuf>,
+    /// Compare every picture with every other; reads all pixels of a manifest's images.
+    #[arg(long)]
+    pub pictures: bool,
+    /// Folder for doctor.json, doctor.md and leak_free_test.csv.
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// Print the report as JSON.
+    #[arg(long, conflicts_with = "markdown")]
+    pub json: bool,
+    /// Print the report as Markdown.
+    #[arg(long)]
+    pub markdown: bool,
+}
+
+/// Runs the verb.
+pub fn run(args: &Args) -> Result<Done> {
+    let report = if args.data.is_dir() && !args.data.join("manifest.json").is_file() {
+        examine_cases(&args.data)?
+    } else {
+        let inside = args.data.join("manifest.json");
+        let manifest = Manifest::read(if inside.is_file() { &inside } else { &args.data })?;
+        let split = args.split.as_deref().map(Split::read).transpose()?;
+        if let Some(split) = &split {
+            split.verify(&manifest)?;
+        }
+        examine_manifest(&manifest, split.as_ref(), args.pictures)
+    };
+    if let Some(out) = &args.out {
+        write_report(out, &report)?;
+    }
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else if args.markdown {
+        println!("{}", report.markdown());
+    } else {
+        println!("{report}");
+    }
+    Ok(if report.is_clean() { Done::All } else { Done::WithRejections })
+}
+
+fn examine_cases(dir: &Path) -> Result<Report> {
+    let (entries, rejections) = entries_of_cases(dir)?;
+    for rejection in &rejections {
+        eprintln!("note: line {:?} left out, {}: {}", rejection.line, rejection.reason, rejection.detail);
+    }
+    Ok(examine(&entries, None))
+}
+
+/// Examines a manifest, with its pictures when asked to.
+pub fn examine_manifest(manifest: &Manifest, split: Option<&Split>, pictures: bool) -> Report {
+    let twins = pictures.then(|| {
+        let bar = progress::bar("comparing pictures", manifest.images.len() as u64);
+        let (twins, n_unread) = find_twins(manifest, &progress::counter(&bar));
+        bar.finish_and_clear();
+        if n_unread > 0 {
+            eprintln!("note: {n_unread} pictures could not be read and were not compared");
+        }
+        twins
+    });
+    examine(&entries_of_manifest(manifest, split), twins.as_deref())
+}

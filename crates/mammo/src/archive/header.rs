@@ -1,0 +1,51 @@
+//! What archives without such columns say in their DICOM headers.
+
+use std::path::Path;
+
+use crate::Error;
+use crate::dicom::{Header, read_header};
+use crate::import::{Checked, Refusal, RejectionReason, refuse};
+use crate::record::{Laterality, View};
+
+/// Side, view and scanner of a DICOM file.
+pub struct Shown {
+    /// Which breast.
+    pub laterality: Laterality,
+    /// Which projection.
+    pub view: View,
+    /// Maker and model of the machine.
+    pub site: Option<String>,
+    /// Patient ID.
+    pub patient_id: String,
+}
+
+/// Reads the header; refuses views other than CC and MLO.
+pub fn shown(path: &Path) -> Checked<Shown> {
+    let header = read_header(path).map_err(|e| match e {
+        Error::Dicom { refusal, found, .. } => {
+            Refusal { reason: refusal.into(), problem: format!("{found}; expected {}", refusal.expected()) }
+        }
+        other => Refusal { reason: RejectionReason::UnreadableImage, problem: other.to_string() },
+    })?;
+    if let Some((refusal, found)) = header.refusal() {
+        let problem = format!("{found}; expected {}", refusal.expected());
+        return Err(Refusal { reason: refusal.into(), problem });
+    }
+    let Some(laterality) = header.laterality else {
+        return refuse(RejectionReason::MissingValue, "the header does not say which breast it is");
+    };
+    let Some(projection) = header.projection else {
+        return refuse(RejectionReason::MissingValue, "the header does not say its view");
+    };
+    let Some(view) = projection.view() else {
+        return refuse(RejectionReason::OtherView, format!("view {projection}; expected CC or MLO"));
+    };
+    let site = scanner(&header);
+    Ok(Shown { laterality, view, site, patient_id: header.patient_id })
+}
+
+/// Maker and model as one name; `None` when the header has neither.
+pub fn scanner(header: &Header) -> Option<String> {
+    let name = format!("{} {}", header.manufacturer, header.model).trim().to_string();
+    (!name.is_empty()).then_some(name)
+}
