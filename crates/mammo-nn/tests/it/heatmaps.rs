@@ -34,7 +34,8 @@ fn noise(seed: u64, h: usize, w: usize, device: &Device) -> Tensor<4> {
 
 /// A trunk and how far beyond a window its features see, rounded up to whole cells.
 fn cases() -> [(TrunkConfig, usize); 3] {
-    let trunk = |family, stages| TrunkConfig { width: 0.125, stages: Some(stages), ..TrunkConfig::new(family) };
+    let trunk =
+        |family, stages| TrunkConfig { width: 0.125, stages: Some(stages), ..TrunkConfig::new(family) };
     [(trunk(Family::Resnet18, 2), 56), (trunk(Family::Resnet50, 1), 20), (trunk(Family::Yaroslav, 3), 24)]
 }
 
@@ -62,7 +63,8 @@ fn sweep(model: &PatchClassifier, window: PatchWindow, halo: usize, image: &Tens
             let (r, c, n) = ((y - top) / stride, (x - left) / stride, patch / stride);
             let channels = features.dims()[1];
             let inner = features.slice([0..1, 0..channels, r..r + n, c..c + n]);
-            let probabilities = softmax(model.head.forward(Maps::enter(inner).mean_over_space()), 1).into_data();
+            let probabilities =
+                softmax(model.head.forward(Maps::enter(inner).mean_over_space()), 1).into_data();
             maps.iter_mut().zip(probabilities.iter::<f32>()).for_each(|(map, p)| map.push(p));
         }
     }
@@ -139,7 +141,8 @@ fn seen(cell: [usize; 2], map: impl Fn(Tensor<4>) -> Tensor<4>) -> Rect {
 #[test]
 fn a_cell_is_centred_on_the_pixels_that_it_sees() {
     let device = Device::flex().autodiff();
-    let trunk = |family, stages| TrunkConfig { width: 0.25, stages: Some(stages), ..TrunkConfig::new(family) };
+    let trunk =
+        |family, stages| TrunkConfig { width: 0.25, stages: Some(stages), ..TrunkConfig::new(family) };
     for trunk in [trunk(Family::Resnet18, 1), trunk(Family::Resnet50, 1), trunk(Family::Yaroslav, 3)] {
         let model = patch_network(trunk.clone(), &device).freeze();
         let cell = 64 / trunk.stride();
