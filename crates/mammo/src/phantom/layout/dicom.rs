@@ -2,7 +2,7 @@
 //!
 //! The objects carry what the archives' own files carry, and leave out what those leave out:
 //! the point is to test an import, not to pass a validator. No Rust library writes RLE or
-//! lossless JPEG, so the two encoders stand in [`encode`](super::encode).
+//! lossless JPEG, so the two encoders stand beside this, in `encode`.
 
 use std::path::Path;
 

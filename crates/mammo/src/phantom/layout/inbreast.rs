@@ -61,7 +61,7 @@ pub(super) fn write_patient(dir: &Path, number: usize, patient: &PhantomPatient)
             view: Some(record.view),
             ..About::default()
         };
-        let coding = if number % 2 == 0 { Coding::Implicit } else { Coding::Explicit };
+        let coding = if number.is_multiple_of(2) { Coding::Implicit } else { Coding::Explicit };
         write_dicom(&dir.join(file), &picture, &about, coding)?;
         if !record.lesions.is_empty() {
             write_contours(&dir.join(format!("AllXML/{name}.xml")), number, image)?;

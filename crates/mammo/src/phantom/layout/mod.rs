@@ -6,7 +6,7 @@
 
 mod cbis_ddsm;
 mod cmmd;
-pub mod dicom;
+pub(crate) mod dicom;
 mod encode;
 mod inbreast;
 mod mini_mias;

@@ -51,7 +51,7 @@ fn write_image(
     let record = &image.record;
     let (id, name) =
         ((10_006 + number * 7).to_string(), (462_822_612_usize + number * 1000 + at).to_string());
-    let inverted = number % 2 == 0;
+    let inverted = number.is_multiple_of(2);
     let values = bright(image).iter().map(|value| if inverted { 4095 - value } else { *value }).collect();
     let picture =
         Picture { width: image.pixels.width, height: image.pixels.height, values, bits: 12, inverted };
