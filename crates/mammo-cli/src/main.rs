@@ -10,6 +10,7 @@ mod gallery;
 mod import;
 mod inputs;
 mod loose_images;
+mod model;
 mod patch_scores;
 mod phantom;
 mod predict;
@@ -52,6 +53,9 @@ enum Verb {
     Transfer(transfer::Args),
     Predict(predict::Args),
     Evaluate(evaluate::Args),
+    /// Import weights, look at a model, export it.
+    #[command(subcommand)]
+    Model(model::Model),
 }
 
 #[derive(Subcommand)]
@@ -95,6 +99,7 @@ fn main() -> ExitCode {
         Verb::Transfer(args) => transfer::run(&args),
         Verb::Predict(args) => predict::run(&args),
         Verb::Evaluate(args) => evaluate::run(&args),
+        Verb::Model(verb) => model::run(&verb),
     };
     match done {
         Ok(Done::All) => ExitCode::SUCCESS,

@@ -13,7 +13,7 @@ use rand::RngExt;
 use crate::conventions::{ChannelNorm, Conventions, Padding};
 
 /// Kernel, stride, padding and channel counts of one [`ConvNorm`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvShape {
     /// Channels in.
     pub c_in: usize,

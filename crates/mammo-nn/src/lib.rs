@@ -30,7 +30,9 @@ pub mod image_classifier;
 pub mod init;
 pub mod layers;
 pub mod model_file;
+pub mod onnx;
 pub mod optimizer;
+pub mod outline;
 pub mod patch_classifier;
 pub mod predict;
 pub mod resnet;
@@ -41,5 +43,6 @@ pub mod top;
 pub mod train;
 pub mod trunk;
 pub mod vgg;
+pub mod weights;
 
 pub use error::{Error, Result};

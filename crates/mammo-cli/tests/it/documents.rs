@@ -56,7 +56,7 @@ fn every_command_in_readme_docs_and_configs_parses() {
 
 #[test]
 fn every_verb_has_help_with_an_example_that_parses() {
-    let verbs: [&[&str]; 10] = [
+    let verbs: [&[&str]; 13] = [
         &["demo"],
         &["phantom"],
         &["import"],
@@ -67,6 +67,9 @@ fn every_verb_has_help_with_an_example_that_parses() {
         &["transfer"],
         &["predict"],
         &["evaluate"],
+        &["model", "import"],
+        &["model", "inspect"],
+        &["model", "export"],
     ];
     for verb in verbs {
         let help = parses(&[verb, &["--help"][..]].concat()).expect(0).stdout;

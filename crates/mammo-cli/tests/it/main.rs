@@ -3,5 +3,6 @@
 
 mod bad_input;
 mod documents;
+mod models;
 mod pipeline;
 mod program;

@@ -6,4 +6,6 @@ mod freezing;
 mod learning;
 mod model_files;
 mod resuming;
+mod seeded;
 mod toy;
+mod weights;
