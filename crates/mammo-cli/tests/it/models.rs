@@ -12,7 +12,11 @@ fn fixture(name: &str) -> PathBuf {
 
 fn import_vgg(dir: &Path) -> String {
     let file = fixture("vgg_zip.pth");
-    format!("model import {} --preprocessing torchvision --out {}/vgg.safetensors", file.display(), dir.display())
+    format!(
+        "model import {} --preprocessing torchvision --out {}/vgg.safetensors",
+        file.display(),
+        dir.display()
+    )
 }
 
 #[test]
@@ -48,7 +52,8 @@ fn imported_weights_are_inspected_trained_from_and_exported() {
     assert_eq!(json["format_version"], 2);
 
     // The lines that the program prints are lines under which it trains.
-    let lines: toml::Table = mammo(dir, "model inspect vgg.safetensors --toml").expect(0).stdout.parse().unwrap();
+    let lines: toml::Table =
+        mammo(dir, "model inspect vgg.safetensors --toml").expect(0).stdout.parse().unwrap();
     let mut config: toml::Table = fs::read_to_string(dir.join("tiny.toml")).unwrap().parse().unwrap();
     for (section, values) in lines {
         let into = config[&section].as_table_mut().unwrap();
@@ -97,7 +102,8 @@ fn a_keras_whole_image_model_predicts_and_goes_out_as_onnx() {
     let scores = mammo(dir, "predict data/images --model keras.safetensors").expect(0).stdout;
     assert!(scores.lines().count() > 10, "{scores}");
     for flags in ["", "--keep-norms --pixels"] {
-        mammo(dir, &format!("model export keras.safetensors --format onnx --out model.onnx {flags}")).expect(0);
+        mammo(dir, &format!("model export keras.safetensors --format onnx --out model.onnx {flags}"))
+            .expect(0);
         let bytes = fs::read(dir.join("model.onnx")).unwrap();
         let holds = |text: &str| bytes.windows(text.len()).any(|w| w == text.as_bytes());
         assert!(holds("probabilities") && holds("preprocessing_digest"));
@@ -111,7 +117,9 @@ fn a_model_of_another_kind_is_refused_with_the_way_out() {
     let dir = temporary.path();
     tiny_data_set(dir);
     mammo(dir, &import_vgg(dir)).expect(0);
-    mammo(dir, "predict data/images --model vgg.safetensors").expect(2).says("a trunk alone; expected a whole-image");
+    mammo(dir, "predict data/images --model vgg.safetensors")
+        .expect(2)
+        .says("a trunk alone; expected a whole-image");
     let again = "model import vgg.safetensors --preprocessing paper --out again.safetensors";
     mammo(dir, again).expect(2).says("needs no import");
 }

@@ -50,7 +50,7 @@ fn network_lines(card: &ModelCard) -> Vec<(&'static str, String)> {
     if let Network::Image(config) = &card.network {
         lines.push(("top", serde_json::to_string(&config.top).unwrap_or_default()));
         if config.top_conventions != trunk.conventions {
-            lines.push(("conventions of the top", conventions(&config.top_conventions)));
+            lines.push(("top's conventions", conventions(&config.top_conventions)));
         }
     }
     let size = match &card.network {

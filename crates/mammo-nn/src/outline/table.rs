@@ -65,7 +65,10 @@ fn row(name: &str, outline: &Outline, on_patches: bool) -> String {
     let on_patch = if on_patches { giga(patch.multiply_adds) } else { "".into() };
     let parameters = thousands(whole.n_parameters);
     let (field, stride) = (whole.receptive_field, whole.stride);
-    format!("| {name} | {parameters} | {on_patch} | {} | {field} px | {stride} px |\n", giga(whole.multiply_adds))
+    format!(
+        "| {name} | {parameters} | {on_patch} | {} | {field} px | {stride} px |\n",
+        giga(whole.multiply_adds)
+    )
 }
 
 fn thousands(n: usize) -> String {

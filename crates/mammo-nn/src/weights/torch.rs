@@ -147,7 +147,12 @@ pub fn write_torch_safetensors(path: &Path, file: &ModelFile) -> Result<Vec<Stri
             out.insert(name.clone(), tensor(placement.to.clone()).map_err(missing)?);
         }
         let Some(norm) = &names.norm else { continue };
-        if let Some(bias) = step.bias.then(|| out.remove(&format!("{}.bias", names.conv))).flatten()
+        let bias = format!("{}.bias", names.conv);
+        if names.conv.starts_with("features.") {
+            // torchvision's VGG with batch norm has biases, which may be zero.
+            let zeros = NamedTensor { shape: vec![step.shape.c_out], values: vec![0.0; step.shape.c_out] };
+            out.entry(bias).or_insert(zeros);
+        } else if let Some(bias) = out.remove(&bias)
             && let Some(mean) = out.get_mut(&format!("{norm}.running_mean"))
         {
             mean.values.iter_mut().zip(&bias.values).for_each(|(m, b)| *m -= b);

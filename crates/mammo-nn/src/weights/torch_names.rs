@@ -121,7 +121,10 @@ fn vgg(tensors: &StateDict, channels: usize) -> std::result::Result<TrunkConfig,
         }
         last = Some(index);
     }
-    Ok(vgg_config(blocks, norm, channels, Conventions::default()))
+    // torchvision's VGG with batch norm keeps the biases that its ResNets do without.
+    let bias_before_norm = norm && tensors.contains_key("features.0.bias");
+    let conventions = Conventions { bias_before_norm, ..Conventions::default() };
+    Ok(vgg_config(blocks, norm, channels, conventions))
 }
 
 /// A plain trunk under the name of its family where it has one.
