@@ -9,7 +9,7 @@
 //!
 //! What a file does not hold is how its pixels were prepared: whoever imports must say so.
 
-pub mod keras;
+mod keras;
 mod place;
 mod torch;
 mod torch_names;
