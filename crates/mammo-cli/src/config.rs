@@ -1,6 +1,6 @@
 //! The run configuration: one TOML file, one section per stage, no unknown keys.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use mammo::augment::Augmentation;
@@ -35,6 +35,10 @@ pub struct RunConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PatchSection {
+    /// Model file whose trunk training starts from, such as imported ImageNet weights; random
+    /// weights by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<PathBuf>,
     /// The trunk, shared with the whole-image classifier.
     pub trunk: TrunkConfig,
     /// Share of pooled features dropped while training.
@@ -165,7 +169,7 @@ fn override_key(table: &mut toml::Table, setting: &str) -> Result<()> {
 }
 
 /// Adds "did you mean" to serde's report of an unknown key or word.
-fn with_nearest_key(message: &str) -> String {
+pub fn with_nearest_key(message: &str) -> String {
     let Some(start) = message.find("unknown field `").or_else(|| message.find("unknown variant `")) else {
         return message.to_string();
     };

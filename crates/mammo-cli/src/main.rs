@@ -13,6 +13,7 @@ mod heatmap;
 mod import;
 mod inputs;
 mod loose_images;
+mod model;
 mod model_card;
 mod overlay;
 mod patch_scores;
@@ -64,6 +65,9 @@ enum Verb {
     Evaluate(evaluate::Args),
     Heatmap(heatmap::Args),
     Report(report::Args),
+    /// Import weights, look at a model, export it.
+    #[command(subcommand)]
+    Model(model::Model),
 }
 
 #[derive(Subcommand)]
@@ -111,6 +115,7 @@ fn main() -> ExitCode {
         Verb::Evaluate(args) => evaluate::run(&args),
         Verb::Heatmap(args) => heatmap::run(&args),
         Verb::Report(args) => report::run(&args),
+        Verb::Model(verb) => model::run(&verb),
     };
     match done {
         Ok(Done::All) => ExitCode::SUCCESS,

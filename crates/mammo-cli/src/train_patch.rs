@@ -9,15 +9,20 @@ use mammo_nn::examples::WindowExamples;
 use mammo_nn::init::initialise;
 use mammo_nn::model_file::Network;
 use mammo_nn::patch_classifier::{PatchClassifier, PatchClassifierConfig};
+use mammo_nn::predict::trunk;
 use mammo_nn::train::{Metric, Run, train};
 
 use crate::Done;
 use crate::config::RunConfig;
 use crate::inputs::{classes_present, draw_patches, prepare, stored_patches};
+use crate::model::check_start;
 use crate::progress::TrainingProgress;
-use crate::training::{Data, RunSetup, check_out, report};
+use crate::training::{Data, RunSetup, check_out, read_model, report};
 
 /// Train a patch classifier on lesion and background patches, in stages.
+///
+/// `[patch] start` in the configuration names a model file to take the trunk from, such as
+/// ImageNet weights that `mammo model import` has read; the paper starts so.
 ///
 /// Inputs are prepared and patches drawn on the way, as the configuration says. The run folder
 /// gets model.safetensors (the best epoch), metrics.csv, run.json and a resume state: after
@@ -61,11 +66,19 @@ pub fn run(args: &Args) -> Result<Done> {
     check_out(&args.out, args.resume)?;
     let data = Data::read(&args.manifest, args.split.as_deref())?;
     let section = &config.patch;
+    let start = match &section.start {
+        Some(path) => {
+            let file = read_model(path)?;
+            check_start(path, &file.card, &section.trunk, &config.preprocessing)?;
+            Some((path, file))
+        }
+        None => None,
+    };
     let setup = RunSetup {
         config: &config,
         training: serde_json::json!({ "patch": section, "sampling": config.sampling }),
         data: &data,
-        started_from: None,
+        started_from: start.as_ref().map(|(_, file)| file.digest.clone()),
         device: &args.device,
         out: &args.out,
     };
@@ -101,7 +114,11 @@ pub fn run(args: &Args) -> Result<Done> {
         n_classes: classes.len(),
         dropout: section.dropout,
     };
-    let model = initialise(PatchClassifier::new(&network, &device.clone().autodiff())?, config.seed);
+    let device_autodiff = device.clone().autodiff();
+    let mut model = initialise(PatchClassifier::new(&network, &device_autodiff)?, config.seed);
+    if let Some((path, file)) = &start {
+        model.trunk = trunk(path, file, &device_autodiff)?;
+    }
     let network = Network::Patch(network);
     let names = classes.iter().map(ToString::to_string).collect();
     let run = Run {

@@ -95,12 +95,14 @@ impl RunSetup<'_> {
             mammo_version: env!("CARGO_PKG_VERSION").to_string(),
             seed: self.config.seed,
             manifest_digest: self.data.manifest.digest(),
+            split_digest: Some(self.data.split.digest()),
             n_patients: patients.len(),
             n_pictures,
             started_from: self.started_from.clone(),
             config: self.training.clone(),
             best_epoch: None,
             validation_metric: None,
+            validation_interval: None,
         };
         ModelCard::new(network, classes, self.config.preprocessing.clone(), record)
     }

@@ -19,7 +19,7 @@ use crate::maps::Maps;
 use crate::plan::{FoldedConv, Map, Planner};
 
 /// Kernel, stride, padding and channel counts of one [`ConvNorm`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvShape {
     /// Channels in.
     pub c_in: usize,

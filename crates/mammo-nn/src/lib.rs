@@ -34,7 +34,9 @@ pub mod init;
 pub mod layers;
 pub mod maps;
 pub mod model_file;
+pub mod onnx;
 pub mod optimizer;
+pub mod outline;
 pub mod patch_classifier;
 pub mod plan;
 pub mod predict;
@@ -46,5 +48,6 @@ pub mod top;
 pub mod train;
 pub mod trunk;
 pub mod vgg;
+pub mod weights;
 
 pub use error::{Error, Result};

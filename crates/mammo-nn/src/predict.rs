@@ -15,6 +15,7 @@ use crate::patch_classifier::PatchClassifier;
 use crate::plan::{Plan, Precision};
 use crate::schedule::Classifier;
 use crate::state::load_state_dict;
+use crate::trunk::Trunk;
 use crate::{Error, Result};
 
 /// Test-time augmentation.
@@ -136,12 +137,26 @@ pub fn image_classifier(path: &Path, file: &ModelFile, device: &Device) -> Resul
             load_state_dict(ImageClassifier::new(config, device)?, file.tensors.clone())
                 .map_err(|e| Error::model_file(path, e, "the tensors of the architecture on its card"))
         }
-        Network::Patch(_) => Err(Error::model_file(
+        other => Err(Error::model_file(
             path,
-            "a patch model",
+            other.kind(),
             "a whole-image model; make one with `mammo train image --from-patch`",
         )),
     }
+}
+
+/// Rebuilds the trunk of any model file, with its weights: something to start a training from.
+///
+/// # Errors
+/// [`Error::ModelFile`] when the tensors do not fit.
+pub fn trunk(path: &Path, file: &ModelFile, device: &Device) -> Result<Trunk> {
+    let tensors = file
+        .tensors
+        .iter()
+        .filter_map(|(name, tensor)| Some((name.strip_prefix("trunk.")?.to_string(), tensor.clone())))
+        .collect();
+    load_state_dict(Trunk::new(file.card.network.trunk(), device)?, tensors)
+        .map_err(|e| Error::model_file(path, e, "the tensors of the architecture on its card"))
 }
 
 /// Rebuilds the patch network of a model file, with its weights.
@@ -154,8 +169,6 @@ pub fn patch_classifier(path: &Path, file: &ModelFile, device: &Device) -> Resul
             load_state_dict(PatchClassifier::new(config, device)?, file.tensors.clone())
                 .map_err(|e| Error::model_file(path, e, "the tensors of the architecture on its card"))
         }
-        Network::Image(_) => {
-            Err(Error::model_file(path, "a whole-image model", "a patch model from `mammo train patch`"))
-        }
+        other => Err(Error::model_file(path, other.kind(), "a patch model from `mammo train patch`")),
     }
 }

@@ -11,6 +11,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 use mammo::eval::confusion::ConfusionMatrix;
+use mammo::eval::delong::delong_auc;
 use mammo::eval::operating_point::{OperatingPoint, OperatingRule};
 use mammo::eval::roc::roc_auc;
 use mammo::write::write_atomically;
@@ -289,6 +290,7 @@ fn end_epoch<C: Classifier>(
         card.training.validation_metric = Some(metric);
         if run.metric == Metric::Auc {
             card.operating_point = Some(operating_point(&assessment)?);
+            card.training.validation_interval = interval(&assessment);
         }
         model_file::save(&run.dir.join(MODEL_FILE), &card, &state_dict(&frozen))?;
     }
@@ -361,6 +363,13 @@ fn metric(metric: Metric, assessment: &Assessment, n_classes: usize) -> Result<f
             Ok(matrix.balanced_accuracy())
         }
     }
+}
+
+/// DeLong's 95 % interval of the area; none where a class has a single picture.
+fn interval(assessment: &Assessment) -> Option<[f64; 2]> {
+    let (scores, malignant) = binary(assessment);
+    let each_its_own: Vec<u32> = (0..).take(scores.len()).collect();
+    delong_auc(&scores, &malignant, &each_its_own, 0.95).ok().map(|area| [area.low, area.high])
 }
 
 /// Threshold with the largest sensitivity + specificity on the validation side.

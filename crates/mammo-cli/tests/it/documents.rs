@@ -56,7 +56,7 @@ fn every_command_in_readme_docs_and_configs_parses() {
 
 #[test]
 fn every_verb_has_help_with_an_example_that_parses() {
-    let verbs: [&[&str]; 14] = [
+    let verbs: [&[&str]; 17] = [
         &["demo"],
         &["phantom"],
         &["import"],
@@ -71,6 +71,9 @@ fn every_verb_has_help_with_an_example_that_parses() {
         &["evaluate"],
         &["heatmap"],
         &["report"],
+        &["model", "import"],
+        &["model", "inspect"],
+        &["model", "export"],
     ];
     for verb in verbs {
         let help = parses(&[verb, &["--help"][..]].concat()).expect(0).stdout;

@@ -21,7 +21,14 @@ fn changed_under(stage: StageConfig) -> Vec<String> {
     let data = Stripes { n: 16, seed: 1 };
     let start = network(Family::Resnet18, 1);
     let before: StateDict = state_dict(&start);
-    train(start, &data, &data, &run(&config, &device, dir.path()), &mut Recorder::default()).unwrap();
+    train(
+        start,
+        &data,
+        &data,
+        &run(Family::Resnet18, &config, &device, dir.path()),
+        &mut Recorder::default(),
+    )
+    .unwrap();
     let after = model_file::load(&dir.path().join(MODEL_FILE)).unwrap().tensors;
     before.iter().filter(|(name, tensor)| after[*name] != **tensor).map(|(name, _)| name.clone()).collect()
 }

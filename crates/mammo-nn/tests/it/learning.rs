@@ -34,7 +34,8 @@ fn every_family_learns_one_batch_by_heart() {
         let config = training(vec![stage(Scope::All, 40, 3e-3)]);
         let device = Device::flex();
         let mut recorder = Recorder::default();
-        train(network(family, 1), &batch, &batch, &run(&config, &device, dir.path()), &mut recorder).unwrap();
+        train(network(family, 1), &batch, &batch, &run(family, &config, &device, dir.path()), &mut recorder)
+            .unwrap();
         let last = recorder.rows.last().unwrap().train_loss;
         assert!(last < 0.1, "{family:?} ends at {last}");
     }
@@ -46,7 +47,7 @@ fn training_generalises_and_writes_its_best_model_and_metrics() {
     let (training_side, validation) = (Stripes { n: 96, seed: 3 }, Stripes { n: 64, seed: 4 });
     let config = training(vec![stage(Scope::Head, 1, 1e-3), stage(Scope::All, 5, 3e-3)]);
     let device = Device::flex();
-    let run = run(&config, &device, dir.path());
+    let run = run(Family::Resnet18, &config, &device, dir.path());
     let mut recorder = Recorder::default();
     let outcome =
         train(network(Family::Resnet18, 1), &training_side, &validation, &run, &mut recorder).unwrap();
@@ -98,7 +99,7 @@ fn a_validation_side_of_one_class_is_refused_before_any_work() {
         network(Family::Resnet18, 1),
         &Stripes { n: 8, seed: 1 },
         &one_class,
-        &run(&config, &device, dir.path()),
+        &run(Family::Resnet18, &config, &device, dir.path()),
         &mut Recorder::default(),
     );
     assert!(error.unwrap_err().to_string().contains("validation side"));
@@ -114,7 +115,7 @@ fn a_rate_that_explodes_is_an_error_not_a_model() {
         network(Family::Vgg16, 1),
         &data,
         &data,
-        &run(&config, &device, dir.path()),
+        &run(Family::Vgg16, &config, &device, dir.path()),
         &mut Recorder::default(),
     );
     assert!(outcome.unwrap_err().to_string().contains("lower the learning rate"));

@@ -8,4 +8,6 @@ mod learning;
 mod model_files;
 mod plans;
 mod resuming;
+mod seeded;
 mod toy;
+mod weights;

@@ -1,8 +1,10 @@
 //! A model file comes back bit for bit, or not at all.
 
+use std::path::Path;
+
 use burn::tensor::Device;
 use mammo::seed::stream;
-use mammo_nn::model_file;
+use mammo_nn::model_file::{self, Network};
 use mammo_nn::predict::{ImageModel, patch_classifier};
 use mammo_nn::state::state_dict;
 use mammo_nn::trunk::Family;
@@ -15,10 +17,10 @@ fn a_model_comes_back_bit_for_bit_with_its_card() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("model.safetensors");
     let tensors = state_dict(&network(Family::Resnet18, 1));
-    model_file::save(&path, &card(), &tensors).unwrap();
+    model_file::save(&path, &card(Family::Resnet18), &tensors).unwrap();
     let file = model_file::load(&path).unwrap();
     assert_eq!(file.tensors, tensors);
-    assert_eq!(file.card, card());
+    assert_eq!(file.card, card(Family::Resnet18));
     let again = patch_classifier(&path, &file, &Device::flex()).unwrap();
     assert_eq!(state_dict(&again), tensors);
 }
@@ -27,7 +29,7 @@ fn a_model_comes_back_bit_for_bit_with_its_card() {
 fn a_patch_model_is_refused_where_an_image_model_is_needed() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("model.safetensors");
-    model_file::save(&path, &card(), &state_dict(&network(Family::Resnet18, 1))).unwrap();
+    model_file::save(&path, &card(Family::Resnet18), &state_dict(&network(Family::Resnet18, 1))).unwrap();
     let error = ImageModel::load(&path, &Device::flex()).err().unwrap().to_string();
     assert!(error.contains("a patch model"), "{error}");
 }
@@ -36,10 +38,10 @@ fn a_patch_model_is_refused_where_an_image_model_is_needed() {
 fn weights_of_another_architecture_are_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("model.safetensors");
-    model_file::save(&path, &card(), &state_dict(&network(Family::Vgg16, 1))).unwrap();
-    let file = model_file::load(&path).unwrap();
-    let error = patch_classifier(&path, &file, &Device::flex()).err().unwrap().to_string();
-    assert!(error.contains("tensor 'trunk."), "{error}");
+    let tensors = state_dict(&network(Family::Vgg16, 1));
+    let error = model_file::save(&path, &card(Family::Resnet18), &tensors).unwrap_err().to_string();
+    assert!(error.contains("tensor 'head.weight' has shape [32, 2]"), "{error}");
+    assert!(!path.exists());
 }
 
 #[test]
@@ -48,20 +50,60 @@ fn a_weight_that_is_not_finite_is_never_written() {
     let path = dir.path().join("model.safetensors");
     let mut tensors = state_dict(&network(Family::Resnet18, 1));
     tensors.get_mut("head.bias").unwrap().values[0] = f32::NAN;
-    assert!(model_file::save(&path, &card(), &tensors).is_err());
+    assert!(model_file::save(&path, &card(Family::Resnet18), &tensors).is_err());
     assert!(!path.exists());
 }
 
 #[test]
-fn a_file_cut_short_or_with_a_damaged_header_never_loads() {
+fn a_file_of_the_first_version_is_refused_by_its_version() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("model.safetensors");
-    model_file::save(&path, &card(), &state_dict(&network(Family::Resnet18, 1))).unwrap();
-    let whole = std::fs::read(&path).unwrap();
+    let metadata = [("mammo.card".to_string(), r#"{"format_version":1}"#.to_string())].into();
+    let none: [(&str, safetensors::tensor::TensorView); 0] = [];
+    std::fs::write(&path, safetensors::serialize(none, Some(metadata)).unwrap()).unwrap();
+    let error = model_file::load(&path).unwrap_err().to_string();
+    assert!(error.contains("format version 1; expected format version 2"), "{error}");
+}
+
+#[test]
+fn a_thousand_damaged_files_never_load() {
+    let path = Path::new("damaged");
+    let dir = tempfile::tempdir().unwrap();
+    let saved = dir.path().join("model.safetensors");
+    model_file::save(&saved, &card(Family::Resnet18), &state_dict(&network(Family::Resnet18, 1))).unwrap();
+    let whole = std::fs::read(&saved).unwrap();
+    assert!(model_file::parse(path, &whole).is_ok());
+    let header = 8 + u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
     let mut rng = stream(1, "damage", 0);
-    for _ in 0..200 {
-        let length = rng.random_range(0..whole.len());
-        std::fs::write(&path, &whole[..length]).unwrap();
-        assert!(model_file::load(&path).is_err(), "cut to {length} bytes");
+    for i in 0..1000 {
+        let mut bytes = whole.clone();
+        // The header, where structure is, gets its share beside the much longer weights.
+        let place = if i % 2 == 0 { rng.random_range(0..header) } else { rng.random_range(0..bytes.len()) };
+        match i % 5 {
+            0 => bytes.truncate(place),
+            1 => bytes[place] ^= 1 << rng.random_range(0..8),
+            2 => bytes[place] = bytes[place].wrapping_add(rng.random_range(1..=255)),
+            3 => bytes.insert(place, rng.random_range(0..=255)),
+            _ => {
+                let end = (place + rng.random_range(1..64)).min(bytes.len());
+                bytes.drain(place..end);
+            }
+        }
+        assert!(model_file::parse(path, &bytes).is_err(), "mutation {i} at {place} loaded");
     }
+}
+
+#[test]
+fn lengths_that_a_file_states_are_not_trusted_with_memory() {
+    let path = Path::new("damaged");
+    for length in [u64::MAX, 1 << 40, 99_999_999] {
+        let mut bytes = length.to_le_bytes().to_vec();
+        bytes.extend_from_slice(b"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}");
+        assert!(model_file::parse(path, &bytes).is_err());
+    }
+    let mut huge = card(Family::Yaroslav);
+    if let Network::Patch(config) = &mut huge.network {
+        config.n_classes = usize::MAX;
+    }
+    assert!(huge.check().is_err());
 }

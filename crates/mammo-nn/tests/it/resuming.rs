@@ -23,7 +23,7 @@ fn train_until(dir: &Path, stop_after: Option<usize>) -> (Outcome, Recorder) {
     let (config, device) = (config(), Device::flex());
     let (training, validation) = (Stripes { n: 40, seed: 3 }, Stripes { n: 16, seed: 4 });
     let mut recorder = Recorder { stop_after, ..Recorder::default() };
-    let run = run(&config, &device, dir);
+    let run = run(Family::Resnet18, &config, &device, dir);
     let outcome = train(network(Family::Resnet18, 9), &training, &validation, &run, &mut recorder).unwrap();
     (outcome, recorder)
 }
@@ -67,7 +67,7 @@ fn a_damaged_or_foreign_resume_state_is_an_error_not_a_fresh_start() {
     let resume_with = |digest: &str| {
         let (config, device) = (config(), Device::flex());
         let data = Stripes { n: 40, seed: 3 };
-        let mut run = run(&config, &device, dir.path());
+        let mut run = run(Family::Resnet18, &config, &device, dir.path());
         run.digest = digest.into();
         train(network(Family::Resnet18, 9), &data, &data, &run, &mut Recorder::default())
     };

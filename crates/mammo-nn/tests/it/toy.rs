@@ -67,8 +67,8 @@ pub fn network(family: Family, seed: u64) -> PatchClassifier {
     initialise(PatchClassifier::new(&patch_config(family), &Device::flex().autodiff()).unwrap(), seed)
 }
 
-pub fn card() -> ModelCard {
-    let network = Network::Patch(patch_config(Family::Resnet18));
+pub fn card(family: Family) -> ModelCard {
+    let network = Network::Patch(patch_config(family));
     let classes = vec!["rows".to_string(), "columns".to_string()];
     ModelCard::new(network, classes, Preprocessing::default(), TrainingRecord::default())
 }
@@ -91,14 +91,14 @@ pub fn stage(train: Scope, epochs: usize, learning_rate: f64) -> StageConfig {
     StageConfig { train, epochs, learning_rate, weight_decay: 1e-4, keep_norm_statistics: false }
 }
 
-pub fn run<'a>(config: &'a TrainingConfig, device: &'a Device, dir: &'a Path) -> Run<'a> {
+pub fn run<'a>(family: Family, config: &'a TrainingConfig, device: &'a Device, dir: &'a Path) -> Run<'a> {
     Run {
         config,
         seed: 5,
         device,
         dir,
         metric: Metric::BalancedAccuracy,
-        card: card(),
+        card: card(family),
         digest: "toy".into(),
         resume: true,
     }

@@ -1,0 +1,284 @@
+//! `mammo model`: weights in, a look at a model, weights out.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use mammo::preprocess::Preprocessing;
+use mammo_nn::conventions::ChannelNorm;
+use mammo_nn::model_file::{self, ModelCard, Network, Source, TrainingRecord};
+use mammo_nn::onnx::{self, Input, Norms};
+use mammo_nn::trunk::TrunkConfig;
+use mammo_nn::weights;
+use serde::Deserialize;
+
+use crate::Done;
+use crate::config::with_nearest_key;
+
+/// The verbs under `mammo model`.
+#[derive(clap::Subcommand)]
+pub enum Model {
+    Import(ImportArgs),
+    Inspect(InspectArgs),
+    Export(ExportArgs),
+}
+
+/// Turn weights from elsewhere into a model file.
+///
+/// Reads PyTorch checkpoints (.pth) and safetensors with the names of torchvision or timm
+/// (ResNet18, ResNet50, VGG16, VGG19), and Keras files (.h5): whole models of Keras 2, among
+/// them the patch and whole-image models of the paper's authors, and weights of
+/// keras.applications. No code in a file is ever executed.
+///
+/// A weight file does not say how its pixels were prepared, and nothing here guesses it:
+///   torchvision  grey 0..1, less and over ImageNet's mean and deviation (RGB)
+///   keras-caffe  grey 0..255 less ImageNet's mean (BGR): Keras ResNet50, VGG16, VGG19
+///   keras-tf     grey -1..1
+///   paper        the authors' whole-image preparation: stretched, less 52.18
+///   FILE.toml    [preprocessing] as in a run configuration, and [channel_norm] if needed
+///
+/// Example:
+///   mammo model import resnet50.pth --preprocessing torchvision --out imagenet.safetensors
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct ImportArgs {
+    /// Weight file.
+    pub file: PathBuf,
+    /// How the weights' pixels were prepared: torchvision, keras-caffe, keras-tf, paper, or a
+    /// TOML file.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub preprocessing: String,
+    /// Model file to write.
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Class names in the order of the outputs [default: benign,malignant for whole-image
+    /// models, class-0,class-1,... for others].
+    #[arg(long, value_delimiter = ',')]
+    pub classes: Vec<String>,
+    /// Terms of the weights, for the card.
+    #[arg(long, default_value = model_file::NO_LICENCE)]
+    pub licence: String,
+}
+
+/// Print a model's card: network, conventions, pixels, record, intended use.
+///
+/// The file is checked whole before a line is printed.
+///
+/// Example: mammo model inspect run/image/model.safetensors
+#[derive(clap::Args)]
+pub struct InspectArgs {
+    /// Model file.
+    pub model: PathBuf,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// As lines for the [patch] and [preprocessing] sections of a configuration that starts
+    /// from this model.
+    #[arg(long, conflicts_with = "json")]
+    pub toml: bool,
+}
+
+/// Write a model for other programs.
+///
+/// onnx: opset 17, batch and image size free, logits and probabilities out, the card in the
+/// metadata. safetensors: the trunk under PyTorch's names, for torchvision's ResNet or VGG.
+///
+/// Examples:
+///   mammo model export run/image/model.safetensors --format onnx --out model.onnx
+///   mammo model export run/patch/model.safetensors --format safetensors --out trunk.safetensors
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct ExportArgs {
+    /// Model file.
+    pub model: PathBuf,
+    /// What to write.
+    #[arg(long, value_enum)]
+    pub format: Format,
+    /// File to write.
+    #[arg(long)]
+    pub out: PathBuf,
+    /// ONNX: leave batch norms as operations instead of folding them into convolutions.
+    #[arg(long)]
+    pub keep_norms: bool,
+    /// ONNX: take grey values of 0 to 65535; mean and deviation go into the graph.
+    #[arg(long)]
+    pub pixels: bool,
+}
+
+/// A format to export to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// ONNX, opset 17.
+    Onnx,
+    /// PyTorch names.
+    Safetensors,
+}
+
+/// Runs the verb.
+pub fn run(verb: &Model) -> Result<Done> {
+    match verb {
+        Model::Import(args) => import(args),
+        Model::Inspect(args) => inspect(args),
+        Model::Export(args) => export(args),
+    }
+}
+
+/// Pixels as whoever imports says they were.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pixels {
+    preprocessing: Preprocessing,
+    #[serde(default)]
+    channel_norm: Option<ChannelNorm>,
+}
+
+impl Pixels {
+    fn named(name: &str) -> Result<Self> {
+        // Grey levels as they are; the network's own channel norm does the rest.
+        let levels = |norm| {
+            let preprocessing = Preprocessing { mean: 0.0, std: 1.0, ..Preprocessing::default() };
+            Self { preprocessing, channel_norm: Some(norm) }
+        };
+        Ok(match name {
+            "torchvision" => levels(ChannelNorm::torchvision()),
+            "keras-caffe" => levels(ChannelNorm::caffe()),
+            "keras-tf" => levels(ChannelNorm::symmetric()),
+            "paper" => Self { preprocessing: Preprocessing::paper(), channel_norm: None },
+            file if file.ends_with(".toml") => {
+                let text =
+                    std::fs::read_to_string(file).with_context(|| format!("--preprocessing {file}"))?;
+                toml::from_str(&text)
+                    .map_err(|e| anyhow::anyhow!("{file}: {}", with_nearest_key(&e.to_string())))?
+            }
+            other => bail!(
+                "--preprocessing {other}: expected torchvision, keras-caffe, keras-tf, paper or a .toml file"
+            ),
+        })
+    }
+}
+
+fn import(args: &ImportArgs) -> Result<Done> {
+    let mut pixels = Pixels::named(&args.preprocessing)?;
+    let imported = weights::read(&args.file)?;
+    let mut network = imported.network;
+    let trunk = match &mut network {
+        Network::Trunk(trunk) => trunk,
+        Network::Patch(config) => &mut config.trunk,
+        Network::Image(config) => {
+            [pixels.preprocessing.height_px, pixels.preprocessing.width_px] = config.input_px;
+            &mut config.trunk
+        }
+    };
+    trunk.channel_norm = pixels.channel_norm;
+    trunk.check().with_context(|| format!("--preprocessing {}", args.preprocessing))?;
+    let n_classes = network.n_classes();
+    let classes = match (&network, args.classes.is_empty()) {
+        (_, false) => args.classes.clone(),
+        (Network::Image(_), true) => vec!["benign".into(), "malignant".into()],
+        (_, true) => (0..n_classes).map(|i| format!("class-{i}")).collect(),
+    };
+    if classes.len() != n_classes {
+        bail!("--classes: {} names, the network has {n_classes} outputs", classes.len());
+    }
+    let record =
+        TrainingRecord { mammo_version: env!("CARGO_PKG_VERSION").into(), ..TrainingRecord::default() };
+    let mut card = ModelCard::new(network, classes, pixels.preprocessing, record);
+    card.licence = args.licence.clone();
+    card.source = Some(Source {
+        file: args.file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        digest: imported.digest,
+        format: imported.format,
+        notes: imported.notes.clone(),
+    });
+    model_file::save(&args.out, &card, &imported.tensors)?;
+    for note in &imported.notes {
+        eprintln!("note: {note}");
+    }
+    println!("{}: {}, {} tensors", args.out.display(), card.network.kind(), imported.tensors.len());
+    Ok(Done::All)
+}
+
+fn inspect(args: &InspectArgs) -> Result<Done> {
+    let file = model_file::load(&args.model)?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&file.card)?);
+    } else if args.toml {
+        print!("{}", start_lines(&args.model, file.card.network.trunk(), &file.card.preprocessing)?);
+    } else {
+        print!("{file}");
+    }
+    Ok(Done::All)
+}
+
+fn export(args: &ExportArgs) -> Result<Done> {
+    let file = model_file::load(&args.model)?;
+    match args.format {
+        Format::Onnx => {
+            let norms = if args.keep_norms { Norms::Kept } else { Norms::Folded };
+            let input = if args.pixels { Input::Pixels } else { Input::Normalised };
+            onnx::write(&args.out, &file, onnx::Options { norms, input })?;
+        }
+        Format::Safetensors => {
+            if args.keep_norms || args.pixels {
+                bail!("--keep-norms and --pixels belong to --format onnx");
+            }
+            for note in weights::write_torch_safetensors(&args.out, &file)? {
+                eprintln!("note: {note}");
+            }
+        }
+    }
+    println!("{}: written from model {}", args.out.display(), file.digest);
+    Ok(Done::All)
+}
+
+/// Lines of a configuration under which training can start from a model.
+fn start_lines(path: &Path, trunk: &TrunkConfig, preprocessing: &Preprocessing) -> Result<String> {
+    #[derive(serde::Serialize)]
+    struct Patch<'a> {
+        start: String,
+        trunk: &'a TrunkConfig,
+    }
+    #[derive(serde::Serialize)]
+    struct Lines<'a> {
+        preprocessing: Numbers,
+        patch: Patch<'a>,
+    }
+    #[derive(serde::Serialize)]
+    struct Numbers {
+        mean: f32,
+        std: f32,
+    }
+    let preprocessing = Numbers { mean: preprocessing.mean, std: preprocessing.std };
+    let patch = Patch { start: path.display().to_string(), trunk };
+    Ok(toml::to_string(&Lines { preprocessing, patch })?)
+}
+
+/// Refuses a start whose network or pixel numbers are not the configuration's.
+pub fn check_start(
+    path: &Path,
+    card: &ModelCard,
+    trunk: &TrunkConfig,
+    preprocessing: &Preprocessing,
+) -> Result<()> {
+    let lines = || start_lines(path, card.network.trunk(), &card.preprocessing);
+    if card.network.trunk() != trunk {
+        bail!(
+            "{}: its trunk is another than [patch] trunk in the configuration, which should read\n\n{}",
+            path.display(),
+            lines()?
+        );
+    }
+    let (theirs, ours) = (&card.preprocessing, preprocessing);
+    if (theirs.mean, theirs.std) != (ours.mean, ours.std) {
+        bail!(
+            "{}: learned from grey levels less {} and over {}, the configuration says {} and {}; \
+             it should read\n\n{}",
+            path.display(),
+            theirs.mean,
+            theirs.std,
+            ours.mean,
+            ours.std,
+            lines()?
+        );
+    }
+    Ok(())
+}

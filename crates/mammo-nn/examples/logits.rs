@@ -1,0 +1,115 @@
+//! What a model gives for raw input values, for comparison with other frameworks.
+//!
+//!     cargo run --release --example logits -- MODEL INPUT.f32 N C H W OUT.f32 [GRADIENT NAME]...
+//!
+//! Input and outputs are little-endian f32. The output is the network's last value: logits, or
+//! the features of a trunk alone. With pairs `FILE NAME`, the gradient of half the output's mean
+//! square with respect to tensor NAME goes to FILE, batch norms on their running statistics.
+//! `fixtures/models/check_full.py` drives it.
+
+use std::path::Path;
+
+use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
+use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use mammo_nn::model_file::{self, ModelFile, Network};
+use mammo_nn::predict;
+use mammo_nn::schedule::Classifier;
+use mammo_nn::state::{PathStack, training_flags};
+
+type Anything<T> = Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> Anything<()> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [model, input, n, c, h, w, out, gradients @ ..] = &args[..] else {
+        return Err("usage: logits MODEL INPUT.f32 N C H W OUT.f32 [GRADIENT NAME]...".into());
+    };
+    let path = Path::new(model);
+    let file = model_file::load(path)?;
+    let device = if gradients.is_empty() { Device::flex() } else { Device::flex().autodiff() };
+    let shape: [usize; 4] = [n.parse()?, c.parse()?, h.parse()?, w.parse()?];
+    let bytes = std::fs::read(input)?;
+    let values =
+        bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect::<Vec<_>>();
+    let images = Tensor::<4>::from_data(TensorData::new(values, shape), &device);
+    let started = std::time::Instant::now();
+    let values = run(path, &file, images, &device, gradients)?;
+    eprintln!("{:.1} s", started.elapsed().as_secs_f64());
+    write(out, &values)
+}
+
+fn run(
+    path: &Path,
+    file: &ModelFile,
+    x: Tensor<4>,
+    device: &Device,
+    gradients: &[String],
+) -> Anything<Vec<f32>> {
+    match &file.card.network {
+        Network::Trunk(_) => {
+            let network = learning(predict::trunk(path, file, device)?);
+            finish(&network, network.forward(x).flatten::<2>(1, 3), "trunk.", gradients)
+        }
+        Network::Patch(_) => {
+            let network = learning(predict::patch_classifier(path, file, device)?);
+            finish(&network, network.logits(x, None), "", gradients)
+        }
+        Network::Image(_) => {
+            let network = learning(predict::image_classifier(path, file, device)?);
+            finish(&network, network.logits(x, None), "", gradients)
+        }
+    }
+}
+
+/// The network with its batch norms on their running statistics, everything else learning.
+fn learning<M: Module>(network: M) -> M {
+    let all_but_norm_statistics = ParamGroup::all().exclude(training_flags(&network));
+    network.freeze().unfreeze_group(all_but_norm_statistics)
+}
+
+fn finish<M: Module>(
+    network: &M,
+    output: Tensor<2>,
+    prefix: &str,
+    gradients: &[String],
+) -> Anything<Vec<f32>> {
+    if !gradients.is_empty() {
+        let loss = output.clone().powf_scalar(2.0).mean() * 0.5;
+        let grads = loss.backward();
+        for pair in gradients.chunks_exact(2) {
+            let name = pair[1].strip_prefix(prefix).unwrap_or(&pair[1]).to_string();
+            let mut finder = Finder { path: PathStack::default(), name, grads: &grads, found: None };
+            network.visit(&mut finder);
+            write(&pair[0], &finder.found.ok_or("no such tensor, or it has no gradient")?)?;
+        }
+    }
+    Ok(output.into_data().iter::<f32>().collect())
+}
+
+struct Finder<'a> {
+    path: PathStack,
+    name: String,
+    grads: &'a Gradients,
+    found: Option<Vec<f32>>,
+}
+
+impl ModuleVisitor for Finder<'_> {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.enter(name);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if self.path.to_string() == self.name
+            && let Some(gradient) = param.val().grad(self.grads)
+        {
+            self.found = Some(gradient.into_data().iter::<f32>().collect());
+        }
+    }
+}
+
+fn write(path: &str, values: &[f32]) -> Anything<()> {
+    Ok(std::fs::write(path, values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>())?)
+}

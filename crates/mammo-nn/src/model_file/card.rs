@@ -1,0 +1,210 @@
+//! What a model file says about its weights.
+
+use mammo::eval::operating_point::OperatingPoint;
+use mammo::preprocess::Preprocessing;
+use serde::{Deserialize, Serialize};
+
+use super::FORMAT_VERSION;
+use crate::image_classifier::{ImageClassifierConfig, N_CLASSES};
+use crate::outline::Outline;
+use crate::patch_classifier::PatchClassifierConfig;
+use crate::trunk::TrunkConfig;
+use crate::{Error, Result};
+
+/// Said in every card.
+pub const INTENDED_USE: &str = "Research on mammography data. Not a medical device; not for clinical use.";
+
+/// Said in the cards of models that nobody has put under a licence.
+pub const NO_LICENCE: &str = "not stated";
+
+/// Classes that a network may have: ImageNet's 21 thousand and some more.
+const MAX_CLASSES: usize = 30_000;
+
+/// The network as data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Network {
+    /// A trunk alone: something to start a training from.
+    Trunk(TrunkConfig),
+    /// Trunk and linear head on patches.
+    Patch(PatchClassifierConfig),
+    /// Trunk and top on whole images.
+    Image(ImageClassifierConfig),
+}
+
+impl Network {
+    /// The trunk.
+    pub fn trunk(&self) -> &TrunkConfig {
+        match self {
+            Self::Trunk(trunk) => trunk,
+            Self::Patch(config) => &config.trunk,
+            Self::Image(config) => &config.trunk,
+        }
+    }
+
+    /// Channels that the network reads.
+    pub fn channels(&self) -> usize {
+        self.trunk().channels
+    }
+
+    /// Classes that it tells apart; none for a trunk alone.
+    pub fn n_classes(&self) -> usize {
+        match self {
+            Self::Trunk(_) => 0,
+            Self::Patch(config) => config.n_classes,
+            Self::Image(_) => N_CLASSES,
+        }
+    }
+
+    /// The network as a list of steps.
+    ///
+    /// # Errors
+    /// [`Error::Network`] for a network that cannot be built.
+    pub fn outline(&self) -> Result<Outline> {
+        if let Self::Patch(config) = self
+            && !(1..=MAX_CLASSES).contains(&config.n_classes)
+        {
+            return Err(Error::network("n_classes", config.n_classes.to_string(), "1 to 30000"));
+        }
+        match self {
+            Self::Trunk(config) => Outline::trunk(config),
+            Self::Patch(config) => Outline::patch(config),
+            Self::Image(config) => Outline::image(config),
+        }
+    }
+
+    /// What it is, in a word.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Trunk(_) => "a trunk alone",
+            Self::Patch(_) => "a patch model",
+            Self::Image(_) => "a whole-image model",
+        }
+    }
+}
+
+/// How the weights came to be.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TrainingRecord {
+    /// Version of the program.
+    pub mammo_version: String,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Digest of the manifest trained on.
+    pub manifest_digest: String,
+    /// Digest of the split that says who was trained on; `None` for models made elsewhere.
+    #[serde(default)]
+    pub split_digest: Option<String>,
+    /// Patients on the training side.
+    pub n_patients: usize,
+    /// Pictures on the training side.
+    pub n_pictures: usize,
+    /// Digest of the model that the run started from; `None` for a random start.
+    pub started_from: Option<String>,
+    /// The training configuration, as resolved.
+    pub config: serde_json::Value,
+    /// Stage and epoch of the stored weights, from one.
+    pub best_epoch: Option<[usize; 2]>,
+    /// AUC (images) or balanced accuracy (patches) on the validation side.
+    pub validation_metric: Option<f64>,
+    /// DeLong's 95 % interval of an AUC, pictures counted as independent: too narrow where
+    /// patients have several, and the epoch was chosen by this very figure.
+    #[serde(default)]
+    pub validation_interval: Option<[f64; 2]>,
+}
+
+/// Where imported weights come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Source {
+    /// Name of the file.
+    pub file: String,
+    /// First 16 hexadecimal digits of its SHA-256.
+    pub digest: String,
+    /// What kind of file it is, and whose names its tensors have.
+    pub format: String,
+    /// What was left out or taken for granted on the way in.
+    pub notes: Vec<String>,
+}
+
+/// Everything about a model but its weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelCard {
+    /// [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// The network as data.
+    pub network: Network,
+    /// Class names in the order of the logits.
+    pub classes: Vec<String>,
+    /// From stored pixels to network input.
+    pub preprocessing: Preprocessing,
+    /// Digest of `preprocessing`, checked on reading.
+    pub preprocessing_digest: String,
+    /// How the weights came to be.
+    pub training: TrainingRecord,
+    /// Where they come from, when they were not trained here.
+    #[serde(default)]
+    pub source: Option<Source>,
+    /// Threshold chosen on the validation side, for image models.
+    pub operating_point: Option<OperatingPoint>,
+    /// From scores to calibrated probabilities, as whoever fitted it wrote it.
+    #[serde(default)]
+    pub calibration: Option<serde_json::Value>,
+    /// [`INTENDED_USE`].
+    pub intended_use: String,
+    /// Terms of the weights; [`NO_LICENCE`] when nobody said.
+    pub licence: String,
+}
+
+impl ModelCard {
+    /// A card for a network that is about to be trained.
+    pub fn new(
+        network: Network,
+        classes: Vec<String>,
+        preprocessing: Preprocessing,
+        training: TrainingRecord,
+    ) -> Self {
+        Self {
+            format_version: FORMAT_VERSION,
+            network,
+            classes,
+            preprocessing_digest: preprocessing.digest(),
+            preprocessing,
+            training,
+            source: None,
+            operating_point: None,
+            calibration: None,
+            intended_use: INTENDED_USE.to_string(),
+            licence: NO_LICENCE.to_string(),
+        }
+    }
+
+    /// Refuses a card whose parts contradict each other, and returns the network's outline.
+    ///
+    /// # Errors
+    /// [`Error::Network`] naming the part.
+    pub fn check(&self) -> Result<Outline> {
+        self.preprocessing.check()?;
+        let digest = self.preprocessing.digest();
+        if digest != self.preprocessing_digest {
+            return Err(Error::network(
+                "preprocessing",
+                format!("digest {digest}, recorded {}", self.preprocessing_digest),
+                "equal digests; the card was edited or comes from another program version",
+            ));
+        }
+        let n_classes = self.network.n_classes();
+        if self.classes.len() != n_classes {
+            let found = format!("{} names", self.classes.len());
+            return Err(Error::network("classes", found, format!("{n_classes}, one per logit")));
+        }
+        if let Network::Image(config) = &self.network {
+            let [rows, cols] = config.input_px;
+            let (height, width) = (self.preprocessing.height_px, self.preprocessing.width_px);
+            if [rows, cols] != [height, width] {
+                let found = format!("{rows}x{cols} in the network, {height}x{width} in the preprocessing");
+                return Err(Error::network("image size", found, "the same size"));
+            }
+        }
+        self.network.outline()
+    }
+}

@@ -1,0 +1,213 @@
+//! One self-describing file per model: weights, architecture, pixels, record.
+//!
+//! A `.safetensors` file whose metadata holds a [`ModelCard`] as JSON. What a network was
+//! trained on travels with it, so it cannot be fed with other pixels by accident, the
+//! field's commonest failure.
+//!
+//! The file also holds the SHA-256 of itself, computed with that digest's own 64 digits as
+//! zeros: any changed byte, in a weight as in the card, is refused. Reading maps the file,
+//! checks every tensor's name, shape and values against the card's architecture, and copies
+//! only then; no length that the file states is trusted with memory.
+
+mod card;
+mod text;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::Path;
+
+use mammo::write::write_atomically;
+use memmap2::Mmap;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+pub use card::{INTENDED_USE, ModelCard, NO_LICENCE, Network, Source, TrainingRecord};
+
+use crate::state::{NamedTensor, StateDict};
+use crate::{Error, Result};
+
+/// Version of the card; a reader refuses others.
+pub const FORMAT_VERSION: u32 = 2;
+
+/// Key of the card in the file's metadata.
+pub(crate) const CARD: &str = "mammo.card";
+
+/// What stands before the digest in the file's header, in which quotes are escaped.
+const DIGEST_KEY: &[u8] = br#"{\"sha256\":\""#;
+
+/// Hexadecimal digits of a SHA-256.
+const N_DIGITS: usize = 64;
+
+/// What the metadata holds.
+#[derive(Serialize)]
+struct Stored<'a> {
+    // First, so that `DIGEST_KEY` finds it.
+    sha256: &'a str,
+    card: &'a ModelCard,
+}
+
+/// A model file read into memory.
+#[derive(Clone, Debug)]
+pub struct ModelFile {
+    /// What the model is.
+    pub card: ModelCard,
+    /// Its weights and running statistics.
+    pub tensors: StateDict,
+    /// First 16 hexadecimal digits of the file's SHA-256: the model's name in score tables.
+    pub digest: String,
+}
+
+/// Writes a model file under a temporary name, then renames it.
+///
+/// # Errors
+/// When the disk refuses, a weight is not finite, or card and tensors do not fit each other.
+pub fn save(path: &Path, card: &ModelCard, tensors: &StateDict) -> Result<()> {
+    let unusable = |e: String| Error::model_file(path, e, "a model that can be loaded again");
+    check_tensors(card, tensors.iter().map(|(name, t)| (name.as_str(), t.shape.as_slice())))
+        .map_err(unusable)?;
+    let bad = |(_, t): &(&String, &NamedTensor)| t.values.iter().any(|v| !v.is_finite());
+    if let Some((name, _)) = tensors.iter().find(bad) {
+        return Err(unusable(format!("tensor '{name}' holds a value that is not finite")));
+    }
+    let stored = Stored { sha256: &"0".repeat(N_DIGITS), card };
+    let card = serde_json::to_string(&stored).map_err(|e| unusable(e.to_string()))?;
+    let mut bytes = serialize(tensors, CARD, card).map_err(unusable)?;
+    let (start, digest) = self_digest(&bytes).ok_or_else(|| unusable("no place for the digest".into()))?;
+    bytes[start..start + N_DIGITS].copy_from_slice(digest.as_bytes());
+    Ok(write_atomically(path, &bytes)?)
+}
+
+/// A safetensors file of `f32` tensors with one entry of metadata (one: their order would be
+/// random, and so would be the file's bytes).
+pub(crate) fn serialize(
+    tensors: &StateDict,
+    key: &str,
+    value: String,
+) -> std::result::Result<Vec<u8>, String> {
+    let bytes: Vec<Vec<u8>> =
+        tensors.values().map(|t| t.values.iter().flat_map(|v| v.to_le_bytes()).collect()).collect();
+    let views = tensors
+        .iter()
+        .zip(&bytes)
+        .map(|((name, t), bytes)| {
+            TensorView::new(Dtype::F32, t.shape.clone(), bytes).map(|view| (name, view))
+        })
+        .collect::<std::result::Result<Vec<_>, _>>()
+        .map_err(|e| e.to_string())?;
+    let metadata = HashMap::from([(key.to_string(), value)]);
+    safetensors::serialize(views, Some(metadata)).map_err(|e| e.to_string())
+}
+
+/// Reads a model file.
+///
+/// # Errors
+/// [`Error::ModelFile`] when any byte of it was changed, when it is cut short, has no card,
+/// another format version, a card that contradicts itself, or a tensor that is missing, left
+/// over, of another type or shape, or not finite.
+pub fn load(path: &Path) -> Result<ModelFile> {
+    let file = File::open(path).map_err(|e| mammo::Error::io(path, "read the model", e))?;
+    // SAFETY: the map is only read, and dropped before this function returns. Model files are
+    // replaced by renaming (`write_atomically`), never written in place, so that the pages of
+    // an open one stay; a file cut by somebody else meanwhile would end the process.
+    let map = unsafe { Mmap::map(&file) }.map_err(|e| mammo::Error::io(path, "map the model", e))?;
+    parse(path, &map)
+}
+
+/// The parts of a model file in memory; `path` is for error messages.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse(path: &Path, bytes: &[u8]) -> Result<ModelFile> {
+    let complete = "a complete model file written by `mammo`; copy it again";
+    let damaged = |e: String| Error::model_file(path, format!("damaged ({e})"), complete);
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| damaged(e.to_string()))?;
+    let json = header.metadata().as_ref().and_then(|m| m.get(CARD)).ok_or_else(|| {
+        let expected = "a model file; other weights come in through `mammo model import`";
+        Error::model_file(path, "a safetensors file without a model card", expected)
+    })?;
+    let stored: serde_json::Value =
+        serde_json::from_str(json).map_err(|e| damaged(format!("its card is no JSON: {e}")))?;
+    // Version 1 stored the card without a digest beside it.
+    let card = stored.get("card").unwrap_or(&stored);
+    check_version(path, card)?;
+    let (start, digest) = self_digest(bytes).ok_or_else(|| damaged("it has no digest".into()))?;
+    if bytes[start..start + N_DIGITS] != *digest.as_bytes() {
+        return Err(damaged("its bytes do not match its digest".into()));
+    }
+    let card = ModelCard::deserialize(card).map_err(|e| damaged(format!("its card cannot be read: {e}")))?;
+    let file = SafeTensors::deserialize(bytes).map_err(|e| damaged(e.to_string()))?;
+    let shapes = header.tensors();
+    check_tensors(&card, shapes.iter().map(|(name, info)| (name.as_str(), info.shape.as_slice())))
+        .map_err(|e| Error::model_file(path, e, "the architecture on its card"))?;
+    let mut tensors = StateDict::new();
+    for (name, view) in file.iter() {
+        tensors.insert(name.to_string(), finite_f32(name, &view).map_err(&damaged)?);
+    }
+    Ok(ModelFile { card, tensors, digest: digest[..16].to_string() })
+}
+
+/// Refuses other versions before anything else of the card is looked at.
+fn check_version(path: &Path, card: &serde_json::Value) -> Result<()> {
+    let version = card.get("format_version").and_then(serde_json::Value::as_u64);
+    if version == Some(u64::from(FORMAT_VERSION)) {
+        return Ok(());
+    }
+    let found = version.map_or("no format version".to_string(), |v| format!("format version {v}"));
+    let expected = format!(
+        "format version {FORMAT_VERSION}; use the program version that wrote it, or train the model again"
+    );
+    Err(Error::model_file(path, found, expected))
+}
+
+/// Refuses a card that contradicts itself, and tensors other than its architecture's.
+fn check_tensors<'a>(
+    card: &ModelCard,
+    tensors: impl Iterator<Item = (&'a str, &'a [usize])>,
+) -> std::result::Result<(), String> {
+    let mut expected = card.check().map_err(|e| e.to_string())?.tensors();
+    for (name, shape) in tensors {
+        match expected.remove(name) {
+            None => return Err(format!("tensor '{name}' has no place in this architecture")),
+            Some(needed) if needed != shape => {
+                return Err(format!(
+                    "tensor '{name}' has shape {shape:?}, the architecture needs {needed:?}"
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    match expected.keys().next() {
+        Some(missing) => Err(format!("tensor '{missing}' is missing")),
+        None => Ok(()),
+    }
+}
+
+/// A tensor's values, which must be finite and `f32`.
+fn finite_f32(name: &str, view: &TensorView) -> std::result::Result<NamedTensor, String> {
+    if view.dtype() != Dtype::F32 {
+        return Err(format!("tensor '{name}' is {:?}, not F32", view.dtype()));
+    }
+    let values: Vec<f32> =
+        view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+    match values.iter().all(|v| v.is_finite()) {
+        true => Ok(NamedTensor { shape: view.shape().to_vec(), values }),
+        false => Err(format!("tensor '{name}' holds a value that is not finite")),
+    }
+}
+
+/// Where a model file's digest stands, and what it should be.
+fn self_digest(bytes: &[u8]) -> Option<(usize, String)> {
+    // The digest opens the card, which opens the header: a few hundred bytes are enough.
+    let head = &bytes[..bytes.len().min(512)];
+    let start = head.windows(DIGEST_KEY.len()).position(|w| w == DIGEST_KEY)? + DIGEST_KEY.len();
+    let end = start + N_DIGITS;
+    if end > bytes.len() {
+        return None;
+    }
+    let mut hash = Sha256::new();
+    hash.update(&bytes[..start]);
+    hash.update([b'0'; N_DIGITS]);
+    hash.update(&bytes[end..]);
+    Some((start, hash.finalize().iter().map(|b| format!("{b:02x}")).collect()))
+}

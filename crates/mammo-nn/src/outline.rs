@@ -1,0 +1,470 @@
+//! A network as a list of steps with the names and shapes of their tensors, not built.
+//!
+//! One description serves all who look at a network from outside: the loader of model files
+//! knows from it which tensors must be there, the importers where to put them, the ONNX
+//! export what to write, and the table in `docs/models.md` how large and how far-seeing the
+//! network is. A test holds it against the built networks.
+
+pub mod table;
+
+use std::collections::BTreeMap;
+
+use crate::Result;
+use crate::conventions::{ChannelNorm, Conventions, Padding, StrideOn};
+use crate::image_classifier::{ImageClassifierConfig, N_CLASSES};
+use crate::layers::ConvShape;
+use crate::patch_classifier::PatchClassifierConfig;
+use crate::resnet::{BlockKind, ResNetShape};
+use crate::top::{HeatmapActivation, TopConfig, heatmap_grid};
+use crate::trunk::{TrunkConfig, TrunkShape};
+use crate::vgg::VggShape;
+
+/// A convolution with what follows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConvStep {
+    /// Tensors are `{path}.conv.weight`, `{path}.norm.gamma` and so on.
+    pub path: String,
+    /// Channels, kernel, stride, padding.
+    pub shape: ConvShape,
+    /// Whether it has a bias.
+    pub bias: bool,
+    /// Epsilon of the batch norm, if there is one.
+    pub norm: Option<f64>,
+    /// Whether ReLU follows.
+    pub relu: bool,
+}
+
+/// A linear layer with what follows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinearStep {
+    /// Tensors are `{path}.weight` (`[d_in, d_out]`) and `{path}.bias`.
+    pub path: String,
+    /// Features in.
+    pub d_in: usize,
+    /// Features out.
+    pub d_out: usize,
+    /// Path and epsilon of the batch norm, if there is one.
+    pub norm: Option<(String, f64)>,
+    /// Whether ReLU follows.
+    pub relu: bool,
+}
+
+/// One step from image to logits.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Mean and deviation of each channel.
+    ChannelNorm(ChannelNorm),
+    /// Convolution.
+    Conv(ConvStep),
+    /// Largest value in a window.
+    MaxPool {
+        /// Side of the window.
+        kernel: usize,
+        /// Step between windows.
+        stride: usize,
+        /// Border.
+        padding: Padding,
+    },
+    /// Mean of a window, one cell apart, no padding.
+    AveragePool {
+        /// Side of the window.
+        window: usize,
+    },
+    /// `relu(branch + shortcut)`.
+    Residual {
+        /// Convolutions of the branch.
+        branch: Vec<ConvStep>,
+        /// Convolution of the shortcut; `None` is the input itself.
+        shortcut: Option<ConvStep>,
+    },
+    /// Softmax over channels.
+    Softmax,
+    /// Mean over rows and columns.
+    GlobalAverage,
+    /// Flattened, then linear layers; with `shortcut` the flattened input is appended to
+    /// their result.
+    FullyConnected {
+        /// Hidden layers.
+        layers: Vec<LinearStep>,
+        /// Whether the input goes on as well.
+        shortcut: bool,
+    },
+    /// The last layer.
+    Head(LinearStep),
+}
+
+impl Step {
+    fn convs(&self) -> Vec<&ConvStep> {
+        match self {
+            Self::Conv(conv) => vec![conv],
+            Self::Residual { branch, shortcut } => branch.iter().chain(shortcut).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn linears(&self) -> Vec<&LinearStep> {
+        match self {
+            Self::FullyConnected { layers, .. } => layers.iter().collect(),
+            Self::Head(head) => vec![head],
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// A network as a list of steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outline {
+    /// Channels of the image.
+    pub channels: usize,
+    /// From image to logits, or to features for a trunk alone.
+    pub steps: Vec<Step>,
+}
+
+/// Size and reach of a network on one image size.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Summary {
+    /// Learned numbers: kernels, biases, scales, shifts.
+    pub n_parameters: usize,
+    /// Running means and variances.
+    pub n_statistics: usize,
+    /// Multiplications with a weight, each with its addition.
+    pub multiply_adds: u64,
+    /// Image pixels between neighbouring cells of the last feature map.
+    pub stride: usize,
+    /// Side, in image pixels, of what one cell of the last feature map sees.
+    pub receptive_field: usize,
+    /// Rows and columns of the last feature map.
+    pub grid: [usize; 2],
+}
+
+impl Outline {
+    /// A trunk alone.
+    ///
+    /// # Errors
+    /// [`TrunkConfig::check`].
+    pub fn trunk(config: &TrunkConfig) -> Result<Self> {
+        let mut steps = Vec::new();
+        match config.build_shape()? {
+            TrunkShape::ResNet(shape) => resnet(&shape, &mut steps),
+            TrunkShape::Vgg(shape) => vgg(&shape, &mut steps),
+        }
+        Ok(Self { channels: config.channels, steps })
+    }
+
+    /// A patch classifier.
+    ///
+    /// # Errors
+    /// [`TrunkConfig::check`].
+    pub fn patch(config: &PatchClassifierConfig) -> Result<Self> {
+        let mut outline = Self::trunk(&config.trunk)?;
+        let d_in = outline.c_out();
+        outline.steps.push(Step::GlobalAverage);
+        outline.steps.push(Step::Head(head(d_in, config.n_classes)));
+        Ok(outline)
+    }
+
+    /// A whole-image classifier.
+    ///
+    /// # Errors
+    /// As [`ImageClassifier::new`](crate::image_classifier::ImageClassifier::new).
+    pub fn image(config: &ImageClassifierConfig) -> Result<Self> {
+        config.top.check()?;
+        config.top_conventions.check()?;
+        let mut outline = Self::trunk(&config.trunk)?;
+        let conventions = &config.top_conventions;
+        let (mut c, mut grid) = (outline.c_out(), config.trunk.grid(config.input_px));
+        let steps = &mut outline.steps;
+        if let Some(rule) = config.top.heatmap() {
+            grid = heatmap_grid(Some(rule), grid)?;
+            if rule.window > 1 {
+                steps.push(Step::AveragePool { window: rule.window });
+            }
+            let relu = rule.activation == HeatmapActivation::Relu;
+            let shape = conv_shape(c, config.n_patch_classes, 1, 1, Padding::Valid);
+            steps.push(Step::Conv(ConvStep { path: "heatmap".into(), shape, bias: true, norm: None, relu }));
+            if !relu {
+                steps.push(Step::Softmax);
+            }
+            c = config.n_patch_classes;
+        }
+        match &config.top {
+            TopConfig::Average => {}
+            TopConfig::Residual { blocks, repeats } | TopConfig::HeatmapResidual { blocks, repeats, .. } => {
+                for (i, &channels) in blocks.iter().enumerate() {
+                    for repeat in 0..*repeats {
+                        let path = format!("top.Conv.residual.{}", i * repeats + repeat);
+                        let stride = if repeat == 0 { 2 } else { 1 };
+                        steps.push(bottleneck(&path, c, channels, stride, conventions));
+                        c = channels[2];
+                    }
+                }
+            }
+            TopConfig::Vgg { channels, depth } => {
+                for (i, &c_out) in channels.iter().enumerate() {
+                    vgg_block(&format!("top.Conv.vgg.{i}"), c, c_out, *depth, Some(conventions), steps);
+                    c = c_out;
+                }
+            }
+            TopConfig::HeatmapFc { .. } | TopConfig::Yaroslav { .. } => {}
+        }
+        let d_in = match config.top.fc_layout() {
+            None => {
+                steps.push(Step::GlobalAverage);
+                c
+            }
+            Some(layout) => {
+                steps.push(Step::MaxPool {
+                    kernel: layout.pool,
+                    stride: layout.pool,
+                    padding: Padding::Valid,
+                });
+                let d_pooled = layout.d_pooled(c, grid)?;
+                let mut d_in = d_pooled;
+                let mut layers = Vec::new();
+                for (i, &d_out) in layout.fc.iter().enumerate() {
+                    let norm = (format!("top.Fc.fc.{i}.norm"), conventions.norm_epsilon);
+                    layers.push(LinearStep {
+                        path: format!("top.Fc.fc.{i}.linear"),
+                        d_in,
+                        d_out,
+                        norm: layout.batch_norm.then_some(norm),
+                        relu: true,
+                    });
+                    d_in = d_out;
+                }
+                steps.push(Step::FullyConnected { layers, shortcut: layout.shortcut });
+                d_in + if layout.shortcut { d_pooled } else { 0 }
+            }
+        };
+        steps.push(Step::Head(head(d_in, N_CLASSES)));
+        Ok(outline)
+    }
+
+    /// Channels of the last feature map.
+    pub fn c_out(&self) -> usize {
+        let c_out = |step: &Step| match step {
+            Step::Conv(conv) => Some(conv.shape.c_out),
+            Step::Residual { branch, .. } => branch.last().map(|conv| conv.shape.c_out),
+            _ => None,
+        };
+        self.steps.iter().rev().find_map(c_out).unwrap_or(self.channels)
+    }
+
+    /// All convolutions, in the order of the image's way; a block's shortcut after its branch.
+    pub fn convs(&self) -> Vec<&ConvStep> {
+        self.steps.iter().flat_map(Step::convs).collect()
+    }
+
+    /// All linear layers, the head last.
+    pub fn linears(&self) -> Vec<&LinearStep> {
+        self.steps.iter().flat_map(Step::linears).collect()
+    }
+
+    /// Name and shape of every tensor.
+    pub fn tensors(&self) -> BTreeMap<String, Vec<usize>> {
+        let mut tensors = BTreeMap::new();
+        let mut norm = |path: &str, n: usize| {
+            for part in ["gamma", "beta", "running_mean", "running_var"] {
+                tensors.insert(format!("{path}.{part}"), vec![n]);
+            }
+        };
+        for conv in self.convs() {
+            if conv.norm.is_some() {
+                norm(&format!("{}.norm", conv.path), conv.shape.c_out);
+            }
+        }
+        for linear in self.linears() {
+            if let Some((path, _)) = &linear.norm {
+                norm(path, linear.d_out);
+            }
+        }
+        for ConvStep { path, shape, bias, .. } in self.convs() {
+            let kernel = vec![shape.c_out, shape.c_in, shape.kernel, shape.kernel];
+            tensors.insert(format!("{path}.conv.weight"), kernel);
+            if *bias {
+                tensors.insert(format!("{path}.conv.bias"), vec![shape.c_out]);
+            }
+        }
+        for LinearStep { path, d_in, d_out, .. } in self.linears() {
+            tensors.insert(format!("{path}.weight"), vec![*d_in, *d_out]);
+            tensors.insert(format!("{path}.bias"), vec![*d_out]);
+        }
+        tensors
+    }
+
+    /// Size and reach on images of `rows x columns`.
+    pub fn summary(&self, input_px: [usize; 2]) -> Summary {
+        let count = |statistics: bool| {
+            let tensors = self.tensors();
+            let counted = tensors.iter().filter(|(name, _)| name.contains(".running_") == statistics);
+            counted.map(|(_, shape)| shape.iter().product::<usize>()).sum()
+        };
+        let mut reach = Reach { grid: input_px, stride: 1, receptive_field: 1, multiply_adds: 0 };
+        for step in &self.steps {
+            reach.pass(step);
+        }
+        Summary {
+            n_parameters: count(false),
+            n_statistics: count(true),
+            multiply_adds: reach.multiply_adds,
+            stride: reach.stride,
+            receptive_field: reach.receptive_field,
+            grid: reach.grid,
+        }
+    }
+}
+
+/// What a walk along the steps has gathered.
+#[derive(Clone, Copy)]
+struct Reach {
+    grid: [usize; 2],
+    stride: usize,
+    receptive_field: usize,
+    multiply_adds: u64,
+}
+
+impl Reach {
+    fn window(&mut self, kernel: usize, stride: usize, padding: Padding) {
+        self.grid = self.grid.map(|n| padding.n_out(n, kernel, stride));
+        self.receptive_field += (kernel - 1) * self.stride;
+        self.stride *= stride;
+    }
+
+    fn conv(&mut self, shape: &ConvShape) {
+        self.window(shape.kernel, shape.stride, shape.padding);
+        let per_cell = shape.kernel * shape.kernel * shape.c_in * shape.c_out;
+        self.multiply_adds += (per_cell * self.grid[0] * self.grid[1]) as u64;
+    }
+
+    fn linear(&mut self, linear: &LinearStep) {
+        self.multiply_adds += (linear.d_in * linear.d_out) as u64;
+    }
+
+    fn pass(&mut self, step: &Step) {
+        match step {
+            Step::Conv(conv) => self.conv(&conv.shape),
+            Step::MaxPool { kernel, stride, padding } => self.window(*kernel, *stride, *padding),
+            Step::AveragePool { window } => self.window(*window, 1, Padding::Valid),
+            Step::Residual { branch, shortcut } => {
+                let mut beside = *self;
+                branch.iter().for_each(|conv| self.conv(&conv.shape));
+                if let Some(conv) = shortcut {
+                    let before = beside.multiply_adds;
+                    beside.conv(&conv.shape);
+                    self.multiply_adds += beside.multiply_adds - before;
+                }
+            }
+            Step::FullyConnected { layers, .. } => layers.iter().for_each(|layer| self.linear(layer)),
+            Step::Head(head) => self.linear(head),
+            Step::ChannelNorm(_) | Step::Softmax | Step::GlobalAverage => {}
+        }
+    }
+}
+
+fn head(d_in: usize, d_out: usize) -> LinearStep {
+    LinearStep { path: "head".into(), d_in, d_out, norm: None, relu: false }
+}
+
+fn conv_shape(c_in: usize, c_out: usize, kernel: usize, stride: usize, padding: Padding) -> ConvShape {
+    ConvShape { c_in, c_out, kernel, stride, padding }
+}
+
+fn normed(path: String, shape: ConvShape, conventions: &Conventions, relu: bool) -> ConvStep {
+    let (bias, norm) = (conventions.bias_before_norm, Some(conventions.norm_epsilon));
+    ConvStep { path, shape, bias, norm, relu }
+}
+
+fn resnet(shape: &ResNetShape, steps: &mut Vec<Step>) {
+    let conventions = &shape.conventions;
+    steps.extend(shape.channel_norm.map(Step::ChannelNorm));
+    let stem = conv_shape(shape.c_in, shape.base, 7, 2, conventions.stem_padding);
+    steps.push(Step::Conv(normed("trunk.ResNet.stem".into(), stem, conventions, true)));
+    steps.push(Step::MaxPool { kernel: 3, stride: 2, padding: conventions.stem_pool_padding });
+    let (mut c, mut i) = (shape.base, 0);
+    for (stage, &depth) in shape.depths.iter().enumerate().take(shape.stages) {
+        let channels = shape.base << stage;
+        for block in 0..depth {
+            let path = format!("trunk.ResNet.blocks.{i}");
+            let stride = if stage > 0 && block == 0 { 2 } else { 1 };
+            let step = match shape.kind {
+                BlockKind::Basic => basic(&path, c, channels, stride, conventions),
+                BlockKind::Bottleneck => {
+                    bottleneck(&path, c, [channels, channels, 4 * channels], stride, conventions)
+                }
+            };
+            steps.push(step);
+            c = if shape.kind == BlockKind::Basic { channels } else { 4 * channels };
+            i += 1;
+        }
+    }
+}
+
+fn basic(path: &str, c_in: usize, c: usize, stride: usize, conventions: &Conventions) -> Step {
+    residual(path, c_in, &[(c, 3, stride), (c, 3, 1)], stride, conventions)
+}
+
+fn bottleneck(
+    path: &str,
+    c_in: usize,
+    [a, b, c]: [usize; 3],
+    stride: usize,
+    conventions: &Conventions,
+) -> Step {
+    let [first, middle] = match conventions.stride_on {
+        StrideOn::First => [stride, 1],
+        StrideOn::Middle => [1, stride],
+    };
+    residual(path, c_in, &[(a, 1, first), (b, 3, middle), (c, 1, 1)], stride, conventions)
+}
+
+/// A block of `(channels out, kernel, stride)` convolutions.
+fn residual(
+    path: &str,
+    c_in: usize,
+    convs: &[(usize, usize, usize)],
+    stride: usize,
+    conventions: &Conventions,
+) -> Step {
+    let mut c = c_in;
+    let mut branch = Vec::with_capacity(convs.len());
+    for (i, &(c_out, kernel, stride)) in convs.iter().enumerate() {
+        let shape = conv_shape(c, c_out, kernel, stride, conventions.padding);
+        branch.push(normed(format!("{path}.branch.{i}"), shape, conventions, i + 1 < convs.len()));
+        c = c_out;
+    }
+    let shape = conv_shape(c_in, c, 1, stride, conventions.padding);
+    let shortcut =
+        (c_in != c || stride != 1).then(|| normed(format!("{path}.shortcut"), shape, conventions, false));
+    Step::Residual { branch, shortcut }
+}
+
+fn vgg(shape: &VggShape, steps: &mut Vec<Step>) {
+    steps.extend(shape.channel_norm.map(Step::ChannelNorm));
+    let mut c = shape.c_in;
+    for (i, &(channels, depth)) in shape.blocks.iter().enumerate() {
+        vgg_block(&format!("trunk.Vgg.blocks.{i}"), c, channels, depth, shape.norm.as_ref(), steps);
+        c = channels;
+    }
+}
+
+fn vgg_block(
+    path: &str,
+    c_in: usize,
+    channels: usize,
+    depth: usize,
+    norm: Option<&Conventions>,
+    steps: &mut Vec<Step>,
+) {
+    for i in 0..depth {
+        let shape = conv_shape(if i == 0 { c_in } else { channels }, channels, 3, 1, Padding::Half);
+        let path = format!("{path}.convs.{i}");
+        steps.push(Step::Conv(match norm {
+            Some(conventions) => normed(path, shape, conventions, true),
+            None => ConvStep { path, shape, bias: true, norm: None, relu: true },
+        }));
+    }
+    steps.push(Step::MaxPool { kernel: 2, stride: 2, padding: Padding::Valid });
+}
+
+#[cfg(test)]
+mod tests;

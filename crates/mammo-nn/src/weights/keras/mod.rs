@@ -1,0 +1,54 @@
+//! Keras weights: `.h5` files of Keras 1 and 2.
+//!
+//! A file of `model.save` holds its layer graph as JSON ([`graph`]). Reading that, and not
+//! layer names, is what makes the original authors' networks, with their trunk nested as a
+//! model inside a model, come in like any other: [`recognise`] turns the graph into steps,
+//! [`assemble`] into a network of this project with its conventions. A file of `save_weights`
+//! has names only, and is read for Keras' own applications ([`applications`]).
+
+mod applications;
+mod assemble;
+mod file;
+mod graph;
+mod recognise;
+
+use std::path::Path;
+
+use super::Imported;
+use super::place::place;
+use crate::{Error, Result};
+
+/// Said when a file cannot be used.
+const EXPECTED: &str = "a Keras model of convolutions, batch norms and dense layers in channels-last order, \
+                        as `model.save` of Keras 2 writes it, or weights of keras.applications";
+
+/// Reads a Keras file.
+///
+/// # Errors
+/// [`Error::ModelFile`] naming the layer at which it leaves what this project's networks can do.
+pub fn read(path: &Path) -> Result<Imported> {
+    let unusable = |e: String| Error::model_file(path, e, EXPECTED);
+    let mut file = file::read(path).map_err(unusable)?;
+    let (assembled, format) = match &file.config {
+        Some(config) => {
+            let graph = graph::flatten(config).map_err(unusable)?;
+            let layers = recognise::recognise(&graph).map_err(unusable)?;
+            (assemble::assemble(&graph, &layers, &file.names()).map_err(unusable)?, "Keras model")
+        }
+        None => (applications::assemble(&file).map_err(unusable)?, "Keras application weights"),
+    };
+    let outline = assembled.network.outline()?;
+    let mut notes = assembled.notes;
+    let tensors = place(&outline, &assembled.placements, &mut file.tensors).map_err(unusable)?;
+    if !file.tensors.is_empty() {
+        let left = file.tensors.len();
+        notes.push(format!("{left} tensors of layers that are not part of the network left out"));
+    }
+    Ok(Imported {
+        network: assembled.network,
+        tensors,
+        format: format.to_string(),
+        notes,
+        digest: String::new(),
+    })
+}

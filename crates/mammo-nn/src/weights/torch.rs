@@ -1,0 +1,206 @@
+//! PyTorch weights: `.pth` and `.safetensors` in, `.safetensors` out.
+
+use std::path::Path;
+
+use mammo::write::write_atomically;
+use pytorch_reader::{DType, PytorchReader};
+use safetensors::tensor::{Dtype, SafeTensors};
+
+use super::Imported;
+use super::place::{Layout, Placement, place, torch_conv};
+use super::torch_names::{conv_names, network};
+use crate::conventions::{Conventions, Padding, StrideOn};
+use crate::model_file::{ModelFile, Network, serialize};
+use crate::resnet::BlockKind;
+use crate::state::{NamedTensor, StateDict};
+use crate::trunk::{TrunkConfig, TrunkShape};
+use crate::{Error, Result};
+
+/// Said when a file cannot be used.
+const EXPECTED: &str = "a state dictionary of torchvision's or timm's ResNet18, ResNet50, VGG16 or VGG19";
+
+/// Names that frameworks put before all others.
+const WRAPPERS: [&str; 6] =
+    ["module.", "model.", "state_dict.", "model_state_dict.", "backbone.", "encoder."];
+
+/// Dense layers that this project's networks do not have.
+const DENSE: [&str; 3] = ["classifier.", "pre_logits.", "head."];
+
+/// Reads a checkpoint without executing any of its pickle code.
+pub fn read_pth(path: &Path) -> Result<Imported> {
+    let unusable = |e: String| Error::model_file(path, e, EXPECTED);
+    let reader = PytorchReader::new(path).map_err(|e| unusable(e.to_string()))?;
+    let mut tensors = StateDict::new();
+    for (name, tensor) in reader.into_tensors() {
+        if name.ends_with("num_batches_tracked") {
+            continue;
+        }
+        let bytes = tensor.read().map_err(|e| unusable(e.to_string()))?;
+        let values = match tensor.dtype() {
+            DType::F32 => {
+                bytes.chunks_exact(4).map(|b| f32::from_ne_bytes([b[0], b[1], b[2], b[3]])).collect()
+            }
+            DType::F64 => f64_values(&bytes),
+            other => {
+                return Err(unusable(format!("tensor '{name}' is {other:?}; only F32 and F64 are read")));
+            }
+        };
+        tensors.insert(name, NamedTensor { shape: tensor.shape().to_vec(), values });
+    }
+    import(path, tensors, "PyTorch checkpoint")
+}
+
+/// Reads a safetensors file with PyTorch names.
+pub fn read_safetensors(path: &Path) -> Result<Imported> {
+    let bytes = std::fs::read(path).map_err(|e| mammo::Error::io(path, "read the weights", e))?;
+    let unusable = |e: String| Error::model_file(path, e, EXPECTED);
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| unusable(e.to_string()))?;
+    if header.metadata().as_ref().is_some_and(|m| m.contains_key(crate::model_file::CARD)) {
+        let expected = "weights from elsewhere; a model file needs no import, use it as it is";
+        return Err(Error::model_file(path, "a model file of this program", expected));
+    }
+    let file = SafeTensors::deserialize(&bytes).map_err(|e| unusable(e.to_string()))?;
+    let mut tensors = StateDict::new();
+    for (name, view) in file.iter() {
+        if name.ends_with("num_batches_tracked") {
+            continue;
+        }
+        let values = match view.dtype() {
+            Dtype::F32 => {
+                view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+            }
+            Dtype::F64 => f64_values(view.data()),
+            other => {
+                return Err(unusable(format!("tensor '{name}' is {other:?}; only F32 and F64 are read")));
+            }
+        };
+        tensors.insert(name.to_string(), NamedTensor { shape: view.shape().to_vec(), values });
+    }
+    import(path, tensors, "safetensors")
+}
+
+fn f64_values(bytes: &[u8]) -> Vec<f32> {
+    let value = |b: &[u8]| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32;
+    bytes.chunks_exact(8).map(value).collect()
+}
+
+fn import(path: &Path, tensors: StateDict, container: &str) -> Result<Imported> {
+    let unusable = |e: String| Error::model_file(path, e, EXPECTED);
+    let mut foreign = without_wrappers(tensors);
+    let network = network(&foreign).map_err(unusable)?;
+    let outline = network.outline()?;
+    let names = conv_names(network.trunk())?;
+    let mut placements: Vec<Placement> =
+        outline.convs().iter().zip(&names).flat_map(|(step, names)| torch_conv(step, names)).collect();
+    if matches!(network, Network::Patch(_)) {
+        placements.push(Placement::one("head.weight", "fc.weight", Layout::Transposed));
+        placements.push(Placement::one("head.bias", "fc.bias", Layout::Same));
+    }
+    let placed = place(&outline, &placements, &mut foreign).map_err(unusable)?;
+    let mut notes = Vec::new();
+    let (dense, unknown): (Vec<&String>, Vec<&String>) =
+        foreign.keys().partition(|name| DENSE.iter().any(|prefix| name.starts_with(prefix)));
+    if let Some(name) = unknown.first() {
+        return Err(unusable(format!("tensor '{name}', which this network does not have")));
+    }
+    if !dense.is_empty() {
+        notes.push(format!("{} tensors of dense layers left out", dense.len()));
+    }
+    Ok(Imported {
+        network,
+        tensors: placed,
+        format: format!("{container} with torchvision names"),
+        notes,
+        digest: String::new(),
+    })
+}
+
+/// Strips `module.` and its like where all names carry it.
+fn without_wrappers(mut tensors: StateDict) -> StateDict {
+    while let Some(prefix) = WRAPPERS.iter().find(|p| tensors.keys().all(|name| name.starts_with(**p))) {
+        if tensors.is_empty() {
+            break;
+        }
+        tensors = tensors.into_iter().map(|(name, t)| (name[prefix.len()..].to_string(), t)).collect();
+    }
+    tensors
+}
+
+/// Writes a model's trunk, and a patch model's head, as safetensors that torchvision's network
+/// of the same name loads; returns what the reader should know.
+///
+/// Keras' biases and epsilons are moved into running statistics, which is exact when the
+/// network predicts: `(x + b - m) / sqrt(v + e)` is `(x - (m - b)) / sqrt((v + e - e') + e')`.
+///
+/// # Errors
+/// [`Error::Network`] for conventions that torchvision's networks do not have.
+pub fn write_torch_safetensors(path: &Path, file: &ModelFile) -> Result<Vec<String>> {
+    let trunk = file.card.network.trunk();
+    let conventions = torch_conventions(trunk)?;
+    let mut out = StateDict::new();
+    let outline = crate::outline::Outline::trunk(trunk)?;
+    let tensor = |name: String| file.tensors.get(&name).cloned().ok_or(name);
+    let missing = |name: String| Error::network("model", format!("no tensor '{name}'"), "a whole model");
+    for (step, names) in outline.convs().into_iter().zip(conv_names(trunk)?) {
+        for placement in torch_conv(step, &names) {
+            let Some((name, _)) = placement.from.first() else { continue };
+            out.insert(name.clone(), tensor(placement.to.clone()).map_err(missing)?);
+        }
+        let Some(norm) = &names.norm else { continue };
+        let bias = format!("{}.bias", names.conv);
+        if names.conv.starts_with("features.") {
+            // torchvision's VGG with batch norm has biases, which may be zero.
+            let zeros = NamedTensor { shape: vec![step.shape.c_out], values: vec![0.0; step.shape.c_out] };
+            out.entry(bias).or_insert(zeros);
+        } else if let Some(bias) = out.remove(&bias)
+            && let Some(mean) = out.get_mut(&format!("{norm}.running_mean"))
+        {
+            mean.values.iter_mut().zip(&bias.values).for_each(|(m, b)| *m -= b);
+        }
+        let shift = conventions.norm_epsilon - Conventions::default().norm_epsilon;
+        if let Some(var) = out.get_mut(&format!("{norm}.running_var")) {
+            var.values.iter_mut().for_each(|v| *v = (f64::from(*v) + shift) as f32);
+        }
+    }
+    let mut notes = Vec::new();
+    match &file.card.network {
+        Network::Patch(_) => {
+            let mut head = tensor("head.weight".into()).map_err(missing)?;
+            let [d_in, d_out] = head.shape[..] else { return Err(missing("head.weight".into())) };
+            head.values = (0..d_in * d_out).map(|i| head.values[(i % d_in) * d_out + i / d_in]).collect();
+            head.shape = vec![d_out, d_in];
+            out.insert("fc.weight".into(), head);
+            out.insert("fc.bias".into(), tensor("head.bias".into()).map_err(missing)?);
+        }
+        Network::Image(_) => notes.push("the top is left out: only the trunk has PyTorch names".to_string()),
+        Network::Trunk(_) => {}
+    }
+    if let Some(norm) = &trunk.channel_norm {
+        notes
+            .push(format!("channels are to be normalised before: less {:?}, over {:?}", norm.mean, norm.std));
+    }
+    let refuse = |e: String| Error::model_file(path, e, "tensors that can be written");
+    let bytes = serialize(&out, "format", "pt".into()).map_err(refuse)?;
+    write_atomically(path, &bytes)?;
+    Ok(notes)
+}
+
+/// Refuses trunks whose arithmetic torchvision's network of that name does not do.
+fn torch_conventions(trunk: &TrunkConfig) -> Result<Conventions> {
+    let c = trunk.conventions;
+    let TrunkShape::ResNet(shape) = trunk.build_shape()? else { return Ok(c) };
+    let steps_elsewhere = shape.kind == BlockKind::Bottleneck && c.stride_on != StrideOn::Middle;
+    let pads_elsewhere = [c.stem_padding, c.stem_pool_padding, c.padding].iter().any(|p| *p != Padding::Half);
+    if steps_elsewhere || pads_elsewhere {
+        return Err(Error::network(
+            "conventions",
+            format!(
+                "stride on {:?}, padding {:?}, {:?}, {:?}",
+                c.stride_on, c.stem_padding, c.stem_pool_padding, c.padding
+            ),
+            "those of torchvision; its ResNet would compute something else with these weights. \
+             Export ONNX instead",
+        ));
+    }
+    Ok(c)
+}
