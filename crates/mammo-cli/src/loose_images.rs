@@ -7,8 +7,9 @@ use mammo::dicom::{self, Projection};
 use mammo::pixels::{is_dicom, read_size};
 use mammo::record::{Laterality, Mammogram, Pathology, Polarity, View};
 
-/// Besides DICOM, which is known by its content.
-const EXTENSIONS: [&str; 6] = ["png", "jpg", "jpeg", "tif", "tiff", "pgm"];
+/// Files that are taken by name; DICOM is by its content, too. A damaged one must be rejected
+/// and not passed over.
+const EXTENSIONS: [&str; 8] = ["dcm", "dicom", "png", "jpg", "jpeg", "tif", "tiff", "pgm"];
 
 /// Records for image files and for all images under folders, sorted by path.
 ///
@@ -24,7 +25,7 @@ pub fn find_images(paths: &[PathBuf]) -> Result<(PathBuf, Vec<Mammogram>)> {
     files.dedup();
     if files.is_empty() {
         let folders: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-        bail!("{}: no DICOM, {} images found", folders.join(", "), EXTENSIONS.join(", "));
+        bail!("{}: no {} images found", folders.join(", "), EXTENSIONS.join(", "));
     }
     Ok((PathBuf::new(), files.iter().map(|file| record(file)).collect()))
 }
