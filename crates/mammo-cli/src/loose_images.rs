@@ -3,16 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use mammo::pixels::read_size;
+use mammo::dicom::{self, Projection};
+use mammo::pixels::{is_dicom, read_size};
 use mammo::record::{Laterality, Mammogram, Pathology, Polarity, View};
 
-const EXTENSIONS: [&str; 5] = ["png", "jpg", "jpeg", "tif", "tiff"];
+/// Besides DICOM, which is known by its content.
+const EXTENSIONS: [&str; 6] = ["png", "jpg", "jpeg", "tif", "tiff", "pgm"];
 
 /// Records for image files and for all images under folders, sorted by path.
 ///
-/// Side and view are guessed from the file name (`LEFT`, `R`, `CC`, `MLO` between separators)
-/// and are left and CC where it does not tell; they play no part in the score. The patient is
-/// the file name's first part.
+/// Patient, side and view stand in a DICOM file's header. Otherwise side and view are guessed
+/// from the file name (`LEFT`, `R`, `CC`, `MLO` between separators) and are left and CC where
+/// it does not tell; they play no part in the score. The patient is the file name's first part.
 pub fn find_images(paths: &[PathBuf]) -> Result<(PathBuf, Vec<Mammogram>)> {
     let mut files = Vec::new();
     for path in paths {
@@ -22,7 +24,7 @@ pub fn find_images(paths: &[PathBuf]) -> Result<(PathBuf, Vec<Mammogram>)> {
     files.dedup();
     if files.is_empty() {
         let folders: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-        bail!("{}: no {} images found", folders.join(", "), EXTENSIONS.join(", "));
+        bail!("{}: no DICOM, {} images found", folders.join(", "), EXTENSIONS.join(", "));
     }
     Ok((PathBuf::new(), files.iter().map(|file| record(file)).collect()))
 }
@@ -38,7 +40,7 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
             .extension()
             .and_then(|extension| extension.to_str())
             .is_some_and(|extension| EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str()));
-        if entry.is_dir() || is_image {
+        if entry.is_dir() || is_image || is_dicom(&entry).unwrap_or(false) {
             collect(&entry, files)?;
         }
     }
@@ -48,15 +50,22 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
 fn record(file: &Path) -> Mammogram {
     let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let parts: Vec<&str> = stem.split(['_', '-', '.', ' ']).collect();
-    let laterality = parts.iter().find_map(|part| part.parse().ok()).unwrap_or(Laterality::Left);
-    let view = parts.iter().find_map(|part| part.parse().ok()).unwrap_or(View::Cc);
+    let laterality = parts.iter().find_map(|part| part.parse().ok());
+    let view = parts.iter().find_map(|part| part.parse().ok());
     // A file that cannot be read is rejected by name when it is scored.
-    let (width_px, height_px) = read_size(file).unwrap_or_default();
+    let header = is_dicom(file).unwrap_or(false).then(|| dicom::read_header(file).ok()).flatten();
+    let (width_px, height_px) = match &header {
+        Some(header) => (header.columns, header.rows),
+        None => read_size(file).unwrap_or_default(),
+    };
+    let header = header.as_ref();
+    let patient_id = header.map(|header| header.patient_id.as_str()).filter(|id| !id.is_empty());
+    let stated_view = header.and_then(|header| header.projection).and_then(Projection::view);
     Mammogram {
         file: file.to_string_lossy().into_owned(),
-        patient_id: parts[0].to_string(),
-        laterality,
-        view,
+        patient_id: patient_id.unwrap_or(parts[0]).to_string(),
+        laterality: header.and_then(|header| header.laterality).or(laterality).unwrap_or(Laterality::Left),
+        view: stated_view.or(view).unwrap_or(View::Cc),
         pathology: Pathology::Unknown,
         width_px,
         height_px,

@@ -8,12 +8,14 @@ mod demo;
 mod doctor;
 mod evaluate;
 mod gallery;
+mod gated;
 mod import;
 mod inputs;
 mod loose_images;
 mod patch_scores;
 mod phantom;
 mod predict;
+mod preprocess;
 mod progress;
 mod run_folder;
 mod sample;
@@ -52,6 +54,7 @@ enum Verb {
     #[command(subcommand)]
     Train(Train),
     Transfer(transfer::Args),
+    Preprocess(preprocess::Args),
     Predict(predict::Args),
     Evaluate(evaluate::Args),
 }
@@ -96,6 +99,7 @@ fn main() -> ExitCode {
         Verb::Train(Train::Patch(args)) => train_patch::run(&args),
         Verb::Train(Train::Image(args)) => train_image::run(&args),
         Verb::Transfer(args) => transfer::run(&args),
+        Verb::Preprocess(args) => preprocess::run(&args),
         Verb::Predict(args) => predict::run(&args),
         Verb::Evaluate(args) => evaluate::run(&args),
     };

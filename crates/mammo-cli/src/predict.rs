@@ -4,21 +4,23 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Result, bail};
-use mammo::eval::scores::{ScoreRow, print_scores, write_scores};
+use mammo::eval::scores::ScoreRow;
 use mammo::manifest::Manifest;
 use mammo::record::{Mammogram, Polarity};
 use mammo::split::Side;
 use mammo_nn::device;
 use mammo_nn::predict::{ImageModel, Tta};
 
+use crate::gated::{self, Headers, Refused};
 use crate::loose_images::find_images;
 use crate::training::Data;
 use crate::{Done, patch_scores, progress};
 
 /// Score images: probability of cancer per image, as CSV.
 ///
-/// IMAGES is a manifest, or image files and folders (PNG, JPEG, TIFF). Each model's own
-/// preprocessing is applied. Several models are averaged, and with --tta flips so are the four
+/// IMAGES is a manifest, or image files and folders (DICOM, PNG, JPEG, TIFF, PGM). Each model's
+/// own preprocessing is applied. Images that are no mammograms, blank, inverted, saturated or
+/// too small are not scored: the table's column gate says why, and the exit code is 1. Several models are averaged, and with --tta flips so are the four
 /// mirror images. A patch model scores patches drawn by `mammo sample` instead.
 ///
 /// Examples:
@@ -79,19 +81,14 @@ pub fn run(args: &Args) -> Result<Done> {
         return patch_scores::run(args, folder);
     }
     let scored = score(args)?;
-    match &args.out {
-        Some(path) => {
-            write_scores(path, &scored.rows)?;
-            println!(
-                "{}: {} images scored, {} rejected",
-                path.display(),
-                scored.rows.len(),
-                scored.n_rejected
-            );
-        }
-        None => print_scores(&scored.rows)?,
+    gated::write_table(args.out.as_deref(), &scored.rows, &scored.refused)?;
+    if let Some(path) = &args.out {
+        println!("{}: {} images scored, {} refused", path.display(), scored.rows.len(), scored.refused.len());
     }
-    Ok(match (progress::stop_requested(), scored.n_rejected) {
+    if scored.rows.is_empty() && !progress::stop_requested() {
+        bail!("none of {} images could be scored", scored.refused.len());
+    }
+    Ok(match (progress::stop_requested(), scored.refused.len()) {
         (true, _) => Done::Interrupted,
         (false, 0) => Done::All,
         (false, _) => Done::WithRejections,
@@ -102,8 +99,8 @@ pub fn run(args: &Args) -> Result<Done> {
 pub struct Scored {
     /// One row per image.
     pub rows: Vec<ScoreRow>,
-    /// Images that could not be read, each reported.
-    pub n_rejected: usize,
+    /// Images that could not be read or that the gate refused, each reported.
+    pub refused: Vec<(Mammogram, Refused)>,
 }
 
 /// Scores what the arguments name; stops early, keeping its rows, on Ctrl-C.
@@ -118,14 +115,16 @@ pub fn score(args: &Args) -> Result<Scored> {
     digests.dedup();
     let preprocessing = digests.join("+");
 
-    let mut scored = Scored { rows: Vec::with_capacity(images.len()), n_rejected: 0 };
+    // Files of a manifest have no root of their own.
+    let headers = if root.as_os_str().is_empty() { Headers::Judged } else { Headers::Trusted };
+    let mut scored = Scored { rows: Vec::with_capacity(images.len()), refused: Vec::new() };
     let bar = progress::bar("scoring", images.len() as u64);
     for image in &images {
         if progress::stop_requested() {
             break;
         }
         let started = Instant::now();
-        match probability(&models, &root.join(&image.file), image.polarity, tta) {
+        match probability(&models, &root.join(&image.file), image.polarity, headers, tta) {
             Ok(probability) => scored.rows.push(ScoreRow {
                 file: image.file.clone(),
                 patient_id: image.patient_id.clone(),
@@ -138,29 +137,33 @@ pub fn score(args: &Args) -> Result<Scored> {
                 tta: tta_name.to_string(),
                 seconds: started.elapsed().as_secs_f64(),
             }),
-            Err(error) => {
-                bar.suspend(|| eprintln!("rejected: {error:#}"));
-                scored.n_rejected += 1;
+            Err(refused) => {
+                bar.suspend(|| eprintln!("refused: {}", refused.reason));
+                scored.refused.push((image.clone(), refused));
             }
         }
         bar.inc(1);
     }
     bar.finish_and_clear();
-    if scored.rows.is_empty() && !progress::stop_requested() {
-        bail!("none of {} images could be scored", images.len());
-    }
     Ok(scored)
 }
 
-/// Mean probability over models, each with its own preprocessing.
-fn probability(models: &[ImageModel], path: &Path, polarity: Polarity, tta: Tta) -> Result<f64> {
-    let image = mammo::pixels::read_gray(path)?;
+/// Mean probability over models, each with its own preprocessing and past its own gate.
+fn probability(
+    models: &[ImageModel],
+    path: &Path,
+    polarity: Polarity,
+    headers: Headers,
+    tta: Tta,
+) -> Result<f64, Refused> {
     let mut sum = 0.0;
     let mut prepared: Option<(&str, Vec<u16>)> = None;
     for model in models {
         let (digest, preprocessing) = (model.card.preprocessing_digest.as_str(), &model.card.preprocessing);
         if prepared.as_ref().is_none_or(|(done, _)| *done != digest) {
-            prepared = Some((digest, preprocessing.apply(image.clone(), polarity)?.image.pixels));
+            let image = gated::open(path, polarity, headers, preprocessing)?;
+            let input = preprocessing.apply(image, polarity).map_err(|e| Refused::unreadable(&e))?;
+            prepared = Some((digest, input.image.pixels));
         }
         if let Some((_, pixels)) = &prepared {
             sum += model.probability(pixels, tta);

@@ -74,6 +74,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     sign("contrast", &|signs| signs.contrast);
     sign("saturated", &|signs| signs.saturated);
     sign("roughness", &|signs| signs.roughness);
+    sign("edges", &|signs| signs.edges);
     sign("outside", &|signs| signs.outside);
     sign("wall", &|signs| signs.wall);
     sign("solidity", &|signs| signs.solidity);

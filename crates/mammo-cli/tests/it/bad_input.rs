@@ -31,11 +31,59 @@ fn a_damaged_image_is_rejected_and_counted_and_the_others_are_scored() {
     let name = first.file_name().unwrap().to_str().unwrap().to_string();
     mammo(dir, "predict data/images --model run/model.safetensors --out scores.csv").expect(1).says(&name);
     let n_images = fs::read_dir(dir.join("data/images")).unwrap().count();
-    assert_eq!(fs::read_to_string(dir.join("scores.csv")).unwrap().lines().count(), n_images);
+    let table = fs::read_to_string(dir.join("scores.csv")).unwrap();
+    assert_eq!(table.lines().count(), n_images + 1);
+    assert_eq!(table.lines().filter(|line| line.contains(",passed,")).count(), n_images - 1, "{table}");
+    assert!(table.lines().any(|line| line.contains(&name) && line.contains(",unreadable,")), "{table}");
 
     let imported = mammo(dir, "import data --out again.json").expect(1);
     assert!(imported.stdout.contains("rejected"), "{}", imported.stdout);
     assert!(fs::read_to_string(dir.join("rejected.csv")).unwrap().contains(&name));
+}
+
+#[test]
+fn what_is_no_mammogram_gets_a_code_and_no_score() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path();
+    tiny_data_set(dir);
+    mammo(dir, "train image data/manifest.json --config tiny.toml --from-scratch --out run").expect(0);
+    let first = fs::read_dir(dir.join("data/images")).unwrap().next().unwrap().unwrap().path();
+    fs::create_dir(dir.join("scans")).unwrap();
+    fs::copy(&first, dir.join("scans/film.png")).unwrap();
+    let film = mammo::pixels::read_gray(&first).unwrap();
+    let changed = |name: &str, change: fn(u16) -> u16| {
+        let pixels = film.pixels.iter().map(|&v| change(v)).collect();
+        let image = mammo::pixels::GrayImage { pixels, ..film.clone() };
+        mammo::pixels::write_png16(&dir.join("scans").join(name), &image).unwrap();
+    };
+    changed("blank.png", |_| 5_000);
+    changed("negative.png", |v| u16::MAX - v);
+    let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/dicom");
+    let mut capture = fs::read(fixtures.join("explicit_u12.dcm")).unwrap();
+    // The SOP class, once in the file meta group and once in the data set.
+    let (from, to) = (b"1.2.840.10008.5.1.4.1.1.1.2\0", b"1.2.840.10008.5.1.4.1.1.7\0\0\0");
+    while let Some(at) = capture.windows(from.len()).position(|window| window == from) {
+        capture[at..at + to.len()].copy_from_slice(to);
+    }
+    fs::write(dir.join("scans/capture"), capture).unwrap();
+
+    mammo(dir, "predict scans --model run/model.safetensors --out scores.csv").expect(1);
+    let table = fs::read_to_string(dir.join("scores.csv")).unwrap();
+    for (file, code) in [
+        ("film", "passed"),
+        ("blank", "blank"),
+        ("negative", "wrong_polarity"),
+        ("capture", "secondary_capture"),
+    ] {
+        let line = table.lines().find(|line| line.starts_with(&format!("scans/{file}")));
+        assert!(line.is_some_and(|line| line.contains(&format!(",{code},"))), "{file} {code}\n{table}");
+    }
+    // A table with refused images can be evaluated: they are passed over.
+    mammo(dir, "predict data/manifest.json --model run/model.safetensors --out all.csv").expect(0);
+    let refused = table.lines().find(|line| line.starts_with("scans/blank")).unwrap();
+    let all = fs::read_to_string(dir.join("all.csv")).unwrap();
+    fs::write(dir.join("all.csv"), format!("{all}{refused}\n")).unwrap();
+    mammo(dir, "evaluate all.csv").expect(0);
 }
 
 #[test]

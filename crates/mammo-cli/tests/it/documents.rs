@@ -56,7 +56,7 @@ fn every_command_in_readme_docs_and_configs_parses() {
 
 #[test]
 fn every_verb_has_help_with_an_example_that_parses() {
-    let verbs: [&[&str]; 11] = [
+    let verbs: [&[&str]; 12] = [
         &["demo"],
         &["phantom"],
         &["import"],
@@ -66,6 +66,7 @@ fn every_verb_has_help_with_an_example_that_parses() {
         &["train", "patch"],
         &["train", "image"],
         &["transfer"],
+        &["preprocess"],
         &["predict"],
         &["evaluate"],
     ];

@@ -3,6 +3,7 @@
 
 mod archives;
 mod bad_input;
+mod corpus;
 mod documents;
 mod pipeline;
 mod program;

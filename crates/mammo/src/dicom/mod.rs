@@ -161,4 +161,6 @@ fn checked_len(path: &Path, file: &File) -> Result<usize> {
 }
 
 #[cfg(test)]
+mod mutations;
+#[cfg(test)]
 mod tests;

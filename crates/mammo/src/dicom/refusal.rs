@@ -115,8 +115,9 @@ pub(super) struct Flaw {
 pub(super) type Sound<T> = Result<T, Flaw>;
 
 impl Flaw {
+    /// What was found may quote a damaged file, whose control characters would break a table.
     pub(super) fn new(refusal: Refusal, found: impl Into<String>) -> Self {
-        Self { refusal, found: found.into() }
+        Self { refusal, found: found.into().replace(char::is_control, "?") }
     }
 
     pub(super) fn damaged(found: impl Into<String>) -> Self {

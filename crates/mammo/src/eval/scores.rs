@@ -60,9 +60,16 @@ impl ScoreRow {
 pub fn read_scores(path: &Path) -> Result<Vec<ScoreRow>> {
     let file = std::fs::File::open(path).map_err(|e| Error::io(path, "read the score table", e))?;
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
+    let headers = reader.headers().map_err(|e| unreadable(path, &e))?.clone();
+    let gate = headers.iter().position(|header| header == "gate");
     let mut rows = vec![];
-    for row in reader.deserialize() {
-        let row: ScoreRow = row.map_err(|e| unreadable(path, &e))?;
+    for record in reader.records() {
+        let record = record.map_err(|e| unreadable(path, &e))?;
+        // Images that the gate refused have no score.
+        if gate.and_then(|column| record.get(column)).is_some_and(|code| !matches!(code, "" | "passed")) {
+            continue;
+        }
+        let row: ScoreRow = record.deserialize(Some(&headers)).map_err(|e| unreadable(path, &e))?;
         rows.push(row);
         let row = &rows[rows.len() - 1];
         // A quoted field may hold line breaks; none of ours does, so rows count lines.

@@ -29,6 +29,9 @@ const MAX_SATURATED: f64 = 0.10;
 /// Largest change between neighbours, as a share of the range inside the breast.
 const MAX_ROUGHNESS: f64 = 0.03;
 
+/// Largest share of abrupt changes inside the breast.
+const MAX_EDGES: f64 = 0.01;
+
 /// Largest brightness outside the breast, as a share of that inside.
 const MAX_OUTSIDE: f64 = 0.50;
 
@@ -163,7 +166,7 @@ fn judge_size(image: &GrayImage, preprocessing: &Preprocessing) -> Result<(), Re
 }
 
 fn judge_signs(signs: &Signs, preprocessing: &Preprocessing) -> Result<(), Refused> {
-    let share = |value: f64| format!("{:.0} %", 100.0 * value);
+    let share = |value: f64| format!("{:.1} %", 100.0 * value);
     if signs.contrast < MIN_CONTRAST {
         let found =
             format!("contrast of {} of full scale; expected {}", share(signs.contrast), share(MIN_CONTRAST));
@@ -184,6 +187,7 @@ fn judge_signs(signs: &Signs, preprocessing: &Preprocessing) -> Result<(), Refus
     }
     let unlike = [
         (signs.roughness > MAX_ROUGHNESS, "change between neighbours", signs.roughness, MAX_ROUGHNESS),
+        (signs.edges > MAX_EDGES, "abrupt changes", signs.edges, MAX_EDGES),
         (signs.outside > MAX_OUTSIDE, "brightness outside over inside", signs.outside, MAX_OUTSIDE),
         (signs.wall < MIN_WALL, "height of the breast at the chest wall", signs.wall, MIN_WALL),
         (signs.solidity < MIN_SOLIDITY, "breast over its convex hull", signs.solidity, MIN_SOLIDITY),
@@ -203,3 +207,6 @@ fn judge_signs(signs: &Signs, preprocessing: &Preprocessing) -> Result<(), Refus
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,9 @@ pub struct Signs {
     pub saturated: f64,
     /// Mean change between neighbours inside the breast over its range.
     pub roughness: f64,
+    /// Share of neighbours inside the breast that differ by more than a tenth of its range:
+    /// where one thing stands before another, as in photographs.
+    pub edges: f64,
     /// Mean outside over mean inside the breast.
     pub outside: f64,
     /// Share of the image's height along which the breast comes near the chest wall's side.
@@ -55,6 +58,7 @@ impl Signs {
             doubt: Some(BreastDoubt::TooSmall),
             saturated: 0.0,
             roughness: 0.0,
+            edges: 0.0,
             outside: 0.0,
             wall: 0.0,
             solidity: 0.0,
@@ -66,8 +70,7 @@ impl Signs {
         let (image, mask) = (&small.image, &small.breast_mask);
         let cell = Prepared::MASK_CELL_PX;
         let brightest = image.pixels.iter().copied().max().unwrap_or(0);
-        let (mut inside, mut outside_sum, mut n_outside, mut change, mut n_changes) =
-            (vec![], 0.0, 0_u32, 0.0, 0_u32);
+        let (mut inside, mut changes, mut outside_sum, mut n_outside) = (vec![], vec![], 0.0, 0_u32);
         for y in 0..image.height {
             let row = image.row(y);
             for x in 0..image.width {
@@ -78,8 +81,7 @@ impl Signs {
                 }
                 inside.push(row[x]);
                 if let Some(&next) = row.get(x + 1) {
-                    change += f64::from(row[x].abs_diff(next));
-                    n_changes += 1;
+                    changes.push(row[x].abs_diff(next));
                 }
             }
         }
@@ -95,7 +97,10 @@ impl Signs {
         let (low, high) =
             (f64::from(percentile(&mut inside, 0.005)), f64::from(percentile(&mut inside, 0.999)));
         let range = (high - low).max(1.0);
-        self.roughness = change / f64::from(n_changes.max(1)) / range;
+        let n_changes = changes.len().max(1) as f64;
+        self.roughness = changes.iter().map(|&change| f64::from(change)).sum::<f64>() / n_changes / range;
+        let steep = changes.iter().filter(|&&change| f64::from(change) > 0.1 * range).count();
+        self.edges = steep as f64 / n_changes;
         self.median = (f64::from(percentile(&mut inside, 0.5)) - low) / range;
     }
 }

@@ -1,0 +1,183 @@
+//! `mammo preprocess`: network inputs as pictures, and every step of one image explained.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use mammo::pixels::{GrayImage, read_gray_as, write_png16};
+use mammo::preprocess::{Explained, Preprocessing, Resample, resample};
+use mammo::record::Mammogram;
+use mammo_nn::model_file;
+use rayon::prelude::*;
+
+use crate::loose_images::find_images;
+use crate::{Done, progress};
+
+/// Side of one picture on a step sheet.
+const TILE_PX: usize = 360;
+/// Pictures in a row of a step sheet.
+const ACROSS: usize = 3;
+const GAP_PX: usize = 12;
+/// Side of one dot of a step's number.
+const DOT_PX: usize = 5;
+
+/// Show what happens to the pixels before a network sees them.
+///
+/// Writes the network input of every image as a 16-bit PNG, in parallel, and skips those that
+/// are there already. With --explain it writes a sheet instead: the image after each step, in
+/// numbered pictures, and lists the steps with their settings and units. docs/preprocessing.md
+/// describes the steps.
+///
+/// Examples:
+///   mammo preprocess scans/ --out inputs
+///   mammo preprocess --explain scan.dcm
+///   mammo preprocess --explain scan.png --preset paper --out sheets
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Args {
+    /// Image files and folders.
+    #[arg(required = true)]
+    pub images: Vec<PathBuf>,
+    /// Draw the image after each step.
+    #[arg(long)]
+    pub explain: bool,
+    /// Settings to use.
+    #[arg(long, value_enum, default_value_t = Preset::Default, conflicts_with = "model")]
+    pub preset: Preset,
+    /// Use the settings of this model file.
+    #[arg(long)]
+    pub model: Option<PathBuf>,
+    /// Folder to write to.
+    #[arg(long, default_value = ".")]
+    pub out: PathBuf,
+}
+
+/// Known settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Preset {
+    /// What training uses unless told otherwise.
+    Default,
+    /// The paper's own preparation.
+    Paper,
+}
+
+/// Runs the verb.
+pub fn run(args: &Args) -> Result<Done> {
+    progress::catch_ctrl_c();
+    let preprocessing = match (&args.model, args.preset) {
+        (Some(path), _) => model_file::load(path)?.card.preprocessing,
+        (None, Preset::Default) => Preprocessing::default(),
+        (None, Preset::Paper) => Preprocessing::paper(),
+    };
+    let (root, images) = find_images(&args.images)?;
+    let started = Instant::now();
+    let bar = progress::bar("preparing", images.len() as u64);
+    let make = |image: &Mammogram| -> Option<String> {
+        if progress::stop_requested() {
+            return None;
+        }
+        let result = if args.explain {
+            explain(&preprocessing, &root.join(&image.file), image, &args.out)
+        } else {
+            prepare(&preprocessing, &root.join(&image.file), image, &args.out)
+        };
+        bar.inc(1);
+        result.err().map(|error| format!("{error:#}"))
+    };
+    let failures: Vec<String> = images.par_iter().filter_map(make).collect();
+    bar.finish_and_clear();
+    failures.iter().for_each(|failure| eprintln!("rejected: {failure}"));
+    let (n, seconds) = (images.len() - failures.len(), started.elapsed().as_secs_f64());
+    let memory = peak_memory_mib().map(|mib| format!(", peak memory {mib} MiB")).unwrap_or_default();
+    println!(
+        "{}: {n} images, {} rejected, {:.1} images/s{memory}, preprocessing {}",
+        args.out.display(),
+        failures.len(),
+        n as f64 / seconds,
+        preprocessing.digest()
+    );
+    if n == 0 && !progress::stop_requested() {
+        bail!("none of {} images could be prepared", images.len());
+    }
+    Ok(match (progress::stop_requested(), failures.is_empty()) {
+        (true, _) => Done::Interrupted,
+        (false, true) => Done::All,
+        (false, false) => Done::WithRejections,
+    })
+}
+
+/// Writes one network input, unless it is there.
+fn prepare(preprocessing: &Preprocessing, path: &Path, image: &Mammogram, out: &Path) -> Result<()> {
+    let target = out.join(format!("{}.input.png", name(path)));
+    if target.exists() {
+        return Ok(());
+    }
+    let prepared = preprocessing.read(path, image.polarity)?;
+    Ok(write_png16(&target, &prepared.image)?)
+}
+
+/// Writes one step sheet and lists its steps.
+fn explain(preprocessing: &Preprocessing, path: &Path, image: &Mammogram, out: &Path) -> Result<()> {
+    let stored = read_gray_as(path, preprocessing.voi)?;
+    let (width, height) = (stored.width, stored.height);
+    let (prepared, steps) = preprocessing.explain(stored, image.polarity)?;
+    let target = out.join(format!("{}.steps.png", name(path)));
+    write_png16(&target, &sheet(&steps)).with_context(|| target.display().to_string())?;
+    let mut text = format!("{}: {width}x{height} stored pixels\n", path.display());
+    for (number, step) in (1..).zip(&steps) {
+        let (name, unit) = (step.step.name(), step.step.unit());
+        text += &format!("{number}  {name:<10} {:<52} [{unit}]\n", step.setting);
+    }
+    if let Some(doubt) = prepared.doubt {
+        text += &format!("note: {doubt}\n");
+    }
+    print!("{text}");
+    Ok(())
+}
+
+/// A file's name without its ending, which image formats share.
+fn name(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The pictures in rows, each with its number in the upper left corner.
+fn sheet(steps: &[Explained]) -> GrayImage {
+    let pitch = TILE_PX + GAP_PX;
+    let mut sheet = GrayImage::black(ACROSS * pitch + GAP_PX, steps.len().div_ceil(ACROSS) * pitch + GAP_PX);
+    sheet.pixels.fill(12_000);
+    for (i, step) in steps.iter().enumerate() {
+        let picture = &step.picture;
+        let scale = TILE_PX as f64 / picture.width.max(picture.height) as f64;
+        let side = |length: usize| ((length as f64 * scale) as usize).clamp(1, TILE_PX);
+        let all = mammo::geometry::Rect::new(0.0, 0.0, picture.width as f64, picture.height as f64);
+        let small = resample(picture, &all, side(picture.width), side(picture.height), Resample::Area);
+        let (x, y) = (GAP_PX + i % ACROSS * pitch, GAP_PX + i / ACROSS * pitch);
+        for row in 0..small.height {
+            let start = (y + row) * sheet.width + x;
+            sheet.pixels[start..start + small.width].copy_from_slice(small.row(row));
+        }
+        draw_digit(&mut sheet, i + 1, x, y);
+    }
+    sheet
+}
+
+/// A white digit on black, three by five dots.
+fn draw_digit(sheet: &mut GrayImage, digit: usize, x: usize, y: usize) {
+    const DIGITS: [u16; 10] =
+        [0o75557, 0o26227, 0o71747, 0o71717, 0o55711, 0o74717, 0o74757, 0o71111, 0o75757, 0o75717];
+    for (row, column) in (0..7).flat_map(|row| (0..5).map(move |column| (row, column))) {
+        let inside = (1..6).contains(&row) && (1..4).contains(&column);
+        let lit = inside && DIGITS[digit % 10] >> (3 * (5 - row) + (3 - column)) & 1 == 1;
+        for dy in 0..DOT_PX {
+            let start = (y + row * DOT_PX + dy) * sheet.width + x + column * DOT_PX;
+            sheet.pixels[start..start + DOT_PX].fill(if lit { u16::MAX } else { 0 });
+        }
+    }
+}
+
+/// Largest memory that this process has held; known on Linux.
+fn peak_memory_mib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib >> 10)
+}
