@@ -15,7 +15,7 @@ if [ ! -x "$peers/bin/python" ]; then
   python3 -m venv "$peers"
   "$peers/bin/pip" install --quiet -r bench/requirements.txt
 fi
-cargo build --release --quiet -p mammo-nn --example predict_speed --example train_step
+cargo build --release --quiet --workspace --examples
 lines=$(mktemp)
 trap 'rm -f "$lines"' EXIT
 ours() { # kind network precision program

@@ -152,6 +152,9 @@ impl Mapper {
     pub fn load(path: &Path, method: Option<Method>, stride: Option<usize>, device: &Device) -> Result<Self> {
         let file = read_model(path)?;
         let kind = match &file.card.network {
+            Network::Trunk(_) => {
+                bail!("{}: a trunk alone, without classes; give a trained model", path.display())
+            }
             Network::Patch(_) if method.is_some() => {
                 bail!("{}: a patch model; --method is for whole-image models", path.display())
             }

@@ -23,9 +23,10 @@ pub fn sections(model: &ModelFile) -> Vec<CardSection> {
     let card = &model.card;
     let record = &card.training;
     let entry = |name: &str, value: String| (name.to_string(), value);
-    let (trunk, top) = match &card.network {
-        Network::Image(config) => (&config.trunk, Some(&config.top)),
-        Network::Patch(config) => (&config.trunk, None),
+    let trunk = card.network.trunk();
+    let top = match &card.network {
+        Network::Image(config) => Some(&config.top),
+        Network::Patch(_) | Network::Trunk(_) => None,
     };
     let n_weights: usize = model.tensors.values().map(|tensor| tensor.values.len()).sum();
     let mut network = vec![

@@ -71,7 +71,7 @@ fn bf16_trains_as_f32_does() {
         let (data, device) = (Stripes { n: 96, seed: 3 }, Device::flex());
         let config = TrainingConfig { precision, ..training(vec![stage(Scope::All, 5, 3e-3)]) };
         let mut recorder = Recorder::default();
-        train(network(Family::Resnet18, 1), &data, &data, &run(&config, &device, dir.path()), &mut recorder)
+        train(network(Family::Resnet18, 1), &data, &data, &run(Family::Resnet18, &config, &device, dir.path()), &mut recorder)
             .unwrap();
         recorder.rows.iter().map(|row| row.train_loss).collect::<Vec<_>>()
     };
