@@ -111,7 +111,7 @@ pub fn run(args: &Args) -> Result<Done> {
     demo.step("for comparison: the same network from scratch");
     // A frozen random trunk would waste its first epochs: all of it learns from the start, for as
     // many epochs as the others have in all.
-    let all = ["image.training.stages=[{train=\"all\",epochs=6,learning_rate=1e-3,weight_decay=1e-2}]"];
+    let all = ["image.training.stages=[{train=\"all\",epochs=7,learning_rate=1e-3,weight_decay=1e-2}]"];
     stop_if(train_image::run(&demo.train_image(&film, "from-scratch", None, &all))?)?;
 
     demo.step("transfer to the second hospital, 20 patients, image labels only");

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::isa::{Isa, Job};
-use crate::micro::Kernel;
+use crate::micro::{Kernel, Panel};
 use crate::operand::{Operand, units};
 use crate::scratch::Scratch;
 
@@ -46,10 +46,13 @@ impl<T: Operand> Panels<T> {
         });
     }
 
-    /// Every panel with its first column and how many of its columns are live.
-    pub fn iter(&self) -> impl Iterator<Item = (usize, usize, &[T])> {
+    /// Every panel.
+    pub fn iter(&self) -> impl Iterator<Item = Panel<'_, T>> {
         let panels = self.data.chunks(self.width * self.depth * T::PER_UNIT).enumerate();
-        panels.map(|(p, panel)| (p * self.width, (self.columns - p * self.width).min(self.width), panel))
+        panels.map(|(p, numbers)| {
+            let first = p * self.width;
+            Panel { first, live: (self.columns - first).min(self.width), numbers }
+        })
     }
 
     /// Size in bytes.

@@ -43,14 +43,15 @@ pub(crate) fn block<T: Operand, O: Operand>(
     out: &mut [O],
     finish: &Finish<'_, O>,
 ) {
-    for (first, live, panel) in panels.iter() {
+    for panel in panels.iter() {
+        let first = panel.first;
         let finish = Finish {
             bias: finish.bias.map(|b| &b[first..]),
             residual: finish.residual.map(|r| &r[first..]),
             ..*finish
         };
         for (tile, offsets) in offsets.chunks(kernel.rows()).enumerate() {
-            kernel.multiply(rows, tile, panel, live, offsets, &mut out[first..], &finish);
+            kernel.multiply(rows, tile, &panel, offsets, &mut out[first..], &finish);
         }
     }
 }

@@ -14,6 +14,12 @@ const KEPT: usize = 12;
 #[derive(Debug)]
 pub struct Shelf<T>(Mutex<Vec<Vec<T>>>);
 
+impl<T: Copy + Default> Default for Shelf<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<T: Copy + Default> Shelf<T> {
     /// An empty shelf.
     pub const fn new() -> Self {

@@ -68,7 +68,7 @@ impl ImageModel {
     /// `pixels`: `height_px * width_px` values, as the card's preprocessing leaves them.
     pub fn probability(&self, pixels: &[u16], tta: Tta) -> f64 {
         let preprocessing = &self.card.preprocessing;
-        let (h, w) = (preprocessing.height_px as usize, preprocessing.width_px as usize);
+        let (h, w) = (preprocessing.height_px, preprocessing.width_px);
         let plane = normalised(pixels, preprocessing);
         let flips: &[[bool; 2]] = match tta {
             Tta::None => &[[false, false]],
@@ -123,7 +123,7 @@ pub fn input_tensor(
     channels: usize,
     device: &Device,
 ) -> Tensor<4> {
-    let (h, w) = (preprocessing.height_px as usize, preprocessing.width_px as usize);
+    let (h, w) = (preprocessing.height_px, preprocessing.width_px);
     as_channels(normalised(pixels, preprocessing), channels, h, w, device)
 }
 

@@ -127,6 +127,17 @@ impl<'a, T: Operand> Rows<'a, T> {
     }
 }
 
+/// Some columns of the right operands, as a tile reads them.
+#[derive(Clone, Copy, Debug)]
+pub struct Panel<'a, T> {
+    /// Which column of all is the first here.
+    pub first: usize,
+    /// How many of its columns are live.
+    pub live: usize,
+    /// `[segment][unit][column]`.
+    pub numbers: &'a [T],
+}
+
 /// Where the segments of a window start, relative to its first number.
 #[derive(Clone, Debug)]
 pub struct Window {
@@ -171,8 +182,8 @@ impl Kernel {
         if live <= self.lanes { self.lanes } else { 2 * self.lanes }
     }
 
-    /// Computes tile number `tile` of `rows` with `panel` and writes `columns` columns of each
-    /// row in `offsets` to `out[offset..]`.
+    /// Computes tile number `tile` of `rows` with `panel` and writes the live columns of each row
+    /// in `offsets` to `out[offset..]`.
     ///
     /// # Panics
     /// When a slice is too short for what the shapes ask of it.
@@ -181,13 +192,14 @@ impl Kernel {
         &self,
         rows: &Rows<'_, T>,
         tile: usize,
-        panel: &[T],
-        columns: usize,
+        panel: &Panel<'_, T>,
         offsets: &[usize],
         out: &mut [O],
         finish: &Finish<'_, O>,
     ) {
+        let columns = panel.live;
         let width = self.panel_columns(columns);
+        let panel = panel.numbers;
         let size = rows.segments * rows.per_segment;
         let pointers = &rows.pointers[tile * size..(tile + 1) * size];
         assert!(self.kind == T::KIND && columns <= width && columns > 0);

@@ -37,6 +37,8 @@ pub(super) type TileFn = unsafe fn(&Tile<'_>);
 ///
 /// # Safety
 /// The promises of [`Tile`] and of [`Simd`].
+// Indices that are constants after unrolling keep the sums in registers.
+#[allow(clippy::needless_range_loop)]
 #[inline(always)]
 pub(super) unsafe fn tile<
     S: Simd,
@@ -86,6 +88,7 @@ pub(super) unsafe fn tile<
 ///
 /// # Safety
 /// As for [`tile`]; `offset` is one of the tile's.
+#[allow(clippy::needless_range_loop)]
 #[inline(always)]
 unsafe fn finish<S: Simd, const NV: usize>(tile: &Tile<'_>, offset: usize, sums: &[S::V; NV]) {
     for j in 0..NV {

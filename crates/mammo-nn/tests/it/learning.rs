@@ -71,8 +71,14 @@ fn bf16_trains_as_f32_does() {
         let (data, device) = (Stripes { n: 96, seed: 3 }, Device::flex());
         let config = TrainingConfig { precision, ..training(vec![stage(Scope::All, 5, 3e-3)]) };
         let mut recorder = Recorder::default();
-        train(network(Family::Resnet18, 1), &data, &data, &run(Family::Resnet18, &config, &device, dir.path()), &mut recorder)
-            .unwrap();
+        train(
+            network(Family::Resnet18, 1),
+            &data,
+            &data,
+            &run(Family::Resnet18, &config, &device, dir.path()),
+            &mut recorder,
+        )
+        .unwrap();
         recorder.rows.iter().map(|row| row.train_loss).collect::<Vec<_>>()
     };
     let (full, half) = (curve(Precision::F32), curve(Precision::Bf16));

@@ -20,7 +20,7 @@ use crate::pixels::GrayImage;
 use crate::preprocess::{BreastDoubt, Preprocessing, Window};
 use crate::record::Polarity;
 
-/// Least part of the grey range that an image must use.
+/// Least part of the range of its bits that an image must use.
 const MIN_CONTRAST: f64 = 0.04;
 
 /// Largest share of the breast at the brightest value.
@@ -168,8 +168,11 @@ fn judge_size(image: &GrayImage, preprocessing: &Preprocessing) -> Result<(), Re
 fn judge_signs(signs: &Signs, preprocessing: &Preprocessing) -> Result<(), Refused> {
     let share = |value: f64| format!("{:.1} %", 100.0 * value);
     if signs.contrast < MIN_CONTRAST {
-        let found =
-            format!("contrast of {} of full scale; expected {}", share(signs.contrast), share(MIN_CONTRAST));
+        let found = format!(
+            "contrast of {} of the bits in use; expected {}",
+            share(signs.contrast),
+            share(MIN_CONTRAST)
+        );
         return refuse(Refusal::Blank, found);
     }
     if signs.inverted {

@@ -10,7 +10,7 @@ const THUMBNAIL_PX: usize = 512;
 /// What an image shows, in numbers; shares are 0 to 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Signs {
-    /// 99th less 1st percentile, as a share of full scale.
+    /// 99th less 1st percentile, as a share of the range of the bits in use.
     pub contrast: f64,
     /// Whether the background is bright and the breast dark.
     pub inverted: bool,
@@ -37,7 +37,7 @@ impl Signs {
     /// Measures an image.
     pub fn of(image: &GrayImage, polarity: Polarity) -> Self {
         let mut signs = Self::nothing();
-        let Some(small) = shrink(image, polarity) else { return signs };
+        let Some(small) = shrink(in_all_bits(image), polarity) else { return signs };
         let mut all = small.image.pixels.clone();
         signs.contrast =
             f64::from(percentile(&mut all, 0.99)) / 65535.0 - f64::from(percentile(&mut all, 0.01)) / 65535.0;
@@ -105,8 +105,18 @@ impl Signs {
     }
 }
 
+/// The image with its unused upper bits shifted out, at most eight of them: detectors store 10 to
+/// 14 bits in 16, and then neither full scale nor what is dark in a negative means anything.
+fn in_all_bits(image: &GrayImage) -> GrayImage {
+    let brightest = image.pixels.iter().copied().max().unwrap_or(0);
+    let unused = brightest.leading_zeros().min(8);
+    let mut image = image.clone();
+    image.pixels.iter_mut().for_each(|pixel| *pixel <<= unused);
+    image
+}
+
 /// The whole image, stretched to a square thumbnail, with its breast outline.
-fn shrink(image: &GrayImage, polarity: Polarity) -> Option<Prepared> {
+fn shrink(image: GrayImage, polarity: Polarity) -> Option<Prepared> {
     let whole = Preprocessing {
         height_px: THUMBNAIL_PX,
         width_px: THUMBNAIL_PX,
@@ -118,7 +128,7 @@ fn shrink(image: &GrayImage, polarity: Polarity) -> Option<Prepared> {
         resample: Resample::Area,
         ..Preprocessing::default()
     };
-    whole.apply(image.clone(), polarity).ok()
+    whole.apply(image, polarity).ok()
 }
 
 /// The value below which a share of the pixels lies.

@@ -30,6 +30,13 @@ fn a_film_passes_and_its_negative_only_when_it_is_said_to_be_one() {
 }
 
 #[test]
+fn twelve_bits_in_sixteen_pass_either_way_up() {
+    check(&changed(|_, v| v >> 4), None);
+    let negative = changed(|_, v| 4_095 - (v >> 4));
+    assert_eq!(judge(&negative, Polarity::Inverted, None, &small()), Ok(()));
+}
+
+#[test]
 fn bad_images_are_refused_with_their_code() {
     check(&changed(|_, _| 7_000), Some(Refusal::Blank));
     check(&changed(|_, v| 30_000 + v / 50), Some(Refusal::Blank));
