@@ -84,7 +84,7 @@ impl Pooling {
     /// the breasts is most likely.
     ///
     /// # Errors
-    /// [`Error::Undefined`](crate::Error::Undefined) when an image does not say its side, a class
+    /// [`Error::Undefined`] when an image does not say its side, a class
     /// is missing, or the scores separate the classes.
     pub fn learn(validation: &[Case]) -> Result<Self> {
         let mut best = None;

@@ -21,7 +21,7 @@
 //! | [`grouping`], [`subgroup`], [`shortcut`] | columns that group; figures by group; site tests |
 //! | [`readers`] | several readers (Obuchowski–Rockette) |
 //! | [`confusion`] | several classes: confusion matrix, recalls, one-versus-rest areas |
-//! | [`unit`], [`curves`], [`measured`] | what is stored |
+//! | [`mod@unit`], [`curves`], [`measured`] | what is stored |
 //! | [`report`], [`patch_report`] | everything of one score table, of one patch set |
 //! | [`comparison`] | two models on the same images |
 //! | [`figure`] | named figures as CSV and as a readable table |
