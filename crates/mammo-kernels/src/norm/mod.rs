@@ -1,0 +1,257 @@
+//! Batch norm with what follows it, in one pass each way: `relu(norm(x) + residual)`.
+//!
+//! Images are channels last, so a channel is a column: every pixel meets the same vectors of
+//! scales and shifts. Sums run over fixed stretches of pixels in `f32` and over stretches in
+//! `f64`, in order: they do not depend on the number of threads.
+
+mod loops;
+
+use rayon::prelude::*;
+
+use crate::isa::Isa;
+use crate::operand::Operand;
+use loops::{Apply, DIRECT, Mask, Moments, NONE, RESULT, Reduce, Spread};
+
+/// Numbers in a stretch: 16 Ki, which with all operands stays in the second-level cache.
+const STRETCH: usize = 16 << 10;
+
+/// Mean and variance of each channel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statistics {
+    /// Mean over images and pixels.
+    pub mean: Vec<f32>,
+    /// Biased variance (divided by the count).
+    pub variance: Vec<f32>,
+}
+
+/// What is done to each number after the norm.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct After<'a, T> {
+    /// Added to the normed values.
+    pub residual: Option<&'a [T]>,
+    /// Negative results become zero.
+    pub relu: bool,
+}
+
+/// Gradients of [`apply`] with [`Statistics`] of its own input.
+#[derive(Clone, Debug)]
+pub struct Gradients {
+    /// Of the scale.
+    pub gamma: Vec<f32>,
+    /// Of the shift.
+    pub beta: Vec<f32>,
+}
+
+/// Mean and variance of each of `channels` channels.
+pub fn statistics<T: Operand>(isa: Isa, channels: usize, x: &[T]) -> Statistics {
+    // Deviations from the first pixel: their squares do not swamp the variance of channels that
+    // lie far from zero.
+    let origin: Vec<f32> = x[..channels].iter().map(|v| v.to_f32()).collect();
+    let sums = sum_stretches(channels, x.len(), |range, first, second| {
+        isa.run(Moments { x: &x[range], origin: &origin, first, second });
+    });
+    let count = (x.len() / channels) as f64;
+    let mean = |c: usize| sums.0[c] / count;
+    Statistics {
+        mean: (0..channels).map(|c| (f64::from(origin[c]) + mean(c)) as f32).collect(),
+        variance: (0..channels).map(|c| (sums.1[c] / count - mean(c) * mean(c)).max(0.0) as f32).collect(),
+    }
+}
+
+/// Two sums per channel over all pixels, from a function that adds those of a stretch.
+fn sum_stretches(
+    channels: usize,
+    len: usize,
+    add: impl Fn(std::ops::Range<usize>, &mut [f32], &mut [f32]) + Sync,
+) -> (Vec<f64>, Vec<f64>) {
+    let stretch = stretch_of_sums(channels);
+    let parts: Vec<Vec<f32>> = (0..len.div_ceil(stretch))
+        .into_par_iter()
+        .map(|s| {
+            let mut sums = vec![0.0f32; 2 * channels];
+            let (first, second) = sums.split_at_mut(channels);
+            add(s * stretch..((s + 1) * stretch).min(len), first, second);
+            sums
+        })
+        .collect();
+    let mut sums = total(2 * channels, &parts);
+    let second = sums.split_off(channels);
+    (sums, second)
+}
+
+/// Numbers whose sum is taken in `f32`: at most 512 pixels, so that it does not lose the last ones.
+fn stretch_of_sums(channels: usize) -> usize {
+    (STRETCH / channels).clamp(1, 512) * channels
+}
+
+fn total(len: usize, parts: &[Vec<f32>]) -> Vec<f64> {
+    let mut total = vec![0.0f64; len];
+    for part in parts {
+        for (t, &p) in total.iter_mut().zip(part) {
+            *t += f64::from(p);
+        }
+    }
+    total
+}
+
+/// Scale and shift of each channel: `gamma / sqrt(variance + epsilon)` and what centres it.
+pub fn fold(statistics: &Statistics, gamma: &[f32], beta: &[f32], epsilon: f32) -> (Vec<f32>, Vec<f32>) {
+    let scale: Vec<f32> =
+        statistics.variance.iter().zip(gamma).map(|(v, g)| g / (v + epsilon).sqrt()).collect();
+    let shift = statistics.mean.iter().zip(&scale).zip(beta).map(|((m, s), b)| b - m * s).collect();
+    (scale, shift)
+}
+
+/// `out = after(x * scale + shift)` by channel.
+pub fn apply<T: Operand>(
+    isa: Isa,
+    x: &[T],
+    scale: &[f32],
+    shift: &[f32],
+    after: After<'_, T>,
+    out: &mut [T],
+) {
+    let channels = scale.len();
+    assert!(x.len() == out.len() && x.len().is_multiple_of(channels) && shift.len() == channels);
+    let stretch = (STRETCH / channels).max(1) * channels;
+    out.par_chunks_mut(stretch).enumerate().for_each(|(s, out)| {
+        let range = s * stretch..s * stretch + out.len();
+        let x = &x[range.clone()];
+        match after.residual {
+            Some(r) => {
+                isa.run(Apply::<T, true> { x, residual: &r[range], scale, shift, relu: after.relu, out })
+            }
+            None => isa.run(Apply::<T, false> { x, residual: x, scale, shift, relu: after.relu, out }),
+        }
+    });
+}
+
+/// ReLU after a norm, as its gradient sees it.
+#[derive(Clone, Copy, Debug)]
+pub enum Relu<'a, T> {
+    /// There was none.
+    None,
+    /// It followed the norm directly: the norm is computed once more.
+    Direct,
+    /// It followed a sum; this is its result.
+    Result(&'a [T]),
+}
+
+/// Operands of [`backward`].
+#[derive(Clone, Copy, Debug)]
+pub struct Backward<'a, T> {
+    /// Input of the forward pass.
+    pub x: &'a [T],
+    /// Whether ReLU followed, and where it let gradients pass.
+    pub relu: Relu<'a, T>,
+    /// Gradient of the result.
+    pub d_out: &'a [T],
+    /// Statistics that the forward pass used.
+    pub statistics: &'a Statistics,
+    /// Whether they were those of `x` itself, and so depend on it.
+    pub of_batch: bool,
+    /// Scale of each channel.
+    pub gamma: &'a [f32],
+    /// Shift of each channel.
+    pub beta: &'a [f32],
+    /// Added to the variance.
+    pub epsilon: f32,
+}
+
+/// Gradients of `x`, into `d_x`, of the residual, into `d_residual` when asked for, and of scale
+/// and shift.
+pub fn backward<T: Operand>(
+    isa: Isa,
+    b: &Backward<'_, T>,
+    d_x: &mut [T],
+    d_residual: Option<&mut [T]>,
+) -> Gradients {
+    let channels = b.gamma.len();
+    let inverse: Vec<f32> = b.statistics.variance.iter().map(|v| 1.0 / (v + b.epsilon).sqrt()).collect();
+    let mean = &b.statistics.mean;
+    let (scale, shift) = fold(b.statistics, b.gamma, b.beta, b.epsilon);
+    let (scale, shift) = (&scale[..], &shift[..]);
+    let sums = sum_stretches(channels, b.x.len(), |range, first, second| {
+        let (x, d_out) = (&b.x[range.clone()], &b.d_out[range.clone()]);
+        match b.relu {
+            Relu::None => isa.run(Reduce::<T, NONE> { x, out: x, d_out, mean, scale, shift, first, second }),
+            Relu::Direct => {
+                isa.run(Reduce::<T, DIRECT> { x, out: x, d_out, mean, scale, shift, first, second })
+            }
+            Relu::Result(out) => {
+                let out = &out[range];
+                isa.run(Reduce::<T, RESULT> { x, out, d_out, mean, scale, shift, first, second });
+            }
+        }
+    });
+    let count = (b.x.len() / channels) as f64;
+    let gradients = Gradients {
+        gamma: sums.1.iter().zip(&inverse).map(|(&s, &i)| (s * f64::from(i)) as f32).collect(),
+        beta: sums.0.iter().map(|&s| s as f32).collect(),
+    };
+    // d_x = a * g - p - q * (x - mean), where a = gamma / std.
+    let a: Vec<f32> = b.gamma.iter().zip(&inverse).map(|(g, i)| g * i).collect();
+    let share = |sum: f64, a: f32| if b.of_batch { (sum / count) as f32 * a } else { 0.0 };
+    let q: Vec<f32> = (0..channels).map(|c| share(sums.1[c], a[c]) * inverse[c] * inverse[c]).collect();
+    let p: Vec<f32> = (0..channels).map(|c| share(sums.0[c], a[c]) - q[c] * mean[c]).collect();
+    let stretch = (STRETCH / channels).max(1) * channels;
+    let spread = |s: usize, d_x: &mut [T], d_residual: &mut [T]| {
+        let range = s * stretch..s * stretch + d_x.len();
+        let (x, d_out) = (&b.x[range.clone()], &b.d_out[range.clone()]);
+        let spread =
+            Spread::<T, NONE, false> { x, out: x, d_out, scale, shift, a: &a, p: &p, q: &q, d_x, d_residual };
+        match (b.relu, spread.d_residual.is_empty()) {
+            (Relu::None, true) => isa.run(spread),
+            (Relu::None, false) => isa.run(spread.after::<NONE, true>(x)),
+            (Relu::Direct, true) => isa.run(spread.after::<DIRECT, false>(x)),
+            (Relu::Direct, false) => isa.run(spread.after::<DIRECT, true>(x)),
+            (Relu::Result(out), true) => isa.run(spread.after::<RESULT, false>(&out[range])),
+            (Relu::Result(out), false) => isa.run(spread.after::<RESULT, true>(&out[range])),
+        }
+    };
+    match d_residual {
+        Some(d_residual) => d_x
+            .par_chunks_mut(stretch)
+            .zip(d_residual.par_chunks_mut(stretch))
+            .enumerate()
+            .for_each(|(s, (d_x, d_residual))| spread(s, d_x, d_residual)),
+        None => d_x.par_chunks_mut(stretch).enumerate().for_each(|(s, d_x)| spread(s, d_x, &mut [])),
+    }
+    gradients
+}
+
+/// Gradient of `relu(x + bias)`: that of the bias, and of `x` into `d_x`; `relu_out` is the
+/// result. Without ReLU the gradient of `x` is that of the result, and `d_x` is empty.
+pub fn bias_backward<T: Operand>(
+    isa: Isa,
+    channels: usize,
+    relu_out: Option<&[T]>,
+    d_out: &[T],
+    d_x: &mut [T],
+) -> Vec<f32> {
+    let Some(out) = relu_out else {
+        return channel_sums(isa, channels, d_out);
+    };
+    let stretch = stretch_of_sums(channels);
+    let parts: Vec<Vec<f32>> = d_x
+        .par_chunks_mut(stretch)
+        .zip(out.par_chunks(stretch).zip(d_out.par_chunks(stretch)))
+        .map(|(d_x, (out, d_out))| {
+            let mut sums = vec![0.0; channels];
+            isa.run(Mask { out, d_out, d_x, sums: &mut sums });
+            sums
+        })
+        .collect();
+    total(channels, &parts).into_iter().map(|s| s as f32).collect()
+}
+
+fn channel_sums<T: Operand>(isa: Isa, channels: usize, x: &[T]) -> Vec<f32> {
+    let origin = vec![0.0; channels];
+    let sums = sum_stretches(channels, x.len(), |range, first, second| {
+        isa.run(Moments { x: &x[range], origin: &origin, first, second });
+    });
+    sums.0.iter().map(|&s| s as f32).collect()
+}
+
+#[cfg(test)]
+mod tests;
