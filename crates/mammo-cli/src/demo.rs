@@ -29,7 +29,7 @@ use crate::{
 const CONFIG: &str = include_str!("../../../configs/demo.toml");
 
 /// Patients of the first site, whose lesions are annotated.
-const N_FILM: usize = 800;
+const N_FILM: usize = 1400;
 /// The demo's images have a sixteenth of the paper's pixels, too few to show the margins and
 /// grains of life-size lesions; somewhat larger ones show about what the paper's images show.
 const LESION_SCALE: f64 = 1.6;

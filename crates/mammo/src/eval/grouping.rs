@@ -154,7 +154,7 @@ mod tests {
     fn table(columns: &[(&str, Vec<String>)]) -> ScoreTable {
         let rows = (0..columns[0].1.len()).map(|i| row(&format!("{i}.png"), "p", Benign, 0.5)).collect();
         let columns = columns.iter().map(|(name, values)| (name.to_string(), values.clone())).collect();
-        ScoreTable { rows, columns }
+        ScoreTable { rows, columns, ..ScoreTable::default() }
     }
 
     #[test]

@@ -259,7 +259,7 @@ mod tests {
             .iter()
             .map(|(name, values)| (name.to_string(), values.iter().map(ToString::to_string).collect()))
             .collect();
-        ScoreTable { rows, columns }
+        ScoreTable { rows, columns, ..ScoreTable::default() }
     }
 
     #[test]

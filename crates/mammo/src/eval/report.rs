@@ -213,7 +213,12 @@ pub fn evaluate_scores(table: &ScoreTable, inputs: &EvalInputs, config: &EvalCon
             .collect::<Result<_>>()?,
         localisation: inputs
             .findings
-            .map(|findings| Localisation::of(&table.rows, inputs.images, findings, config))
+            .map(|findings| {
+                // A map may show findings where the gate let no score pass.
+                let scored = |finding: &&Finding| !table.refused.contains(&finding.file);
+                let findings: Vec<Finding> = findings.iter().filter(scored).cloned().collect();
+                Localisation::of(&table.rows, inputs.images, &findings, config)
+            })
             .transpose()?,
         readers: ReaderStudy::of(&labelled, config.bootstrap.level)?,
         comparisons: inputs

@@ -3,7 +3,7 @@
 //! Written when images are scored, read when scores are evaluated, and the place to bring in
 //! scores of any other system.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
 use std::str::FromStr;
@@ -89,6 +89,8 @@ pub struct ScoreTable {
     pub rows: Vec<ScoreRow>,
     /// Further columns by their header in lower case: a text per row, blank where nothing stands.
     pub columns: BTreeMap<String, Vec<String>>,
+    /// Images that the gate refused, which have no score.
+    pub refused: BTreeSet<String>,
 }
 
 impl ScoreTable {
@@ -108,12 +110,13 @@ impl ScoreTable {
         let further: Vec<(usize, &str)> =
             headers.iter().enumerate().filter(|(_, header)| !KNOWN.contains(header)).collect();
         let gate = headers.iter().position(|header| header == "gate");
+        let file = headers.iter().position(|header| header == "file" || header == "image");
         let mut table = Self::default();
         let mut columns: Vec<Vec<String>> = vec![vec![]; further.len()];
         for record in reader.records() {
             let record = record.map_err(|e| unreadable(path, &e))?;
-            // Images that the gate refused have no score.
             if gate.and_then(|column| record.get(column)).is_some_and(|code| !matches!(code, "" | "passed")) {
+                table.refused.extend(file.and_then(|column| record.get(column)).map(str::to_string));
                 continue;
             }
             let mut row: ScoreRow = record.deserialize(Some(&headers)).map_err(|e| {
@@ -143,13 +146,14 @@ impl ScoreTable {
         Self {
             rows: kept.iter().map(|&row| self.rows[row].clone()).collect(),
             columns: self.columns.iter().map(column).collect(),
+            refused: self.refused.clone(),
         }
     }
 }
 
 impl From<Vec<ScoreRow>> for ScoreTable {
     fn from(rows: Vec<ScoreRow>) -> Self {
-        Self { rows, columns: BTreeMap::new() }
+        Self { rows, ..Self::default() }
     }
 }
 

@@ -30,7 +30,7 @@ const MAX_SATURATED: f64 = 0.10;
 const MAX_ROUGHNESS: f64 = 0.03;
 
 /// Largest share of abrupt changes inside the breast.
-const MAX_EDGES: f64 = 0.01;
+const MAX_EDGES: f64 = 0.02;
 
 /// Largest brightness outside the breast, as a share of that inside.
 const MAX_OUTSIDE: f64 = 0.50;
