@@ -1,9 +1,8 @@
 //! Figures as data, and as SVG.
 //!
-//! Why not a plotting crate: kuva 0.6 and plotters 0.3, the two that write SVG without a font
-//! library, write fixed colours, so a page with a dark scheme or a printed one would need every
-//! figure twice; neither gives the figure a text alternative nor keeps the data beside it. What
-//! is needed here is one kind of axes and six marks.
+//! Why not a plotting crate: figures here follow the page's light and dark scheme, carry a text
+//! alternative and keep their data beside them, and what is needed is one kind of axes and six
+//! marks. (kuva and plotters were read about, not tried.)
 
 mod svg;
 
