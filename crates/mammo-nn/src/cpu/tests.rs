@@ -92,7 +92,9 @@ fn layers_give_what_burn_gives_forward_and_backward() {
             let side = padding.n_out(12, kernel, stride);
             let inputs = [random(c_in, 12), random(10, side), random(10, side)];
             let burn = outcome(&layer(), residual, &inputs, Through::Burn);
-            for (through, bound) in [(Through::Kernels, 2e-5), (Through::KernelsInBf16, 0.08)] {
+            // Gradients of a shift are sums of a few hundred terms of both signs: one that rounding
+            // turns on at a ReLU moves them by a tenth. A wrong term moves them by half and more.
+            for (through, bound) in [(Through::Kernels, 2e-5), (Through::KernelsInBf16, 0.2)] {
                 let ours = outcome(&layer(), residual, &inputs, through);
                 assert_eq!(ours.len(), burn.len(), "{shape:?}: as many gradients");
                 for (i, (a, b)) in burn.iter().zip(&ours).enumerate() {
