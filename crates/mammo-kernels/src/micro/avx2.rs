@@ -8,24 +8,14 @@ use std::arch::x86_64::*;
 
 use super::Kernel;
 use super::simd::Simd;
-use super::tile::{Tile, tile};
+use super::tile::{Tile, tile, tiles_of};
 use crate::operand::{Kind, Operand};
 
 const ROWS: usize = 6;
 
 /// The kernel for `kind`.
 pub(super) fn kernel(kind: Kind) -> Kernel {
-    let tiles: [[super::TileFn; 2]; 2] = match kind {
-        Kind::F32 => [
-            [tile_of::<1, false, false>, tile_of::<2, false, false>],
-            [tile_of::<1, false, true>, tile_of::<2, false, true>],
-        ],
-        Kind::Bf16 => [
-            [tile_of::<1, true, false>, tile_of::<2, true, false>],
-            [tile_of::<1, true, true>, tile_of::<2, true, true>],
-        ],
-    };
-    Kernel { kind, rows: ROWS, lanes: 8, tiles }
+    Kernel { kind, rows: ROWS, lanes: 8, tiles: tiles_of!(tile_of, kind) }
 }
 
 /// # Safety

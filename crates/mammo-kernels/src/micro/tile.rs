@@ -31,6 +31,24 @@ pub(super) struct Tile<'a> {
 /// Computes one tile.
 pub(super) type TileFn = unsafe fn(&Tile<'_>);
 
+/// The tiles of an instruction set whose one function takes `NV`, `PAIRS` and `BESIDE`, for
+/// [`Kernel`](super::Kernel): left operands by row and side by side, one vector and two.
+macro_rules! tiles_of {
+    ($function:ident, $kind:expr) => {
+        match $kind {
+            Kind::F32 => [
+                [$function::<1, false, false>, $function::<2, false, false>],
+                [$function::<1, false, true>, $function::<2, false, true>],
+            ],
+            Kind::Bf16 => [
+                [$function::<1, true, false>, $function::<2, true, false>],
+                [$function::<1, true, true>, $function::<2, true, true>],
+            ],
+        }
+    };
+}
+pub(super) use tiles_of;
+
 /// Sums in registers, operands streamed: `ROWS * NV` accumulators, `NV` vectors of the panel and
 /// one broadcast per row at a time. `PAIRS` says that units are pairs of bf16, `BESIDE` that the
 /// left operands of all rows stand side by side.

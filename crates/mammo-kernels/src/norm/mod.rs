@@ -79,6 +79,11 @@ fn sum_stretches(
     (sums, second)
 }
 
+/// Numbers in a stretch of whole pixels.
+fn whole_pixels(channels: usize) -> usize {
+    (STRETCH / channels).max(1) * channels
+}
+
 /// Numbers whose sum is taken in `f32`: at most 512 pixels, so that it does not lose the last ones.
 fn stretch_of_sums(channels: usize) -> usize {
     (STRETCH / channels).clamp(1, 512) * channels
@@ -113,7 +118,7 @@ pub fn apply<T: Operand>(
 ) {
     let channels = scale.len();
     assert!(x.len() == out.len() && x.len().is_multiple_of(channels) && shift.len() == channels);
-    let stretch = (STRETCH / channels).max(1) * channels;
+    let stretch = whole_pixels(channels);
     out.par_chunks_mut(stretch).enumerate().for_each(|(s, out)| {
         let range = s * stretch..s * stretch + out.len();
         let x = &x[range.clone()];
@@ -194,7 +199,7 @@ pub fn backward<T: Operand>(
     let share = |sum: f64, a: f32| if b.of_batch { (sum / count) as f32 * a } else { 0.0 };
     let q: Vec<f32> = (0..channels).map(|c| share(sums.1[c], a[c]) * inverse[c] * inverse[c]).collect();
     let p: Vec<f32> = (0..channels).map(|c| share(sums.0[c], a[c]) - q[c] * mean[c]).collect();
-    let stretch = (STRETCH / channels).max(1) * channels;
+    let stretch = whole_pixels(channels);
     let spread = |s: usize, d_x: &mut [T], d_residual: &mut [T]| {
         let range = s * stretch..s * stretch + d_x.len();
         let (x, d_out) = (&b.x[range.clone()], &b.d_out[range.clone()]);

@@ -91,29 +91,14 @@ impl Kept {
 #[derive(Debug)]
 struct NormBackward;
 
-impl Backward<Flex, 3> for NormBackward {
+/// With three parents (input, scale, shift), or four (and residual).
+impl<const N: usize> Backward<Flex, N> for NormBackward {
     type State = Kept;
 
-    fn backward(self, ops: Ops<Kept, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+    fn backward(self, ops: Ops<Kept, N>, grads: &mut Gradients, _: &mut Checkpointer) {
         let d_out = grads.consume::<Flex>(&ops.node);
-        let gradients = ops.state.gradients(&d_out, false);
-        for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
-            if let (Some(node), Some(gradient)) = (parent, gradient) {
-                grads.register::<Flex>(node.id, gradient);
-            }
-        }
-    }
-}
-
-#[derive(Debug)]
-struct NormAddBackward;
-
-impl Backward<Flex, 4> for NormAddBackward {
-    type State = Kept;
-
-    fn backward(self, ops: Ops<Kept, 4>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let d_out = grads.consume::<Flex>(&ops.node);
-        let gradients = ops.state.gradients(&d_out, ops.parents[3].is_some());
+        let with_residual = ops.parents.get(3).is_some_and(Option::is_some);
+        let gradients = ops.state.gradients(&d_out, with_residual);
         for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
             if let (Some(node), Some(gradient)) = (parent, gradient) {
                 grads.register::<Flex>(node.id, gradient);
@@ -149,7 +134,7 @@ pub(super) fn tracked_add<C: CheckpointStrategy>(
     let (residual, residual_node) = residual.into_parts();
     let (out, statistics) = forward(&x, &gamma, &beta, Some(&residual), &call);
     let nodes = [x_node, gamma_node, beta_node, residual_node];
-    match NormAddBackward.prepare::<C>(nodes).compute_bound().stateful() {
+    match NormBackward.prepare::<C>(nodes).compute_bound().stateful() {
         OpsKind::Tracked(prep) => {
             let relu_out = call.relu.then(|| out.clone());
             prep.finish(Kept { x, gamma, beta, relu_out, statistics, call }, out)
