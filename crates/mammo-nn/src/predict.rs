@@ -99,14 +99,15 @@ fn normalised(pixels: &[u16], preprocessing: &Preprocessing) -> Vec<f32> {
 
 /// The mirror image about the vertical axis, the horizontal one, or both.
 fn flipped(plane: &[f32], w: usize, [left_right, up_down]: [bool; 2]) -> Vec<f32> {
-    let mut rows: Vec<Vec<f32>> = plane.chunks_exact(w).map(<[f32]>::to_vec).collect();
+    let mut flipped = plane.to_vec();
     if up_down {
-        rows.reverse();
+        // Rows in the other order, and each of them backwards.
+        flipped.reverse();
     }
-    if left_right {
-        rows.iter_mut().for_each(|row| row.reverse());
+    if left_right != up_down {
+        flipped.chunks_exact_mut(w).for_each(<[f32]>::reverse);
     }
-    rows.concat()
+    flipped
 }
 
 fn as_channels(plane: Vec<f32>, channels: usize, h: usize, w: usize, device: &Device) -> Tensor<4> {
@@ -170,5 +171,19 @@ pub fn patch_classifier(path: &Path, file: &ModelFile, device: &Device) -> Resul
                 .map_err(|e| Error::model_file(path, e, "the tensors of the architecture on its card"))
         }
         other => Err(Error::model_file(path, other.kind(), "a patch model from `mammo train patch`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_four_mirror_images() {
+        let plane = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+        assert_eq!(flipped(&plane, 3, [false, false]), plane);
+        assert_eq!(flipped(&plane, 3, [true, false]), [3.0, 2.0, 1.0, 6.0, 5.0, 4.0]);
+        assert_eq!(flipped(&plane, 3, [false, true]), [4.0, 5.0, 6.0, 1.0, 2.0, 3.0]);
+        assert_eq!(flipped(&plane, 3, [true, true]), [6.0, 5.0, 4.0, 3.0, 2.0, 1.0]);
     }
 }
