@@ -9,7 +9,7 @@ use mammo::manifest::Manifest;
 use mammo::record::{Mammogram, Polarity};
 use mammo::split::Side;
 use mammo_nn::device;
-use mammo_nn::predict::{ImageModel, Tta};
+use mammo_nn::predict::{ImageModel, Score, Tta};
 
 use crate::gated::{self, Headers, Refused};
 use crate::loose_images::find_images;
@@ -20,8 +20,11 @@ use crate::{Done, patch_scores, progress};
 ///
 /// IMAGES is a manifest, or image files and folders (DICOM, PNG, JPEG, TIFF, PGM). Each model's
 /// own preprocessing is applied. Images that are no mammograms, blank, inverted, saturated or
-/// too small are not scored: the table's column gate says why, and the exit code is 1. Several models are averaged, and with --tta flips so are the four
-/// mirror images. A patch model scores patches drawn by `mammo sample` instead.
+/// too small are not scored: the table's column gate says why, and the exit code is 1. Several
+/// models are averaged, and with --tta flips so are the four mirror images. The column calibrated
+/// holds the probability after the models' own calibrations, which are applied to each model and
+/// mirror image before the mean is taken; it is blank when a model has none. A patch model scores
+/// patches drawn by `mammo sample` instead.
 ///
 /// Examples:
 ///   mammo predict scans/ --model run/image/model.safetensors
@@ -124,14 +127,15 @@ pub fn score(args: &Args) -> Result<Scored> {
             break;
         }
         let started = Instant::now();
-        match probability(&models, &root.join(&image.file), image.polarity, headers, tta) {
-            Ok(probability) => scored.rows.push(ScoreRow {
+        match score_image(&models, &root.join(&image.file), image.polarity, headers, tta) {
+            Ok(Score { probability, calibrated }) => scored.rows.push(ScoreRow {
                 file: image.file.clone(),
                 patient_id: image.patient_id.clone(),
                 laterality: Some(image.laterality),
                 view: Some(image.view),
                 label: image.pathology,
                 probability,
+                calibrated,
                 model: name.clone(),
                 preprocessing: preprocessing.clone(),
                 tta: tta_name.to_string(),
@@ -148,15 +152,15 @@ pub fn score(args: &Args) -> Result<Scored> {
     Ok(scored)
 }
 
-/// Mean probability over models, each with its own preprocessing and past its own gate.
-fn probability(
+/// Mean score over models, each with its own preprocessing and past its own gate.
+fn score_image(
     models: &[ImageModel],
     path: &Path,
     polarity: Polarity,
     headers: Headers,
     tta: Tta,
-) -> Result<f64, Refused> {
-    let mut sum = 0.0;
+) -> Result<Score, Refused> {
+    let mut scores = Vec::with_capacity(models.len());
     let mut prepared: Option<(&str, Vec<u16>)> = None;
     for model in models {
         let (digest, preprocessing) = (model.card.preprocessing_digest.as_str(), &model.card.preprocessing);
@@ -166,10 +170,10 @@ fn probability(
             prepared = Some((digest, input.image.pixels));
         }
         if let Some((_, pixels)) = &prepared {
-            sum += model.probability(pixels, tta);
+            scores.push(model.score(pixels, tta));
         }
     }
-    Ok(sum / models.len() as f64)
+    Ok(Score::mean(&scores))
 }
 
 /// The images of a manifest, or of one side of its split, or of files and folders; and the
