@@ -9,7 +9,7 @@ use mammo::manifest::Manifest;
 use mammo::record::{Mammogram, Polarity};
 use mammo::split::Side;
 use mammo_nn::device;
-use mammo_nn::predict::{ImageModel, Tta};
+use mammo_nn::predict::{ImageModel, Score, Tta};
 use rayon::prelude::*;
 
 use crate::gated::{self, Headers, Refused};
@@ -21,8 +21,11 @@ use crate::{Done, patch_scores, progress};
 ///
 /// IMAGES is a manifest, or image files and folders (DICOM, PNG, JPEG, TIFF, PGM). Each model's
 /// own preprocessing is applied. Images that are no mammograms, blank, inverted, saturated or
-/// too small are not scored: the table's column gate says why, and the exit code is 1. Several models are averaged, and with --tta flips so are the four
-/// mirror images. A patch model scores patches drawn by `mammo sample` instead.
+/// too small are not scored: the table's column gate says why, and the exit code is 1. Several
+/// models are averaged, and with --tta flips so are the four mirror images. The column calibrated
+/// holds the probability after the models' own calibrations, which are applied to each model and
+/// mirror image before the mean is taken; it is blank when a model has none. A patch model scores
+/// patches drawn by `mammo sample` instead.
 ///
 /// Examples:
 ///   mammo predict scans/ --model run/image/model.safetensors
@@ -136,7 +139,7 @@ pub fn score(args: &Args) -> Result<Scored> {
             match inputs {
                 Ok(inputs) => {
                     let started = Instant::now();
-                    let probability = inputs.probability(&models, tta);
+                    let Score { probability, calibrated } = inputs.score(&models, tta);
                     scored.rows.push(ScoreRow {
                         file: image.file.clone(),
                         patient_id: image.patient_id.clone(),
@@ -144,6 +147,7 @@ pub fn score(args: &Args) -> Result<Scored> {
                         view: Some(image.view),
                         label: image.pathology,
                         probability,
+                        calibrated,
                         model: name.clone(),
                         preprocessing: preprocessing.clone(),
                         tta: tta_name.to_string(),
@@ -199,14 +203,14 @@ impl Inputs {
         Ok(Self { pixels, seconds: started.elapsed().as_secs_f64() })
     }
 
-    /// Mean probability over models.
-    fn probability(&self, models: &[ImageModel], tta: Tta) -> f64 {
+    /// Mean score over models.
+    fn score(&self, models: &[ImageModel], tta: Tta) -> Score {
         let mut pixels: &[u16] = &[];
         let each = models.iter().zip(&self.pixels).map(|(model, own)| {
             pixels = own.as_deref().unwrap_or(pixels);
-            model.probability(pixels, tta)
+            model.score(pixels, tta)
         });
-        each.sum::<f64>() / models.len() as f64
+        Score::mean(&each.collect::<Vec<_>>())
     }
 }
 

@@ -158,7 +158,8 @@ fn calibration(evaluation: &Evaluation) -> Part<Chart> {
         let name = serde_json::to_value(&recalibrated.calibrator)
             .ok()
             .and_then(|v| v.get("method").and_then(|m| m.as_str()).map(str::to_string));
-        let name = format!("after {}", name.unwrap_or_else(|| "calibration".into()));
+        let of_model = if recalibrated.origin == "model file" { ", as in the model file" } else { "" };
+        let name = format!("after {}{of_model}", name.unwrap_or_else(|| "calibration".into()));
         series.push(Series::new(name, Ink::of_run(i + 1), line(points)));
     }
     let points = figures.bins.iter().map(|b| [b.mean_probability, b.observed.estimate]).collect();

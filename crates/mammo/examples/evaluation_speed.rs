@@ -65,6 +65,7 @@ fn rows(n_women: usize) -> Vec<ScoreRow> {
                     view: Some(view),
                     label: if malignant { Pathology::Malignant } else { Pathology::Benign },
                     probability: 0.35 * shared + 0.35 * own + signal,
+                    calibrated: None,
                     model: "example".into(),
                     preprocessing: String::new(),
                     tta: "none".into(),

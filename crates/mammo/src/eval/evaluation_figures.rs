@@ -2,7 +2,7 @@
 
 use super::figure::{Figure, Report};
 use super::measured::Measured;
-use super::reliability::{CalibrationFigures, Estimate};
+use super::reliability::{CalibrationFigures, Estimate, Recalibrated};
 use super::report::Evaluation;
 use super::unit::{OperatingFigures, UnitFigures};
 
@@ -15,7 +15,12 @@ impl Report for Evaluation {
         for (name, unit) in units(self) {
             figures.extend(discrimination(name, unit));
         }
-        figures.extend(calibration(&self.calibration, self.images.n));
+        figures.extend(calibration("", &self.calibration, self.images.n));
+        let by_model_file = |r: &&Measured<Recalibrated>| r.value().is_some_and(|r| r.origin == "model file");
+        if let Some(recalibrated) = self.recalibrated.iter().find(by_model_file) {
+            let figures_after = recalibrated.clone().map(|r| r.figures);
+            figures.extend(calibration("calibrated_", &figures_after, self.images.n));
+        }
         if let Some(first) = self.images.operating_points.first() {
             figures.extend(operating_point("", first));
         }
@@ -80,22 +85,23 @@ fn discrimination(name: &str, unit: &UnitFigures) -> Vec<Figure> {
     figures
 }
 
-fn calibration(calibration: &Measured<CalibrationFigures>, n: usize) -> Vec<Figure> {
+fn calibration(prefix: &str, calibration: &Measured<CalibrationFigures>, n: usize) -> Vec<Figure> {
+    let name = |name: &str| format!("{prefix}{name}");
     let figures = match calibration {
         Measured::Value(figures) => figures,
         Measured::Undefined { undefined } => {
-            return vec![Figure::undefined("brier", undefined, n)];
+            return vec![Figure::undefined(&name("brier"), undefined, n)];
         }
     };
     let ends = |estimate: &Measured<Estimate>| estimate.clone().map(|e| (e.estimate, e.low, e.high));
     vec![
-        Figure::measured("brier", &figures.brier, n),
-        Figure::value("log_loss", Some(figures.log_loss), n),
-        Figure::value("ece", Some(figures.ece), n),
-        Figure::value("ece_by_chance", Some(figures.ece_by_chance), n),
-        Figure::ends("calibration_in_the_large", &ends(&figures.in_the_large), n),
-        Figure::ends("calibration_slope", &ends(&figures.slope), n),
-        Figure::ends("calibration_intercept", &ends(&figures.intercept), n),
+        Figure::measured(&name("brier"), &figures.brier, n),
+        Figure::value(&name("log_loss"), Some(figures.log_loss), n),
+        Figure::value(&name("ece"), Some(figures.ece), n),
+        Figure::value(&name("ece_by_chance"), Some(figures.ece_by_chance), n),
+        Figure::ends(&name("calibration_in_the_large"), &ends(&figures.in_the_large), n),
+        Figure::ends(&name("calibration_slope"), &ends(&figures.slope), n),
+        Figure::ends(&name("calibration_intercept"), &ends(&figures.intercept), n),
     ]
 }
 

@@ -86,6 +86,9 @@ pub struct CalibrationBin {
 pub struct Recalibrated {
     /// What was learned.
     pub calibrator: Calibrator,
+    /// Where: `model file`, `validation scores`, or `prevalence` for what follows from that alone.
+    #[serde(default)]
+    pub origin: String,
     /// Calibration of the calibrated probabilities.
     pub figures: CalibrationFigures,
 }
