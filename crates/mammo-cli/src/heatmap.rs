@@ -56,6 +56,9 @@ pub struct Args {
     pub device: String,
 }
 
+/// Findings boxed on an overlay, the surest first; the table has all.
+const MAX_BOXES: usize = 6;
+
 /// Runs the verb.
 pub fn run(args: &Args) -> Result<Done> {
     progress::catch_ctrl_c();
@@ -128,8 +131,8 @@ fn map_image(
     let [overlay_file, map_file, record_file] =
         ["overlay.png", "map.png", "map.json"].map(|suffix| format!("{name}.{suffix}"));
 
-    let boxes: Vec<Rect> = mapped.findings.iter().map(|finding| finding.bounds).collect();
-    let picture = overlay::draw(&mapped.prepared.image, &mapped.map, &mapped.scale, &boxes)?;
+    let boxes: Vec<Rect> = mapped.findings.iter().take(MAX_BOXES).map(|finding| finding.bounds).collect();
+    let picture = overlay::draw(&mapped.prepared.image, &mapped.colours(), &mapped.scale, &boxes)?;
     write_atomically(&args.out.join(&overlay_file), &png(&picture)?)?;
     let white = mapped.scale.max;
     let level = |v: &f32| (v / white.max(f32::MIN_POSITIVE) * 65535.0).round().clamp(0.0, 65535.0) as u16;

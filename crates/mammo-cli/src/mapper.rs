@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use image::RgbaImage;
 use mammo::dicom::{self, SpacingSource};
 use mammo::preprocess::{Prepared, Preprocessing};
 use mammo::record::Mammogram;
@@ -11,7 +12,7 @@ use mammo_nn::heatmap::{BreastFrame, Finding, FindingRule, HeatMap, ImageExplain
 use mammo_nn::image_classifier::MapLayer;
 use mammo_nn::model_file::Network;
 
-use crate::overlay::Scale;
+use crate::overlay::{Scale, colour_layer};
 use crate::training::read_model;
 
 /// Attribution of a whole-image model.
@@ -51,8 +52,18 @@ pub struct ImageMap {
     pub scale: Scale,
     /// Findings in input pixels, the surest first; none for whole-image models.
     pub findings: Vec<Finding>,
+    /// The breast, where the map means nothing outside of it: a patch model never saw background.
+    pub breast: Option<BreastFrame>,
     /// What the spacing in the map's grid was measured at, if there is one.
     pub spacing_source: Option<SpacingSource>,
+}
+
+impl ImageMap {
+    /// The map as colours over the input.
+    pub fn colours(&self) -> RgbaImage {
+        let input = &self.prepared.image;
+        colour_layer(&self.map, &self.scale, self.breast.as_ref(), [input.width, input.height])
+    }
 }
 
 impl Mapper {
@@ -88,12 +99,18 @@ impl Mapper {
         let path = root.join(&image.file);
         let prepared = self.preprocessing.read(&path, image.polarity)?;
         let pixels = &prepared.image.pixels;
-        let (map, scale, findings) = match &self.kind {
+        let (map, scale, findings, breast) = match &self.kind {
             Kind::Patch(mapper) => {
                 let map = mapper.map(pixels)?;
                 let rule = FindingRule::new(min_score, mapper.window.patch_px);
-                let findings = find(&map, &BreastFrame::of(&prepared), &rule);
-                (map.windows.malignant(), Scale::probability("Probability of a malignant lesion"), findings)
+                let breast = BreastFrame::of(&prepared);
+                let findings = find(&map, &breast, &rule);
+                (
+                    map.windows.malignant(),
+                    Scale::probability("Probability of a malignant lesion"),
+                    findings,
+                    Some(breast),
+                )
             }
             Kind::Image(explainer, method) => {
                 let (map, meaning) = match method {
@@ -102,7 +119,7 @@ impl Mapper {
                     Method::Saliency => (explainer.saliency(pixels), "Saliency: slope of the log odds"),
                 };
                 let scale = Scale::relative(meaning, &map);
-                (map, scale, Vec::new())
+                (map, scale, Vec::new(), None)
             }
         };
         // Only DICOM files tell; what else opened as an image has no such header.
@@ -111,6 +128,6 @@ impl Mapper {
         let grid = map.grid.of_stored(&prepared.input_from_stored, spacing_mm);
         let grid = grid.with_context(|| format!("{}: its preparation cannot be undone", image.file))?;
         let spacing_source = spacing.map(|spacing| spacing.source);
-        Ok(ImageMap { map: HeatMap { grid, ..map }, prepared, scale, findings, spacing_source })
+        Ok(ImageMap { map: HeatMap { grid, ..map }, prepared, scale, findings, spacing_source, breast })
     }
 }

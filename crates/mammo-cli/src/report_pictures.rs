@@ -16,7 +16,7 @@ use mammo_report::{Case, CaseKind, ContactSheet, Panel, Part, Picture};
 
 use crate::gallery::{outline, outline_lesions};
 use crate::mapper::Mapper;
-use crate::overlay::{colour_layer, grey_picture};
+use crate::overlay::grey_picture;
 use crate::progress;
 use crate::report::Args;
 use crate::training::read_model;
@@ -96,7 +96,7 @@ fn case(
     let shown = f64::from(picture.width()) / input.width as f64;
     let frame = mapped.prepared.input_from_stored.then(&Affine::scale(shown, shown));
     outline_lesions(&mut picture, &frame, &image.lesions);
-    let layer = colour_layer(&mapped.map, &mapped.scale, input.width, input.height);
+    let layer = mapped.colours();
     let (width, height) = (picture.width() / LAYER_SHARE, picture.height() / LAYER_SHARE);
     let layer = imageops::resize(&layer, width.max(1), height.max(1), imageops::FilterType::Triangle);
     Ok(Case {

@@ -2,6 +2,7 @@
 
 mod training;
 
+use mammo::eval::decision_curve::DecisionPoint;
 use mammo::eval::{Evaluation, Measured};
 
 use crate::chart::{Axis, Chart, Dot, Figure, Forest, ForestRow, Head, Ink, Mark, Series};
@@ -218,14 +219,23 @@ fn decision_curve(evaluation: &Evaluation) -> Part<Chart> {
         Ok(curve) => curve,
         Err(reason) => return Part::missing(reason),
     };
-    let best = curve.points.iter().map(|p| p.high.max(p.recall_all)).fold(0.0, f64::max);
-    let y = Axis::over("net benefit", -0.05 * best, best);
-    let all = curve.points.iter().map(|p| [p.threshold, p.recall_all]).collect();
-    let model = curve.points.iter().map(|p| [p.threshold, p.net_benefit]).collect();
-    let band = curve.points.iter().map(|p| [p.threshold, p.low, p.high]).collect();
+    // Far from the prevalence nobody would set a threshold, and the band says nothing there.
+    let last = (4.0 * curve.prevalence).clamp(0.2, 1.0);
+    let shown: Vec<&DecisionPoint> = curve.points.iter().filter(|p| p.threshold <= last).collect();
+    let best = shown.iter().map(|p| p.net_benefit.max(p.recall_all)).fold(0.0, f64::max);
+    let best = 1.25 * best.max(curve.prevalence);
+    let y = Axis::over("net benefit", -0.25 * best, best);
+    let x = if last < 1.0 {
+        Axis::over("threshold probability", 0.0, last)
+    } else {
+        Axis::share("threshold probability")
+    };
+    let all = shown.iter().map(|p| [p.threshold, p.recall_all]).collect();
+    let model = shown.iter().map(|p| [p.threshold, p.net_benefit]).collect();
+    let band = shown.iter().map(|p| [p.threshold, p.low, p.high]).collect();
     let series = vec![
         Series::new("recall everybody", Ink::Second, dashed(all)),
-        Series::new("recall nobody", Ink::Neutral, dashed(vec![[0.0, 0.0], [1.0, 0.0]])),
+        Series::new("recall nobody", Ink::Neutral, dashed(vec![[0.0, 0.0], [x.max, 0.0]])),
         Series::new("", Ink::Accent, Mark::Band { points: band }),
         Series::new("model", Ink::Accent, line(model)),
     ];
@@ -234,7 +244,7 @@ fn decision_curve(evaluation: &Evaluation) -> Part<Chart> {
          threshold probability on. The model helps where its line is above both broken ones.",
         curve.prevalence
     );
-    Part::There(chart(caption, Axis::share("threshold probability"), y, series, false))
+    Part::There(chart(caption, x, y, series, false))
 }
 
 fn froc(evaluation: &Evaluation) -> Part<Chart> {

@@ -25,7 +25,9 @@ impl Drawing for Chart {
         let (legend, rows) = legend(&self.series);
         let top = 8.0 + rows as f64 * LEGEND_ROW;
         let height = if self.square { SQUARE_HEIGHT } else { WIDE_HEIGHT } + rows as f64 * LEGEND_ROW;
-        let plot = [LEFT, top, WIDTH - LEFT - RIGHT, height - top - BOTTOM];
+        let widest = self.y.ticks.iter().map(|(_, text)| text.chars().count()).max().unwrap_or(0);
+        let left = LEFT.max(30.0 + widest as f64 * LETTER);
+        let plot = [left, top, WIDTH - left - RIGHT, height - top - BOTTOM];
         let frame = Frame { plot, x: &self.x, y: &self.y };
         let mut content = legend;
         // Lines that leave the axes end there; one pixel more keeps those along an edge whole.
