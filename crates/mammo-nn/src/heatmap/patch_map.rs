@@ -83,9 +83,14 @@ impl PatchWindow {
         Ok(MapGrid::on_input(rows, cols, input_from_cell))
     }
 
+    /// Stride of the trunk: from one cell to the next.
+    pub fn stride_px(&self) -> usize {
+        self.step_px / self.step
+    }
+
     /// The window of a single cell of the trunk.
     fn of_cell(&self) -> Self {
-        let stride_px = self.step_px / self.step;
+        let stride_px = self.stride_px();
         Self { patch_px: stride_px, step_px: stride_px, side: 1, step: 1 }
     }
 }

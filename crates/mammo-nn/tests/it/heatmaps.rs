@@ -58,7 +58,7 @@ fn patch_network(trunk: TrunkConfig, device: &Device) -> PatchClassifier {
 /// sweep sees `halo` pixels of the image, where the image has them; zero is the bare patch.
 fn sweep(model: &PatchClassifier, window: PatchWindow, halo: usize, image: &Tensor<4>) -> Vec<f32> {
     let [_, _, h, w] = image.dims();
-    let (patch, step, stride) = (window.patch_px, window.step_px, window.stride_px);
+    let (patch, step, stride) = (window.patch_px, window.step_px, window.stride_px());
     let (rows, cols) = ((h - patch) / step + 1, (w - patch) / step + 1);
     let mut maps = vec![Vec::new(); 5];
     for row in 0..rows {
