@@ -116,7 +116,7 @@ fn wilson(share: f64, standard_error: f64, n_women: usize, z: f64) -> (f64, f64)
     let center = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
     let half_width = z / (1.0 + z2 / n) * (variance.max(0.0) / n + z2 / (4.0 * n * n)).sqrt();
     // Rounding must not push an end past the share where the two are equal.
-    ((center - half_width).clamp(0.0, share.clamp(0.0, 1.0)), (center + half_width).clamp(share, 1.0))
+    ((center - half_width).max(0.0).min(share), (center + half_width).min(1.0).max(share))
 }
 
 #[cfg(test)]
@@ -145,6 +145,9 @@ mod tests {
         assert!((few.0 - 0.846_755_3).abs() < 1e-6 && (few.1 - 0.994_742_5).abs() < 1e-6, "{few:?}");
         let perfect = Scale::area([6, 40]).ends(1.0, 0.0, 0.95);
         assert!(perfect.0 > 0.4 && perfect.0 < 0.6 && perfect.1 == 1.0, "{perfect:?}");
+        // An area that rounding has pushed past its largest value.
+        let (low, high) = Scale::Area { n_women: 6, most: 0.2 }.ends(0.2 + 1e-16, 0.0, 0.95);
+        assert!(low < high && high >= 0.2, "{low} {high}");
         let part = Scale::Area { n_women: 6, most: 0.2 }.ends(0.97 * 0.2, 0.02 * 0.2, 0.95);
         assert!((part.0 - 0.2 * few.0).abs() < 1e-12 && (part.1 - 0.2 * few.1).abs() < 1e-12);
     }
