@@ -114,9 +114,12 @@ fn evaluate_patch_scores(scores: &Path, args: &Args) -> Result<Done> {
     publish(&evaluate_patches(&classes, &table.truth, &table.probabilities)?, args.out.as_deref())
 }
 
-/// A score table's name: its file name without extension.
+/// A score table's name: its file name without extension, or its run folder's name when the file is
+/// called `scores`, as all runs' are.
 fn name(path: &Path) -> String {
-    path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+    let stem = path.file_stem().unwrap_or(path.as_os_str());
+    let folder = path.parent().and_then(Path::file_name).filter(|_| stem == "scores");
+    folder.unwrap_or(stem).to_string_lossy().into_owned()
 }
 
 /// Validation scores, with a choice made to fail early where they allow none.

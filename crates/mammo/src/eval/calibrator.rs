@@ -47,6 +47,16 @@ pub enum Calibrator {
 }
 
 impl Calibrator {
+    /// Its name, as it is stored.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Platt { .. } => "platt",
+            Self::Temperature { .. } => "temperature",
+            Self::Isotonic { .. } => "isotonic",
+            Self::PriorShift { .. } => "prior_shift",
+        }
+    }
+
     /// Platt's map of the validation scores.
     ///
     /// # Errors
