@@ -1,4 +1,4 @@
-//! Bytes as any picture file.
+//! Bytes as a PNG, JPEG, TIFF or PGM picture.
 
 #![no_main]
 
@@ -7,5 +7,7 @@ use std::path::Path;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    let _ = mammo::pixels::decode_gray(Path::new("fuzzed"), bytes);
+    if let Ok(image) = mammo::pixels::decode_gray(Path::new("fuzzed"), bytes) {
+        assert_eq!(image.pixels.len(), image.width * image.height);
+    }
 });

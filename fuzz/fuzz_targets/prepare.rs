@@ -1,22 +1,28 @@
-//! Any grey picture through the gate and the preprocessing: two bytes of width, then pixels.
+//! Any grey image through gate and preprocessing: a byte of settings, two of width, then pixels.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use mammo::gate::judge;
 use mammo::pixels::GrayImage;
 use mammo::preprocess::Preprocessing;
 use mammo::record::Polarity;
 
 fuzz_target!(|bytes: &[u8]| {
-    let [low, high, rest @ ..] = bytes else { return };
+    let [choice, low, high, rest @ ..] = bytes else { return };
     let width = usize::from(u16::from_le_bytes([*low, *high])).clamp(1, 2048);
     let height = rest.len() / 2 / width;
     let pixels: Vec<u16> =
         rest.chunks_exact(2).take(width * height).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+    if height == 0 {
+        return;
+    }
     let image = GrayImage { width, height, pixels };
-    let settings = Preprocessing { height_px: 96, width_px: 64, ..Preprocessing::default() };
-    if height > 0 {
-        let _ = mammo::gate::judge(&image, Polarity::Normal, None, &settings);
-        let _ = settings.apply(image, Polarity::Normal);
+    let preset = if choice & 1 == 0 { Preprocessing::default() } else { Preprocessing::paper() };
+    let settings = Preprocessing { height_px: 96, width_px: 64, ..preset };
+    let polarity = if choice & 2 == 0 { Polarity::Normal } else { Polarity::Inverted };
+    let _ = judge(&image, polarity, None, &settings);
+    if let Ok(prepared) = settings.apply(image, polarity) {
+        assert_eq!((prepared.image.height, prepared.image.width), (96, 64));
     }
 });

@@ -62,7 +62,7 @@ pub fn run(args: &Args) -> Result<Done> {
     } else if args.markdown {
         println!("{}", report.markdown());
     } else {
-        println!("{report}");
+        print!("{report}");
     }
     Ok(if report.is_clean() { Done::All } else { Done::WithRejections })
 }

@@ -1,10 +1,10 @@
 //! `mammo import`: tables and images in, manifest and rejections out.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Subcommand;
-use mammo::archive::{Archive, Birads3, import_archive};
+use mammo::archive::{Archive, Birads3, import_archive, recognise};
 use mammo::import::{Imported, Verify, import_tables, write_rejections};
 
 use crate::{Done, progress};
@@ -46,12 +46,15 @@ struct Output {
 
 #[derive(Subcommand)]
 enum ArchiveVerb {
+    #[command(alias = "cbis")]
     /// CBIS-DDSM: case descriptions with DICOM (classic or NBIA folders) or the JPEG re-issue.
     CbisDdsm(Plain),
     /// INbreast: INbreast.csv or .xls, AllDICOMs, AllXML.
     Inbreast(ByAssessment),
+    #[command(alias = "mias")]
     /// mini-MIAS: Info.txt and PGM images.
     MiniMias(Plain),
+    #[command(alias = "vindr-mammo")]
     /// VinDr-Mammo: breast-level and finding annotations, images by study.
     Vindr(ByAssessment),
     /// CMMD: clinical data (XLSX or CSV), images by patient.
@@ -124,11 +127,31 @@ impl Args {
                 let verify = verify(&plain.output);
                 import_archive(archive, &plain.dir, birads_3, verify, &progress::counter(&bar))?
             }
-            (None, Some(dir)) => import_tables(dir, verify(&self.output), &progress::counter(&bar))?,
+            (None, Some(dir)) => {
+                refuse_without_tables(dir)?;
+                import_tables(dir, verify(&self.output), &progress::counter(&bar))?
+            }
             (None, None) => bail!("name a folder, or an archive and its folder"),
         };
         bar.finish_and_clear();
         Ok(imported)
+    }
+}
+
+/// A folder without tables in the open format is often an archive that was not named.
+fn refuse_without_tables(dir: &Path) -> Result<()> {
+    if !dir.is_dir() || dir.join("images.csv").is_file() {
+        return Ok(());
+    }
+    let shown = dir.display();
+    match recognise(dir) {
+        Some(archive) => bail!(
+            "{shown}: no images.csv, but tables of {archive}; import it by that name: mammo import {archive} {shown}"
+        ),
+        None => bail!(
+            "{shown}: no images.csv; name the archive that it holds (mammo import --help), write the table \
+             (docs/datasets.md), or take the images without labels: mammo import folder {shown}"
+        ),
     }
 }
 
@@ -137,13 +160,14 @@ pub fn run(args: &Args) -> Result<Done> {
     let imported = args.import()?;
     let out = args.manifest();
     imported.manifest.write(&out)?;
-    write_rejections(&out.with_file_name("rejected.csv"), &imported.rejections)?;
+    let rejected = out.with_file_name("rejected.csv");
+    write_rejections(&rejected, &imported.rejections)?;
     for note in &imported.notes {
         eprintln!("note: {note}");
     }
     let counts = imported.manifest.counts();
     println!(
-        "{}: {} images of {} patients ({} malignant, {} benign, {} unknown), {} lesions, {} rejected",
+        "{}: {} images of {} patients ({} malignant, {} benign, {} unknown), {} lesions, {} rows rejected",
         out.display(),
         counts.images,
         counts.patients,
@@ -159,5 +183,6 @@ pub fn run(args: &Args) -> Result<Done> {
     for (reason, n) in imported.rejections_by_reason() {
         println!("  rejected {n:>5}  {reason}");
     }
+    println!("  each is listed in {}", rejected.display());
     Ok(Done::WithRejections)
 }

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use anyhow::{Result, bail};
-use mammo::cache::InputCache;
+use anyhow::{Context, Result, bail};
+use mammo::cache::{InputCache, prune};
 use mammo::patch_sampling::{Patch, PatchClass, PatchHeader, read_patches, sample_patches};
 use mammo::preprocess::Preprocessing;
 use mammo::record::Mammogram;
@@ -12,6 +12,10 @@ use mammo::record::Mammogram;
 use crate::config::RunConfig;
 use crate::progress;
 use crate::training::Data;
+
+/// Most that the caches beside one manifest may hold, in GiB, unless `MAMMO_CACHE_GIB` says
+/// otherwise: five preparations of 5,000 images at 1152 x 896.
+const CACHE_GIB: f64 = 50.0;
 
 /// A cache that holds the given images, and those of them that could be prepared.
 pub struct Prepared<'m> {
@@ -53,7 +57,26 @@ pub fn prepare<'m>(
     if images.is_empty() {
         bail!("none of {} images could be prepared", owned.len());
     }
+    prune_cache(cache_dir)?;
     Ok(Prepared { cache, images, n_failed: failures.len() })
+}
+
+/// Removes inputs of settings that no run uses any more when all of them take too much room.
+fn prune_cache(cache_dir: &Path) -> Result<()> {
+    let most_gib = match std::env::var("MAMMO_CACHE_GIB") {
+        Ok(word) => {
+            let most = word.parse::<f64>().ok().filter(|gib| *gib >= 0.0);
+            most.with_context(|| format!("MAMMO_CACHE_GIB is '{word}'; expected a number of GiB"))?
+        }
+        Err(_) => CACHE_GIB,
+    };
+    let gib = f64::from(1 << 30);
+    let pruned = prune(cache_dir, (most_gib * gib) as u64)?;
+    if !pruned.removed.is_empty() {
+        let (n, freed) = (pruned.removed.len(), pruned.removed_bytes as f64 / gib);
+        eprintln!("note: {}: removed {n} unused caches, {freed:.1} GiB", cache_dir.display());
+    }
+    Ok(())
 }
 
 /// Patches of one side, drawn or read, with the header of their table.

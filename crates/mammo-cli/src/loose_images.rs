@@ -3,19 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use mammo::dicom::{self, Projection};
-use mammo::pixels::{is_dicom, read_size};
-use mammo::record::{Laterality, Mammogram, Pathology, Polarity, View};
+use mammo::archive::loose::{EXTENSIONS, Said, header_of, is_image};
+use mammo::pixels::read_size;
+use mammo::record::Mammogram;
 
-/// Files that are taken by name; DICOM is by its content, too. A damaged one must be rejected
-/// and not passed over.
-const EXTENSIONS: [&str; 8] = ["dcm", "dicom", "png", "jpg", "jpeg", "tif", "tiff", "pgm"];
-
-/// Records for image files and for all images under folders, sorted by path.
-///
-/// Patient, side and view stand in a DICOM file's header. Otherwise side and view are guessed
-/// from the file name (`LEFT`, `R`, `CC`, `MLO` between separators) and are left and CC where
-/// it does not tell; they play no part in the score. The patient is the file name's first part.
+/// Records for image files and for all images under folders, sorted by path; headers and names
+/// say what they show ([`mammo::archive::loose`]). A named file is taken whatever it is called.
 pub fn find_images(paths: &[PathBuf]) -> Result<(PathBuf, Vec<Mammogram>)> {
     let mut files = Vec::new();
     for path in paths {
@@ -37,60 +30,28 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     }
     for entry in std::fs::read_dir(path)? {
         let entry = entry?.path();
-        let is_image = entry
-            .extension()
-            .and_then(|extension| extension.to_str())
-            .is_some_and(|extension| EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str()));
-        if entry.is_dir() || is_image || is_dicom(&entry).unwrap_or(false) {
+        if entry.is_dir() || is_image(&entry) {
             collect(&entry, files)?;
         }
     }
     Ok(())
 }
 
-fn record(file: &Path) -> Mammogram {
-    let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let parts: Vec<&str> = stem.split(['_', '-', '.', ' ']).collect();
-    let laterality = parts.iter().find_map(|part| part.parse().ok());
-    let view = parts.iter().find_map(|part| part.parse().ok());
+fn record(path: &Path) -> Mammogram {
     // A file that cannot be read is rejected by name when it is scored.
-    let header = is_dicom(file).unwrap_or(false).then(|| dicom::read_header(file).ok()).flatten();
+    let header = header_of(path).ok().flatten();
     let (width_px, height_px) = match &header {
         Some(header) => (header.columns, header.rows),
-        None => read_size(file).unwrap_or_default(),
+        None => read_size(path).unwrap_or_default(),
     };
-    let header = header.as_ref();
-    let patient_id = header.map(|header| header.patient_id.as_str()).filter(|id| !id.is_empty());
-    let stated_view = header.and_then(|header| header.projection).and_then(Projection::view);
-    Mammogram {
-        file: file.to_string_lossy().into_owned(),
-        patient_id: patient_id.unwrap_or(parts[0]).to_string(),
-        laterality: header.and_then(|header| header.laterality).or(laterality).unwrap_or(Laterality::Left),
-        view: stated_view.or(view).unwrap_or(View::Cc),
-        pathology: Pathology::Unknown,
-        width_px,
-        height_px,
-        polarity: Polarity::Normal,
-        density: None,
-        assessment: None,
-        site: None,
-        official_side: None,
-        lesions: Vec::new(),
-    }
+    let file = path.to_string_lossy();
+    let said = Said::by(&file.replace('\\', "/"), header.as_ref());
+    Mammogram { width_px, height_px, ..said.record(&file) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn side_and_view_are_read_from_the_file_name() {
-        let image = record(Path::new("scans/P7_RIGHT_MLO.png"));
-        assert_eq!(
-            (image.patient_id.as_str(), image.laterality, image.view),
-            ("P7", Laterality::Right, View::Mlo)
-        );
-    }
 
     #[test]
     fn a_folder_without_images_is_an_error_that_names_it() {

@@ -1,12 +1,15 @@
 //! `mammo preprocess`: network inputs as pictures, and every step of one image explained.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use mammo::archive::loose::EXTENSIONS;
 use mammo::pixels::{GrayImage, read_gray_as, write_png16};
 use mammo::preprocess::{Explained, Preprocessing, Resample, resample};
 use mammo::record::Mammogram;
+use mammo::write::{read_json, write_json};
 use mammo_nn::model_file;
 use rayon::prelude::*;
 
@@ -23,8 +26,8 @@ const DOT_PX: usize = 5;
 
 /// Show what happens to the pixels before a network sees them.
 ///
-/// Writes the network input of every image as a 16-bit PNG, in parallel, and skips those that
-/// are there already. With --explain it writes a sheet instead: the image after each step, in
+/// Writes the network input of every image as a 16-bit PNG, in parallel, under the folders that
+/// hold it, and skips those that are there already. With --explain it writes a sheet instead: the image after each step, in
 /// numbered pictures, and lists the steps with their settings and units. docs/preprocessing.md
 /// describes the steps.
 ///
@@ -70,21 +73,25 @@ pub fn run(args: &Args) -> Result<Done> {
         (None, Preset::Paper) => Preprocessing::paper(),
     };
     let (root, images) = find_images(&args.images)?;
+    let targets = targets(&args.images, &images)?;
+    if !args.explain {
+        claim(&args.out, &preprocessing)?;
+    }
     let started = Instant::now();
     let bar = progress::bar("preparing", images.len() as u64);
-    let make = |image: &Mammogram| -> Option<String> {
+    let make = |(image, target): (&Mammogram, &PathBuf)| -> Option<String> {
         if progress::stop_requested() {
             return None;
         }
         let result = if args.explain {
-            explain(&preprocessing, &root.join(&image.file), image, &args.out)
+            explain(&preprocessing, &root.join(&image.file), image, &args.out.join(target))
         } else {
-            prepare(&preprocessing, &root.join(&image.file), image, &args.out)
+            prepare(&preprocessing, &root.join(&image.file), image, &args.out.join(target))
         };
         bar.inc(1);
         result.err().map(|error| format!("{error:#}"))
     };
-    let failures: Vec<String> = images.par_iter().filter_map(make).collect();
+    let failures: Vec<String> = images.par_iter().zip(&targets).filter_map(make).collect();
     bar.finish_and_clear();
     failures.iter().for_each(|failure| eprintln!("rejected: {failure}"));
     let (n, seconds) = (images.len() - failures.len(), started.elapsed().as_secs_f64());
@@ -106,9 +113,62 @@ pub fn run(args: &Args) -> Result<Done> {
     })
 }
 
+/// Marks a folder as one of these settings: inputs of two would look alike.
+fn claim(out: &Path, preprocessing: &Preprocessing) -> Result<()> {
+    let path = out.join("preprocessing.json");
+    if !path.exists() {
+        return Ok(write_json(&path, preprocessing)?);
+    }
+    let there: Preprocessing = read_json(&path, "preprocessing settings; choose another folder with --out")?;
+    if there != *preprocessing {
+        bail!(
+            "{}: holds inputs of preprocessing {}, asked for is {}; choose another folder with --out",
+            out.display(),
+            there.digest(),
+            preprocessing.digest()
+        );
+    }
+    Ok(())
+}
+
+/// Where each image goes, without the ending of what is written: its path below the folder that
+/// was given, without its own ending where that leaves it the only one of its name.
+fn targets(given: &[PathBuf], images: &[Mammogram]) -> Result<Vec<PathBuf>> {
+    let below = |image: &Mammogram| {
+        let path = Path::new(&image.file);
+        let below = given.iter().find_map(|given| path.strip_prefix(given).ok());
+        let below = below.filter(|below| !below.as_os_str().is_empty());
+        below.unwrap_or(Path::new(path.file_name().unwrap_or_default())).to_path_buf()
+    };
+    let bare = |path: &Path| {
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        let known = EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str());
+        if known { path.with_extension("") } else { path.to_path_buf() }
+    };
+    let mut counts: HashMap<PathBuf, usize> = HashMap::new();
+    images.iter().for_each(|image| *counts.entry(bare(&below(image))).or_default() += 1);
+    let mut taken: HashMap<PathBuf, &str> = HashMap::new();
+    let target = |image| {
+        let (full, bare) = (below(image), bare(&below(image)));
+        let target = if counts[&bare] > 1 { full } else { bare };
+        match taken.insert(target.clone(), &image.file) {
+            Some(other) => bail!("{other} and {} have one name; prepare them into two folders", image.file),
+            None => Ok(target),
+        }
+    };
+    images.iter().map(target).collect()
+}
+
+/// A target with the ending of what is written.
+fn with_ending(target: &Path, ending: &str) -> PathBuf {
+    let mut name = target.as_os_str().to_os_string();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
 /// Writes one network input, unless it is there.
-fn prepare(preprocessing: &Preprocessing, path: &Path, image: &Mammogram, out: &Path) -> Result<()> {
-    let target = out.join(format!("{}.input.png", name(path)));
+fn prepare(preprocessing: &Preprocessing, path: &Path, image: &Mammogram, target: &Path) -> Result<()> {
+    let target = with_ending(target, ".input.png");
     if target.exists() {
         return Ok(());
     }
@@ -117,11 +177,11 @@ fn prepare(preprocessing: &Preprocessing, path: &Path, image: &Mammogram, out: &
 }
 
 /// Writes one step sheet and lists its steps.
-fn explain(preprocessing: &Preprocessing, path: &Path, image: &Mammogram, out: &Path) -> Result<()> {
+fn explain(preprocessing: &Preprocessing, path: &Path, image: &Mammogram, target: &Path) -> Result<()> {
     let stored = read_gray_as(path, preprocessing.voi)?;
     let (width, height) = (stored.width, stored.height);
     let (prepared, steps) = preprocessing.explain(stored, image.polarity)?;
-    let target = out.join(format!("{}.steps.png", name(path)));
+    let target = with_ending(target, ".steps.png");
     write_png16(&target, &sheet(&steps)).with_context(|| target.display().to_string())?;
     let mut text = format!("{}: {width}x{height} stored pixels\n", path.display());
     for (number, step) in (1..).zip(&steps) {
@@ -131,13 +191,8 @@ fn explain(preprocessing: &Preprocessing, path: &Path, image: &Mammogram, out: &
     if let Some(doubt) = prepared.doubt {
         text += &format!("note: {doubt}\n");
     }
-    print!("{text}");
+    println!("{text}pictures: {}", target.display());
     Ok(())
-}
-
-/// A file's name without its ending, which image formats share.
-fn name(path: &Path) -> String {
-    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// The pictures in rows, each with its number in the upper left corner.
@@ -180,4 +235,27 @@ fn peak_memory_mib() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib >> 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mammo::record::{Laterality, View};
+
+    fn names(given: &[&str], files: &[&str]) -> Result<Vec<String>> {
+        let given: Vec<PathBuf> = given.iter().map(PathBuf::from).collect();
+        let image = |file: &&str| Mammogram::new(file, "P", Laterality::Left, View::Cc);
+        let images: Vec<Mammogram> = files.iter().map(image).collect();
+        let targets = targets(&given, &images)?;
+        Ok(targets.iter().map(|target| target.display().to_string()).collect())
+    }
+
+    #[test]
+    fn equal_names_in_two_folders_do_not_share_a_file() {
+        let found = names(&["set"], &["set/D1/1-1.dcm", "set/D2/1-1.dcm", "set/D2/x.png", "set/D2/x.jpg"]);
+        assert_eq!(found.unwrap(), ["D1/1-1", "D2/1-1", "D2/x.png", "D2/x.jpg"]);
+        assert_eq!(names(&["a/1.2.840"], &["a/1.2.840"]).unwrap(), ["1.2.840"]);
+        let error = names(&["a", "b"], &["a/x.png", "b/x.png"]).unwrap_err().to_string();
+        assert!(error.contains("x.png"), "{error}");
+    }
 }

@@ -13,14 +13,14 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused: missing file, no permission, disk full.
-    #[error("{path}: cannot {action}: {source}")]
+    #[error("{path}: cannot {action}: {cause}")]
     Io {
         /// File or folder concerned.
         path: PathBuf,
         /// What was tried, as a verb phrase ("read the image").
         action: &'static str,
-        /// The system's own words.
-        source: std::io::Error,
+        /// The system's own words; part of the message, and so no `source` to be printed again.
+        cause: std::io::Error,
     },
     /// A file was read but its pixels cannot be used.
     #[error("{path}: {found}; expected {expected}")]
@@ -94,8 +94,8 @@ pub enum Error {
 
 impl Error {
     /// Wraps an [`std::io::Error`] with the path and the action that met it.
-    pub fn io(path: impl AsRef<Path>, action: &'static str, source: std::io::Error) -> Self {
-        Self::Io { path: path.as_ref().to_path_buf(), action, source }
+    pub fn io(path: impl AsRef<Path>, action: &'static str, cause: std::io::Error) -> Self {
+        Self::Io { path: path.as_ref().to_path_buf(), action, cause }
     }
 
     /// An unusable image: what was found and what was expected.

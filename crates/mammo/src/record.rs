@@ -188,6 +188,26 @@ pub struct Mammogram {
 }
 
 impl Mammogram {
+    /// A record that says whom and what an image shows, and nothing else: no size until the file
+    /// is opened, no truth, no lesions, dense tissue bright.
+    pub fn new(file: &str, patient_id: &str, laterality: Laterality, view: View) -> Self {
+        Self {
+            file: file.to_string(),
+            patient_id: patient_id.to_string(),
+            laterality,
+            view,
+            pathology: Pathology::Unknown,
+            width_px: 0,
+            height_px: 0,
+            polarity: Polarity::Normal,
+            density: None,
+            assessment: None,
+            site: None,
+            official_side: None,
+            lesions: Vec::new(),
+        }
+    }
+
     /// Whether the image is a positive case; `None` when its truth is not recorded.
     pub fn malignant(&self) -> Option<bool> {
         match self.pathology {

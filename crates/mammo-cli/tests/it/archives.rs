@@ -32,6 +32,29 @@ fn every_layout_is_written_and_imported_by_its_name() {
     assert!(rejected.starts_with("file,line,code,detail"), "{rejected}");
     mammo(dir, "import rsna nowhere").expect(2).says("no such folder");
     mammo(dir, "import").expect(2);
+    mammo(dir, "import ./inbreast").expect(2).says("mammo import inbreast ./inbreast");
+    fs::create_dir(dir.join("empty")).unwrap();
+    mammo(dir, "import empty").expect(2).says("mammo import folder empty");
+}
+
+#[test]
+fn inputs_of_other_settings_do_not_pass_for_those_asked_for() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path();
+    mammo(dir, "phantom --layout cmmd --patients 3 --height 96 --width 80 --out cmmd").expect(0);
+    mammo(dir, "preprocess cmmd --out inputs").expect(0);
+    // Files of all patients are called 1-1.dcm, 1-2.dcm.
+    mammo(dir, "import cmmd cmmd --out cmmd.json").expect(0);
+    let manifest = mammo::manifest::Manifest::read(&dir.join("cmmd.json")).unwrap();
+    for image in &manifest.images {
+        assert!(
+            dir.join("inputs").join(image.file.replace(".dcm", ".input.png")).is_file(),
+            "{}",
+            image.file
+        );
+    }
+    mammo(dir, "preprocess cmmd --out inputs").expect(0);
+    mammo(dir, "preprocess cmmd --out inputs --preset paper").expect(2).says("choose another folder");
 }
 
 #[test]

@@ -20,10 +20,8 @@ use super::header::shown;
 use super::plain;
 use crate::Result;
 use crate::import::table::{Column, Table};
-use crate::import::{
-    Admission, Candidate, Checked, Findings, MaskSize, Refusal, RejectionReason, Rows, word,
-};
-use crate::record::{Laterality, Mammogram, Pathology, Polarity};
+use crate::import::{Candidate, Checked, Findings, Refusal, RejectionReason, Rows, word};
+use crate::record::{Laterality, Mammogram, Pathology};
 
 const COLUMNS: &[Column] = &[
     Column { name: "id1", aliases: &["id", "patient_id"], required: true },
@@ -38,7 +36,8 @@ struct Cells<'r> {
     classification: &'r str,
 }
 
-const TABLES: [&str; 3] =
+/// Any of these is the table.
+pub(super) const TABLES: [&str; 3] =
     ["CMMD_clinicaldata_revision.xlsx", "CMMD_clinicaldata_revision.xls", "CMMD_clinicaldata_revision.csv"];
 
 pub(super) fn rows(dir: &Path) -> Result<Rows> {
@@ -86,16 +85,7 @@ pub(super) fn rows(dir: &Path) -> Result<Rows> {
             in_images.reject(id, *line, Refusal { reason: RejectionReason::MissingFile, problem });
         }
     }
-    Ok(Rows {
-        root: dir.to_path_buf(),
-        table: path.clone(),
-        images: candidates,
-        annotations: Vec::new(),
-        in_images,
-        in_lesions: Findings::of(&path),
-        masks: MaskSize::Exact,
-        admission: Admission::AnyGrey,
-    })
+    Ok(Rows::new(dir, &path, candidates, in_images))
 }
 
 fn breast(cells: &Cells) -> Checked<(Laterality, Pathology)> {
@@ -113,19 +103,9 @@ fn candidate(
     let known = truth.get(&(patient_id.clone(), shown.laterality));
     let (line, pathology) = known.copied().unwrap_or((0, Pathology::Unknown));
     let mammogram = Mammogram {
-        file: file.to_string(),
-        patient_id,
-        laterality: shown.laterality,
-        view: shown.view,
         pathology,
-        width_px: 0,
-        height_px: 0,
-        polarity: Polarity::Normal,
-        density: None,
-        assessment: None,
         site: shown.site,
-        official_side: None,
-        lesions: Vec::new(),
+        ..Mammogram::new(file, &patient_id, shown.laterality, shown.view)
     };
     Ok(Candidate { line, mammogram, n_lesions: None })
 }

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use crate::Error;
 use crate::dicom::{Header, read_header};
 use crate::import::{Checked, Refusal, RejectionReason, refuse};
 use crate::record::{Laterality, View};
+use crate::{Error, Result};
 
 /// Side, view and scanner of a DICOM file.
 pub struct Shown {
@@ -21,16 +21,8 @@ pub struct Shown {
 
 /// Reads the header; refuses views other than CC and MLO.
 pub fn shown(path: &Path) -> Checked<Shown> {
-    let header = read_header(path).map_err(|e| match e {
-        Error::Dicom { refusal, found, .. } => {
-            Refusal { reason: refusal.into(), problem: format!("{found}; expected {}", refusal.expected()) }
-        }
-        other => Refusal { reason: RejectionReason::UnreadableImage, problem: other.to_string() },
-    })?;
-    if let Some((refusal, found)) = header.refusal() {
-        let problem = format!("{found}; expected {}", refusal.expected());
-        return Err(Refusal { reason: refusal.into(), problem });
-    }
+    let header = known(read_header(path))?;
+    sound(&header)?;
     let Some(laterality) = header.laterality else {
         return refuse(RejectionReason::MissingValue, "the header does not say which breast it is");
     };
@@ -42,6 +34,27 @@ pub fn shown(path: &Path) -> Checked<Shown> {
     };
     let site = scanner(&header);
     Ok(Shown { laterality, view, site, patient_id: header.patient_id })
+}
+
+/// A header that was read, or its error as a refusal of one row.
+pub fn known<T>(read: Result<T>) -> Checked<T> {
+    read.map_err(|e| match e {
+        Error::Dicom { refusal, found, .. } => {
+            Refusal { reason: refusal.into(), problem: format!("{found}; expected {}", refusal.expected()) }
+        }
+        other => Refusal { reason: RejectionReason::UnreadableImage, problem: other.to_string() },
+    })
+}
+
+/// Refuses what is no screening mammogram.
+pub fn sound(header: &Header) -> Checked<()> {
+    match header.refusal() {
+        Some((refusal, found)) => {
+            let problem = format!("{found}; expected {}", refusal.expected());
+            Err(Refusal { reason: refusal.into(), problem })
+        }
+        None => Ok(()),
+    }
 }
 
 /// Maker and model as one name; `None` when the header has neither.

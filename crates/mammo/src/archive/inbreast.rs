@@ -22,11 +22,14 @@ use super::Birads3;
 use super::files::{Files, base, extension, stem};
 use crate::import::table::{Column, Format, Table};
 use crate::import::{
-    Admission, Annotation, Candidate, Checked, Findings, MaskSize, Refusal, RejectionReason, Rows,
-    acr_density, bi_rads, refuse, word,
+    Annotation, Candidate, Checked, Findings, Refusal, RejectionReason, Rows, acr_density, bi_rads, refuse,
+    word,
 };
-use crate::record::{Lesion, LesionKind, LesionShape, Mammogram, Pathology, Polarity};
+use crate::record::{Lesion, LesionKind, LesionShape, Mammogram, Pathology};
 use crate::{Error, Result};
+
+/// Any of these is the table.
+pub(super) const TABLES: [&str; 3] = ["INbreast.csv", "INbreast.xls", "INbreast.xlsx"];
 
 /// Radius of a lesion that is marked by a point: 0.35 mm at 0.07 mm per pixel.
 const POINT_RADIUS_PX: f64 = 5.0;
@@ -51,7 +54,7 @@ struct Cells<'r> {
 
 pub(super) fn rows(dir: &Path, birads_3: Birads3) -> Result<Rows> {
     let files = Files::below(dir)?;
-    let path = files.table(&["INbreast.csv", "INbreast.xls", "INbreast.xlsx"])?;
+    let path = files.table(&TABLES)?;
     let mut in_images = Findings::of(&path);
     let format = Format { delimiter: delimiter(&path)?, key: "file_name", note_others: false };
     let table = Table::open_as(format, &path, COLUMNS, &mut in_images)?;
@@ -85,14 +88,9 @@ pub(super) fn rows(dir: &Path, birads_3: Birads3) -> Result<Rows> {
         .map(|(line, file, xml, truth)| annotations(line, &file, &xml, truth))
         .collect();
     Ok(Rows {
-        root: dir.to_path_buf(),
-        table: path,
-        images: candidates,
         annotations: annotations.into_iter().flatten().collect(),
-        in_images,
         in_lesions: Findings::of(Path::new("AllXML")),
-        masks: MaskSize::Exact,
-        admission: Admission::AnyGrey,
+        ..Rows::new(dir, &path, candidates, in_images)
     })
 }
 
@@ -114,20 +112,12 @@ fn candidate(line: u64, file: &str, cells: &Cells, birads_3: Birads3) -> Checked
         let problem = "the file is missing or its name has no patient: <number>_<patient>_MG_<side>_<view>";
         return refuse(RejectionReason::MissingFile, problem);
     };
+    let (laterality, view) = (word("laterality", cells.laterality)?, super::view(cells.view)?);
     let mammogram = Mammogram {
-        file: file.to_string(),
-        patient_id: patient.to_string(),
-        laterality: word("laterality", cells.laterality)?,
-        view: super::view(cells.view)?,
         pathology: birads_3.truth(assessment),
-        width_px: 0,
-        height_px: 0,
-        polarity: Polarity::Normal,
         density: acr_density(cells.acr).map(|density| density as u8),
         assessment,
-        site: None,
-        official_side: None,
-        lesions: Vec::new(),
+        ..Mammogram::new(file, patient, laterality, view)
     };
     Ok(Candidate { line, mammogram, n_lesions: None })
 }

@@ -13,19 +13,20 @@
 use std::path::Path;
 
 use super::files::{Files, stem};
-use crate::import::{
-    Admission, Annotation, Candidate, Checked, Findings, MaskSize, Refusal, RejectionReason, Rows, refuse,
-};
+use crate::import::{Annotation, Candidate, Checked, Findings, Refusal, RejectionReason, Rows, refuse};
 use crate::pixels::read_size;
-use crate::record::{Laterality, Lesion, LesionKind, LesionShape, Mammogram, Pathology, Polarity, View};
+use crate::record::{Laterality, Lesion, LesionKind, LesionShape, Mammogram, Pathology, View};
 use crate::{Error, Result};
+
+/// Any of these is the table.
+pub(super) const TABLES: [&str; 2] = ["Info.txt", "mias_info.txt"];
 
 /// Height of every image; coordinates are turned about it where a file cannot be read.
 const HEIGHT_PX: u32 = 1024;
 
 pub(super) fn rows(dir: &Path) -> Result<Rows> {
     let files = Files::below(dir)?;
-    let info = files.table(&["Info.txt", "mias_info.txt"])?;
+    let info = files.table(&TABLES)?;
     let bytes = std::fs::read(&info).map_err(|e| Error::io(&info, "read the table", e))?;
     let text = String::from_utf8_lossy(&bytes);
     let images = files.by(|file| {
@@ -60,16 +61,7 @@ pub(super) fn rows(dir: &Path) -> Result<Rows> {
             annotations.push(Annotation { file, line, pathology: truth, lesion });
         }
     }
-    Ok(Rows {
-        root: dir.to_path_buf(),
-        table: info.clone(),
-        images: candidates,
-        annotations,
-        in_images,
-        in_lesions: Findings::of(&info),
-        masks: MaskSize::Exact,
-        admission: Admission::AnyGrey,
-    })
+    Ok(Rows { annotations, ..Rows::new(dir, &info, candidates, in_images) })
 }
 
 /// The number in `mdb001`; rows of the explanation above the table have none.
@@ -93,21 +85,8 @@ fn truth_of<'w>(words: &[&'w str]) -> Checked<(Pathology, &'w str)> {
 
 fn candidate(line: u64, file: &str, number: u32, pathology: Pathology) -> Candidate {
     let laterality = if number % 2 == 1 { Laterality::Right } else { Laterality::Left };
-    let mammogram = Mammogram {
-        file: file.to_string(),
-        patient_id: format!("mias_{:03}", number.div_ceil(2)),
-        laterality,
-        view: View::Mlo,
-        pathology,
-        width_px: 0,
-        height_px: 0,
-        polarity: Polarity::Normal,
-        density: None,
-        assessment: None,
-        site: None,
-        official_side: None,
-        lesions: Vec::new(),
-    };
+    let patient_id = format!("mias_{:03}", number.div_ceil(2));
+    let mammogram = Mammogram { pathology, ..Mammogram::new(file, &patient_id, laterality, View::Mlo) };
     Candidate { line, mammogram, n_lesions: None }
 }
 

@@ -20,6 +20,7 @@ mod files;
 mod folder;
 mod header;
 mod inbreast;
+pub mod loose;
 mod mini_mias;
 mod original;
 mod rsna;
@@ -97,7 +98,11 @@ pub fn import_archive(
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Imported> {
     if !dir.is_dir() {
-        return Err(Error::table(dir, None, "no such folder", format!("the folder that holds {archive}")));
+        let expected = match archive {
+            Archive::Folder => "a folder of images".to_string(),
+            _ => format!("the folder that holds {archive}"),
+        };
+        return Err(Error::table(dir, None, "no such folder", expected));
     }
     let rows = match archive {
         Archive::CbisDdsm => cbis_ddsm::rows(dir)?,
@@ -110,6 +115,24 @@ pub fn import_archive(
         Archive::Folder => folder::rows(dir)?,
     };
     check_rows(rows, verify, progress)
+}
+
+/// The archive whose tables lie in a folder, when they do.
+pub fn recognise(dir: &Path) -> Option<Archive> {
+    if cbis_ddsm::case_tables(dir).is_ok() {
+        return Some(Archive::CbisDdsm);
+    }
+    let files = files::Files::below(dir).ok()?;
+    let by_table: [(Archive, &[&str]); 6] = [
+        (Archive::Inbreast, &inbreast::TABLES),
+        (Archive::MiniMias, &mini_mias::TABLES),
+        (Archive::Vindr, &vindr::TABLES),
+        (Archive::Cmmd, &cmmd::TABLES),
+        (Archive::Original, &original::TABLES),
+        // Names that other sets use as well.
+        (Archive::Rsna, &rsna::TABLES),
+    ];
+    by_table.into_iter().find(|(_, tables)| files.find(tables).is_some()).map(|(archive, _)| archive)
 }
 
 /// A comma-separated table whose other columns are known and not needed.

@@ -18,13 +18,13 @@ use super::plain;
 use crate::geometry::Rect;
 use crate::import::table::{Column, Table};
 use crate::import::{
-    Admission, Annotation, Candidate, Checked, Findings, MaskSize, Refusal, RejectionReason, Rows, refuse,
-    word,
+    Annotation, Candidate, Checked, Findings, MaskSize, Refusal, RejectionReason, Rows, refuse, word,
 };
-use crate::record::{
-    Laterality, Lesion, LesionKind, LesionShape, Mammogram, Pathology, Polarity, Side, View,
-};
+use crate::record::{Laterality, Lesion, LesionKind, LesionShape, Mammogram, Pathology, Side, View};
 use crate::{Error, Result};
+
+/// The table.
+pub(super) const TABLES: [&str; 1] = ["roi_mask_path.csv"];
 
 const COLUMNS: &[Column] = &[
     Column { name: "patient_id", aliases: &[], required: true },
@@ -50,7 +50,7 @@ type Film = (String, Laterality, View);
 
 pub(super) fn rows(dir: &Path) -> Result<Rows> {
     let files = Files::below(dir)?;
-    let path = files.table(&["roi_mask_path.csv"])?;
+    let path = files.table(&TABLES)?;
     let mut in_images = Findings::of(&path);
     let is_png = |file: &str| extension(file) == "png";
     let named: HashMap<String, &str> = files.by(|file| is_png(file).then(|| stem(file).to_string()));
@@ -64,8 +64,9 @@ pub(super) fn rows(dir: &Path) -> Result<Rows> {
                 let Row { file, laterality, view, pathology, lesion } = row;
                 let key = (cells.patient_id.to_string(), laterality, view);
                 let film = films.entry(key).or_insert_with(|| {
-                    let side = sides.get(cells.patient_id).copied().flatten();
-                    candidate(line, &file, cells.patient_id, (laterality, view), side)
+                    let official_side = sides.get(cells.patient_id).copied().flatten();
+                    let mammogram = Mammogram::new(&file, cells.patient_id, laterality, view);
+                    Candidate { line, mammogram: Mammogram { official_side, ..mammogram }, n_lesions: None }
                 });
                 let truth = &mut film.mammogram.pathology;
                 if pathology == Pathology::Malignant || *truth == Pathology::Unknown {
@@ -76,16 +77,8 @@ pub(super) fn rows(dir: &Path) -> Result<Rows> {
             Err(refusal) => in_images.reject(cells.patient_id, line, refusal),
         }
     }
-    Ok(Rows {
-        root: dir.to_path_buf(),
-        table: path.clone(),
-        images: films.into_values().collect(),
-        annotations,
-        in_images,
-        in_lesions: Findings::of(&path),
-        masks: MaskSize::Stretched,
-        admission: Admission::AnyGrey,
-    })
+    let rows = Rows::new(dir, &path, films.into_values().collect(), in_images);
+    Ok(Rows { annotations, masks: MaskSize::Stretched, ..rows })
 }
 
 struct Row {
@@ -132,31 +125,6 @@ fn find(named: &HashMap<String, &str>, kind: LesionKind, name: &str) -> Option<S
     prefixes
         .map(|prefix| format!("{prefix}{name}"))
         .find_map(|name| named.get(&name).map(|file| file.to_string()))
-}
-
-fn candidate(
-    line: u64,
-    file: &str,
-    patient_id: &str,
-    (laterality, view): (Laterality, View),
-    official_side: Option<Side>,
-) -> Candidate {
-    let mammogram = Mammogram {
-        file: file.to_string(),
-        patient_id: patient_id.to_string(),
-        laterality,
-        view,
-        pathology: Pathology::Unknown,
-        width_px: 0,
-        height_px: 0,
-        polarity: Polarity::Normal,
-        density: None,
-        assessment: None,
-        site: None,
-        official_side,
-        lesions: Vec::new(),
-    };
-    Candidate { line, mammogram, n_lesions: None }
 }
 
 /// Side by patient; `None` for one who stands on two lists.

@@ -19,10 +19,12 @@ use super::plain;
 use crate::Result;
 use crate::import::table::{Column, Table};
 use crate::import::{
-    Admission, Candidate, Checked, Findings, MaskSize, RejectionReason, Rows, acr_density, bi_rads, refuse,
-    word,
+    Candidate, Checked, Findings, RejectionReason, Rows, acr_density, bi_rads, refuse, word,
 };
-use crate::record::{Mammogram, Pathology, Polarity};
+use crate::record::{Mammogram, Pathology};
+
+/// Any of these is the table.
+pub(super) const TABLES: [&str; 2] = ["train.csv", "test.csv"];
 
 const COLUMNS: &[Column] = &[
     Column { name: "site_id", aliases: &[], required: false },
@@ -56,7 +58,7 @@ struct Cells<'r> {
 
 pub(super) fn rows(dir: &Path) -> Result<Rows> {
     let files = Files::below(dir)?;
-    let path = files.table(&["train.csv", "test.csv"])?;
+    let path = files.table(&TABLES)?;
     let mut in_images = Findings::of(&path);
     let is_image = |file: &str| matches!(extension(file).as_str(), "dcm" | "png" | "jpg");
     // train_images/<patient>/<image>.dcm, or <patient>_<image>.png in converted copies.
@@ -81,16 +83,7 @@ pub(super) fn rows(dir: &Path) -> Result<Rows> {
             Err(refusal) => in_images.reject(&file, line, refusal),
         }
     }
-    Ok(Rows {
-        root: dir.to_path_buf(),
-        table: path.clone(),
-        images: candidates,
-        annotations: Vec::new(),
-        in_images,
-        in_lesions: Findings::of(&path),
-        masks: MaskSize::Exact,
-        admission: Admission::AnyGrey,
-    })
+    Ok(Rows::new(dir, &path, candidates, in_images))
 }
 
 fn mammogram(file: &str, cells: &Cells) -> Checked<Mammogram> {
@@ -103,20 +96,13 @@ fn mammogram(file: &str, cells: &Cells) -> Checked<Mammogram> {
     let machine = [("site", cells.site_id), ("machine", cells.machine_id)];
     let named: Vec<String> =
         machine.iter().filter(|(_, id)| !id.is_empty()).map(|(what, id)| format!("{what} {id}")).collect();
+    let (laterality, view) = (word("laterality", cells.laterality)?, super::view(cells.view)?);
     Ok(Mammogram {
-        file: file.to_string(),
-        patient_id: cells.patient_id.to_string(),
-        laterality: word("laterality", cells.laterality)?,
-        view: super::view(cells.view)?,
         pathology,
-        width_px: 0,
-        height_px: 0,
-        polarity: Polarity::Normal,
         density: acr_density(cells.density).map(|density| density as u8),
         // Pandas wrote whole numbers with a decimal.
         assessment: bi_rads(cells.birads.trim_end_matches(".0")).map(|assessment| assessment as u8),
         site: (!named.is_empty()).then(|| named.join(" ")),
-        official_side: None,
-        lesions: Vec::new(),
+        ..Mammogram::new(file, cells.patient_id, laterality, view)
     })
 }

@@ -21,10 +21,12 @@ use crate::Result;
 use crate::geometry::Rect;
 use crate::import::table::{Column, Table};
 use crate::import::{
-    Admission, Annotation, Candidate, Checked, Findings, MaskSize, RejectionReason, Rows, acr_density,
-    bi_rads, refuse, word,
+    Annotation, Candidate, Checked, Findings, RejectionReason, Rows, acr_density, bi_rads, refuse, word,
 };
-use crate::record::{Lesion, LesionKind, LesionShape, Mammogram, Polarity};
+use crate::record::{Lesion, LesionKind, LesionShape, Mammogram};
+
+/// The table of images; the other two lie beside it.
+pub(super) const TABLES: [&str; 1] = ["breast-level_annotations.csv"];
 
 const IMAGES: &[Column] = &[
     Column { name: "study_id", aliases: &[], required: true },
@@ -72,7 +74,7 @@ struct FindingCells<'r> {
 
 pub(super) fn rows(dir: &Path, birads_3: Birads3) -> Result<Rows> {
     let files = Files::below(dir)?;
-    let path = files.table(&["breast-level_annotations.csv"])?;
+    let path = files.table(&TABLES)?;
     let findings_path = files.table(&["finding_annotations.csv"])?;
     let (mut in_images, mut in_lesions) = (Findings::of(&path), Findings::of(&findings_path));
     let is_image = |file: &str| matches!(extension(file).as_str(), "dicom" | "dcm" | "png" | "jpg");
@@ -99,35 +101,20 @@ pub(super) fn rows(dir: &Path, birads_3: Birads3) -> Result<Rows> {
         let file = file_of.get(cells.image_id).cloned().unwrap_or_else(|| cells.image_id.to_string());
         annotations.extend(lesions(&file, line, &cells, birads_3));
     }
-    Ok(Rows {
-        root: dir.to_path_buf(),
-        table: path,
-        images: candidates,
-        annotations,
-        in_images,
-        in_lesions,
-        masks: MaskSize::Exact,
-        admission: Admission::AnyGrey,
-    })
+    Ok(Rows { annotations, in_lesions, ..Rows::new(dir, &path, candidates, in_images) })
 }
 
 fn mammogram(file: &str, cells: &ImageCells, birads_3: Birads3, site: Option<String>) -> Checked<Mammogram> {
     let assessment = assessment(cells.breast_birads)?;
     let density = cells.breast_density.to_ascii_lowercase().replace("density", "");
+    let (laterality, view) = (word("laterality", cells.laterality)?, super::view(cells.view_position)?);
     Ok(Mammogram {
-        file: file.to_string(),
-        patient_id: cells.study_id.to_string(),
-        laterality: word("laterality", cells.laterality)?,
-        view: super::view(cells.view_position)?,
         pathology: birads_3.truth(Some(assessment)),
-        width_px: 0,
-        height_px: 0,
-        polarity: Polarity::Normal,
         density: acr_density(density.trim()).map(|density| density as u8),
         assessment: Some(assessment),
         site,
         official_side: cells.split.parse().ok(),
-        lesions: Vec::new(),
+        ..Mammogram::new(file, cells.study_id, laterality, view)
     })
 }
 

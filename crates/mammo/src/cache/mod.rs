@@ -3,15 +3,18 @@
 //! In: records and a [`Preprocessing`]. Out: an [`InputCache`] in the folder
 //! `<dir>/<pixel digest>/`, with two files per image: `<name>.u16`, raw little-endian pixels,
 //! row by row; and `<name>.json`, everything else. The second is written last, so an image is
-//! either complete or absent, and an interrupted build goes on where it stopped. After
+//! either complete or absent, and an interrupted build goes on where it stopped. Settings that
+//! nobody uses any more go first when the folder grows too large ([`prune`]). After
 //! [`preprocess`](crate::preprocess), before [`patch_sampling`](crate::patch_sampling) and
 //! [`augment`](crate::augment).
 
 mod entry;
 mod lesions;
+mod prune;
 
 pub use entry::{CachedInput, CachedPixels, InputFrame, InputView};
 pub use lesions::{LesionFill, lesion_mask};
+pub use prune::{Pruned, prune};
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,6 +28,7 @@ use crate::record::Mammogram;
 use crate::write::{read_json, write_atomically, write_json};
 use crate::{Error, Result};
 use entry::{Entry, Source};
+use prune::Lease;
 
 /// Told after each image how many of how many are done; called from several threads.
 pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
@@ -34,22 +38,27 @@ pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 pub struct InputCache {
     folder: PathBuf,
     preprocessing: Preprocessing,
+    /// Kept from pruning for as long as this or a clone lives.
+    _lease: Lease,
 }
 
 impl InputCache {
-    /// The cache of these settings under `dir`; makes its folder if there is none yet.
+    /// The cache of these settings under `dir`; makes its folder if there is none yet, and keeps
+    /// it from [`prune`] in any process.
     ///
     /// # Errors
     /// [`Error::Setting`] when the settings are impossible, [`Error::Io`] when the folder
     /// cannot be written.
     pub fn open(dir: &Path, preprocessing: &Preprocessing) -> Result<Self> {
         preprocessing.check()?;
-        let folder = dir.join(preprocessing.pixel_digest());
+        let digest = preprocessing.pixel_digest();
+        let lease = Lease::take(dir, &digest)?;
+        let folder = dir.join(digest);
         let settings = folder.join("preprocessing.json");
         if !settings.exists() {
             write_json(&settings, preprocessing)?;
         }
-        Ok(Self { folder, preprocessing: preprocessing.clone() })
+        Ok(Self { folder, preprocessing: preprocessing.clone(), _lease: lease })
     }
 
     /// Prepares every image that is not in the cache yet, in parallel, one image per thread in

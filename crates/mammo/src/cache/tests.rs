@@ -8,21 +8,7 @@ use crate::preprocess::phantom_for_tests;
 use crate::record::{Laterality, Pathology, Polarity, View};
 
 fn record(file: &str) -> Mammogram {
-    Mammogram {
-        file: file.into(),
-        patient_id: "P1".into(),
-        laterality: Laterality::Left,
-        view: View::Cc,
-        pathology: Pathology::Benign,
-        width_px: 200,
-        height_px: 240,
-        polarity: Polarity::Normal,
-        density: None,
-        assessment: None,
-        site: None,
-        official_side: None,
-        lesions: Vec::new(),
-    }
+    Mammogram { pathology: Pathology::Benign, ..Mammogram::new(file, "P1", Laterality::Left, View::Cc) }
 }
 
 fn small() -> Preprocessing {
@@ -115,4 +101,56 @@ fn another_preprocessing_has_another_folder() {
     let centred = Preprocessing { mean: 3.0, ..small() };
     let same = InputCache::open(&folder.path().join("cache"), &centred).unwrap();
     assert!(same.get("a/one.png").is_ok());
+}
+
+/// Settings that differ by their width, so that each has a cache of its own.
+fn cache_of_width(dir: &Path, width_px: usize) -> InputCache {
+    InputCache::open(dir, &Preprocessing { width_px, ..small() }).unwrap()
+}
+
+#[test]
+fn pruning_removes_the_least_recently_opened_first_and_nothing_in_use() {
+    let (folder, images, first) = data();
+    let dir = folder.path().join("cache");
+    let second = cache_of_width(&dir, 128);
+    let third = cache_of_width(&dir, 64);
+    for cache in [&first, &second, &third] {
+        assert!(cache.build(folder.path(), &images, &silent).is_empty());
+    }
+    let digest = |cache: &InputCache| cache.preprocessing().pixel_digest();
+    let [a, b, c] = [&first, &second, &third].map(digest);
+    // Opened last, whatever the order of making.
+    drop(first);
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    drop(cache_of_width(&dir, 96));
+    drop(second);
+
+    assert_eq!(prune(&dir, u64::MAX).unwrap().removed, Vec::<String>::new());
+    let all = prune(&dir, u64::MAX).unwrap().kept_bytes;
+    let pruned = prune(&dir, all - 1).unwrap();
+    assert_eq!(pruned.removed, [b]);
+    assert_eq!(pruned.removed_bytes + pruned.kept_bytes, all);
+    let pruned = prune(&dir, 0).unwrap();
+    assert_eq!(pruned.removed, [a], "the third is in use");
+    assert!(third.get("a/one.png").is_ok());
+    let copy = third.clone();
+    drop(third);
+    assert!(prune(&dir, 0).unwrap().removed.is_empty(), "a clone holds it");
+    drop(copy);
+    assert_eq!(prune(&dir, 0).unwrap().removed, [c]);
+    // What was removed can be made again.
+    let again = cache_of_width(&dir, 96);
+    assert!(again.build(folder.path(), &images, &silent).is_empty());
+    assert!(again.get("b/one.png").is_ok());
+}
+
+#[test]
+fn pruning_leaves_folders_alone_that_are_no_caches() {
+    let (folder, _, cache) = data();
+    let dir = folder.path().join("cache");
+    std::fs::create_dir(dir.join("notes")).unwrap();
+    std::fs::write(dir.join("notes/important.txt"), "x").unwrap();
+    drop(cache);
+    assert_eq!(prune(&dir, 0).unwrap().removed.len(), 1);
+    assert!(dir.join("notes/important.txt").is_file());
 }

@@ -9,7 +9,8 @@ use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 use serde::{Deserialize, Serialize};
 
-use super::header::{Attributes, Header, Photometric};
+use super::attributes::Attributes;
+use super::header::{Header, Photometric};
 use crate::pixels::GrayImage;
 
 /// Whether the maker's transformation for the eye is applied to a DICOM image.

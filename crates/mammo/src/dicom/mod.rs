@@ -11,6 +11,7 @@
 //! Rust library, and lossless JPEG, the usual coding of mammograms, ten times too slowly
 //! (`jpeg/`). Left out: overlays, presentation states, tomosynthesis, colour.
 
+mod attributes;
 mod grey;
 mod header;
 mod jpeg;
@@ -21,6 +22,7 @@ mod refusal;
 mod rle;
 mod samples;
 mod view;
+mod walk;
 
 pub use grey::Voi;
 pub use header::{Header, PatientOrientation, Photometric, PresentationIntent, Spacing, SpacingSource};
@@ -33,8 +35,9 @@ use std::path::Path;
 
 use crate::pixels::GrayImage;
 use crate::{Error, Result};
-use layout::{Stop, layout};
+use layout::layout;
 use refusal::Flaw;
+use walk::Stop;
 
 /// Largest file read, in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 30;
@@ -89,7 +92,7 @@ pub fn read_header(path: &Path) -> Result<Header> {
     loop {
         (&mut file).take((piece - bytes.len()) as u64).read_to_end(&mut bytes).map_err(io)?;
         match layout(&bytes, full.max(bytes.len())) {
-            Ok(layout) => return header::parse(&layout).map_err(|flaw| flaw.at(path)),
+            Ok(layout) => return attributes::parse(&layout).map_err(|flaw| flaw.at(path)),
             Err(Stop::Flaw(flaw)) => return Err(flaw.at(path)),
             Err(Stop::NeedsMore) if bytes.len() < piece => {
                 return Err(Flaw::damaged("the file became shorter while it was read").at(path));
@@ -104,7 +107,7 @@ pub fn read_header(path: &Path) -> Result<Header> {
 /// # Errors
 /// [`Error::Dicom`].
 pub fn decode_header(path: &Path, bytes: &[u8]) -> Result<Header> {
-    let decoded = whole(bytes).and_then(|layout| header::parse(&layout));
+    let decoded = whole(bytes).and_then(|layout| attributes::parse(&layout));
     decoded.map_err(|flaw| flaw.at(path))
 }
 
@@ -114,7 +117,7 @@ pub fn decode_header(path: &Path, bytes: &[u8]) -> Result<Header> {
 /// [`Error::Dicom`].
 pub fn decode(path: &Path, bytes: &[u8], voi: Voi) -> Result<DicomImage> {
     let decoded = whole(bytes).and_then(|layout| {
-        let (header, greys) = header::parse_with_greys(&layout)?;
+        let (header, greys) = attributes::parse_with_greys(&layout)?;
         let samples = samples::decode(&layout, &header)?;
         let image = greys.apply(&header, samples, voi);
         Ok(DicomImage { header, image })
@@ -129,7 +132,7 @@ pub fn decode(path: &Path, bytes: &[u8], voi: Voi) -> Result<DicomImage> {
 /// [`Error::Dicom`].
 pub fn decode_stored_values(path: &Path, bytes: &[u8]) -> Result<Vec<i32>> {
     let decoded = whole(bytes).and_then(|layout| {
-        let header = header::parse(&layout)?;
+        let header = attributes::parse(&layout)?;
         let samples = samples::decode(&layout, &header)?;
         Ok(samples.iter().map(|&sample| header.stored_value(sample)).collect())
     });

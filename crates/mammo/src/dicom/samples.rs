@@ -4,8 +4,9 @@
 use dicom_dictionary_std::uids;
 
 use super::header::Header;
-use super::layout::{EXPLICIT_BIG_ENDIAN, Layout};
+use super::layout::Layout;
 use super::refusal::{Flaw, Refusal, Sound};
+use super::walk::EXPLICIT_BIG_ENDIAN;
 use super::{jpeg, jpeg2000, jpegls, rle};
 
 /// More pixels than this per byte of coded data are not decoded: no mammogram compresses

@@ -194,3 +194,12 @@ fn every_refusal_has_a_code_and_an_advice() {
     codes.dedup();
     assert_eq!(codes.len(), Refusal::ALL.len());
 }
+
+#[test]
+fn every_refusal_stands_in_the_table_of_the_documentation() {
+    let document = include_str!("../../../../docs/dicom.md");
+    let (_, table) = document.split_once("## What is refused").unwrap();
+    let codes: Vec<&str> =
+        table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    assert_eq!(codes, Refusal::ALL.map(Refusal::code), "docs/dicom.md, in the order of Refusal::ALL");
+}

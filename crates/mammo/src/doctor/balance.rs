@@ -33,6 +33,23 @@ pub struct SideBalance {
     pub breasts_with_one_view: usize,
 }
 
+impl SideBalance {
+    /// All counts, in the order of the fields.
+    pub fn counts(&self) -> [usize; 9] {
+        [
+            self.patients,
+            self.malignant_patients,
+            self.images,
+            self.malignant,
+            self.benign,
+            self.unknown,
+            self.cc,
+            self.mlo,
+            self.breasts_with_one_view,
+        ]
+    }
+}
+
 /// Train, validation, test, then images without a side; empty rows are left out.
 ///
 /// An image on two sides counts on both, with the truth that each side gives it.

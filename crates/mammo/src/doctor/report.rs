@@ -40,21 +40,13 @@ impl fmt::Display for Report {
             "MLO",
             "one view"
         )?;
-        for b in &self.balance {
-            let side = b.side.map_or("no side".to_string(), |side| side.to_string());
-            writeln!(
-                f,
-                "{side:<12} {:>8} {:>9} {:>7} {:>9} {:>7} {:>7} {:>6} {:>6} {:>8}",
-                b.patients,
-                b.malignant_patients,
-                b.images,
-                b.malignant,
-                b.benign,
-                b.unknown,
-                b.cc,
-                b.mlo,
-                b.breasts_with_one_view
-            )?;
+        for balance in &self.balance {
+            let side = balance.side.map_or("no side".to_string(), |side| side.to_string());
+            write!(f, "{side:<12}")?;
+            for (count, width) in balance.counts().iter().zip([8, 9, 7, 9, 7, 7, 6, 6, 8]) {
+                write!(f, " {count:>width$}")?;
+            }
+            writeln!(f)?;
         }
         writeln!(f)?;
         for finding in &self.findings {
@@ -73,7 +65,7 @@ impl fmt::Display for Report {
             writeln!(f, "pictures were not compared: the same film under two names is not found")?;
         }
         if self.balance.iter().any(|balance| balance.side == Some(Side::Test)) {
-            write!(f, "{}", self.leak_free_sentence())?;
+            writeln!(f, "{}", self.leak_free_sentence())?;
         }
         Ok(())
     }
@@ -96,20 +88,10 @@ impl Report {
         let mut text = format!("# Split doctor\n\n{} images of {} patients.\n\n", self.images, self.patients);
         text += "| side | patients | malignant | images | malignant | benign | unknown | CC | MLO | breasts with one view |\n";
         text += "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
-        for b in &self.balance {
-            let side = b.side.map_or("none".to_string(), |side| side.to_string());
-            text += &format!(
-                "| {side} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n",
-                b.patients,
-                b.malignant_patients,
-                b.images,
-                b.malignant,
-                b.benign,
-                b.unknown,
-                b.cc,
-                b.mlo,
-                b.breasts_with_one_view
-            );
+        for balance in &self.balance {
+            let side = balance.side.map_or("none".to_string(), |side| side.to_string());
+            text +=
+                &format!("| {side} | {} |\n", balance.counts().map(|count| count.to_string()).join(" | "));
         }
         text += &format!("\n{}.\n\n## Findings\n", self.leak_free_sentence());
         for Finding { code, severity, count, what, cases } in &self.findings {

@@ -2,13 +2,15 @@
 //!
 //! In: an image as stored, its polarity, what its DICOM header says, and the preprocessing of
 //! the model that is to score it. Out: nothing, or a [`Refusal`] with what was found. Rules are
-//! few, each on one number that a reader can check ([`Signs`]), and their thresholds were set
+//! few, each on one number that a reader can check ([`Signs`]), and their [`Limits`] were set
 //! on the 1,231 films of the mass part of CBIS-DDSM so that hardly any of those is refused;
 //! `docs/preprocessing.md` has the rates. The gate sees gross errors only: it is no measure of
 //! image quality. After reading, before [`preprocess`](crate::preprocess).
 
+mod limits;
 mod signs;
 
+pub use limits::Limits;
 pub use signs::Signs;
 
 use std::fmt;
@@ -19,31 +21,6 @@ use crate::dicom::Header;
 use crate::pixels::GrayImage;
 use crate::preprocess::{BreastDoubt, Preprocessing, Window};
 use crate::record::Polarity;
-
-/// Least part of the range of its bits that an image must use.
-const MIN_CONTRAST: f64 = 0.04;
-
-/// Largest share of the breast at the brightest value.
-const MAX_SATURATED: f64 = 0.10;
-
-/// Largest change between neighbours, as a share of the range inside the breast.
-const MAX_ROUGHNESS: f64 = 0.03;
-
-/// Largest share of abrupt changes inside the breast.
-const MAX_EDGES: f64 = 0.02;
-
-/// Largest brightness outside the breast, as a share of that inside.
-const MAX_OUTSIDE: f64 = 0.50;
-
-/// Least share of the image's height along which the breast lies at the chest wall.
-const MIN_WALL: f64 = 0.25;
-
-/// Least share of the breast's convex hull that it fills.
-const MIN_SOLIDITY: f64 = 0.65;
-
-/// Range of the median inside the breast, as a share of the model's window: the films' own
-/// extremes and a margin.
-const MEDIAN_RANGE: std::ops::RangeInclusive<f64> = 0.08..=0.92;
 
 /// Why an image is not scored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -135,7 +112,7 @@ pub fn judge(
 ) -> Result<(), Refused> {
     judge_header(header)?;
     judge_size(image, preprocessing)?;
-    judge_signs(&Signs::of(image, polarity), preprocessing)
+    judge_signs(&Signs::of(image, polarity), &Limits::default(), preprocessing)
 }
 
 fn refuse(refusal: Refusal, found: String) -> Result<(), Refused> {
@@ -165,13 +142,17 @@ fn judge_size(image: &GrayImage, preprocessing: &Preprocessing) -> Result<(), Re
     Ok(())
 }
 
-fn judge_signs(signs: &Signs, preprocessing: &Preprocessing) -> Result<(), Refused> {
+/// Judges what was measured of an image: [`judge`] without header and size.
+///
+/// # Errors
+/// [`Refused`] with the first reason found.
+pub fn judge_signs(signs: &Signs, limits: &Limits, preprocessing: &Preprocessing) -> Result<(), Refused> {
     let share = |value: f64| format!("{:.1} %", 100.0 * value);
-    if signs.contrast < MIN_CONTRAST {
+    if signs.contrast < limits.contrast {
         let found = format!(
             "contrast of {} of the bits in use; expected {}",
             share(signs.contrast),
-            share(MIN_CONTRAST)
+            share(limits.contrast)
         );
         return refuse(Refusal::Blank, found);
     }
@@ -184,16 +165,16 @@ fn judge_signs(signs: &Signs, preprocessing: &Preprocessing) -> Result<(), Refus
     if signs.doubt == Some(BreastDoubt::TooSmall) {
         return refuse(Refusal::NoBreast, BreastDoubt::TooSmall.to_string());
     }
-    if signs.saturated > MAX_SATURATED {
+    if signs.saturated > limits.saturated {
         let found = format!("{} of the breast at the brightest value", share(signs.saturated));
-        return refuse(Refusal::Saturated, format!("{found}; expected at most {}", share(MAX_SATURATED)));
+        return refuse(Refusal::Saturated, format!("{found}; expected at most {}", share(limits.saturated)));
     }
     let unlike = [
-        (signs.roughness > MAX_ROUGHNESS, "change between neighbours", signs.roughness, MAX_ROUGHNESS),
-        (signs.edges > MAX_EDGES, "abrupt changes", signs.edges, MAX_EDGES),
-        (signs.outside > MAX_OUTSIDE, "brightness outside over inside", signs.outside, MAX_OUTSIDE),
-        (signs.wall < MIN_WALL, "height of the breast at the chest wall", signs.wall, MIN_WALL),
-        (signs.solidity < MIN_SOLIDITY, "breast over its convex hull", signs.solidity, MIN_SOLIDITY),
+        (signs.roughness > limits.roughness, "change between neighbours", signs.roughness, limits.roughness),
+        (signs.edges > limits.edges, "abrupt changes", signs.edges, limits.edges),
+        (signs.outside > limits.outside, "brightness outside over inside", signs.outside, limits.outside),
+        (signs.wall < limits.wall, "height of the breast at the chest wall", signs.wall, limits.wall),
+        (signs.solidity < limits.solidity, "breast over its convex hull", signs.solidity, limits.solidity),
     ];
     if let Some((_, what, found, limit)) = unlike.iter().find(|(unlike, ..)| *unlike) {
         return refuse(Refusal::NotAMammogram, format!("{what} {}; limit {}", share(*found), share(*limit)));
@@ -203,8 +184,8 @@ fn judge_signs(signs: &Signs, preprocessing: &Preprocessing) -> Result<(), Refus
     }
     // Under a fixed window the models' own range is that of their scanners, which is not known.
     let measured = matches!(preprocessing.window, Window::Percentiles { .. });
-    if measured && !MEDIAN_RANGE.contains(&signs.median) {
-        let (low, high) = (share(*MEDIAN_RANGE.start()), share(*MEDIAN_RANGE.end()));
+    if measured && !limits.median.contains(&signs.median) {
+        let (low, high) = (share(*limits.median.start()), share(*limits.median.end()));
         let found = format!("median at {} of the window; expected {low} to {high}", share(signs.median));
         return refuse(Refusal::IntensityRange, found);
     }

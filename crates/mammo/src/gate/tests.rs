@@ -86,3 +86,12 @@ fn every_refusal_has_a_code_of_its_own() {
     let in_json = serde_json::to_string(&Refusal::OtherView).unwrap();
     assert_eq!(in_json, "\"other_view\"");
 }
+
+#[test]
+fn every_refusal_stands_in_the_table_of_the_documentation() {
+    let document = include_str!("../../../../docs/preprocessing.md");
+    let (_, table) = document.split_once("## The gate").unwrap();
+    for refusal in Refusal::ALL {
+        assert!(table.contains(&format!("\n| `{refusal}` |")), "docs/preprocessing.md lacks {refusal}");
+    }
+}

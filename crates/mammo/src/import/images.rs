@@ -92,20 +92,14 @@ fn candidate(line: u64, cells: &Cells, unreadable_numbers: &mut UnreadableNumber
     let density = number("breast_density", cells.breast_density, "1 to 4 or A to D", acr_density);
     let assessment = number("max_assessment", cells.max_assessment, "0 to 6", bi_rads);
     let n_lesions = number("n_lesions", cells.n_lesions, "a count", |cell| cell.parse().ok());
+    let file = path_in_data_set(cells.file)?;
     let mammogram = Mammogram {
-        file: path_in_data_set(cells.file)?,
-        patient_id: cells.patient_id.to_string(),
-        laterality: word("side", cells.side)?,
-        view: word("view", cells.view)?,
         pathology: word("label", cells.label)?,
-        width_px: 0,
-        height_px: 0,
         polarity: word("polarity", cells.polarity)?,
         density: density.map(|density| density as u8),
         assessment: assessment.map(|assessment| assessment as u8),
         site: (!cells.site.is_empty()).then(|| cells.site.to_string()),
-        official_side: None,
-        lesions: Vec::new(),
+        ..Mammogram::new(&file, cells.patient_id, word("side", cells.side)?, word("view", cells.view)?)
     };
     Ok(Candidate { line, mammogram, n_lesions })
 }

@@ -148,16 +148,9 @@ pub fn import_tables(
             .push("no lesions.csv: images have labels only, lesions cannot be sampled".to_string());
         Vec::new()
     };
-    let rows = Rows {
-        root,
-        table: images_csv,
-        images,
-        annotations,
-        in_images,
-        in_lesions,
-        masks: MaskSize::Exact,
-        admission: Admission::Mammograms,
-    };
+    let admission = Admission::Mammograms;
+    let rows =
+        Rows { annotations, in_lesions, admission, ..Rows::new(&root, &images_csv, images, in_images) };
     check_rows(rows, verify, progress)
 }
 
@@ -179,6 +172,22 @@ pub(crate) struct Rows {
     pub masks: MaskSize,
     /// Which DICOM objects are taken.
     pub admission: Admission,
+}
+
+impl Rows {
+    /// Rows of an archive without lesions, whose DICOM objects are known to be mammograms.
+    pub fn new(root: &Path, table: &Path, images: Vec<Candidate>, in_images: Findings) -> Self {
+        Self {
+            root: root.to_path_buf(),
+            table: table.to_path_buf(),
+            images,
+            annotations: Vec::new(),
+            in_images,
+            in_lesions: Findings::of(table),
+            masks: MaskSize::Exact,
+            admission: Admission::AnyGrey,
+        }
+    }
 }
 
 /// Opens all images, holds labels and lesions against them: the same for every source of rows.

@@ -200,3 +200,36 @@ fn impossible_settings_are_named() {
         assert!(message.starts_with(&format!("preprocessing.{setting}:")), "{message}");
     }
 }
+
+/// Outside oracle: OpenCV 5.0.0, `fixtures/preprocess/make.py`.
+#[test]
+fn the_paper_preset_gives_the_network_values_of_opencv() {
+    #[derive(serde::Deserialize)]
+    struct Reference {
+        cases: Vec<Case>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Case {
+        height: usize,
+        width: usize,
+        mean: f32,
+        samples: Vec<(usize, usize, f32)>,
+        sum: f64,
+    }
+    let json = include_str!("../../../../fixtures/preprocess/paper.json");
+    let reference: Reference = serde_json::from_str(json).unwrap();
+    assert_eq!(reference.cases.len(), 3);
+    for Case { height, width, mean, samples, sum } in reference.cases {
+        let pixels = (0..(height * width) as u64).map(|i| (i * i * 7919 % 65536) as u16).collect();
+        let settings = Preprocessing { mean, ..Preprocessing::paper() };
+        let prepared = settings.apply(GrayImage { width, height, pixels }, Polarity::Normal).unwrap();
+        assert_eq!((prepared.image.height, prepared.image.width), (1152, 896));
+        for (y, x, expected) in samples {
+            let found = settings.normalise(prepared.image.row(y)[x]);
+            // Half a step of 16 bits, rounded either way.
+            assert!((found - expected).abs() < 0.004, "{width}x{height} at {x}, {y}: {found} {expected}");
+        }
+        let total: f64 = prepared.image.pixels.iter().map(|&v| f64::from(settings.normalise(v))).sum();
+        assert!((total - sum).abs() / (1152.0 * 896.0) < 1e-3, "{total} {sum}");
+    }
+}

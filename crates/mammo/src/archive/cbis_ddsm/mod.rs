@@ -31,12 +31,12 @@ use crate::Result;
 use crate::geometry::Rect;
 use crate::import::table::{Column, Format, Table};
 use crate::import::{
-    Admission, Annotation, Candidate, Checked, Findings, MaskSize, Refusal, RejectionReason, Rows,
-    path_in_data_set, refuse,
+    Annotation, Candidate, Checked, Findings, MaskSize, Refusal, RejectionReason, Rows, path_in_data_set,
+    refuse,
 };
 use crate::mask_file::read_mask;
 use crate::pixels::read_size;
-use crate::record::{Laterality, Lesion, LesionShape, Mammogram, Pathology, Polarity, View, mask_covers};
+use crate::record::{Laterality, Lesion, LesionShape, Mammogram, Pathology, View, mask_covers};
 
 /// Share of pixels of a mask that may be neither black nor white: JPEG blurs its edge.
 const MAX_GREY_SHARE: f64 = 0.02;
@@ -69,16 +69,9 @@ pub(crate) fn rows(dir: &Path) -> Result<Rows> {
         images.push(candidate);
         annotations.extend(lesions);
     }
-    Ok(Rows {
-        root: dir.to_path_buf(),
-        table: tables[0].clone(),
-        images,
-        annotations,
-        in_images,
-        in_lesions: Findings::of(Path::new("case descriptions")),
-        masks: MaskSize::Stretched,
-        admission: Admission::AnyGrey,
-    })
+    let in_lesions = Findings::of(Path::new("case descriptions"));
+    let rows = Rows::new(dir, &tables[0], images, in_images);
+    Ok(Rows { annotations, in_lesions, masks: MaskSize::Stretched, ..rows })
 }
 
 /// One film from all rows that name it.
@@ -96,23 +89,15 @@ fn film(dir: &Path, holdings: &Holdings, cases: &[CaseRow]) -> (Candidate, Vec<A
         line: first.line,
         n_lesions: None,
         mammogram: Mammogram {
-            file: file.clone(),
-            patient_id: first.patient_id.clone(),
-            laterality: first.laterality,
-            view: first.view,
             pathology: match (malignant, known) {
                 (true, _) => Pathology::Malignant,
                 (false, true) => Pathology::Benign,
                 (false, false) => Pathology::Unknown,
             },
-            width_px: 0,
-            height_px: 0,
-            polarity: Polarity::Normal,
             density: cases.iter().find_map(|case| case.density),
             assessment: cases.iter().filter_map(|case| case.assessment).max(),
-            site: None,
             official_side: one_side.then_some(first.side),
-            lesions: Vec::new(),
+            ..Mammogram::new(&file, &first.patient_id, first.laterality, first.view)
         },
     };
     let annotation = |case: &CaseRow| Annotation {

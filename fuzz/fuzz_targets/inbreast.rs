@@ -1,0 +1,8 @@
+//! Bytes as INbreast's table and an OsiriX contour file, imported.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use mammo_fuzz::{DataSet, let_decoders_panic};
+
+fuzz_target!(init: let_decoders_panic(), |bytes: &[u8]| DataSet::INBREAST.import(bytes));

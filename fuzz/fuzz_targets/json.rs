@@ -1,0 +1,16 @@
+//! Bytes as a manifest and as a split.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use mammo::manifest::Manifest;
+use mammo::split::Split;
+use mammo_fuzz::scratch;
+
+fuzz_target!(|bytes: &[u8]| {
+    let path = scratch().join("fuzzed.json");
+    if std::fs::write(&path, bytes).is_ok() {
+        let _ = Manifest::read(&path);
+        let _ = Split::read(&path);
+    }
+});

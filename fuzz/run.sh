@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Runs fuzz targets from fresh seeds and prints executions and outcome of each. Needs a nightly
+# toolchain and cargo-fuzz (cargo install cargo-fuzz).
+#   fuzz/run.sh [SECONDS] [TARGET...]     default: 600 seconds each, all targets, two at a time
+# Inputs that crashed, hung or took more than 1 GiB lie in fuzz/artifacts/TARGET afterwards, and
+# the exit code is 1.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+seconds=${1:-600}
+shift $(($# > 0))
+host=$(rustc +nightly -vV | sed -n 's/^host: //p')
+
+# With debug assertions and overflow checks, the default of cargo-fuzz.
+cargo +nightly fuzz build || exit 1
+rm -rf fuzz/base fuzz/seeds
+cargo run --release --quiet -p mammo --example fuzz_seeds -- fuzz || exit 1
+targets=("$@")
+[ ${#targets[@]} -gt 0 ] || mapfile -t targets < <(cargo +nightly fuzz list)
+
+run() {
+    local target=$1 log=fuzz/logs/$1.log code=0
+    mkdir -p fuzz/logs "fuzz/artifacts/$target" "fuzz/corpus/$target"
+    "fuzz/target/$host/release/$target" "fuzz/corpus/$target" "fuzz/seeds/$target" \
+        -artifact_prefix="fuzz/artifacts/$target/" -max_total_time="$seconds" -rss_limit_mb=1024 \
+        -timeout=20 -print_final_stats=1 >"$log" 2>&1 &
+    local pid=$!
+    wait $pid || code=$?
+    rm -rf "/dev/shm/mammo-fuzz-$pid" "${TMPDIR:-/tmp}/mammo-fuzz-$pid"
+    local stat
+    stat() { sed -n "s/^stat::$1: *//p" "$log"; }
+    printf '%-14s %12s executions  %5s MiB  %s\n' "$target" "$(stat number_of_executed_units)" \
+        "$(stat peak_rss_mb)" "$([ $code = 0 ] && echo passed || echo "failed, see $log")"
+    return $code
+}
+export -f run
+export seconds host
+printf '%s\n' "${targets[@]}" | xargs -P "${JOBS:-2}" -I{} bash -c 'run {}'
