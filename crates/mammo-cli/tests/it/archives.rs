@@ -47,7 +47,11 @@ fn inputs_of_other_settings_do_not_pass_for_those_asked_for() {
     mammo(dir, "import cmmd cmmd --out cmmd.json").expect(0);
     let manifest = mammo::manifest::Manifest::read(&dir.join("cmmd.json")).unwrap();
     for image in &manifest.images {
-        assert!(dir.join("inputs").join(image.file.replace(".dcm", ".input.png")).is_file(), "{}", image.file);
+        assert!(
+            dir.join("inputs").join(image.file.replace(".dcm", ".input.png")).is_file(),
+            "{}",
+            image.file
+        );
     }
     mammo(dir, "preprocess cmmd --out inputs").expect(0);
     mammo(dir, "preprocess cmmd --out inputs --preset paper").expect(2).says("choose another folder");
