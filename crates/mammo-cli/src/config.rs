@@ -6,6 +6,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use mammo::augment::Augmentation;
 use mammo::patch_sampling::SamplingConfig;
 use mammo::preprocess::Preprocessing;
+use mammo_nn::model_file::CalibrationMethod;
 use mammo_nn::schedule::TrainingConfig;
 use mammo_nn::top::TopConfig;
 use mammo_nn::trunk::TrunkConfig;
@@ -59,6 +60,9 @@ pub struct ImageSection {
     /// Share of pooled features dropped while training.
     #[serde(default)]
     pub dropout: f64,
+    /// Which map to calibrated probabilities is fitted to the validation side.
+    #[serde(default)]
+    pub calibration: CalibrationMethod,
     /// Random changes of each training image.
     pub augmentation: Augmentation,
     /// Stages, rates, batches.
@@ -69,6 +73,9 @@ pub struct ImageSection {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TransferSection {
+    /// Which map to calibrated probabilities is fitted to the validation side.
+    #[serde(default)]
+    pub calibration: CalibrationMethod,
     /// Random changes of each training image.
     pub augmentation: Augmentation,
     /// Stages, rates, batches.

@@ -30,7 +30,7 @@ const CONFIG: &str = include_str!("../../../configs/demo.toml");
 
 /// Patients of the first site, whose lesions are annotated.
 const N_FILM: usize = 1400;
-/// The demo's images have a sixteenth of the paper's pixels, too few to show the margins and
+/// The demo's images have a ninth of the paper's pixels, too few to show the margins and
 /// grains of life-size lesions; somewhat larger ones show about what the paper's images show.
 const LESION_SCALE: f64 = 1.6;
 /// At the contrast of real masses, networks this small learn too little in ten minutes to show
@@ -111,7 +111,7 @@ pub fn run(args: &Args) -> Result<Done> {
     demo.step("for comparison: the same network from scratch");
     // A frozen random trunk would waste its first epochs: all of it learns from the start, for as
     // many epochs as the others have in all.
-    let all = ["image.training.stages=[{train=\"all\",epochs=7,learning_rate=1e-3,weight_decay=1e-2}]"];
+    let all = ["image.training.stages=[{train=\"all\",epochs=5,learning_rate=1e-3,weight_decay=1e-2}]"];
     stop_if(train_image::run(&demo.train_image(&film, "from-scratch", None, &all))?)?;
 
     demo.step("transfer to the second hospital, 20 patients, image labels only");

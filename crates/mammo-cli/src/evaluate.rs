@@ -13,11 +13,11 @@ use mammo::eval::{
 use mammo::manifest::Manifest;
 use mammo::record::Mammogram;
 use mammo::write::write_atomically;
+use mammo_nn::model_file::{self, ModelCard};
 
 use crate::Done;
 use crate::config::with_settings;
 use crate::patch_scores;
-use crate::training::read_model;
 
 /// Evaluate a score table: ROC, calibration, operating points, subgroups, localisation, readers.
 ///
@@ -41,7 +41,8 @@ pub struct Args {
     /// Score table, by name.
     #[arg(long = "scores", value_name = "SCORES", conflicts_with = "scores")]
     pub named_scores: Option<PathBuf>,
-    /// Model whose stored operating point is applied to the images.
+    /// Model whose stored operating point and calibration are applied to the images; it must be the
+    /// one that scored them.
     #[arg(long)]
     pub model: Option<PathBuf>,
     /// Scores of the validation side: operating points, pooling of views and calibration are
@@ -76,7 +77,8 @@ pub fn run(args: &Args) -> Result<Done> {
     let table = ScoreTable::read(scores)?;
     let config: EvalConfig = with_settings(&EvalConfig::default(), &args.set)?;
     let validation = args.choose_on.as_deref().map(validation).transpose()?;
-    let operating_point = args.model.as_deref().map(stored_operating_point).transpose()?;
+    let card = args.model.as_deref().map(|path| card_of_scores(path, scores, &table)).transpose()?;
+    let card = card.as_ref();
     let images: Vec<Mammogram> = match &args.manifest {
         Some(path) => Manifest::read(path)?.images,
         None => vec![],
@@ -85,7 +87,8 @@ pub fn run(args: &Args) -> Result<Done> {
     let others: Vec<(String, Vec<ScoreRow>)> =
         args.compare.iter().map(|path| Ok((name(path), read_scores(path)?))).collect::<Result<_>>()?;
     let inputs = EvalInputs {
-        operating_point: operating_point.as_ref(),
+        operating_point: card.and_then(|card| card.operating_point.as_ref()),
+        calibrator: card.and_then(|card| card.calibration.as_ref()).map(|c| &c.calibrator),
         validation: validation.as_ref(),
         images: &images,
         findings: findings.as_deref(),
@@ -111,9 +114,12 @@ fn evaluate_patch_scores(scores: &Path, args: &Args) -> Result<Done> {
     publish(&evaluate_patches(&classes, &table.truth, &table.probabilities)?, args.out.as_deref())
 }
 
-/// A score table's name: its file name without extension.
+/// A score table's name: its file name without extension, or its run folder's name when the file is
+/// called `scores`, as all runs' are.
 fn name(path: &Path) -> String {
-    path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+    let stem = path.file_stem().unwrap_or(path.as_os_str());
+    let folder = path.parent().and_then(Path::file_name).filter(|_| stem == "scores");
+    folder.unwrap_or(stem).to_string_lossy().into_owned()
 }
 
 /// Validation scores, with a choice made to fail early where they allow none.
@@ -124,11 +130,31 @@ fn validation(path: &Path) -> Result<ScoreTable> {
     Ok(table)
 }
 
-fn stored_operating_point(path: &Path) -> Result<OperatingPoint> {
-    let Some(point) = read_model(path)?.card.operating_point else {
+/// The card of the model that made the scores, which must say what was learned on validation data.
+///
+/// Tables of other systems name no model and no preprocessing; nothing is compared then.
+fn card_of_scores(path: &Path, scores: &Path, table: &ScoreTable) -> Result<ModelCard> {
+    let file = model_file::load(path)?;
+    let way_out = "score the images with this model, or leave --model out and use --choose-on";
+    for row in &table.rows {
+        for (what, found, expected) in [
+            ("model", &row.model, &file.digest),
+            ("preprocessing", &row.preprocessing, &file.card.preprocessing_digest),
+        ] {
+            if !found.is_empty() && found != expected {
+                bail!(
+                    "{}: {} was scored with {what} {found}, {} holds {what} {expected}; {way_out}",
+                    scores.display(),
+                    row.file,
+                    path.display()
+                );
+            }
+        }
+    }
+    if file.card.operating_point.is_none() {
         bail!("{}: stores no operating point; choose one with --choose-on", path.display());
-    };
-    Ok(point)
+    }
+    Ok(file.card)
 }
 
 /// The threshold with the largest sensitivity + specificity on labelled validation scores.

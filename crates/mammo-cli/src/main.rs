@@ -10,9 +10,11 @@ mod evaluate;
 mod gallery;
 mod gated;
 mod heatmap;
+mod heatmap_tables;
 mod import;
 mod inputs;
 mod loose_images;
+mod mapper;
 mod model;
 mod model_card;
 mod overlay;
@@ -31,6 +33,7 @@ mod train_patch;
 mod training;
 mod transfer;
 
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -44,6 +47,9 @@ use clap::{Parser, Subcommand};
 #[derive(Parser)]
 #[command(version, propagate_version = true, max_term_width = 100)]
 struct Cli {
+    /// Threads that compute [default: one per core].
+    #[arg(long, global = true, value_name = "N", display_order = 100)]
+    threads: Option<NonZeroUsize>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -100,7 +106,14 @@ impl std::fmt::Display for Interrupted {
 impl std::error::Error for Interrupted {}
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().verb {
+    let Cli { threads, verb } = Cli::parse();
+    if let Some(threads) = threads
+        && let Err(error) = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global()
+    {
+        eprintln!("error: {threads} threads could not be started: {error}");
+        return ExitCode::from(2);
+    }
+    let done = match verb {
         Verb::Demo(args) => demo::run(&args),
         Verb::Phantom(args) => phantom::run(&args),
         Verb::Import(args) => import::run(&args),

@@ -12,8 +12,8 @@ const LIMITS: [(&str, &str); 4] = [
     ),
     (
         "Probabilities",
-        "Training balances the classes, so probabilities fit a sample with as many cancers as not, not \
-         screening; see Calibration.",
+        "Training balances the classes, so raw probabilities fit a sample with as many cancers as not; \
+         calibrated ones fit the share of cancers on the validation side, neither fits screening.",
     ),
     ("Heat maps", "Show what the answer hangs on, which need not be the lesion."),
 ];
@@ -51,7 +51,7 @@ pub fn sections(model: &ModelFile) -> Vec<CardSection> {
     if let Some(metric) = record.validation_metric {
         training.push(entry("Validation figure", format!("{metric:.3}, the highest of all epochs")));
     }
-    let threshold = match &card.operating_point {
+    let mut threshold = match &card.operating_point {
         Some(point) => vec![
             entry("Threshold", format!("{:.4}", point.threshold)),
             entry(
@@ -61,6 +61,9 @@ pub fn sections(model: &ModelFile) -> Vec<CardSection> {
         ],
         None => vec![entry("Threshold", "none stored".into())],
     };
+    let calibration = card.calibration.as_ref().map(ToString::to_string);
+    let none = card.no_calibration.clone().unwrap_or_else(|| "none stored".into());
+    threshold.push(entry("Calibrated probabilities", calibration.unwrap_or(none)));
     let section = |heading: &str, entries| CardSection { heading: heading.into(), entries };
     vec![
         section(
@@ -81,7 +84,7 @@ pub fn sections(model: &ModelFile) -> Vec<CardSection> {
             ],
         ),
         section("Training", training),
-        section("Operating point", threshold),
+        section("Operating point and calibration", threshold),
         section("Limits", LIMITS.iter().map(|(name, value)| entry(name, value.to_string())).collect()),
     ]
 }

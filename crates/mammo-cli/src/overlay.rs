@@ -6,7 +6,7 @@ use colorgrad::Gradient;
 use image::{Rgb, RgbImage, Rgba, RgbaImage, imageops};
 use mammo::geometry::Rect;
 use mammo::pixels::GrayImage;
-use mammo_nn::heatmap::HeatMap;
+use mammo_nn::heatmap::{BreastFrame, HeatMap};
 
 /// Printable ASCII of Inter, SIL Open Font License (`assets/OFL.txt`).
 const FONT: &[u8] = include_bytes!("../assets/inter-medium-subset.otf");
@@ -48,15 +48,24 @@ impl Scale {
     }
 }
 
-/// The colours of a map over a `width x height` input, transparent where the map is 0.
+/// The colours of a map over a `width x height` input, transparent where the map is 0 and, with a
+/// breast, outside of it.
 ///
 /// The colours are matplotlib's plasma: even in lightness, and told apart by colour-blind
 /// readers.
-pub fn colour_layer(map: &HeatMap, scale: &Scale, width: usize, height: usize) -> RgbaImage {
+pub fn colour_layer(
+    map: &HeatMap,
+    scale: &Scale,
+    breast: Option<&BreastFrame>,
+    [width, height]: [usize; 2],
+) -> RgbaImage {
     let colours = colorgrad::preset::plasma();
     let table: Vec<[u8; 4]> = (0..=255_u8).map(|i| colours.at(f32::from(i) / 255.0).to_rgba8()).collect();
     let mut layer = RgbaImage::new(width as u32, height as u32);
-    for (pixel, value) in layer.pixels_mut().zip(map.over_input(width, height)) {
+    for ((x, y, pixel), value) in layer.enumerate_pixels_mut().zip(map.over_input(width, height)) {
+        if breast.is_some_and(|breast| !breast.holds(f64::from(x), f64::from(y))) {
+            continue;
+        }
         let share = if scale.max > 0.0 { (value / scale.max).clamp(0.0, 1.0) } else { 0.0 };
         let [r, g, b, _] = table[(share * 255.0).round() as usize];
         // Faint values fade out faster than they darken, so that background stays untouched.
@@ -73,12 +82,11 @@ pub fn grey_picture(image: &GrayImage) -> RgbImage {
     })
 }
 
-/// A picture with colours, numbered boxes (in input pixels) and a legend.
-pub fn draw(image: &GrayImage, map: &HeatMap, scale: &Scale, boxes: &[Rect]) -> Result<RgbImage> {
+/// A picture under its [`colour_layer`], with numbered boxes (in input pixels) and a legend.
+pub fn draw(image: &GrayImage, layer: &RgbaImage, scale: &Scale, boxes: &[Rect]) -> Result<RgbImage> {
     let font = FontRef::try_from_slice(FONT).context("the built-in font")?;
     let factor = MIN_HEIGHT_PX.div_ceil(image.height as u32);
     let mut picture = grey_picture(image);
-    let layer = colour_layer(map, scale, image.width, image.height);
     for (pixel, colour) in picture.pixels_mut().zip(layer.pixels()) {
         let opacity = f32::from(colour[3]) / 255.0;
         for channel in 0..3 {
@@ -193,6 +201,7 @@ fn write_text(
 mod tests {
     use super::*;
     use mammo::geometry::Affine;
+    use mammo::preprocess::Mask;
     use mammo_nn::heatmap::MapGrid;
 
     fn map(values: Vec<f32>) -> HeatMap {
@@ -201,11 +210,16 @@ mod tests {
 
     #[test]
     fn zero_is_transparent_and_the_top_of_the_scale_is_not() {
-        let layer = colour_layer(&map(vec![0.0, 1.0]), &Scale::probability("p"), 100, 80);
+        let layer = colour_layer(&map(vec![0.0, 1.0]), &Scale::probability("p"), None, [100, 80]);
         assert_eq!(layer.get_pixel(0, 40)[3], 0);
         assert_eq!(layer.get_pixel(99, 40)[3], (MAX_OPACITY * 255.0).round() as u8);
         let empty = map(vec![0.0, 0.0]);
-        let layer = colour_layer(&empty, &Scale::relative("slope", &empty), 100, 80);
+        let layer = colour_layer(&empty, &Scale::relative("slope", &empty), None, [100, 80]);
+        assert!(layer.pixels().all(|pixel| pixel[3] == 0));
+        let mask = Mask::filled(13, 10, false);
+        let nowhere = BreastFrame { bounds: Rect::new(0.0, 0.0, 100.0, 80.0), mask, wall_left: true };
+        let probability = Scale::probability("p");
+        let layer = colour_layer(&map(vec![0.0, 1.0]), &probability, Some(&nowhere), [100, 80]);
         assert!(layer.pixels().all(|pixel| pixel[3] == 0));
     }
 
@@ -213,7 +227,9 @@ mod tests {
     fn a_picture_is_enlarged_and_has_its_legend_below() {
         let image = GrayImage::black(100, 80);
         let boxes = [Rect::new(90.0, 70.0, 40.0, 40.0)];
-        let sheet = draw(&image, &map(vec![0.2, 0.8]), &Scale::probability("probability"), &boxes).unwrap();
+        let scale = Scale::probability("probability");
+        let layer = colour_layer(&map(vec![0.2, 0.8]), &scale, None, [100, 80]);
+        let sheet = draw(&image, &layer, &scale, &boxes).unwrap();
         assert_eq!((sheet.width(), sheet.height()), (900, 720 + LEGEND_PX));
         let legend = (720..sheet.height()).flat_map(|y| (0..900).map(move |x| (x, y)));
         assert!(legend.filter(|&(x, y)| *sheet.get_pixel(x, y) != PAPER).count() > 1000);

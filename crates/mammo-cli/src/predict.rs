@@ -1,7 +1,7 @@
 //! `mammo predict`: images in, one probability each out.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use mammo::eval::scores::ScoreRow;
@@ -9,7 +9,8 @@ use mammo::manifest::Manifest;
 use mammo::record::{Mammogram, Polarity};
 use mammo::split::Side;
 use mammo_nn::device;
-use mammo_nn::predict::{ImageModel, Tta};
+use mammo_nn::predict::{ImageModel, Score, Tta};
+use rayon::prelude::*;
 
 use crate::gated::{self, Headers, Refused};
 use crate::loose_images::find_images;
@@ -20,8 +21,11 @@ use crate::{Done, patch_scores, progress};
 ///
 /// IMAGES is a manifest, or image files and folders (DICOM, PNG, JPEG, TIFF, PGM). Each model's
 /// own preprocessing is applied. Images that are no mammograms, blank, inverted, saturated or
-/// too small are not scored: the table's column gate says why, and the exit code is 1. Several models are averaged, and with --tta flips so are the four
-/// mirror images. A patch model scores patches drawn by `mammo sample` instead.
+/// too small are not scored: the table's column gate says why, and the exit code is 1. Several
+/// models are averaged, and with --tta flips so are the four mirror images. The column calibrated
+/// holds the probability after the models' own calibrations, which are applied to each model and
+/// mirror image before the mean is taken; it is blank when a model has none. A patch model scores
+/// patches drawn by `mammo sample` instead.
 ///
 /// Examples:
 ///   mammo predict scans/ --model run/image/model.safetensors
@@ -118,58 +122,96 @@ pub fn score(args: &Args) -> Result<Scored> {
     // Files of a manifest have no root of their own.
     let headers = if root.as_os_str().is_empty() { Headers::Judged } else { Headers::Trusted };
     let mut scored = Scored { rows: Vec::with_capacity(images.len()), refused: Vec::new() };
+    let (started, mut prepared_in) = (Instant::now(), Duration::ZERO);
     let bar = progress::bar("scoring", images.len() as u64);
-    for image in &images {
-        if progress::stop_requested() {
-            break;
-        }
-        let started = Instant::now();
-        match probability(&models, &root.join(&image.file), image.polarity, headers, tta) {
-            Ok(probability) => scored.rows.push(ScoreRow {
-                file: image.file.clone(),
-                patient_id: image.patient_id.clone(),
-                laterality: Some(image.laterality),
-                view: Some(image.view),
-                label: image.pathology,
-                probability,
-                model: name.clone(),
-                preprocessing: preprocessing.clone(),
-                tta: tta_name.to_string(),
-                seconds: started.elapsed().as_secs_f64(),
-            }),
-            Err(refused) => {
-                bar.suspend(|| eprintln!("refused: {}", refused.reason));
-                scored.refused.push((image.clone(), refused));
+    // Preparing an image keeps one core busy, so some are prepared at once; a network keeps all
+    // cores busy, so images go through it one by one.
+    for images in images.chunks(PREPARED_PER_THREAD * rayon::current_num_threads()) {
+        let prepare =
+            |image: &Mammogram| Inputs::of(&models, &root.join(&image.file), image.polarity, headers);
+        let preparing = Instant::now();
+        let inputs: Vec<_> = images.par_iter().map(prepare).collect();
+        prepared_in += preparing.elapsed();
+        for (image, inputs) in images.iter().zip(inputs) {
+            if progress::stop_requested() {
+                break;
             }
+            match inputs {
+                Ok(inputs) => {
+                    let started = Instant::now();
+                    let Score { probability, calibrated } = inputs.score(&models, tta);
+                    scored.rows.push(ScoreRow {
+                        file: image.file.clone(),
+                        patient_id: image.patient_id.clone(),
+                        laterality: Some(image.laterality),
+                        view: Some(image.view),
+                        label: image.pathology,
+                        probability,
+                        calibrated,
+                        model: name.clone(),
+                        preprocessing: preprocessing.clone(),
+                        tta: tta_name.to_string(),
+                        seconds: inputs.seconds + started.elapsed().as_secs_f64(),
+                    });
+                }
+                Err(refused) => {
+                    bar.suspend(|| eprintln!("refused: {}", refused.reason));
+                    scored.refused.push((image.clone(), refused));
+                }
+            }
+            bar.inc(1);
         }
-        bar.inc(1);
     }
     bar.finish_and_clear();
+    let seconds = started.elapsed().as_secs_f64();
+    let (n, share) = (scored.rows.len() + scored.refused.len(), prepared_in.as_secs_f64() / seconds);
+    eprintln!(
+        "{n} images in {seconds:.1} s, {:.1} a second; {:.0} % of the time went into reading, judging and preparing",
+        n as f64 / seconds,
+        100.0 * share
+    );
     Ok(scored)
 }
 
-/// Mean probability over models, each with its own preprocessing and past its own gate.
-fn probability(
-    models: &[ImageModel],
-    path: &Path,
-    polarity: Polarity,
-    headers: Headers,
-    tta: Tta,
-) -> Result<f64, Refused> {
-    let mut sum = 0.0;
-    let mut prepared: Option<(&str, Vec<u16>)> = None;
-    for model in models {
-        let (digest, preprocessing) = (model.card.preprocessing_digest.as_str(), &model.card.preprocessing);
-        if prepared.as_ref().is_none_or(|(done, _)| *done != digest) {
+/// Images prepared at once, for each thread.
+const PREPARED_PER_THREAD: usize = 4;
+
+/// An image as each model reads it.
+struct Inputs {
+    /// One per model; `None` where the model before has the same preprocessing.
+    pixels: Vec<Option<Vec<u16>>>,
+    /// What preparing them took.
+    seconds: f64,
+}
+
+impl Inputs {
+    /// Reads an image and prepares it for each model, past the gate of each.
+    fn of(models: &[ImageModel], path: &Path, polarity: Polarity, headers: Headers) -> Result<Self, Refused> {
+        let started = Instant::now();
+        let mut pixels = Vec::with_capacity(models.len());
+        let mut before = None;
+        for model in models {
+            let (digest, preprocessing) = (&model.card.preprocessing_digest, &model.card.preprocessing);
+            if before.replace(digest) == Some(digest) {
+                pixels.push(None);
+                continue;
+            }
             let image = gated::open(path, polarity, headers, preprocessing)?;
             let input = preprocessing.apply(image, polarity).map_err(|e| Refused::unreadable(&e))?;
-            prepared = Some((digest, input.image.pixels));
+            pixels.push(Some(input.image.pixels));
         }
-        if let Some((_, pixels)) = &prepared {
-            sum += model.probability(pixels, tta);
-        }
+        Ok(Self { pixels, seconds: started.elapsed().as_secs_f64() })
     }
-    Ok(sum / models.len() as f64)
+
+    /// Mean score over models.
+    fn score(&self, models: &[ImageModel], tta: Tta) -> Score {
+        let mut pixels: &[u16] = &[];
+        let each = models.iter().zip(&self.pixels).map(|(model, own)| {
+            pixels = own.as_deref().unwrap_or(pixels);
+            model.score(pixels, tta)
+        });
+        Score::mean(&each.collect::<Vec<_>>())
+    }
 }
 
 /// The images of a manifest, or of one side of its split, or of files and folders; and the

@@ -124,6 +124,10 @@ impl RunFiles {
             let findings = self.findings.as_deref().map(read_findings).transpose()?;
             let inputs = EvalInputs {
                 operating_point: model.as_ref().and_then(|model| model.card.operating_point.as_ref()),
+                calibrator: model
+                    .as_ref()
+                    .and_then(|model| model.card.calibration.as_ref())
+                    .map(|calibration| &calibration.calibrator),
                 validation: None,
                 images: manifest.map_or(&[], |manifest| &manifest.images),
                 findings: findings.as_deref().filter(|_| manifest.is_some()),

@@ -8,15 +8,15 @@ use image::{DynamicImage, ImageFormat, Rgb, RgbImage, imageops};
 use mammo::eval::{Evaluation, ScoreRow};
 use mammo::geometry::Affine;
 use mammo::manifest::Manifest;
-use mammo::pixels::read_gray;
-use mammo::preprocess::{Prepared, Preprocessing};
+use mammo::pixels::read_gray_as;
+use mammo::preprocess::{Explained, Preprocessing, Step};
 use mammo::record::Mammogram;
 use mammo_nn::device;
 use mammo_report::{Case, CaseKind, ContactSheet, Panel, Part, Picture};
 
 use crate::gallery::{outline, outline_lesions};
-use crate::heatmap::Mapper;
-use crate::overlay::{colour_layer, grey_picture};
+use crate::mapper::Mapper;
+use crate::overlay::grey_picture;
 use crate::progress;
 use crate::report::Args;
 use crate::training::read_model;
@@ -96,7 +96,7 @@ fn case(
     let shown = f64::from(picture.width()) / input.width as f64;
     let frame = mapped.prepared.input_from_stored.then(&Affine::scale(shown, shown));
     outline_lesions(&mut picture, &frame, &image.lesions);
-    let layer = colour_layer(&mapped.map, &mapped.scale, input.width, input.height);
+    let layer = mapped.colours();
     let (width, height) = (picture.width() / LAYER_SHARE, picture.height() / LAYER_SHARE);
     let layer = imageops::resize(&layer, width.max(1), height.max(1), imageops::FilterType::Triangle);
     Ok(Case {
@@ -109,71 +109,36 @@ fn case(
     })
 }
 
-/// Stored image, breast found, network input.
+/// The image after every step of its preparation; the breast found is boxed while the picture is
+/// still the stored one, lesions are outlined in the network's input.
 fn contact_sheet(
     manifest: &Manifest,
     image: &Mammogram,
     preprocessing: &Preprocessing,
 ) -> Result<ContactSheet> {
-    let stored = read_gray(&manifest.image_path(image))?;
-    let mut first = shrink(&grey_picture(&stored));
-    let prepared = preprocessing.apply(stored, image.polarity)?;
-    let shown = f64::from(first.width()) / prepared.stored_width as f64;
-    let back = prepared.input_from_stored.inverse().unwrap_or(Affine::IDENTITY);
-    outline(&mut first, &back.then(&Affine::scale(shown, shown)).apply_rect(&prepared.breast), MARK, false);
-    let tissue = shrink(&tinted(&prepared));
-    let mut input = shrink(&grey_picture(&prepared.image));
-    let shown = f64::from(input.width()) / prepared.image.width as f64;
-    outline_lesions(
-        &mut input,
-        &prepared.input_from_stored.then(&Affine::scale(shown, shown)),
-        &image.lesions,
-    );
-    let panel = |caption: String, picture: &RgbImage| Ok(Panel { caption, picture: jpeg(picture)? });
-    let doubt = prepared.doubt.map_or(String::new(), |doubt| format!(" ({doubt})"));
-    let (columns, rows) = (prepared.stored_width, prepared.stored_height);
-    let panels = vec![
-        panel(format!("1. As stored, {columns} x {rows} px; the box is the breast found{doubt}"), &first),
-        panel("2. Cropped, oriented, resized; tissue tinted".into(), &tissue),
-        panel(
-            format!(
-                "3. Network input, {} x {} px, with the lesions outlined",
-                input_side(&prepared, true),
-                input_side(&prepared, false)
-            ),
-            &input,
-        ),
-    ];
-    // Through text, so that 67.7 is not the nearest double of a float.
-    let settings: serde_json::Value = serde_json::from_str(&serde_json::to_string(preprocessing)?)?;
-    let settings = settings.as_object().map(|map| {
-        let text = |value: &serde_json::Value| {
-            value.to_string().replace(['"', '{', '}'], "").replace([':', ',', '_'], " ")
-        };
-        map.iter().map(|(name, value)| (name.replace('_', " "), text(value))).collect()
-    });
-    let panels: Result<Vec<Panel>> = panels.into_iter().collect();
-    Ok(ContactSheet { file: image.file.clone(), panels: panels?, settings: settings.unwrap_or_default() })
-}
-
-fn input_side(prepared: &Prepared, columns: bool) -> usize {
-    if columns { prepared.image.width } else { prepared.image.height }
-}
-
-/// The input with the tissue mask laid over it.
-fn tinted(prepared: &Prepared) -> RgbImage {
-    let mut picture = grey_picture(&prepared.image);
-    let cell = Prepared::MASK_CELL_PX as u32;
-    for (x, y, pixel) in picture.enumerate_pixels_mut() {
-        let (column, row) = ((x / cell) as usize, (y / cell) as usize);
-        let mask = &prepared.breast_mask;
-        if column < mask.width && row < mask.height && mask.row(row)[column] {
-            for channel in 0..3 {
-                pixel[channel] = (f32::from(pixel[channel]) * 0.72 + f32::from(MARK[channel]) * 0.28) as u8;
-            }
+    let stored = read_gray_as(&manifest.image_path(image), preprocessing.voi)?;
+    let (prepared, steps) = preprocessing.explain(stored, image.polarity)?;
+    let panel = |(i, step): (usize, &Explained)| {
+        let mut picture = shrink(&grey_picture(&step.picture));
+        let shown = f64::from(picture.width()) / step.picture.width as f64;
+        let scale = Affine::scale(shown, shown);
+        if step.step <= Step::Breast {
+            let back = prepared.input_from_stored.inverse().unwrap_or(Affine::IDENTITY);
+            outline(&mut picture, &back.then(&scale).apply_rect(&prepared.breast), MARK, false);
         }
-    }
-    picture
+        if step.step == Step::Normalise {
+            outline_lesions(&mut picture, &prepared.input_from_stored.then(&scale), &image.lesions);
+        }
+        let (columns, rows) = (step.picture.width, step.picture.height);
+        let caption = format!("{}. {}: {} ({columns} x {rows} px)", i + 1, step.step.name(), step.setting);
+        Ok(Panel { caption, picture: jpeg(&picture)? })
+    };
+    let panels: Vec<Panel> = steps.iter().enumerate().map(panel).collect::<Result<_>>()?;
+    Ok(ContactSheet {
+        file: image.file.clone(),
+        doubt: prepared.doubt.map(|doubt| doubt.to_string()),
+        panels,
+    })
 }
 
 fn shrink(picture: &RgbImage) -> RgbImage {

@@ -98,6 +98,7 @@ pub fn run(args: &Args) -> Result<Done> {
         model,
         augmentation: &section.augmentation,
         training: &section.training,
+        calibration: section.calibration,
         channels: config.patch.trunk.channels,
         n_patients: None,
         resume: args.resume,

@@ -7,7 +7,7 @@ use mammo::augment::Augmentation;
 use mammo::split::Side;
 use mammo_nn::examples::WindowExamples;
 use mammo_nn::init::initialise;
-use mammo_nn::model_file::Network;
+use mammo_nn::model_file::{CalibrationMethod, Network};
 use mammo_nn::patch_classifier::{PatchClassifier, PatchClassifierConfig};
 use mammo_nn::predict::trunk;
 use mammo_nn::train::{Metric, Run, train};
@@ -127,6 +127,7 @@ pub fn run(args: &Args) -> Result<Done> {
         device: &device,
         dir: &args.out,
         metric: Metric::BalancedAccuracy,
+        calibration: CalibrationMethod::None,
         digest: setup.digest(&network)?,
         card: setup.card(network, names, &train_side.images, train_patches.len()),
         resume: args.resume,

@@ -12,7 +12,7 @@ use mammo_nn::batches::Examples;
 use mammo_nn::device::Device;
 use mammo_nn::examples::WindowExamples;
 use mammo_nn::image_classifier::ImageClassifier;
-use mammo_nn::model_file::{ModelCard, Network, TrainingRecord};
+use mammo_nn::model_file::{CalibrationMethod, ModelCard, Network, TrainingRecord};
 use mammo_nn::schedule::TrainingConfig;
 use mammo_nn::train::{MODEL_FILE, Metric, Outcome, Run, train};
 use mammo_nn::{device, resume};
@@ -176,6 +176,8 @@ pub struct ImageRun<'a> {
     pub augmentation: &'a Augmentation,
     /// Stages, rates, batches.
     pub training: &'a TrainingConfig,
+    /// Which map to calibrated probabilities is fitted to the validation side.
+    pub calibration: CalibrationMethod,
     /// Channels that the network reads.
     pub channels: usize,
     /// Train on so many patients only.
@@ -217,6 +219,7 @@ pub fn train_images(image_run: &ImageRun) -> Result<Done> {
         device: &device,
         dir: setup.out,
         metric: Metric::Auc,
+        calibration: image_run.calibration,
         digest: setup.digest(&image_run.network)?,
         card: setup.card(image_run.network.clone(), classes, &train_side.images, training.len()),
         resume: image_run.resume,

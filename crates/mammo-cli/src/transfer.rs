@@ -73,6 +73,7 @@ pub fn run(args: &Args) -> Result<Done> {
         model,
         augmentation: &section.augmentation,
         training: &section.training,
+        calibration: section.calibration,
         channels: file.card.network.channels(),
         n_patients: args.patients,
         resume: args.resume,

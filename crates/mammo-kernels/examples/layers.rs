@@ -60,7 +60,7 @@ fn measure<T: Operand>(shape: &ConvShape, train: bool) -> Vec<f64> {
         }
     })];
     if train {
-        seconds.push(best(|| backward_input(isa, shape, &y, &weight, &mut dx)));
+        seconds.push(best(|| backward_input(isa, shape, &y, &weight, None, &mut dx)));
         seconds.push(best(|| backward_weight(isa, shape, &x, &y, &mut d_weight)));
     }
     seconds

@@ -15,36 +15,51 @@ pub fn max_pool<T: Operand>(isa: Isa, shape: &ConvShape, x: &[T], out: &mut [T],
     assert!(shape.c_in == shape.c_out && shape.taps() < 255, "pooling of {shape:?}");
     assert!(x.len() == shape.input_len() && out.len() == shape.output_len() && taken.len() == out.len());
     let line = shape.out_w() * shape.c_out;
+    let image = shape.h * shape.w * shape.c_in;
     out.par_chunks_mut(line).zip(taken.par_chunks_mut(line)).enumerate().for_each(|(row, (out, taken))| {
-        isa.run(LargestOfRow { shape, row, x, out, taken });
+        let (n, row) = (row / shape.out_h(), row % shape.out_h());
+        let x = &x[n * image..(n + 1) * image];
+        isa.run(LargestOfRow { shape, row, x, first_row: 0, out, taken: Some(taken) });
     });
 }
 
-/// One row of outputs of [`max_pool`]; rows are counted over all images.
-struct LargestOfRow<'a, T> {
-    shape: &'a ConvShape,
-    row: usize,
-    x: &'a [T],
-    out: &'a mut [T],
-    taken: &'a mut [u8],
+/// One row of outputs of [`max_pool`], of one image.
+pub(crate) struct LargestOfRow<'a, T> {
+    pub shape: &'a ConvShape,
+    pub row: usize,
+    /// The image from row `first_row` on, at least what lies under the windows.
+    pub x: &'a [T],
+    pub first_row: usize,
+    pub out: &'a mut [T],
+    pub taken: Option<&'a mut [u8]>,
 }
 
 impl<T: Operand> Job for LargestOfRow<'_, T> {
     #[inline(always)]
     fn run(self) {
         let (shape, c) = (self.shape, self.shape.c_out);
-        let (n, oy) = (self.row / shape.out_h(), self.row % shape.out_h());
-        let pixels = self.out.chunks_exact_mut(c).zip(self.taken.chunks_exact_mut(c));
-        for (ox, (best, taken)) in pixels.enumerate() {
+        let skipped = self.first_row * shape.w * c;
+        let mut taken = self.taken.map(|taken| taken.chunks_exact_mut(c));
+        for (ox, best) in self.out.chunks_exact_mut(c).enumerate() {
             best.fill(T::from_f32(f32::NEG_INFINITY));
+            let mut taken = taken.as_mut().and_then(Iterator::next);
             for tap in 0..shape.taps() {
-                let Some(at) = shape.input_at(n, oy, ox, tap / shape.kernel, tap % shape.kernel) else {
-                    continue;
-                };
-                for ((&x, best), taken) in self.x[at..at + c].iter().zip(&mut *best).zip(&mut *taken) {
-                    let larger = x.to_f32() > best.to_f32();
-                    *best = if larger { x } else { *best };
-                    *taken = if larger { tap as u8 } else { *taken };
+                let at = shape.input_at(0, self.row, ox, tap / shape.kernel, tap % shape.kernel);
+                let Some(at) = at.map(|at| at - skipped) else { continue };
+                let x = self.x[at..at + c].iter();
+                match &mut taken {
+                    None => {
+                        for (&x, best) in x.zip(&mut *best) {
+                            *best = if x.to_f32() > best.to_f32() { x } else { *best };
+                        }
+                    }
+                    Some(taken) => {
+                        for ((&x, best), taken) in x.zip(&mut *best).zip(&mut **taken) {
+                            let larger = x.to_f32() > best.to_f32();
+                            *best = if larger { x } else { *best };
+                            *taken = if larger { tap as u8 } else { *taken };
+                        }
+                    }
                 }
             }
         }

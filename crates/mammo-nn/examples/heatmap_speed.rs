@@ -39,8 +39,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut rng = stream(1, "heatmap speed", 0);
     let pixels: Vec<f32> = (0..HEIGHT * WIDTH).map(|_| rng.random_range(-1.0..1.0)).collect();
     let image = Tensor::<4>::from_data(TensorData::new(pixels, [1, 1, HEIGHT, WIDTH]), &device);
-    let window = PatchWindow::new(PATCH, None, trunk.stride())?;
-    let grid = window.grid(HEIGHT, WIDTH)?;
+    let window = PatchWindow::new(PATCH, None, &trunk)?;
+    let grid = window.grid(&trunk, HEIGHT, WIDTH)?;
 
     let started = Instant::now();
     let map: Vec<f32> = class_probabilities(&model, window, image.clone()).into_data().iter().collect();

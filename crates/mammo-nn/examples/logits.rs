@@ -1,10 +1,12 @@
 //! What a model gives for raw input values, for comparison with other frameworks.
 //!
-//!     cargo run --release --example logits -- MODEL INPUT.f32 N C H W OUT.f32 [GRADIENT NAME]...
+//!     cargo run --release --example logits -- MODEL WAY INPUT.f32 N C H W OUT.f32 [GRADIENT NAME]...
 //!
 //! Input and outputs are little-endian f32. The output is the network's last value: logits, or
-//! the features of a trunk alone. With pairs `FILE NAME`, the gradient of half the output's mean
-//! square with respect to tensor NAME goes to FILE, batch norms on their running statistics.
+//! the features of a trunk alone. WAY is `layers`, the operations that training uses, or
+//! `plan-f32` or `plan-bf16`, the compiled network that `mammo predict` uses, whose input is one
+//! grey plane (C is 1). With pairs `FILE NAME` after `layers`, the gradient of half the output's
+//! mean square with respect to tensor NAME goes to FILE, batch norms on their running statistics.
 //! `fixtures/models/check_full.py` drives it.
 
 use std::path::Path;
@@ -12,6 +14,7 @@ use std::path::Path;
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use mammo_nn::model_file::{self, ModelFile, Network};
+use mammo_nn::plan::Precision;
 use mammo_nn::predict;
 use mammo_nn::schedule::Classifier;
 use mammo_nn::state::{PathStack, training_flags};
@@ -20,20 +23,25 @@ type Anything<T> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Anything<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [model, input, n, c, h, w, out, gradients @ ..] = &args[..] else {
-        return Err("usage: logits MODEL INPUT.f32 N C H W OUT.f32 [GRADIENT NAME]...".into());
+    let [model, way, input, n, c, h, w, out, gradients @ ..] = &args[..] else {
+        return Err("usage: logits MODEL WAY INPUT.f32 N C H W OUT.f32 [GRADIENT NAME]...".into());
     };
     let path = Path::new(model);
     let file = model_file::load(path)?;
-    let device = if gradients.is_empty() { Device::flex() } else { Device::flex().autodiff() };
-    let shape: [usize; 4] = [n.parse()?, c.parse()?, h.parse()?, w.parse()?];
+    let [n, c, h, w]: [usize; 4] = [n.parse()?, c.parse()?, h.parse()?, w.parse()?];
     let bytes = std::fs::read(input)?;
     let values =
         bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect::<Vec<_>>();
-    let images = Tensor::<4>::from_data(TensorData::new(values, shape), &device);
-    let started = std::time::Instant::now();
-    let values = run(path, &file, images, &device, gradients)?;
-    eprintln!("{:.1} s", started.elapsed().as_secs_f64());
+    let values = match (way.as_str(), c) {
+        ("layers", _) => {
+            let device = if gradients.is_empty() { Device::flex() } else { Device::flex().autodiff() };
+            let images = Tensor::<4>::from_data(TensorData::new(values, [n, c, h, w]), &device);
+            run(path, &file, images, &device, gradients)?
+        }
+        ("plan-f32", 1) => run_plan(path, &file, &values, [n, h, w], Precision::F32)?,
+        ("plan-bf16", 1) => run_plan(path, &file, &values, [n, h, w], Precision::Bf16)?,
+        _ => return Err(format!("{way} of {c} channels; expected layers, or a plan of 1").into()),
+    };
     write(out, &values)
 }
 
@@ -58,6 +66,34 @@ fn run(
             finish(&network, network.logits(x, None), "", gradients)
         }
     }
+}
+
+fn run_plan(
+    path: &Path,
+    file: &ModelFile,
+    planes: &[f32],
+    size: [usize; 3],
+    precision: Precision,
+) -> Anything<Vec<f32>> {
+    let device = Device::flex();
+    let channels = file.card.network.channels();
+    let output = match &file.card.network {
+        Network::Trunk(_) => {
+            let plan = predict::trunk(path, file, &device)?.plan(channels).0.build(precision);
+            plan.feature_map(planes, size, &device).flatten::<2>(1, 3)
+        }
+        Network::Patch(_) => {
+            let network = predict::patch_classifier(path, file, &device)?;
+            let map = network.trunk.plan(channels).0.build(precision).feature_map(planes, size, &device);
+            network.head.forward(map.flatten::<3>(2, 3).mean_dim(2).squeeze_dim::<2>(2))
+        }
+        Network::Image(_) => {
+            let network = predict::image_classifier(path, file, &device)?;
+            let (plan, layer) = network.plan(channels, precision);
+            network.logits_of_map(layer, plan.feature_map(planes, size, &device))
+        }
+    };
+    Ok(output.into_data().iter::<f32>().collect())
 }
 
 /// The network with its batch norms on their running statistics, everything else learning.

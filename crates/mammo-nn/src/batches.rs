@@ -32,6 +32,11 @@ pub trait Examples: Sync {
     /// Class of example `index`.
     fn class(&self, index: usize) -> usize;
 
+    /// Patient of example `index`; `None` where every picture stands for itself.
+    fn patient(&self, _index: usize) -> Option<&str> {
+        None
+    }
+
     /// Channels, rows, columns of every picture.
     fn shape(&self) -> [usize; 3];
 

@@ -15,6 +15,8 @@ use crate::image_classifier::N_CLASSES;
 #[derive(Clone, Debug, PartialEq)]
 struct Item {
     file: String,
+    /// Known for whole images.
+    patient: Option<String>,
     class: usize,
     window: Window,
 }
@@ -47,7 +49,7 @@ impl<'a> WindowExamples<'a> {
                 let class = classes.iter().position(|&class| class == patch.class)?;
                 let (center_x, center_y) = (patch.center_x, patch.center_y);
                 let window = Window { center_x, center_y, width: patch_px, height: patch_px };
-                Some(Item { file: patch.file.clone(), class, window })
+                Some(Item { file: patch.file.clone(), patient: None, class, window })
             })
             .collect();
         let shape = [channels, patch_px, patch_px];
@@ -67,7 +69,8 @@ impl<'a> WindowExamples<'a> {
         let items = images
             .iter()
             .filter_map(|image| {
-                Some(Item { file: image.file.clone(), class: usize::from(image.malignant()?), window })
+                let (file, patient) = (image.file.clone(), Some(image.patient_id.clone()));
+                Some(Item { file, patient, class: usize::from(image.malignant()?), window })
             })
             .collect();
         let shape = [channels, height, width];
@@ -97,6 +100,10 @@ impl Examples for WindowExamples<'_> {
 
     fn class(&self, index: usize) -> usize {
         self.items[index].class
+    }
+
+    fn patient(&self, index: usize) -> Option<&str> {
+        self.items[index].patient.as_deref()
     }
 
     fn shape(&self) -> [usize; 3] {

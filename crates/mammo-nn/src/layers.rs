@@ -14,9 +14,9 @@ use mammo_kernels::norm::{Statistics, fold};
 use rand::RngExt;
 
 use crate::conventions::{ChannelNorm, Conventions, Padding};
-use crate::cpu::{self, NormCall};
+use crate::cpu::{self, ConvCall, Fork, NormCall};
 use crate::maps::Maps;
-use crate::plan::{FoldedConv, Map, Planner};
+use crate::plan::{FoldedConv, Map, Planner, Slide};
 
 /// Kernel, stride, padding and channel counts of one [`ConvNorm`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,22 +60,32 @@ impl ConvNorm {
     /// # Shapes
     /// `c_in` channels to `c_out`, the size as [`Padding::n_out`] counts it.
     pub fn forward(&self, x: Maps) -> Maps {
-        self.finished(x, None, false)
+        self.finished(x, None, None, false)
     }
 
     /// [`forward`](Self::forward), then ReLU.
     pub fn forward_relu(&self, x: Maps) -> Maps {
-        self.finished(x, None, true)
+        self.finished(x, None, None, true)
     }
 
     /// [`forward`](Self::forward), plus `residual`, then ReLU.
     pub fn forward_add_relu(&self, x: Maps, residual: Maps) -> Maps {
-        self.finished(x, Some(residual), true)
+        self.finished(x, Some(residual), None, true)
     }
 
-    fn finished(&self, x: Maps, residual: Option<Maps>, activate: bool) -> Maps {
+    /// [`forward_relu`](Self::forward_relu) of a map that also goes around the block.
+    pub(crate) fn forward_relu_at_fork(&self, x: Maps, fork: &Fork) -> Maps {
+        self.finished(x, None, Some(fork), true)
+    }
+
+    /// [`forward_add_relu`](Self::forward_add_relu) of what came around the block.
+    pub(crate) fn forward_add_relu_at_fork(&self, x: Maps, residual: Maps, fork: &Fork) -> Maps {
+        self.finished(x, Some(residual), Some(fork), true)
+    }
+
+    fn finished(&self, x: Maps, residual: Option<Maps>, fork: Option<&Fork>, activate: bool) -> Maps {
         match x {
-            Maps::Last(x) => Maps::Last(self.on_cpu(x, residual.map(Maps::leave), activate)),
+            Maps::Last(x) => Maps::Last(self.on_cpu(x, residual.map(Maps::leave), fork, activate)),
             Maps::First(x) => {
                 let x = self.conv.forward(x);
                 let x = match &self.norm {
@@ -91,16 +101,28 @@ impl ConvNorm {
         }
     }
 
-    fn on_cpu(&self, x: Tensor<4>, residual: Option<Tensor<4>>, activate: bool) -> Tensor<4> {
+    fn on_cpu(
+        &self,
+        x: Tensor<4>,
+        residual: Option<Tensor<4>>,
+        fork: Option<&Fork>,
+        activate: bool,
+    ) -> Tensor<4> {
         let ([_, h, w, _], [_, _, kernel, _]) = (x.dims(), self.conv.weight.dims());
         let stride = self.conv.stride[0];
         let window = cpu::Window { kernel, stride, pad: self.padding.of_map([h, w], kernel, stride) };
         let residual = residual.map(|r| r.permute([0, 2, 3, 1]));
         let bias = self.conv.bias.as_ref().map(|b| b.val());
         let fuse = self.norm.is_none() && residual.is_none();
-        let x = cpu::conv(x, self.conv.weight.val(), bias, window, activate && fuse);
+        // A gradient is left at the end of a block and found at its beginning.
+        let (found, left) = match residual {
+            Some(_) => (None, fork.cloned()),
+            None => (fork.cloned(), None),
+        };
+        let call = ConvCall { window, relu: activate && fuse, fork: found };
+        let x = cpu::conv(x, self.conv.weight.val(), bias, call);
         match &self.norm {
-            Some(norm) => norm_on_cpu(norm, x, residual, activate),
+            Some(norm) => norm_on_cpu(norm, x, residual, left, activate),
             None if fuse => x,
             None => {
                 let x = match residual {
@@ -128,13 +150,8 @@ impl ConvNorm {
                 *bias = *bias * scale + shift;
             }
         }
-        let stride = self.conv.stride[0];
-        planner.conv(
-            FoldedConv { weight, bias, c_in, kernel, stride, padding: self.padding },
-            x,
-            residual,
-            relu,
-        )
+        let slide = Slide { kernel, stride: self.conv.stride[0], padding: self.padding };
+        planner.conv(FoldedConv { weight, bias, c_in, slide }, x, residual, relu)
     }
 
     /// Channels out.
@@ -149,11 +166,17 @@ fn running_statistics(norm: &BatchNorm) -> Statistics {
 
 /// Batch norm, residual and ReLU in one operation, with Burn's rule for the statistics: those of
 /// the batch, which also move the running ones, when the layer trains; else the running ones.
-fn norm_on_cpu(norm: &BatchNorm, x: Tensor<4>, residual: Option<Tensor<4>>, relu: bool) -> Tensor<4> {
+fn norm_on_cpu(
+    norm: &BatchNorm,
+    x: Tensor<4>,
+    residual: Option<Tensor<4>>,
+    fork: Option<Fork>,
+    relu: bool,
+) -> Tensor<4> {
     let device = x.device();
     let trains = device.is_autodiff() && norm.training.is_enabled();
     let given = (!trains).then(|| running_statistics(norm));
-    let call = NormCall { given, found: Arc::default(), epsilon: norm.epsilon as f32, relu };
+    let call = NormCall { given, found: Arc::default(), epsilon: norm.epsilon as f32, relu, fork };
     let found = Arc::clone(&call.found);
     let out = cpu::norm(x, norm.gamma.val(), norm.beta.val(), residual, call);
     if let Some(found) = found.get() {

@@ -30,6 +30,28 @@ pub enum Tta {
     Flips,
 }
 
+/// What a model says of one image.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Score {
+    /// Probability of cancer as the network gives it, a mean over flips.
+    pub probability: f64,
+    /// The same after the model's calibration; `None` for a model without one.
+    ///
+    /// The calibration was fitted to single images, so that it is applied to the image and to
+    /// each of its mirror images, and the mean is taken over calibrated probabilities.
+    pub calibrated: Option<f64>,
+}
+
+impl Score {
+    /// The mean of several models' scores; calibrated when all are.
+    pub fn mean(scores: &[Self]) -> Self {
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        let raw: Vec<f64> = scores.iter().map(|score| score.probability).collect();
+        let calibrated: Option<Vec<f64>> = scores.iter().map(|score| score.calibrated).collect();
+        Self { probability: mean(&raw), calibrated: calibrated.map(|each| mean(&each)) }
+    }
+}
+
 /// A whole-image model ready to score.
 pub struct ImageModel {
     network: ImageClassifier,
@@ -62,11 +84,11 @@ impl ImageModel {
         self
     }
 
-    /// Probability of cancer in one prepared image.
+    /// Probability of cancer in one prepared image, as it is and calibrated.
     ///
     /// # Inputs
     /// `pixels`: `height_px * width_px` values, as the card's preprocessing leaves them.
-    pub fn probability(&self, pixels: &[u16], tta: Tta) -> f64 {
+    pub fn score(&self, pixels: &[u16], tta: Tta) -> Score {
         let preprocessing = &self.card.preprocessing;
         let (h, w) = (preprocessing.height_px, preprocessing.width_px);
         let plane = normalised(pixels, preprocessing);
@@ -75,8 +97,15 @@ impl ImageModel {
             Tta::Flips => &[[false, false], [true, false], [false, true], [true, true]],
         };
         // One at a time: a batch of four takes as long and four times the memory.
-        let each = flips.iter().map(|&flip| self.probability_of_plane(flipped(&plane, w, flip), h, w));
-        each.sum::<f64>() / flips.len() as f64
+        let each: Vec<Score> = flips
+            .iter()
+            .map(|&flip| self.probability_of_plane(flipped(&plane, w, flip), h, w))
+            .map(|probability| Score {
+                probability,
+                calibrated: self.card.calibration.as_ref().map(|c| c.calibrator.apply(probability)),
+            })
+            .collect();
+        Score::mean(&each)
     }
 
     fn probability_of_plane(&self, plane: Vec<f32>, h: usize, w: usize) -> f64 {
@@ -99,14 +128,15 @@ fn normalised(pixels: &[u16], preprocessing: &Preprocessing) -> Vec<f32> {
 
 /// The mirror image about the vertical axis, the horizontal one, or both.
 fn flipped(plane: &[f32], w: usize, [left_right, up_down]: [bool; 2]) -> Vec<f32> {
-    let mut rows: Vec<Vec<f32>> = plane.chunks_exact(w).map(<[f32]>::to_vec).collect();
+    let mut flipped = plane.to_vec();
     if up_down {
-        rows.reverse();
+        // Rows in the other order, and each of them backwards.
+        flipped.reverse();
     }
-    if left_right {
-        rows.iter_mut().for_each(|row| row.reverse());
+    if left_right != up_down {
+        flipped.chunks_exact_mut(w).for_each(<[f32]>::reverse);
     }
-    rows.concat()
+    flipped
 }
 
 fn as_channels(plane: Vec<f32>, channels: usize, h: usize, w: usize, device: &Device) -> Tensor<4> {
@@ -170,5 +200,19 @@ pub fn patch_classifier(path: &Path, file: &ModelFile, device: &Device) -> Resul
                 .map_err(|e| Error::model_file(path, e, "the tensors of the architecture on its card"))
         }
         other => Err(Error::model_file(path, other.kind(), "a patch model from `mammo train patch`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_four_mirror_images() {
+        let plane = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+        assert_eq!(flipped(&plane, 3, [false, false]), plane);
+        assert_eq!(flipped(&plane, 3, [true, false]), [3.0, 2.0, 1.0, 6.0, 5.0, 4.0]);
+        assert_eq!(flipped(&plane, 3, [false, true]), [4.0, 5.0, 6.0, 1.0, 2.0, 3.0]);
+        assert_eq!(flipped(&plane, 3, [true, true]), [6.0, 5.0, 4.0, 3.0, 2.0, 1.0]);
     }
 }

@@ -9,9 +9,10 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use crate::conventions::{ChannelNorm, Conventions, StrideOn};
+use crate::cpu::Fork;
 use crate::layers::{ConvNorm, ConvShape, normalise_channels};
 use crate::maps::Maps;
-use crate::plan::{Map, Planner};
+use crate::plan::{Map, Planner, Slide};
 
 /// Which residual block a trunk is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,13 +86,19 @@ impl ResidualBlock {
     /// # Shapes
     /// `c_in` channels to `c_out`, each side divided by the stride and rounded up.
     pub fn forward(&self, x: Maps) -> Maps {
-        let shortcut = match &self.shortcut {
-            Some(projection) => projection.forward(x.clone()),
-            None => x.clone(),
-        };
-        let (last, first) = (&self.branch[self.branch.len() - 1], &self.branch[..self.branch.len() - 1]);
-        let branch = first.iter().fold(x, |x, conv| conv.forward_relu(x));
-        last.forward_add_relu(branch, shortcut)
+        let [first, middle @ .., last] = &self.branch[..] else { return x };
+        let through = |x: Maps| middle.iter().fold(x, |x, conv| conv.forward_relu(x));
+        match &self.shortcut {
+            Some(projection) => {
+                let shortcut = projection.forward(x.clone());
+                last.forward_add_relu(through(first.forward_relu(x)), shortcut)
+            }
+            None => {
+                let fork = Fork::default();
+                let branch = through(first.forward_relu_at_fork(x.clone(), &fork));
+                last.forward_add_relu_at_fork(branch, x, &fork)
+            }
+        }
     }
 
     /// Adds the block to a plan.
@@ -188,7 +195,7 @@ impl ResNet {
         let mut planner = Planner::new(channels, self.channel_norm);
         let input = planner.input();
         let x = self.stem.plan(&mut planner, input, None, true);
-        let x = planner.max_pool(3, 2, self.conventions.stem_pool_padding, x);
+        planner.max_pool(Slide { kernel: 3, stride: 2, padding: self.conventions.stem_pool_padding });
         let x = self.blocks.iter().fold(x, |x, block| block.plan(&mut planner, x));
         (planner, x)
     }

@@ -11,13 +11,13 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 use mammo::eval::confusion::ConfusionMatrix;
-use mammo::eval::delong::delong_auc;
 use mammo::eval::operating_point::{OperatingPoint, OperatingRule};
 use mammo::eval::roc::roc_auc;
+use mammo::eval::{BootstrapConfig, Patients, Sample};
 use mammo::write::write_atomically;
 
 use crate::batches::{Examples, Pass, epoch_order, evaluation_batches, training_batches};
-use crate::model_file::{self, ModelCard};
+use crate::model_file::{self, Calibration, CalibrationMethod, ModelCard};
 use crate::optimizer::optimizer;
 use crate::plan::Precision;
 use crate::resume::{self, EpochRow, Position, Saved};
@@ -52,6 +52,8 @@ pub struct Run<'a> {
     pub dir: &'a Path,
     /// What the best checkpoint is chosen by.
     pub metric: Metric,
+    /// What is fitted to the validation side of the best epoch, for images.
+    pub calibration: CalibrationMethod,
     /// Card of the model to be written.
     pub card: ModelCard,
     /// Digest of all that determines the run.
@@ -289,8 +291,7 @@ fn end_epoch<C: Classifier>(
         card.training.best_epoch = Some([position.stage + 1, position.epoch + 1]);
         card.training.validation_metric = Some(metric);
         if run.metric == Metric::Auc {
-            card.operating_point = Some(operating_point(&assessment)?);
-            card.training.validation_interval = interval(&assessment);
+            learn_from_validation(&mut card, &sample(&assessment, validation), run.calibration)?;
         }
         model_file::save(&run.dir.join(MODEL_FILE), &card, &state_dict(&frozen))?;
     }
@@ -351,10 +352,7 @@ pub fn assess<C: Classifier>(
 
 fn metric(metric: Metric, assessment: &Assessment, n_classes: usize) -> Result<f64> {
     match metric {
-        Metric::Auc => {
-            let (scores, malignant) = binary(assessment);
-            Ok(roc_auc(&scores, &malignant)?)
-        }
+        Metric::Auc => Ok(roc_auc(&malignant_scores(assessment), &malignant(assessment))?),
         Metric::BalancedAccuracy => {
             let names: Vec<String> = (0..n_classes).map(|i| i.to_string()).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -365,22 +363,39 @@ fn metric(metric: Metric, assessment: &Assessment, n_classes: usize) -> Result<f
     }
 }
 
-/// DeLong's 95 % interval of the area; none where a class has a single picture.
-fn interval(assessment: &Assessment) -> Option<[f64; 2]> {
-    let (scores, malignant) = binary(assessment);
-    let each_its_own: Vec<u32> = (0..).take(scores.len()).collect();
-    delong_auc(&scores, &malignant, &each_its_own, 0.95).ok().map(|area| [area.low, area.high])
+/// Threshold with the largest sensitivity + specificity, calibration, and the area's interval.
+fn learn_from_validation(card: &mut ModelCard, side: &Sample, method: CalibrationMethod) -> Result<()> {
+    let point = OperatingPoint::choose(OperatingRule::MaxYouden, &side.scores, &side.malignant)?;
+    card.operating_point = Some(point);
+    (card.calibration, card.no_calibration) = match Calibration::fit(method, side) {
+        Ok(calibration) => (calibration, None),
+        Err(mammo::Error::Undefined { reason, .. }) => (None, Some(reason)),
+        Err(other) => return Err(other.into()),
+    };
+    // Sides of a few patients have an area, but no interval.
+    let area = side.auc(&BootstrapConfig::default()).ok();
+    card.training.validation_interval = area.map(|area| [area.low, area.high]);
+    Ok(())
 }
 
-/// Threshold with the largest sensitivity + specificity on the validation side.
-fn operating_point(assessment: &Assessment) -> Result<OperatingPoint> {
-    let (scores, malignant) = binary(assessment);
-    Ok(OperatingPoint::choose(OperatingRule::MaxYouden, &scores, &malignant)?)
+/// The validation side as statistics see it.
+fn sample(assessment: &Assessment, examples: &dyn Examples) -> Sample {
+    let unnamed: Vec<String> = (0..examples.len()).map(|i| format!("{i:08}")).collect();
+    let patients = (0..examples.len()).map(|i| examples.patient(i).unwrap_or(&unnamed[i]));
+    Sample {
+        scores: malignant_scores(assessment),
+        malignant: malignant(assessment),
+        patients: Patients::from_ids(patients),
+    }
 }
 
-fn binary(assessment: &Assessment) -> (Vec<f64>, Vec<bool>) {
-    let scores = assessment.probabilities.chunks_exact(2).map(|p| p[1]).collect();
-    (scores, assessment.truth.iter().map(|&class| class == 1).collect())
+/// Probabilities of the second of two classes.
+fn malignant_scores(assessment: &Assessment) -> Vec<f64> {
+    assessment.probabilities.chunks_exact(2).map(|p| p[1]).collect()
+}
+
+fn malignant(assessment: &Assessment) -> Vec<bool> {
+    assessment.truth.iter().map(|&class| class == 1).collect()
 }
 
 fn write_metrics(run: &Run, position: &Position) -> Result<()> {

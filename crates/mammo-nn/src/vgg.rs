@@ -10,7 +10,7 @@ use burn::tensor::{Device, Tensor};
 use crate::conventions::{ChannelNorm, Conventions, Padding};
 use crate::layers::{ConvNorm, ConvShape, normalise_channels};
 use crate::maps::Maps;
-use crate::plan::{Map, Planner};
+use crate::plan::{Map, Planner, Slide};
 
 /// Convolutions with ReLU, then a 2x2 max pool.
 #[derive(Module, Debug)]
@@ -50,7 +50,8 @@ impl VggBlock {
     /// Adds the block to a plan.
     pub fn plan(&self, planner: &mut Planner, x: Map) -> Map {
         let x = self.convs.iter().fold(x, |x, conv| conv.plan(planner, x, None, true));
-        planner.max_pool(2, 2, Padding::Valid, x)
+        planner.max_pool(Slide { kernel: 2, stride: 2, padding: Padding::Valid });
+        x
     }
 
     /// Channels out.

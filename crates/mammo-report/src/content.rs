@@ -146,10 +146,10 @@ pub struct Picture {
 pub struct ContactSheet {
     /// Which image.
     pub file: String,
+    /// What the preparation was not sure of.
+    pub doubt: Option<String>,
     /// The steps.
     pub panels: Vec<Panel>,
-    /// The settings, as name and value.
-    pub settings: Vec<(String, String)>,
 }
 
 /// One step of a [`ContactSheet`].

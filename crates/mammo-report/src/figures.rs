@@ -1,9 +1,13 @@
 //! From evaluations to the figures of a report.
 
+mod training;
+
+use mammo::eval::decision_curve::DecisionPoint;
 use mammo::eval::{Evaluation, Measured};
 
-use crate::chart::{Axis, Chart, Dot, Figure, Forest, ForestRow, Ink, Mark, Series};
-use crate::content::{Epoch, Part, Report, Run};
+use crate::chart::{Axis, Chart, Dot, Figure, Forest, ForestRow, Head, Ink, Mark, Series};
+use crate::content::{Part, Report, Run};
+use training::{loss, metric};
 
 /// A place for a figure on the page.
 #[derive(Clone, Debug)]
@@ -21,11 +25,10 @@ pub fn slots(report: &Report) -> Vec<Slot> {
     let runs = &report.runs;
     let slot = |id: &'static str, title: &'static str, figure: Part<Chart>| {
         let figure = match figure {
-            Part::There(chart) => Part::There(Figure::Chart(Chart {
-                id: String::from(id),
-                title: String::from(title),
-                ..chart
-            })),
+            Part::There(chart) => {
+                let head = Head { id: id.into(), title: title.into(), ..chart.head };
+                Part::There(Figure::Chart(Chart { head, ..chart }))
+            }
             Part::Missing { missing } => Part::Missing { missing },
         };
         Slot { id, title, figure }
@@ -59,7 +62,8 @@ fn there<T>(measured: &Measured<T>) -> Result<&T, String> {
 }
 
 fn chart(caption: impl Into<String>, x: Axis, y: Axis, series: Vec<Series>, square: bool) -> Chart {
-    Chart { id: String::new(), title: String::new(), caption: caption.into(), x, y, series, square }
+    let head = Head { caption: caption.into(), ..Head::default() };
+    Chart { head, x, y, series, square }
 }
 
 fn line(points: Vec<[f64; 2]>) -> Mark {
@@ -155,10 +159,8 @@ fn calibration(evaluation: &Evaluation) -> Part<Chart> {
     for (i, recalibrated) in evaluation.recalibrated.iter().filter_map(|r| r.value()).enumerate() {
         let points =
             recalibrated.figures.bins.iter().map(|b| [b.mean_probability, b.observed.estimate]).collect();
-        let name = serde_json::to_value(&recalibrated.calibrator)
-            .ok()
-            .and_then(|v| v.get("method").and_then(|m| m.as_str()).map(str::to_string));
-        let name = format!("after {}", name.unwrap_or_else(|| "calibration".into()));
+        let of_model = if recalibrated.origin == "model file" { ", as in the model file" } else { "" };
+        let name = format!("after {}{of_model}", recalibrated.calibrator.name().replace('_', " "));
         series.push(Series::new(name, Ink::of_run(i + 1), line(points)));
     }
     let points = figures.bins.iter().map(|b| [b.mean_probability, b.observed.estimate]).collect();
@@ -218,14 +220,23 @@ fn decision_curve(evaluation: &Evaluation) -> Part<Chart> {
         Ok(curve) => curve,
         Err(reason) => return Part::missing(reason),
     };
-    let best = curve.points.iter().map(|p| p.high.max(p.recall_all)).fold(0.0, f64::max);
-    let y = Axis::over("net benefit", -0.05 * best, best);
-    let all = curve.points.iter().map(|p| [p.threshold, p.recall_all]).collect();
-    let model = curve.points.iter().map(|p| [p.threshold, p.net_benefit]).collect();
-    let band = curve.points.iter().map(|p| [p.threshold, p.low, p.high]).collect();
+    // Far from the prevalence nobody would set a threshold, and the band says nothing there.
+    let last = (4.0 * curve.prevalence).clamp(0.2, 1.0);
+    let shown: Vec<&DecisionPoint> = curve.points.iter().filter(|p| p.threshold <= last).collect();
+    let best = shown.iter().map(|p| p.net_benefit.max(p.recall_all)).fold(0.0, f64::max);
+    let best = 1.25 * best.max(curve.prevalence);
+    let y = Axis::over("net benefit", -0.25 * best, best);
+    let x = if last < 1.0 {
+        Axis::over("threshold probability", 0.0, last)
+    } else {
+        Axis::share("threshold probability")
+    };
+    let all = shown.iter().map(|p| [p.threshold, p.recall_all]).collect();
+    let model = shown.iter().map(|p| [p.threshold, p.net_benefit]).collect();
+    let band = shown.iter().map(|p| [p.threshold, p.low, p.high]).collect();
     let series = vec![
         Series::new("recall everybody", Ink::Second, dashed(all)),
-        Series::new("recall nobody", Ink::Neutral, dashed(vec![[0.0, 0.0], [1.0, 0.0]])),
+        Series::new("recall nobody", Ink::Neutral, dashed(vec![[0.0, 0.0], [x.max, 0.0]])),
         Series::new("", Ink::Accent, Mark::Band { points: band }),
         Series::new("model", Ink::Accent, line(model)),
     ];
@@ -234,7 +245,7 @@ fn decision_curve(evaluation: &Evaluation) -> Part<Chart> {
          threshold probability on. The model helps where its line is above both broken ones.",
         curve.prevalence
     );
-    Part::There(chart(caption, Axis::share("threshold probability"), y, series, false))
+    Part::There(chart(caption, x, y, series, false))
 }
 
 fn froc(evaluation: &Evaluation) -> Part<Chart> {
@@ -267,8 +278,11 @@ fn froc(evaluation: &Evaluation) -> Part<Chart> {
         Series::new("with interval", Ink::Accent, Mark::Dots { points: dots.collect() }),
     ];
     let caption = format!(
-        "Share of {} malignant lesions in {} images that a finding hits, against false findings per image.",
-        localisation.n_lesions, localisation.n_images
+        "Share of {} malignant lesions in {} images that a finding hits, against false findings per image. \
+         A finding hits when {}.",
+        localisation.n_lesions,
+        localisation.n_images,
+        localisation.hit_rule.in_words()
     );
     Part::There(chart(caption, x, Axis::share("lesion sensitivity"), series, false))
 }
@@ -305,87 +319,12 @@ fn subgroups(evaluation: &Evaluation) -> Part<Forest> {
                    The broken line is the area of all images. Many groups are looked at: one of twenty \
                    intervals misses its value by chance.";
     Part::There(Forest {
-        id: "subgroups".into(),
-        title: "Subgroups".into(),
-        caption: caption.into(),
+        head: Head { id: "subgroups".into(), title: "Subgroups".into(), caption: caption.into() },
         label: "area under the ROC curve".into(),
         range: [low, 1.0],
         overall: evaluation.images.auc.value().map(|i| i.estimate),
         rows,
     })
-}
-
-/// Epochs counted through all stages, with a value of each.
-fn course(epochs: &[Epoch], value: impl Fn(&Epoch) -> f64) -> Vec<[f64; 2]> {
-    epochs.iter().enumerate().map(|(i, epoch)| [(i + 1) as f64, value(epoch)]).collect()
-}
-
-fn epoch_axis(n: usize) -> Axis {
-    let step = n.div_ceil(8).max(1);
-    let ticks = (1..=n).step_by(step).map(|i| (i as f64, i.to_string())).collect();
-    let (min, max) = if n == 1 { (0.5, 1.5) } else { (1.0, n as f64) };
-    Axis { label: "epoch, through all stages".into(), min, max, ticks }
-}
-
-fn over(label: &str, series: &[Series]) -> Axis {
-    let points = series.iter().flat_map(|s| match &s.mark {
-        Mark::Line { points, .. } => points.iter().map(|p| p[1]).collect::<Vec<_>>(),
-        _ => Vec::new(),
-    });
-    let (low, high) = points.fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(v), h.max(v)));
-    Axis::over(label, low, high)
-}
-
-fn loss(runs: &[Run]) -> Part<Chart> {
-    let Some(run) = runs.first() else { return Part::missing("no run") };
-    let epochs = match &run.training {
-        Part::There(epochs) => epochs,
-        Part::Missing { missing } => return Part::missing(missing),
-    };
-    let series = vec![
-        Series::new("training", Ink::Neutral, line(course(epochs, |e| e.train_loss))),
-        Series::new("validation", Ink::Accent, line(course(epochs, |e| e.validation_loss))),
-    ];
-    let caption = "Mean loss of the training batches, which are augmented and balanced, and loss on the \
-                   validation side. A rising validation loss means that the model learns its examples by heart.";
-    let y = over("loss", &series);
-    Part::There(chart(caption, epoch_axis(epochs.len()), y, series, false))
-}
-
-fn metric(runs: &[Run]) -> Part<Chart> {
-    let known: Vec<(usize, &Run, &Vec<Epoch>)> = runs
-        .iter()
-        .enumerate()
-        .filter_map(|(i, run)| Some((i, run, run.training.get().filter(|e| !e.is_empty())?)))
-        .collect();
-    if known.is_empty() {
-        let reason = runs.first().and_then(|run| run.training.reason()).unwrap_or("no epochs");
-        return Part::missing(reason);
-    }
-    let longest = known.iter().map(|(_, _, epochs)| epochs.len()).max().unwrap_or(1);
-    let mut series: Vec<Series> = known
-        .iter()
-        .map(|(i, run, epochs)| {
-            Series::new(
-                called(runs, run, "validation"),
-                Ink::of_run(*i),
-                line(course(epochs, |e| e.validation_metric)),
-            )
-        })
-        .collect();
-    let y = over("AUC (validation)", &series);
-    for (i, _, epochs) in &known {
-        let best = epochs.iter().rposition(|e| e.best).map(|at| Dot {
-            x: (at + 1) as f64,
-            y: epochs[at].validation_metric,
-            low: None,
-            high: None,
-        });
-        series.push(Series::new("", Ink::of_run(*i), Mark::Dots { points: best.into_iter().collect() }));
-    }
-    let caption = "What the best epoch was chosen by, on the validation side. The dot is the epoch that was \
-                   kept; its value is optimistic, because it was chosen as the highest.";
-    Part::There(chart(caption, epoch_axis(longest), y, series, false))
 }
 
 /// A level as a percentage without the noise of binary fractions.

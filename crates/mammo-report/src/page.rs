@@ -1,5 +1,7 @@
 //! The page: one HTML file with everything in it.
 
+mod figure_view;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -11,16 +13,14 @@ use mammo::write::{write_atomically, write_json};
 use mammo::{Error, Result};
 use serde::Serialize;
 
-use crate::chart::{self, Figure, Mark};
+use crate::chart::{self, Figure};
 use crate::content::{Case, CaseKind, FlowStep, Part, Picture, Report};
 use crate::figures::{Slot, percent, slots};
 use crate::palette;
 use crate::table::{Cell, Group, Num, groups};
+use figure_view::FigureView;
 
 const STYLE: &str = include_str!("../templates/style.css");
-
-/// Rows of the data shown under a figure; longer series are thinned, `report.json` has all.
-const MAX_ROWS: usize = 21;
 
 /// Name of the page.
 pub const PAGE_FILE: &str = "report.html";
@@ -179,84 +179,6 @@ fn comparisons(report: &Report) -> Vec<ComparisonView> {
         }
     };
     report.comparisons.iter().enumerate().map(view).collect()
-}
-
-/// A figure with its words and data.
-struct FigureView {
-    id: &'static str,
-    title: &'static str,
-    svg: Option<String>,
-    text: String,
-    data: Vec<DataView>,
-}
-
-/// The data of one series.
-struct DataView {
-    name: String,
-    columns: Vec<&'static str>,
-    rows: Vec<Vec<String>>,
-    thinned: bool,
-}
-
-impl FigureView {
-    fn new(slot: &Slot) -> Self {
-        match slot.figure.get() {
-            Some(figure) => Self {
-                id: slot.id,
-                title: slot.title,
-                svg: Some(chart::inline(figure.drawing())),
-                text: figure.drawing().caption().to_string(),
-                data: data(figure),
-            },
-            None => Self {
-                id: slot.id,
-                title: slot.title,
-                svg: None,
-                text: slot.figure.reason().unwrap_or_default().to_string(),
-                data: Vec::new(),
-            },
-        }
-    }
-}
-
-fn data(figure: &Figure) -> Vec<DataView> {
-    let Figure::Chart(chart) = figure else { return Vec::new() };
-    let number = |v: f64| format!("{v:.3}").replace('-', "−");
-    let ends = |v: Option<f64>| v.map(number).unwrap_or_default();
-    chart
-        .series
-        .iter()
-        .filter(|series| !series.name.is_empty())
-        .map(|series| {
-            let (columns, rows): (Vec<&str>, Vec<Vec<String>>) = match &series.mark {
-                Mark::Line { points, .. } | Mark::Steps { points } => {
-                    (vec!["x", "y"], points.iter().map(|p| p.map(number).to_vec()).collect())
-                }
-                Mark::Band { points } => {
-                    (vec!["x", "low", "high"], points.iter().map(|p| p.map(number).to_vec()).collect())
-                }
-                Mark::Dots { points } => (
-                    vec!["x", "y", "low", "high"],
-                    points
-                        .iter()
-                        .map(|d| vec![number(d.x), number(d.y), ends(d.low), ends(d.high)])
-                        .collect(),
-                ),
-                Mark::Bars { bars } => {
-                    (vec!["from", "to", "height"], bars.iter().map(|b| b.map(number).to_vec()).collect())
-                }
-            };
-            let n = rows.len();
-            let every = n.div_ceil(MAX_ROWS).max(1);
-            let kept = rows.into_iter().enumerate().filter(|(i, _)| i % every == 0 || i + 1 == n);
-            DataView {
-                name: series.name.clone(),
-                columns,
-                rows: kept.map(|(_, row)| row).collect(),
-                thinned: every > 1,
-            }
-        })
-        .collect()
 }
 
 /// A test for a shortcut.

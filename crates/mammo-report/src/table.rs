@@ -1,6 +1,7 @@
 //! From evaluations to rows of numbers, each with its place in `report.json`.
 
-use mammo::eval::{Evaluation, Interval, Measured, Proportion, UnitFigures};
+use mammo::eval::readers::ReaderDifference;
+use mammo::eval::{AucError, Evaluation, Interval, Measured, Proportion, UnitFigures};
 
 use crate::content::Report;
 
@@ -138,11 +139,17 @@ fn column(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String, Cell)
             Cell::measured(&unit.auc, &format!("{here}/auc")),
         ));
     }
+    for (i, figures) in evaluation.poolings.iter().enumerate() {
+        let cell = Cell::measured(&figures.auc, &format!("{at}/poolings/{i}/auc"));
+        let label = format!("AUC per breast, views by {}", figures.pooling.name());
+        out.push(("Telling cancer from no cancer", label, cell));
+    }
     let (images, here) = (&evaluation.images, format!("{at}/images"));
     out.extend(discrimination(images, &here));
     out.extend(operating(images, &here));
     out.extend(calibration(evaluation, at));
     out.extend(localisation(evaluation, at));
+    out.extend(readers(evaluation, at));
     for (name, unit) in units.into_iter().filter_map(|(name, unit)| Some((name, unit?))) {
         let cell = Cell {
             note: format!("{} malignant", unit.n_malignant),
@@ -162,14 +169,12 @@ fn discrimination(images: &UnitFigures, at: &str) -> Vec<(&'static str, String, 
     let heading = "Telling cancer from no cancer";
     let mut out = Vec::new();
     if let Measured::Value(delong) = &images.delong {
-        let pointer = format!("{at}/delong");
-        let num = |value, name: &str| Num::new(value, 3, format!("{pointer}/{name}"));
-        let cell = Cell {
-            value: Some(num(delong.auc, "auc")),
-            interval: Some((num(delong.low, "low"), num(delong.high, "high"))),
-            note: "closed form, clustered by patient".into(),
-        };
-        out.push((heading, "AUC per image, DeLong".into(), cell));
+        let note = "closed form, clustered by patient, on the logit scale";
+        out.push((
+            heading,
+            "AUC per image, DeLong".into(),
+            closed_form(delong, &format!("{at}/delong"), note),
+        ));
     }
     if let Measured::Value(partial) = &images.partial_auc {
         let i = &partial.standardised;
@@ -189,6 +194,16 @@ fn discrimination(images: &UnitFigures, at: &str) -> Vec<(&'static str, String, 
         }
     }
     out
+}
+
+/// An area with its interval on the logit scale where it has one.
+fn closed_form(area: &AucError, pointer: &str, note: &str) -> Cell {
+    let num = |value, name: &str| Num::new(value, 3, format!("{pointer}/{name}"));
+    let interval = match area.logit.value() {
+        Some(ends) => (num(ends.low, "logit/low"), num(ends.high, "logit/high")),
+        None => (num(area.low, "low"), num(area.high, "high")),
+    };
+    Cell { value: Some(num(area.auc, "auc")), interval: Some(interval), note: note.into() }
 }
 
 fn operating(images: &UnitFigures, at: &str) -> Vec<(&'static str, String, Cell)> {
@@ -257,7 +272,8 @@ fn localisation(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String,
     let here = format!("{at}/localisation");
     let mut out = Vec::new();
     if let Measured::Value(froc) = &localisation.froc {
-        for (i, point) in froc.at.iter().enumerate().filter(|(_, point)| [0.5, 1.0, 2.0].contains(&point.at))
+        for (i, point) in
+            froc.at.iter().enumerate().filter(|(_, point)| [0.5, 1.0, 2.0, 4.0].contains(&point.at))
         {
             let cell =
                 Cell::with_ends([point.estimate, point.low, point.high], &format!("{here}/froc/at/{i}"));
@@ -268,9 +284,47 @@ fn localisation(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String,
             ));
         }
     }
-    let pointing = Cell::measured(&localisation.pointing_game, &format!("{here}/pointing_game"));
+    let mut pointing = Cell::measured(&localisation.pointing_game, &format!("{here}/pointing_game"));
+    pointing.note += &format!("surest finding, {} images", localisation.n_images_with_lesion);
     out.push((heading, "Pointing game".into(), pointing));
     let overlap = Cell::measured(&localisation.mean_overlap, &format!("{here}/mean_overlap"));
     out.push((heading, "Mean overlap (IoU)".into(), overlap));
+    out
+}
+
+/// The readers of the images, if the table held any, and the model less their mean.
+fn readers(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String, Cell)> {
+    let heading = "Beside the readers";
+    let Some(study) = &evaluation.readers else { return Vec::new() };
+    let here = format!("{at}/readers");
+    let area = |area: &Measured<AucError>, pointer: &str| match area {
+        Measured::Value(area) => {
+            let note = format!("{} images that all read", study.n_images);
+            closed_form(area, pointer, &note)
+        }
+        Measured::Undefined { undefined } => Cell::missing(undefined),
+    };
+    let difference = |difference: &Measured<ReaderDifference>, pointer: &str| match difference {
+        Measured::Value(d) => {
+            let num = |value, name: &str| Num::new(value, 3, format!("{pointer}/{name}"));
+            Cell {
+                value: Some(num(d.difference, "difference")),
+                interval: Some((num(d.low, "low"), num(d.high, "high"))),
+                note: format!("Obuchowski–Rockette, p = {:.4}", d.p_value),
+            }
+        }
+        Measured::Undefined { undefined } => Cell::missing(undefined),
+    };
+    let mut out = vec![(heading, "AUC of the model".into(), area(&study.model, &format!("{here}/model")))];
+    for (i, reader) in study.readers.iter().enumerate() {
+        let cell = area(&reader.auc, &format!("{here}/readers/{i}/auc"));
+        out.push((heading, format!("AUC of reader {}", reader.name), cell));
+    }
+    for (name, label, value) in [
+        ("fixed_readers", "Model less mean of these readers", &study.fixed_readers),
+        ("random_readers", "Model less mean of such readers", &study.random_readers),
+    ] {
+        out.push((heading, label.into(), difference(value, &format!("{here}/{name}"))));
+    }
     out
 }

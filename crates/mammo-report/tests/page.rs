@@ -15,8 +15,7 @@ fn evaluation(folder: &std::path::Path, shift: f64) -> Evaluation {
     }
     let path = folder.join("scores.csv");
     std::fs::write(&path, table).unwrap();
-    let inputs =
-        EvalInputs { operating_point: None, validation: None, images: &[], findings: None, others: &[] };
+    let inputs = EvalInputs::default();
     let mut config = EvalConfig::default();
     config.bootstrap.n_resamples = 200;
     evaluate_scores(&ScoreTable::read(&path).unwrap(), &inputs, &config).unwrap()

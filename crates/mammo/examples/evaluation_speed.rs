@@ -8,7 +8,7 @@
 use std::time::Instant;
 
 use mammo::eval::{
-    BootstrapConfig, EvalConfig, EvalInputs, RankedScores, Sample, ScoreRow, ScoreTable, bootstrap,
+    BootstrapConfig, EvalConfig, EvalInputs, RankedScores, Sample, Scale, ScoreRow, ScoreTable, bootstrap,
     evaluate_scores,
 };
 use mammo::record::{Laterality, Pathology, View};
@@ -34,8 +34,9 @@ fn main() -> mammo::Result<()> {
     println!("{:>7.2} s  cases sorted by score", begun.elapsed().as_secs_f64());
 
     let begun = Instant::now();
+    let scale = Scale::area(ranked.units_by_class());
     let auc = |times: &[u32]| Ok([ranked.resampled_auc(times)?]);
-    let [area] = bootstrap(sample.patients.n(), &bootstrap_config, auc)?;
+    let [area] = bootstrap(sample.patients.n(), &bootstrap_config, [scale], auc)?;
     let seconds = begun.elapsed().as_secs_f64();
     println!("{seconds:>7.2} s  area alone: {:.4} ({:.4} to {:.4})", area.estimate, area.low, area.high);
 
@@ -65,6 +66,7 @@ fn rows(n_women: usize) -> Vec<ScoreRow> {
                     view: Some(view),
                     label: if malignant { Pathology::Malignant } else { Pathology::Benign },
                     probability: 0.35 * shared + 0.35 * own + signal,
+                    calibrated: None,
                     model: "example".into(),
                     preprocessing: String::new(),
                     tta: "none".into(),

@@ -36,8 +36,14 @@ fn every_verb_works_in_the_order_of_the_readme() {
     let scores = fs::read_to_string(dir.join("scores.csv")).unwrap();
     let first = scores.lines().nth(1).unwrap();
     assert!(first.contains(",flips,") && first.contains('+'), "two models and flips: {first}");
-    let evaluated =
-        mammo(dir, "evaluate scores.csv --model image/model.safetensors --out evaluation").expect(0);
+    // What one model learned on validation data does not hold for the mean of two.
+    mammo(dir, "evaluate scores.csv --model image/model.safetensors").expect(2).says("or leave --model out");
+    mammo(
+        dir,
+        "predict data/manifest.json --side test --model image/model.safetensors --tta flips --out one.csv",
+    )
+    .expect(0);
+    let evaluated = mammo(dir, "evaluate one.csv --model image/model.safetensors --out evaluation").expect(0);
     assert!(evaluated.stdout.contains("auc_image"), "{}", evaluated.stdout);
     assert!(evaluated.stdout.contains("sensitivity"), "{}", evaluated.stdout);
     assert!(dir.join("evaluation/evaluation.json").exists());
@@ -55,6 +61,21 @@ fn every_verb_works_in_the_order_of_the_readme() {
 
     let loose = mammo(dir, "predict data/images --model image/model.safetensors").expect(0);
     assert!(loose.stdout.starts_with("file,patient_id,"), "{}", loose.stdout);
+
+    // Before the verb or after it; the scores do not depend on it.
+    let predict = "predict data/images --model image/model.safetensors";
+    for words in [format!("--threads 1 {predict}"), format!("{predict} --threads 3")] {
+        let scores = |table: &str| -> Vec<String> {
+            table.lines().map(|line| line.split(',').nth(5).unwrap_or_default().to_string()).collect()
+        };
+        assert_eq!(scores(&mammo(dir, &words).expect(0).stdout), scores(&loose.stdout), "{words}");
+    }
+    mammo(dir, &format!("--threads 0 {predict}")).expect(2).says("--threads");
+    let trained =
+        "train image data/manifest.json --config tiny.toml --from-scratch --out threads --threads 3";
+    mammo(dir, trained).expect(0);
+    let record = fs::read_to_string(dir.join("threads/run.json")).unwrap();
+    assert!(record.contains("\"threads\": 3"), "{record}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Heat maps and reports of a tiny run.
 
 use std::fs;
+use std::path::Path;
 
 use crate::program::{mammo, tiny_data_set};
 
@@ -22,7 +23,8 @@ fn heat_maps_of_both_kinds_of_model_and_a_report_of_two_runs() {
     assert!(mapped.stdout.contains("findings"), "{}", mapped.stdout);
     let findings = fs::read_to_string(dir.join("image/heatmaps/findings.csv")).unwrap();
     let header: Vec<&str> = findings.lines().next().unwrap().split(',').collect();
-    for column in ["file", "x", "y", "width", "height", "probability", "kind", "depth_in_breast"] {
+    for column in ["file", "x", "y", "width", "height", "probability", "kind", "center_x", "depth_in_breast"]
+    {
         assert!(header.contains(&column), "{column} in {header:?}");
     }
     let column = |name: &str| header.iter().position(|h| *h == name).unwrap();
@@ -46,6 +48,8 @@ fn heat_maps_of_both_kinds_of_model_and_a_report_of_two_runs() {
         serde_json::from_str(&fs::read_to_string(map.with_extension("json")).unwrap()).unwrap();
     assert_eq!(record["grid"]["rows"], 6);
     assert_eq!(record["grid"]["input_from_cell"]["x0"], 8.0);
+
+    findings_of_a_dicom_file_have_millimetres(dir);
 
     for method in ["grad-cam", "grad-cam-trunk", "saliency"] {
         let words = format!(
@@ -88,4 +92,43 @@ fn heat_maps_of_both_kinds_of_model_and_a_report_of_two_runs() {
     mammo(dir, "report alone.csv --out bare").expect(0);
     let bare = fs::read_to_string(dir.join("bare/report.html")).unwrap();
     assert!(bare.contains("no manifest was given") && bare.contains("What this report does not have"));
+}
+
+/// Columns of a table by their header: text of each row.
+fn column(table: &Path, name: &str) -> Vec<String> {
+    let text = fs::read_to_string(table).unwrap();
+    let mut rows = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let at = rows.next().unwrap().iter().position(|header| *header == name).unwrap();
+    rows.map(|row| row[at].to_string()).collect()
+}
+
+/// Rows 0.07 and columns 0.14 mm apart at the detector, magnified 1.4 times on the way there.
+fn findings_of_a_dicom_file_have_millimetres(dir: &Path) {
+    mammo(dir, "phantom --layout inbreast --patients 2 --height 128 --width 96 --out dicom").expect(0);
+    let view_position = [0x18, 0x00, 0x01, 0x51, b'C', b'S'];
+    let place = |bytes: &[u8]| bytes.windows(6).position(|window| window == view_position);
+    let scans = fs::read_dir(dir.join("dicom/AllDICOMs")).unwrap();
+    let mut explicit = scans.filter_map(|scan| {
+        let bytes = fs::read(scan.unwrap().path()).unwrap();
+        Some((place(&bytes)?, bytes))
+    });
+    let (at, mut bytes) = explicit.next().expect("a phantom with explicit value representations");
+    let spacing = [
+        &[0x18, 0x00, 0x14, 0x11, b'D', b'S', 4, 0][..],
+        b"1.4 ",
+        &[0x18, 0x00, 0x64, 0x11, b'D', b'S', 10, 0],
+        b"0.07\\0.14 ",
+    ]
+    .concat();
+    bytes.splice(at..at, spacing);
+    fs::write(dir.join("scan.dcm"), bytes).unwrap();
+    mammo(dir, "heatmap scan.dcm --model patch/model.safetensors --min-score 0 --out mm").expect(0);
+    let (images, findings) = (dir.join("mm/heatmaps.csv"), dir.join("mm/findings.csv"));
+    assert_eq!(column(&images, "spacing_source"), ["imager_demagnified"]);
+    let number = |table, name| column(table, name)[0].parse::<f64>().unwrap();
+    assert!((number(&images, "spacing_x_mm") - 0.1).abs() < 1e-12);
+    for (px, mm, spacing) in [("x", "x_mm", 0.1), ("width", "width_mm", 0.1), ("height", "height_mm", 0.05)] {
+        let (px, mm) = (number(&findings, px), number(&findings, mm));
+        assert!(px > 0.0 && (mm - px * spacing).abs() < 1e-9, "{px} pixels, {mm} mm");
+    }
 }

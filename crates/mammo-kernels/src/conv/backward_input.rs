@@ -21,13 +21,23 @@ struct Class<T: Operand> {
 }
 
 /// Gradient of the loss with respect to the input, `[n, h, w, c_in]`, into `d_in`; from that of
-/// the output (`[n, out_h, out_w, c_out]`) and the weights `[c_out, c_in, k, k]`.
+/// the output (`[n, out_h, out_w, c_out]`) and the weights `[c_out, c_in, k, k]`. To it comes
+/// `other`: the gradient that the input has from elsewhere, such as the other way around a residual
+/// block.
 ///
 /// # Panics
 /// When a slice does not have the length that `shape` says.
-pub fn backward_input<T: Operand>(isa: Isa, shape: &ConvShape, d_out: &[T], weight: &[f32], d_in: &mut [T]) {
+pub fn backward_input<T: Operand>(
+    isa: Isa,
+    shape: &ConvShape,
+    d_out: &[T],
+    weight: &[f32],
+    other: Option<&[T]>,
+    d_in: &mut [T],
+) {
     assert_eq!(d_out.len(), shape.output_len(), "gradient of the output of {shape:?}");
     assert_eq!(d_in.len(), shape.input_len(), "gradient of the input of {shape:?}");
+    assert!(other.is_none_or(|o| o.len() == d_in.len()), "other gradient of the input of {shape:?}");
     assert_eq!(weight.len(), shape.weight_len(), "weights for {shape:?}");
     let kernel = T::kernel(isa);
     let padded = pad_channels(shape.c_out, d_out);
@@ -42,6 +52,7 @@ pub fn backward_input<T: Operand>(isa: Isa, shape: &ConvShape, d_out: &[T], weig
     let zeros = vec![T::default(); depth];
     d_in.par_chunks_mut(size * shape.c_in).enumerate().for_each(|(b, d_in)| {
         let live = d_in.len() / shape.c_in;
+        let residual = other.map(|o| &o[b * size * shape.c_in..][..d_in.len()]);
         let mut members = vec![Vec::new(); classes.len()];
         for (i, (n, y, x)) in pixels_from(b * size, shape.h, shape.w).take(live).enumerate() {
             let class =
@@ -50,8 +61,11 @@ pub fn backward_input<T: Operand>(isa: Isa, shape: &ConvShape, d_out: &[T], weig
         }
         for (class, members) in classes.iter().zip(members) {
             let Some(panels) = &class.panels else {
-                for (at, ..) in members {
-                    d_in[at..at + shape.c_in].fill(T::default());
+                for pixel in members.iter().map(|(at, ..)| *at..at + shape.c_in) {
+                    match residual {
+                        Some(residual) => d_in[pixel.clone()].copy_from_slice(&residual[pixel]),
+                        None => d_in[pixel].fill(T::default()),
+                    }
                 }
                 continue;
             };
@@ -81,7 +95,8 @@ pub fn backward_input<T: Operand>(isa: Isa, shape: &ConvShape, d_out: &[T], weig
                 }
             }
             let offsets: Vec<usize> = members.iter().map(|m| m.0).collect();
-            block(&kernel, &rows, panels, &offsets, d_in, &Finish::default());
+            let finish = Finish { residual, ..Finish::default() };
+            block(&kernel, &rows, panels, &offsets, d_in, &finish);
         }
     });
 }

@@ -15,7 +15,7 @@ mod gather;
 
 pub use backward_input::backward_input;
 pub use backward_weight::backward_weight;
-pub use forward::{forward, pack_forward};
+pub use forward::{forward, forward_pooled, pack_forward};
 
 /// Rows and columns of zeros around an image. Frameworks differ in where an odd one goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -7,9 +7,9 @@
 use std::arch::x86_64::*;
 
 use super::Kernel;
-use super::simd::Simd;
+use super::simd::{Simd, part, put, rounded};
 use super::tile::{Tile, tile, tiles_of};
-use crate::operand::{Kind, Operand};
+use crate::operand::Kind;
 
 const ROWS: usize = 6;
 
@@ -75,42 +75,34 @@ unsafe impl Simd for Avx2 {
 
     #[inline(always)]
     unsafe fn load_f32(from: *const f32, n: usize) -> __m256 {
-        let mut part = [0.0; 8];
-        unsafe {
-            std::ptr::copy_nonoverlapping(from, part.as_mut_ptr(), n);
-            _mm256_loadu_ps(part.as_ptr())
-        }
+        unsafe { _mm256_loadu_ps(part::<f32, 8>(from, n).as_ptr()) }
     }
 
     #[inline(always)]
     unsafe fn load_bf16(from: *const u16, n: usize) -> __m256 {
-        let mut part = [0u16; 8];
         unsafe {
-            std::ptr::copy_nonoverlapping(from, part.as_mut_ptr(), n);
-            let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(part.as_ptr().cast()));
+            let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(part::<u16, 8>(from, n).as_ptr().cast()));
             _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
         }
     }
 
     #[inline(always)]
     unsafe fn store_f32(to: *mut f32, v: __m256, n: usize) {
-        unsafe {
-            if n == 8 {
-                return _mm256_storeu_ps(to, v);
-            }
-            let mut part = [0.0f32; 8];
-            _mm256_storeu_ps(part.as_mut_ptr(), v);
-            std::ptr::copy_nonoverlapping(part.as_ptr(), to, n);
-        }
+        unsafe { if n == 8 { _mm256_storeu_ps(to, v) } else { put(to, numbers(v), n) } }
     }
 
     #[inline(always)]
     unsafe fn store_bf16(to: *mut u16, v: __m256, n: usize) {
-        let mut part = [0.0f32; 8];
-        unsafe {
-            _mm256_storeu_ps(part.as_mut_ptr(), v);
-            let half = part.map(|x| <half::bf16 as Operand>::from_f32(x).to_bits());
-            std::ptr::copy_nonoverlapping(half.as_ptr(), to, n);
-        }
+        unsafe { put(to, rounded(numbers(v)), n) }
     }
+}
+
+/// # Safety
+/// AVX.
+#[inline(always)]
+unsafe fn numbers(v: __m256) -> [f32; 8] {
+    let mut numbers = [0.0; 8];
+    // SAFETY: eight numbers fit.
+    unsafe { _mm256_storeu_ps(numbers.as_mut_ptr(), v) };
+    numbers
 }

@@ -7,9 +7,9 @@
 use std::arch::aarch64::*;
 
 use super::Kernel;
-use super::simd::Simd;
+use super::simd::{Simd, part, put, rounded};
 use super::tile::{Tile, tile, tiles_of};
-use crate::operand::{Kind, Operand};
+use crate::operand::Kind;
 
 const ROWS: usize = 8;
 
@@ -74,38 +74,28 @@ unsafe impl Simd for Neon {
 
     #[inline(always)]
     unsafe fn load_f32(from: *const f32, n: usize) -> float32x4_t {
-        let mut part = [0.0; 4];
-        unsafe {
-            std::ptr::copy_nonoverlapping(from, part.as_mut_ptr(), n);
-            vld1q_f32(part.as_ptr())
-        }
+        unsafe { vld1q_f32(part::<f32, 4>(from, n).as_ptr()) }
     }
 
     #[inline(always)]
     unsafe fn load_bf16(from: *const u16, n: usize) -> float32x4_t {
-        let mut part = [0u16; 4];
-        unsafe {
-            std::ptr::copy_nonoverlapping(from, part.as_mut_ptr(), n);
-            vreinterpretq_f32_u32(vshll_n_u16::<16>(vld1_u16(part.as_ptr())))
-        }
+        unsafe { vreinterpretq_f32_u32(vshll_n_u16::<16>(vld1_u16(part::<u16, 4>(from, n).as_ptr()))) }
     }
 
     #[inline(always)]
     unsafe fn store_f32(to: *mut f32, v: float32x4_t, n: usize) {
-        let mut part = [0.0f32; 4];
-        unsafe {
-            vst1q_f32(part.as_mut_ptr(), v);
-            std::ptr::copy_nonoverlapping(part.as_ptr(), to, n);
-        }
+        unsafe { if n == 4 { vst1q_f32(to, v) } else { put(to, numbers(v), n) } }
     }
 
     #[inline(always)]
     unsafe fn store_bf16(to: *mut u16, v: float32x4_t, n: usize) {
-        let mut part = [0.0f32; 4];
-        unsafe {
-            vst1q_f32(part.as_mut_ptr(), v);
-            let half = part.map(|x| <half::bf16 as Operand>::from_f32(x).to_bits());
-            std::ptr::copy_nonoverlapping(half.as_ptr(), to, n);
-        }
+        unsafe { put(to, rounded(numbers(v)), n) }
     }
+}
+
+fn numbers(v: float32x4_t) -> [f32; 4] {
+    let mut numbers = [0.0; 4];
+    // SAFETY: four numbers fit; NEON is part of every 64-bit Arm processor.
+    unsafe { vst1q_f32(numbers.as_mut_ptr(), v) };
+    numbers
 }

@@ -3,9 +3,9 @@
 use half::bf16;
 
 use super::Kernel;
-use super::simd::Simd;
+use super::simd::{Simd, part, put, rounded};
 use super::tile::{Tile, tile, tiles_of};
-use crate::operand::{Kind, Operand};
+use crate::operand::Kind;
 
 const ROWS: usize = 4;
 
@@ -74,25 +74,21 @@ unsafe impl Simd for Four {
 
     #[inline(always)]
     unsafe fn load_f32(from: *const f32, n: usize) -> [f32; 4] {
-        std::array::from_fn(|i| if i < n { unsafe { *from.add(i) } } else { 0.0 })
+        unsafe { part(from, n) }
     }
 
     #[inline(always)]
     unsafe fn load_bf16(from: *const u16, n: usize) -> [f32; 4] {
-        std::array::from_fn(|i| if i < n { bf16::from_bits(unsafe { *from.add(i) }).to_f32() } else { 0.0 })
+        unsafe { part::<u16, 4>(from, n) }.map(|bits| bf16::from_bits(bits).to_f32())
     }
 
     #[inline(always)]
     unsafe fn store_f32(to: *mut f32, v: [f32; 4], n: usize) {
-        for (i, x) in v.into_iter().enumerate().take(n) {
-            unsafe { *to.add(i) = x }
-        }
+        unsafe { put(to, v, n) }
     }
 
     #[inline(always)]
     unsafe fn store_bf16(to: *mut u16, v: [f32; 4], n: usize) {
-        for (i, x) in v.into_iter().enumerate().take(n) {
-            unsafe { *to.add(i) = <bf16 as Operand>::from_f32(x).to_bits() }
-        }
+        unsafe { put(to, rounded(v), n) }
     }
 }

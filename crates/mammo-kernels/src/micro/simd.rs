@@ -1,4 +1,9 @@
-//! What a tile asks of an instruction set.
+//! What a tile asks of an instruction set, and how sets without masks load and store parts of
+//! vectors.
+
+use half::bf16;
+
+use crate::operand::Operand;
 
 /// A vector of `f32` and the operations that a tile needs.
 ///
@@ -31,4 +36,32 @@ pub(super) unsafe trait Simd {
     unsafe fn store_f32(to: *mut f32, v: Self::V, n: usize);
     /// The same, rounded to bf16 (to nearest, ties to even).
     unsafe fn store_bf16(to: *mut u16, v: Self::V, n: usize);
+}
+
+/// The first `n <= N` numbers at `from`, then zeros.
+///
+/// # Safety
+/// `n` numbers can be read at `from`.
+#[inline(always)]
+pub(super) unsafe fn part<T: Copy + Default, const N: usize>(from: *const T, n: usize) -> [T; N] {
+    let mut part = [T::default(); N];
+    // SAFETY: `n` numbers can be read, and `part` holds `N >= n`.
+    unsafe { std::ptr::copy_nonoverlapping(from, part.as_mut_ptr(), n.min(N)) };
+    part
+}
+
+/// Writes the first `n <= N` numbers to `to`.
+///
+/// # Safety
+/// `n` numbers can be written at `to`.
+#[inline(always)]
+pub(super) unsafe fn put<T: Copy, const N: usize>(to: *mut T, numbers: [T; N], n: usize) {
+    // SAFETY: `n` numbers can be written, and `numbers` holds `N >= n`.
+    unsafe { std::ptr::copy_nonoverlapping(numbers.as_ptr(), to, n.min(N)) };
+}
+
+/// The bits of numbers rounded to bf16.
+#[inline(always)]
+pub(super) fn rounded<const N: usize>(numbers: [f32; N]) -> [u16; N] {
+    numbers.map(|x| <bf16 as Operand>::from_f32(x).to_bits())
 }

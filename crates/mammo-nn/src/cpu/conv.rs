@@ -12,26 +12,25 @@ use mammo_kernels::micro::Finish;
 use mammo_kernels::norm;
 
 use super::memory::filled;
-use super::{Number, Window, by_dtype, in_order, numbers, shape, tensor};
+use super::{ConvCall, Fork, Number, by_dtype, in_order, numbers, shape, tensor};
 
 /// The shape of a call.
-fn call_shape(x: &FlexTensor, weight: &FlexTensor, window: Window) -> ConvShape {
-    window.over(shape(x), shape::<4>(weight)[0])
+fn call_shape(x: &FlexTensor, weight: &FlexTensor, call: &ConvCall) -> ConvShape {
+    call.window.over(shape(x), shape::<4>(weight)[0])
 }
 
 pub(super) fn forward(
     x: &FlexTensor,
     weight: &FlexTensor,
     bias: Option<&FlexTensor>,
-    window: Window,
-    relu: bool,
+    call: &ConvCall,
 ) -> FlexTensor {
-    let s = call_shape(x, weight, window);
+    let s = call_shape(x, weight, call);
     let (x, weight) = (in_order(x), in_order(weight));
     by_dtype!(&x, T => {
         let panels = pack_forward::<T>(Isa::best(), &s, numbers(&weight));
         let bias = bias.map(|b| panels.pad_bias(numbers(&in_order(b))));
-        let finish = Finish { bias: bias.as_deref(), relu, ..Finish::default() };
+        let finish = Finish { bias: bias.as_deref(), relu: call.relu, ..Finish::default() };
         filled([s.n, s.out_h(), s.out_w(), s.c_out], |out: &mut [T]| {
             conv::forward(Isa::best(), &s, numbers::<T>(&x), &panels, out, &finish);
         })
@@ -43,23 +42,26 @@ pub(super) fn forward(
 struct Kept {
     x: FlexTensor,
     weight: FlexTensor,
-    window: Window,
+    call: ConvCall,
     /// The result, when it went through ReLU.
     relu_out: Option<FlexTensor>,
 }
 
 impl Kept {
     fn d_x(&self, d_out: &FlexTensor) -> FlexTensor {
-        let s = call_shape(&self.x, &self.weight, self.window);
+        let s = call_shape(&self.x, &self.weight, &self.call);
+        let other = self.call.fork.as_ref().and_then(Fork::take);
+        let weight = in_order(&self.weight);
         by_dtype!(d_out, T => {
             filled([s.n, s.h, s.w, s.c_in], |d_x: &mut [T]| {
-                backward_input(Isa::best(), &s, numbers::<T>(d_out), numbers(&in_order(&self.weight)), d_x);
+                let other = other.as_ref().map(numbers::<T>);
+                backward_input(Isa::best(), &s, numbers::<T>(d_out), numbers(&weight), other, d_x);
             })
         })
     }
 
     fn d_weight(&self, d_out: &FlexTensor) -> FlexTensor {
-        let s = call_shape(&self.x, &self.weight, self.window);
+        let s = call_shape(&self.x, &self.weight, &self.call);
         by_dtype!(d_out, T => {
             let x = in_order(&self.x);
             filled([s.c_out, s.c_in, s.kernel, s.kernel], |d_weight: &mut [f32]| {
@@ -90,12 +92,12 @@ impl Backward<Flex, 2> for ConvBackward {
 pub(super) fn tracked<C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<Flex, C>>,
     weight: FloatTensor<Autodiff<Flex, C>>,
-    window: Window,
+    call: ConvCall,
 ) -> FloatTensor<Autodiff<Flex, C>> {
     let ((x, x_node), (weight, weight_node)) = (x.into_parts(), weight.into_parts());
-    let out = forward(&x, &weight, None, window, false);
+    let out = forward(&x, &weight, None, &call);
     match ConvBackward.prepare::<C>([x_node, weight_node]).compute_bound().stateful() {
-        OpsKind::Tracked(prep) => prep.finish(Kept { x, weight, window, relu_out: None }, out),
+        OpsKind::Tracked(prep) => prep.finish(Kept { x, weight, call, relu_out: None }, out),
         OpsKind::UnTracked(prep) => prep.finish(out),
     }
 }
@@ -143,16 +145,15 @@ pub(super) fn tracked_bias<C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<Flex, C>>,
     weight: FloatTensor<Autodiff<Flex, C>>,
     bias: FloatTensor<Autodiff<Flex, C>>,
-    window: Window,
-    relu: bool,
+    call: ConvCall,
 ) -> FloatTensor<Autodiff<Flex, C>> {
     let ((x, x_node), (weight, weight_node), (bias, bias_node)) =
         (x.into_parts(), weight.into_parts(), bias.into_parts());
-    let out = forward(&x, &weight, Some(&bias), window, relu);
+    let out = forward(&x, &weight, Some(&bias), &call);
     match ConvBiasBackward.prepare::<C>([x_node, weight_node, bias_node]).compute_bound().stateful() {
         OpsKind::Tracked(prep) => {
-            let relu_out = relu.then(|| out.clone());
-            prep.finish(Kept { x, weight, window, relu_out }, out)
+            let relu_out = call.relu.then(|| out.clone());
+            prep.finish(Kept { x, weight, call, relu_out }, out)
         }
         OpsKind::UnTracked(prep) => prep.finish(out),
     }

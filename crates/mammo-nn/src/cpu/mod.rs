@@ -11,7 +11,7 @@ mod memory;
 mod norm;
 mod pool;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::flex::{FlexTensor, Layout};
@@ -44,6 +44,36 @@ impl Window {
     }
 }
 
+/// The place where a map goes two ways: into the first convolution of a residual block, and around
+/// the block. The gradient that comes back around waits here for that convolution, which adds it to
+/// its own while it writes it: a map is read once more instead of twice, and no third one is made.
+///
+/// Whoever leaves a gradient here does not give it to the map, so the convolution must come later on
+/// the way back, as the first of a block does.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fork(Arc<Mutex<Option<FlexTensor>>>);
+
+impl Fork {
+    fn leave(&self, gradient: FlexTensor) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(gradient);
+    }
+
+    fn take(&self) -> Option<FlexTensor> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// What a convolution is told.
+#[derive(Clone, Debug)]
+pub(crate) struct ConvCall {
+    /// Its window.
+    pub window: Window,
+    /// Whether ReLU follows; only after a bias.
+    pub relu: bool,
+    /// Where to find more of its input's gradient.
+    pub fork: Option<Fork>,
+}
+
 /// What a batch norm is told and what it tells.
 #[derive(Clone, Debug)]
 pub(crate) struct NormCall {
@@ -55,20 +85,21 @@ pub(crate) struct NormCall {
     pub epsilon: f32,
     /// Whether ReLU follows.
     pub relu: bool,
+    /// Where to leave the residual's gradient.
+    pub fork: Option<Fork>,
 }
 
 /// Operations that only the CPU has.
 #[backend_extension(Autodiff, Flex)]
 pub(crate) trait CpuOps: Backend {
     /// Convolution, `[n, h, w, c_in]` and `[c_out, c_in, k, k]` to `[n, h', w', c_out]`.
-    fn cpu_conv(x: FloatTensor<Self>, weight: FloatTensor<Self>, window: Window) -> FloatTensor<Self>;
+    fn cpu_conv(x: FloatTensor<Self>, weight: FloatTensor<Self>, call: ConvCall) -> FloatTensor<Self>;
     /// The same, plus a bias `[c_out]`, and ReLU when asked for.
     fn cpu_conv_bias(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        window: Window,
-        relu: bool,
+        call: ConvCall,
     ) -> FloatTensor<Self>;
     /// Batch norm of `[n, h, w, c]` with scale and shift `[c]`.
     fn cpu_norm(
@@ -92,18 +123,12 @@ pub(crate) trait CpuOps: Backend {
 }
 
 impl CpuOps for Flex {
-    fn cpu_conv(x: FlexTensor, weight: FlexTensor, window: Window) -> FlexTensor {
-        conv::forward(&x, &weight, None, window, false)
+    fn cpu_conv(x: FlexTensor, weight: FlexTensor, call: ConvCall) -> FlexTensor {
+        conv::forward(&x, &weight, None, &call)
     }
 
-    fn cpu_conv_bias(
-        x: FlexTensor,
-        weight: FlexTensor,
-        bias: FlexTensor,
-        window: Window,
-        relu: bool,
-    ) -> FlexTensor {
-        conv::forward(&x, &weight, Some(&bias), window, relu)
+    fn cpu_conv_bias(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, call: ConvCall) -> FlexTensor {
+        conv::forward(&x, &weight, Some(&bias), &call)
     }
 
     fn cpu_norm(x: FlexTensor, gamma: FlexTensor, beta: FlexTensor, call: NormCall) -> FlexTensor {
@@ -130,18 +155,17 @@ impl CpuOps for Flex {
 }
 
 impl<C: CheckpointStrategy> CpuOps for Autodiff<Flex, C> {
-    fn cpu_conv(x: FloatTensor<Self>, weight: FloatTensor<Self>, window: Window) -> FloatTensor<Self> {
-        conv::tracked::<C>(x, weight, window)
+    fn cpu_conv(x: FloatTensor<Self>, weight: FloatTensor<Self>, call: ConvCall) -> FloatTensor<Self> {
+        conv::tracked::<C>(x, weight, call)
     }
 
     fn cpu_conv_bias(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        window: Window,
-        relu: bool,
+        call: ConvCall,
     ) -> FloatTensor<Self> {
-        conv::tracked_bias::<C>(x, weight, bias, window, relu)
+        conv::tracked_bias::<C>(x, weight, bias, call)
     }
 
     fn cpu_norm(
@@ -173,17 +197,11 @@ impl<C: CheckpointStrategy> CpuOps for Autodiff<Flex, C> {
 }
 
 /// [`CpuOps::cpu_conv`] or [`CpuOps::cpu_conv_bias`] of tensors.
-pub(crate) fn conv(
-    x: Tensor<4>,
-    weight: Tensor<4>,
-    bias: Option<Tensor<1>>,
-    window: Window,
-    relu: bool,
-) -> Tensor<4> {
+pub(crate) fn conv(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, call: ConvCall) -> Tensor<4> {
     let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
     Tensor::from_dispatch(match bias {
-        Some(bias) => Dispatch::cpu_conv_bias(x, weight, bias.into_dispatch(), window, relu),
-        None => Dispatch::cpu_conv(x, weight, window),
+        Some(bias) => Dispatch::cpu_conv_bias(x, weight, bias.into_dispatch(), call),
+        None => Dispatch::cpu_conv(x, weight, call),
     })
 }
 

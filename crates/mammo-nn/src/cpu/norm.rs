@@ -97,8 +97,14 @@ impl<const N: usize> Backward<Flex, N> for NormBackward {
 
     fn backward(self, ops: Ops<Kept, N>, grads: &mut Gradients, _: &mut Checkpointer) {
         let d_out = grads.consume::<Flex>(&ops.node);
-        let with_residual = ops.parents.get(3).is_some_and(Option::is_some);
-        let gradients = ops.state.gradients(&d_out, with_residual);
+        let fork = ops.state.call.fork.as_ref();
+        let with_residual = fork.is_some() || ops.parents.get(3).is_some_and(Option::is_some);
+        let mut gradients = ops.state.gradients(&d_out, with_residual);
+        if let Some(fork) = fork
+            && let Some(gradient) = gradients[3].take()
+        {
+            fork.leave(gradient);
+        }
         for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
             if let (Some(node), Some(gradient)) = (parent, gradient) {
                 grads.register::<Flex>(node.id, gradient);
@@ -133,12 +139,18 @@ pub(super) fn tracked_add<C: CheckpointStrategy>(
         (x.into_parts(), gamma.into_parts(), beta.into_parts());
     let (residual, residual_node) = residual.into_parts();
     let (out, statistics) = forward(&x, &gamma, &beta, Some(&residual), &call);
+    let relu_out = call.relu.then(|| out.clone());
+    let kept = |call| Kept { x, gamma, beta, relu_out, statistics, call };
+    // The gradient that a fork takes is not registered: the residual is then no parent.
+    if call.fork.is_some() {
+        return match NormBackward.prepare::<C>([x_node, gamma_node, beta_node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(kept(call), out),
+            OpsKind::UnTracked(prep) => prep.finish(out),
+        };
+    }
     let nodes = [x_node, gamma_node, beta_node, residual_node];
     match NormBackward.prepare::<C>(nodes).compute_bound().stateful() {
-        OpsKind::Tracked(prep) => {
-            let relu_out = call.relu.then(|| out.clone());
-            prep.finish(Kept { x, gamma, beta, relu_out, statistics, call }, out)
-        }
+        OpsKind::Tracked(prep) => prep.finish(kept(call), out),
         OpsKind::UnTracked(prep) => prep.finish(out),
     }
 }

@@ -7,6 +7,7 @@ use burn::tensor::{DType, Device, Distribution, Gradients, Tensor};
 use crate::conventions::{Conventions, Padding};
 use crate::layers::{ConvNorm, ConvShape};
 use crate::maps::Maps;
+use crate::resnet::ResidualBlock;
 use crate::state::{load_state_dict, state_dict};
 
 struct ParameterGradients<'a>(&'a Gradients, Vec<Vec<f32>>);
@@ -102,6 +103,32 @@ fn layers_give_what_burn_gives_forward_and_backward() {
                     assert!(found < bound, "{shape:?} norm {norm} residual {residual}, number {i}: {found}");
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn a_map_that_goes_around_a_block_gets_both_gradients() {
+    let device = Device::flex().autodiff();
+    device.seed(6);
+    let random = |c: usize| Tensor::<4>::random([2, c, 6, 6], Distribution::Normal(0.0, 1.0), &device);
+    // Around the block as it is, and through a projection.
+    for c_in in [8, 4] {
+        let fresh = || ResidualBlock::bottleneck(c_in, [6, 6, 8], 1, &Conventions::default(), &device);
+        let (start, x, g) = (state_dict(&fresh()), random(c_in), random(8));
+        let gradients = |enter: fn(Tensor<4>) -> Maps| {
+            let block = load_state_dict(fresh(), start.clone()).unwrap();
+            let x = x.clone().require_grad();
+            let out = block.forward(enter(x.clone() * 1.5)).leave();
+            let grads = (out * g.clone()).sum().backward();
+            let mut parameters = ParameterGradients(&grads, vec![floats(x.grad(&grads).unwrap())]);
+            block.visit(&mut parameters);
+            parameters.1
+        };
+        let (burn, ours) = (gradients(Maps::First), gradients(Maps::enter));
+        assert_eq!(ours.len(), burn.len());
+        for (i, (a, b)) in burn.iter().zip(&ours).enumerate() {
+            assert!(difference(a, b) < 2e-5, "{c_in} channels, gradient {i}: {}", difference(a, b));
         }
     }
 }

@@ -50,7 +50,10 @@ impl ImageExplainer {
     }
 
     /// [`grad_cam`] of one prepared image.
-    pub fn grad_cam(&self, layer: MapLayer, pixels: &[u16]) -> HeatMap {
+    ///
+    /// # Errors
+    /// As [`grad_cam`].
+    pub fn grad_cam(&self, layer: MapLayer, pixels: &[u16]) -> Result<HeatMap> {
         grad_cam(&self.network, &self.config, layer, self.input(pixels))
     }
 
@@ -86,19 +89,23 @@ pub fn saliency(model: &ImageClassifier, image: Tensor<4>) -> HeatMap {
 /// # Shapes
 /// `image` `[1, channels, h, w]` on an autodiff device, as is the frozen `model`; the map has
 /// the layer's rows and columns.
+///
+/// # Errors
+/// [`Error::Network`] when `config` is not that of `model`.
 pub fn grad_cam(
     model: &ImageClassifier,
     config: &ImageClassifierConfig,
     layer: MapLayer,
     image: Tensor<4>,
-) -> HeatMap {
+) -> Result<HeatMap> {
+    let [_, _, height, width] = image.dims();
+    let cells = match layer {
+        MapLayer::Trunk => trunk_cells(&config.trunk, [height, width])?,
+        MapLayer::Top => top_cells(config, [height, width])?,
+    };
     let features = model.feature_map(layer, image).detach().require_grad(); // [1, c, rows, cols]
     let gradients = log_odds(model.logits_of_map(layer, features.clone())).backward();
     let [_, channels, rows, cols] = features.dims();
-    let cells = match layer {
-        MapLayer::Trunk => trunk_cells(&config.trunk),
-        MapLayer::Top => top_cells(&config.trunk, &config.top),
-    };
     let grid = MapGrid::on_input(rows, cols, cells.input_from_cell());
     let mut values = vec![0.0_f32; rows * cols];
     if let Some(gradient) = features.grad(&gradients) {
@@ -111,7 +118,7 @@ pub fn grad_cam(
         }
         values.iter_mut().for_each(|v| *v = v.max(0.0));
     }
-    HeatMap { grid, values }
+    Ok(HeatMap { grid, values })
 }
 
 /// `[1, 2]` logits to the log odds of the malignant class.

@@ -8,9 +8,9 @@
 //! |---|---|
 //! | [`grid`] | cell → input → stored pixel → millimetres |
 //! | [`receptive`] | where the cells of a trunk or a top lie in the input |
-//! | [`patch_map`] | class probabilities per cell, one pass of the patch classifier |
+//! | [`patch_map`] | class probabilities per window and per cell, one pass of the patch classifier |
 //! | [`attribution`] | gradient saliency and Grad-CAM of the whole-image classifier |
-//! | [`findings`] | peaks of a patch map as a table of positions |
+//! | [`findings`] | suspicious windows of a patch map as places |
 //!
 //! After [`predict`](crate::predict); nothing here learns.
 
@@ -23,4 +23,4 @@ pub mod receptive;
 pub use attribution::{ImageExplainer, grad_cam, saliency};
 pub use findings::{BreastFrame, Finding, FindingRule, find};
 pub use grid::{HeatMap, MapGrid};
-pub use patch_map::{ClassMap, PatchMapper, PatchWindow, class_probabilities};
+pub use patch_map::{ClassMap, PatchMap, PatchMapper, PatchWindow, class_probabilities};

@@ -26,6 +26,7 @@ use super::grid::{HeatMap, MapGrid};
 use crate::model_file::{ModelFile, Network};
 use crate::patch_classifier::PatchClassifier;
 use crate::predict::{input_tensor, patch_classifier};
+use crate::trunk::TrunkConfig;
 use crate::{Error, Result};
 
 /// The window that is slid, in input pixels.
@@ -35,8 +36,10 @@ pub struct PatchWindow {
     pub patch_px: usize,
     /// From one window to the next.
     pub step_px: usize,
-    /// Stride of the trunk.
-    pub stride_px: usize,
+    /// Side of the patch in cells of the trunk.
+    side: usize,
+    /// From one window to the next in cells of the trunk.
+    step: usize,
 }
 
 impl PatchWindow {
@@ -45,7 +48,8 @@ impl PatchWindow {
     /// # Errors
     /// [`Error::Network`] when patch or step are no multiples of the trunk's stride: then no
     /// window of cells is a patch.
-    pub fn new(patch_px: usize, step_px: Option<usize>, stride_px: usize) -> Result<Self> {
+    pub fn new(patch_px: usize, step_px: Option<usize>, trunk: &TrunkConfig) -> Result<Self> {
+        let stride_px = trunk.stride();
         let step_px = step_px.unwrap_or(stride_px);
         for (what, px) in [("patch size", patch_px), ("heatmap stride", step_px)] {
             if px == 0 || px % stride_px != 0 {
@@ -53,24 +57,41 @@ impl PatchWindow {
                 return Err(Error::network(what, px.to_string(), expected));
             }
         }
-        Ok(Self { patch_px, step_px, stride_px })
+        let [side, _] = trunk.grid([patch_px; 2]);
+        Ok(Self { patch_px, step_px, side, step: step_px / stride_px })
     }
 
-    /// Rows and columns of the map of a `height x width` image.
+    /// The map of a `height x width` image: its rows and columns, and where they lie.
+    ///
+    /// A cell stands for the centre of its patch, which is what the classifier was taught: its
+    /// lesions lay around there. Under a ResNet that is up to half a stride right and below of the
+    /// centre of the pixels that the window's features see; on real lesions the answer peaks at the
+    /// patch's centre (`docs/heatmaps.md`).
     ///
     /// # Errors
     /// [`Error::Network`] when the image is smaller than the patch.
-    pub fn grid(&self, height: usize, width: usize) -> Result<MapGrid> {
+    pub fn grid(&self, trunk: &TrunkConfig, height: usize, width: usize) -> Result<MapGrid> {
         if height < self.patch_px || width < self.patch_px {
             let expected = format!("at least {0}x{0} pixels, the patch size", self.patch_px);
             return Err(Error::network("image size", format!("{height}x{width}"), expected));
         }
-        let n = |side: usize| (side / self.stride_px * self.stride_px - self.patch_px) / self.step_px + 1;
+        let [rows, cols] = trunk.grid([height, width]).map(|n| (n - self.side) / self.step + 1);
         let (step, patch) = (self.step_px as f64, self.patch_px as f64);
         // A cell is drawn as a square of the step's side around its window's centre.
         let offset = (patch - step) / 2.0;
         let input_from_cell = Affine::scale(step, step).then(&Affine::translate(offset, offset));
-        Ok(MapGrid::on_input(n(height), n(width), input_from_cell))
+        Ok(MapGrid::on_input(rows, cols, input_from_cell))
+    }
+
+    /// Stride of the trunk: from one cell to the next.
+    pub fn stride_px(&self) -> usize {
+        self.step_px / self.step
+    }
+
+    /// The window of a single cell of the trunk.
+    fn of_cell(&self) -> Self {
+        let stride_px = self.stride_px();
+        Self { patch_px: stride_px, step_px: stride_px, side: 1, step: 1 }
     }
 }
 
@@ -80,9 +101,12 @@ impl PatchWindow {
 /// `images` `[n, channels, h, w]`, normalised, to `[n, classes, rows, cols]`; cell `(i, j)` is
 /// the window whose upper left corner is at `(i, j) * step_px`.
 pub fn class_probabilities(model: &PatchClassifier, window: PatchWindow, images: Tensor<4>) -> Tensor<4> {
-    let features = model.trunk.forward(images); // [n, c, h / stride, w / stride]
-    let (side, step) = (window.patch_px / window.stride_px, window.step_px / window.stride_px);
-    let pooled = avg_pool2d(features, AvgPoolOptions::new([side; 2]).with_stride([step; 2]));
+    of_features(model, window, model.trunk.forward(images))
+}
+
+/// [`class_probabilities`] from the trunk's features, `[n, c, h / stride, w / stride]`.
+fn of_features(model: &PatchClassifier, window: PatchWindow, features: Tensor<4>) -> Tensor<4> {
+    let pooled = avg_pool2d(features, AvgPoolOptions::new([window.side; 2]).with_stride([window.step; 2]));
     let [n, channels, rows, cols] = pooled.dims();
     let cells = pooled.permute([0, 2, 3, 1]).reshape([n * rows * cols, channels]);
     let probabilities = softmax(model.head.forward(cells), 1);
@@ -99,6 +123,20 @@ pub struct ClassMap {
     pub classes: Vec<PatchClass>,
     /// `classes * rows * cols` values: one map after the other, each row-major.
     pub probabilities: Vec<f32>,
+}
+
+/// The map of one image at both scales.
+#[derive(Clone, Debug)]
+pub struct PatchMap {
+    /// How likely: every window of a patch's size.
+    pub windows: ClassMap,
+    /// Where inside of it: the same linear layer on each single cell of the trunk. The log odds of
+    /// two classes in a window are the mean of those in its cells.
+    pub cells: ClassMap,
+    /// Cells along a window's side.
+    pub side: usize,
+    /// Cells from one window to the next.
+    pub step: usize,
 }
 
 impl ClassMap {
@@ -134,8 +172,8 @@ pub struct PatchMapper {
     pub window: PatchWindow,
     /// How its inputs are prepared.
     pub preprocessing: Preprocessing,
-    /// Channels that it reads.
-    pub channels: usize,
+    /// Its trunk.
+    pub trunk: TrunkConfig,
     /// Where to compute.
     pub device: Device,
 }
@@ -158,9 +196,9 @@ impl PatchMapper {
         Ok(Self {
             network,
             classes,
-            window: PatchWindow::new(patch_px as usize, step_px, config.trunk.stride())?,
+            window: PatchWindow::new(patch_px as usize, step_px, &config.trunk)?,
             preprocessing: card.preprocessing.clone(),
-            channels: config.trunk.channels,
+            trunk: config.trunk.clone(),
             device: device.clone(),
         })
     }
@@ -172,10 +210,18 @@ impl PatchMapper {
     ///
     /// # Errors
     /// As [`PatchWindow::grid`].
-    pub fn map(&self, pixels: &[u16]) -> Result<ClassMap> {
-        let grid = self.window.grid(self.preprocessing.height_px, self.preprocessing.width_px)?;
-        let images = input_tensor(pixels, &self.preprocessing, self.channels, &self.device);
-        let maps = class_probabilities(&self.network, self.window, images).into_data();
-        Ok(ClassMap { grid, classes: self.classes.clone(), probabilities: maps.iter::<f32>().collect() })
+    pub fn map(&self, pixels: &[u16]) -> Result<PatchMap> {
+        let images = input_tensor(pixels, &self.preprocessing, self.trunk.channels, &self.device);
+        let features = self.network.trunk.forward(images);
+        let map = |window: PatchWindow| -> Result<ClassMap> {
+            let Preprocessing { height_px, width_px, .. } = self.preprocessing;
+            let grid = window.grid(&self.trunk, height_px, width_px)?;
+            let probabilities = of_features(&self.network, window, features.clone()).into_data();
+            let probabilities = probabilities.iter::<f32>().collect();
+            Ok(ClassMap { grid, classes: self.classes.clone(), probabilities })
+        };
+        let window = self.window;
+        let (windows, cells) = (map(window)?, map(window.of_cell())?);
+        Ok(PatchMap { windows, cells, side: window.side, step: window.step })
     }
 }

@@ -4,7 +4,7 @@ use mammo::eval::operating_point::OperatingPoint;
 use mammo::preprocess::Preprocessing;
 use serde::{Deserialize, Serialize};
 
-use super::FORMAT_VERSION;
+use super::{Calibration, FORMAT_VERSION};
 use crate::image_classifier::{ImageClassifierConfig, N_CLASSES};
 use crate::outline::Outline;
 use crate::patch_classifier::PatchClassifierConfig;
@@ -107,8 +107,9 @@ pub struct TrainingRecord {
     pub best_epoch: Option<[usize; 2]>,
     /// AUC (images) or balanced accuracy (patches) on the validation side.
     pub validation_metric: Option<f64>,
-    /// DeLong's 95 % interval of an AUC, pictures counted as independent: too narrow where
-    /// patients have several, and the epoch was chosen by this very figure.
+    /// 95 % interval of an AUC under resampling of patients; that the epoch was chosen by this very
+    /// figure, it does not know. In files of format version 2, DeLong's, with pictures counted as
+    /// independent: too narrow where patients have several.
     #[serde(default)]
     pub validation_interval: Option<[f64; 2]>,
 }
@@ -129,7 +130,7 @@ pub struct Source {
 /// Everything about a model but its weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelCard {
-    /// [`FORMAT_VERSION`].
+    /// Version of the file that the card was read from; [`FORMAT_VERSION`] is written.
     pub format_version: u32,
     /// The network as data.
     pub network: Network,
@@ -146,9 +147,12 @@ pub struct ModelCard {
     pub source: Option<Source>,
     /// Threshold chosen on the validation side, for image models.
     pub operating_point: Option<OperatingPoint>,
-    /// From scores to calibrated probabilities, as whoever fitted it wrote it.
+    /// From probabilities to calibrated ones, for image models.
     #[serde(default)]
-    pub calibration: Option<serde_json::Value>,
+    pub calibration: Option<Calibration>,
+    /// Why there is no calibration, when one was to be fitted.
+    #[serde(default)]
+    pub no_calibration: Option<String>,
     /// [`INTENDED_USE`].
     pub intended_use: String,
     /// Terms of the weights; [`NO_LICENCE`] when nobody said.
@@ -173,6 +177,7 @@ impl ModelCard {
             source: None,
             operating_point: None,
             calibration: None,
+            no_calibration: None,
             intended_use: INTENDED_USE.to_string(),
             licence: NO_LICENCE.to_string(),
         }
@@ -191,6 +196,9 @@ impl ModelCard {
                 format!("digest {digest}, recorded {}", self.preprocessing_digest),
                 "equal digests; the card was edited or comes from another program version",
             ));
+        }
+        if let Some(calibration) = &self.calibration {
+            calibration.calibrator.check()?;
         }
         let n_classes = self.network.n_classes();
         if self.classes.len() != n_classes {

@@ -9,6 +9,7 @@
 //! checks every tensor's name, shape and values against the card's architecture, and copies
 //! only then; no length that the file states is trusted with memory.
 
+mod calibration;
 mod card;
 mod text;
 
@@ -22,13 +23,18 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use calibration::{Calibration, CalibrationMethod};
 pub use card::{INTENDED_USE, ModelCard, NO_LICENCE, Network, Source, TrainingRecord};
 
 use crate::state::{NamedTensor, StateDict};
 use crate::{Error, Result};
 
-/// Version of the card; a reader refuses others.
-pub const FORMAT_VERSION: u32 = 2;
+/// Version of the card that is written. Version 3 added the calibration, and resamples patients
+/// for the validation interval.
+pub const FORMAT_VERSION: u32 = 3;
+
+/// The oldest version that is read. Version 1 had no digest.
+const OLDEST_VERSION: u32 = 2;
 
 /// Key of the card in the file's metadata.
 pub(crate) const CARD: &str = "mammo.card";
@@ -37,7 +43,7 @@ pub(crate) const CARD: &str = "mammo.card";
 const DIGEST_KEY: &[u8] = br#"{\"sha256\":\""#;
 
 /// Hexadecimal digits of a SHA-256.
-const N_DIGITS: usize = 64;
+pub const N_DIGITS: usize = 64;
 
 /// What the metadata holds.
 #[derive(Serialize)]
@@ -70,7 +76,8 @@ pub fn save(path: &Path, card: &ModelCard, tensors: &StateDict) -> Result<()> {
     if let Some((name, _)) = tensors.iter().find(bad) {
         return Err(unusable(format!("tensor '{name}' holds a value that is not finite")));
     }
-    let stored = Stored { sha256: &"0".repeat(N_DIGITS), card };
+    let card = ModelCard { format_version: FORMAT_VERSION, ..card.clone() };
+    let stored = Stored { sha256: &"0".repeat(N_DIGITS), card: &card };
     let card = serde_json::to_string(&stored).map_err(|e| unusable(e.to_string()))?;
     let mut bytes = serialize(tensors, CARD, card).map_err(unusable)?;
     let (start, digest) = self_digest(&bytes).ok_or_else(|| unusable("no place for the digest".into()))?;
@@ -150,12 +157,13 @@ pub fn parse(path: &Path, bytes: &[u8]) -> Result<ModelFile> {
 /// Refuses other versions before anything else of the card is looked at.
 fn check_version(path: &Path, card: &serde_json::Value) -> Result<()> {
     let version = card.get("format_version").and_then(serde_json::Value::as_u64);
-    if version == Some(u64::from(FORMAT_VERSION)) {
+    if version.is_some_and(|v| (u64::from(OLDEST_VERSION)..=u64::from(FORMAT_VERSION)).contains(&v)) {
         return Ok(());
     }
     let found = version.map_or("no format version".to_string(), |v| format!("format version {v}"));
     let expected = format!(
-        "format version {FORMAT_VERSION}; use the program version that wrote it, or train the model again"
+        "format version {OLDEST_VERSION} or {FORMAT_VERSION}; use the program version that wrote it, or train the \
+         model again"
     );
     Err(Error::model_file(path, found, expected))
 }
@@ -196,8 +204,8 @@ fn finite_f32(name: &str, view: &TensorView) -> std::result::Result<NamedTensor,
     }
 }
 
-/// Where a model file's digest stands, and what it should be.
-fn self_digest(bytes: &[u8]) -> Option<(usize, String)> {
+/// Where a model file's digest stands, and what it should be; none where no digest stands.
+pub fn self_digest(bytes: &[u8]) -> Option<(usize, String)> {
     // The digest opens the card, which opens the header: a few hundred bytes are enough.
     let head = &bytes[..bytes.len().min(512)];
     let start = head.windows(DIGEST_KEY.len()).position(|w| w == DIGEST_KEY)? + DIGEST_KEY.len();

@@ -132,7 +132,10 @@ fn record_lines(card: &ModelCard) -> Vec<(&'static str, String)> {
     }
     if let Some(metric) = card.training.validation_metric {
         let interval = card.training.validation_interval;
-        let interval = interval.map_or(String::new(), |[low, high]| format!(" ({low:.4} to {high:.4})"));
+        let drawn =
+            if card.format_version < 3 { "pictures counted as independent" } else { "patients resampled" };
+        let interval =
+            interval.map_or(String::new(), |[low, high]| format!(" ({low:.4} to {high:.4}, {drawn})"));
         let epoch = card.training.best_epoch.map_or(String::new(), |[s, e]| format!(", stage {s} epoch {e}"));
         lines.push(("validation", format!("{metric:.4}{interval}{epoch}; chosen by it, so optimistic")));
     }
@@ -145,8 +148,10 @@ fn record_lines(card: &ModelCard) -> Vec<(&'static str, String)> {
             ),
         ));
     }
-    if let Some(calibration) = &card.calibration {
-        lines.push(("calibration", calibration.to_string()));
+    match (&card.calibration, &card.no_calibration) {
+        (Some(calibration), _) => lines.push(("calibration", calibration.to_string())),
+        (None, Some(reason)) => lines.push(("calibration", format!("none: {reason}"))),
+        (None, None) => {}
     }
     lines
 }

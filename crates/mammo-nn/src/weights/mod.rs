@@ -54,7 +54,7 @@ pub fn read(path: &Path) -> Result<Imported> {
     let mut imported = match head.get(..8) {
         Some(b"\x89HDF\r\n\x1a\n") => keras::read(path)?,
         Some([.., 0, 0, 0]) if head.get(8) == Some(&b'{') => torch::read_safetensors(path)?,
-        Some(_) => torch::read_pth(path)?,
+        Some(_) => torch::read_pth(path, &head)?,
         None => {
             let expected = "weights in .pth, .safetensors or .h5";
             return Err(Error::model_file(path, format!("{} bytes", head.len()), expected));
@@ -62,6 +62,12 @@ pub fn read(path: &Path) -> Result<Imported> {
     };
     imported.digest = file_digest(path)?;
     Ok(imported)
+}
+
+/// Bytes that a file may give as tensors: weights hardly compress, so that none can honestly be
+/// much larger than the file.
+fn most_bytes(file_size: u64) -> usize {
+    usize::try_from(file_size.saturating_mul(8)).unwrap_or(usize::MAX)
 }
 
 fn file_digest(path: &Path) -> Result<String> {

@@ -125,7 +125,10 @@ fn gather(placement: &Placement, foreign: &mut StateDict) -> Result<NamedTensor,
                 whole.values.iter_mut().zip(&part.values).for_each(|(a, b)| *a += b);
                 whole
             }
-            Some(mut whole) if !placement.sum && whole.shape[1..] == part.shape[1..] => {
+            Some(mut whole)
+                if !placement.sum
+                    && whole.shape.get(1..).is_some_and(|rest| part.shape.get(1..) == Some(rest)) =>
+            {
                 whole.shape[0] += part.shape[0];
                 whole.values.extend(part.values);
                 whole

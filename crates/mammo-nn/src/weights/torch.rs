@@ -6,9 +6,9 @@ use mammo::write::write_atomically;
 use pytorch_reader::{DType, PytorchReader};
 use safetensors::tensor::{Dtype, SafeTensors};
 
-use super::Imported;
 use super::place::{Layout, Placement, place, torch_conv};
 use super::torch_names::{conv_names, network};
+use super::{Imported, most_bytes};
 use crate::conventions::{Conventions, Padding, StrideOn};
 use crate::model_file::{ModelFile, Network, serialize};
 use crate::resnet::BlockKind;
@@ -26,15 +26,32 @@ const WRAPPERS: [&str; 6] =
 /// Dense layers that this project's networks do not have.
 const DENSE: [&str; 3] = ["classifier.", "pre_logits.", "head."];
 
-/// Reads a checkpoint without executing any of its pickle code.
-pub fn read_pth(path: &Path) -> Result<Imported> {
+/// Where a tar archive says that it is one.
+const TAR_MAGIC: std::ops::Range<usize> = 257..262;
+
+/// Reads a checkpoint without executing any of its pickle code; `head` is the file's beginning.
+pub fn read_pth(path: &Path, head: &[u8]) -> Result<Imported> {
     let unusable = |e: String| Error::model_file(path, e, EXPECTED);
+    if head.get(TAR_MAGIC) == Some(b"ustar") {
+        // An entry may be sparse, and so of any length.
+        return Err(Error::model_file(
+            path,
+            "a tar archive, as PyTorch wrote before version 0.1.10",
+            "a zip archive or a pickle; load it and save it again with a current PyTorch",
+        ));
+    }
+    let size = std::fs::metadata(path).map_err(|e| mammo::Error::io(path, "read the weights", e))?.len();
+    let mut left = most_bytes(size);
     let reader = PytorchReader::new(path).map_err(|e| unusable(e.to_string()))?;
     let mut tensors = StateDict::new();
     for (name, tensor) in reader.into_tensors() {
         if name.ends_with("num_batches_tracked") {
             continue;
         }
+        // A view may show one stored number as many.
+        left = left.checked_sub(tensor.byte_len()).ok_or_else(|| {
+            unusable(format!("tensors of more than {} bytes in a file of {size}", most_bytes(size)))
+        })?;
         let bytes = tensor.read().map_err(|e| unusable(e.to_string()))?;
         let values = match tensor.dtype() {
             DType::F32 => {

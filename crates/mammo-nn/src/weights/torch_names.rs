@@ -102,8 +102,8 @@ fn vgg(tensors: &StateDict, channels: usize) -> std::result::Result<TrunkConfig,
         .iter()
         .filter(|(_, t)| t.shape.len() == 4)
         .filter_map(|(name, t)| {
-            let index = name.strip_prefix("features.")?.strip_suffix(".weight")?.parse().ok()?;
-            Some((index, t.shape[0]))
+            let index: u16 = name.strip_prefix("features.")?.strip_suffix(".weight")?.parse().ok()?;
+            Some((usize::from(index), t.shape[0]))
         })
         .collect();
     convs.sort_unstable();

@@ -9,8 +9,8 @@ use mammo::pixels::GrayImage;
 use mammo::preprocess::{Aspect, Crop, Orient, Preprocessing, Resample, Window};
 use mammo::record::Polarity;
 use mammo::seed::stream;
-use mammo_nn::conventions::Conventions;
-use mammo_nn::heatmap::receptive::{top_cells, trunk_cells};
+use mammo_nn::conventions::{Conventions, Padding};
+use mammo_nn::heatmap::receptive::{CellAxis, Cells, top_cells, trunk_cells};
 use mammo_nn::heatmap::{
     BreastFrame, FindingRule, HeatMap, MapGrid, PatchMapper, PatchWindow, class_probabilities, find,
     grad_cam, saliency,
@@ -33,10 +33,17 @@ fn noise(seed: u64, h: usize, w: usize, device: &Device) -> Tensor<4> {
 }
 
 /// A trunk and how far beyond a window its features see, rounded up to whole cells.
-fn cases() -> [(TrunkConfig, usize); 3] {
+fn cases() -> [(TrunkConfig, usize); 5] {
     let trunk =
         |family, stages| TrunkConfig { width: 0.125, stages: Some(stages), ..TrunkConfig::new(family) };
-    [(trunk(Family::Resnet18, 2), 56), (trunk(Family::Resnet50, 1), 20), (trunk(Family::Yaroslav, 3), 24)]
+    let same = Conventions { padding: Padding::Same, stem_padding: Padding::Same, ..Conventions::default() };
+    [
+        (trunk(Family::Resnet18, 2), 56),
+        (trunk(Family::Resnet50, 1), 20),
+        (trunk(Family::Yaroslav, 3), 24),
+        (TrunkConfig { conventions: same, ..trunk(Family::Resnet18, 2) }, 56),
+        (TrunkConfig { conventions: Conventions::keras_2_0(), ..trunk(Family::Resnet50, 2) }, 56),
+    ]
 }
 
 fn patch_network(trunk: TrunkConfig, device: &Device) -> PatchClassifier {
@@ -51,7 +58,7 @@ fn patch_network(trunk: TrunkConfig, device: &Device) -> PatchClassifier {
 /// sweep sees `halo` pixels of the image, where the image has them; zero is the bare patch.
 fn sweep(model: &PatchClassifier, window: PatchWindow, halo: usize, image: &Tensor<4>) -> Vec<f32> {
     let [_, _, h, w] = image.dims();
-    let (patch, step, stride) = (window.patch_px, window.step_px, window.stride_px);
+    let (patch, step, stride) = (window.patch_px, window.step_px, window.stride_px());
     let (rows, cols) = ((h - patch) / step + 1, (w - patch) / step + 1);
     let mut maps = vec![Vec::new(); 5];
     for row in 0..rows {
@@ -83,9 +90,9 @@ fn one_pass_says_at_every_cell_what_a_sweep_that_sees_around_its_windows_says() 
         let model = patch_network(trunk.clone(), &device);
         let image = noise(1, 160, 128, &device);
         for steps in [1, 2] {
-            let window = PatchWindow::new(PATCH, Some(steps * trunk.stride()), trunk.stride()).unwrap();
+            let window = PatchWindow::new(PATCH, Some(steps * trunk.stride()), &trunk).unwrap();
             let map = class_probabilities(&model, window, image.clone());
-            let grid = window.grid(160, 128).unwrap();
+            let grid = window.grid(&trunk, 160, 128).unwrap();
             assert_eq!(map.dims(), [1, 5, grid.rows, grid.cols]);
             let map: Vec<f32> = map.into_data().iter::<f32>().collect();
             let difference = worst(&map, &sweep(&model, window, halo, &image));
@@ -105,7 +112,7 @@ fn an_image_of_one_patch_has_one_cell_with_the_patch_classifiers_probabilities()
     for (trunk, _) in cases() {
         let model = patch_network(trunk.clone(), &device);
         let patch = noise(2, PATCH, PATCH, &device);
-        let window = PatchWindow::new(PATCH, None, trunk.stride()).unwrap();
+        let window = PatchWindow::new(PATCH, None, &trunk).unwrap();
         let cell: Vec<f32> =
             class_probabilities(&model, window, patch.clone()).into_data().iter::<f32>().collect();
         let alone: Vec<f32> = softmax(model.logits(patch, None), 1).into_data().iter::<f32>().collect();
@@ -115,18 +122,19 @@ fn an_image_of_one_patch_has_one_cell_with_the_patch_classifiers_probabilities()
 
 #[test]
 fn windows_that_are_no_whole_cells_or_larger_than_the_image_are_refused() {
-    assert!(PatchWindow::new(60, None, 8).unwrap_err().to_string().contains("multiple of 8"));
-    assert!(PatchWindow::new(64, Some(12), 8).unwrap_err().to_string().contains("heatmap stride"));
-    let window = PatchWindow::new(64, None, 8).unwrap();
-    assert!(window.grid(56, 200).unwrap_err().to_string().contains("64x64"));
+    let trunk = TrunkConfig { stages: Some(3), ..TrunkConfig::new(Family::Vgg16) };
+    assert!(PatchWindow::new(60, None, &trunk).unwrap_err().to_string().contains("multiple of 8"));
+    assert!(PatchWindow::new(64, Some(12), &trunk).unwrap_err().to_string().contains("heatmap stride"));
+    let window = PatchWindow::new(64, None, &trunk).unwrap();
+    assert!(window.grid(&trunk, 56, 200).unwrap_err().to_string().contains("64x64"));
 }
 
-/// Rows and columns of the input that a cell of a map depends on, over several images.
-fn seen(cell: [usize; 2], map: impl Fn(Tensor<4>) -> Tensor<4>) -> Rect {
-    let (device, side) = (Device::flex().autodiff(), 128);
-    let mut touched = mammo::preprocess::Mask::filled(side, side, false);
-    for seed in 0..6 {
-        let image = noise(seed, side, side, &device).require_grad();
+/// The box of the pixels that a cell of a map depends on, over several images of `h x w` pixels.
+fn seen(cell: [usize; 2], [h, w]: [usize; 2], map: impl Fn(Tensor<4>) -> Tensor<4>) -> Rect {
+    let device = Device::flex().autodiff();
+    let mut touched = mammo::preprocess::Mask::filled(w, h, false);
+    for seed in 0..8 {
+        let image = noise(seed, h, w, &device).require_grad();
         let features = map(image.clone());
         let channels = features.dims()[1];
         let [row, col] = cell;
@@ -138,48 +146,84 @@ fn seen(cell: [usize; 2], map: impl Fn(Tensor<4>) -> Tensor<4>) -> Rect {
     touched.bounds().unwrap()
 }
 
+/// What cell `(row, col)` sees as `receptive` computes it.
+fn computed(cells: &Cells, [row, col]: [usize; 2]) -> Rect {
+    let edges = |axis: &CellAxis, i: usize| axis.first_px.map(|px| px + i as f64 * axis.stride_px);
+    let ([top, bottom], [left, right]) = (edges(&cells.rows, row), edges(&cells.cols, col));
+    Rect::new(left, top, right - left, bottom - top)
+}
+
 #[test]
-fn a_cell_is_centred_on_the_pixels_that_it_sees() {
+fn a_cell_sees_the_pixels_that_it_is_drawn_on_under_every_padding() {
     let device = Device::flex().autodiff();
-    let trunk =
-        |family, stages| TrunkConfig { width: 0.25, stages: Some(stages), ..TrunkConfig::new(family) };
-    for trunk in [trunk(Family::Resnet18, 1), trunk(Family::Resnet50, 1), trunk(Family::Yaroslav, 3)] {
+    let (half, keras) = (Conventions::default(), Conventions::keras());
+    let same_everywhere =
+        Conventions { stem_padding: Padding::Same, stem_pool_padding: Padding::Same, ..keras };
+    let same_in_the_middle = Conventions { padding: Padding::Same, ..half };
+    let cases = [
+        (Family::Resnet18, 1, half, [96, 128]),
+        (Family::Resnet18, 2, same_in_the_middle, [128, 128]),
+        (Family::Resnet18, 2, same_everywhere, [125, 128]),
+        (Family::Resnet50, 1, Conventions::keras_2_0(), [96, 127]),
+        (Family::Resnet50, 2, same_everywhere, [130, 127]),
+        (Family::Yaroslav, 3, half, [90, 128]),
+    ];
+    for (family, stages, conventions, [h, w]) in cases {
+        let trunk =
+            TrunkConfig { width: 0.25, stages: Some(stages), conventions, ..TrunkConfig::new(family) };
         let model = patch_network(trunk.clone(), &device).freeze();
-        let cell = 64 / trunk.stride();
-        let grid = MapGrid::on_input(1, 1, trunk_cells(&trunk).input_from_cell());
-        let center = grid.input_center(cell, cell);
-        let bounds = seen([cell, cell], |image| model.trunk.forward(image));
-        // A max pool may never pick an outermost pixel.
-        let off = (bounds.center().0 - center.0).abs().max((bounds.center().1 - center.1).abs());
-        assert!(off <= 1.0 && bounds.width > 20.0, "{trunk:?}: {center:?}, sees {bounds:?}");
+        let cells = trunk_cells(&trunk, [h, w]).unwrap();
+        assert_eq!([cells.rows.n, cells.cols.n], trunk.grid([h, w]));
+        let cell = [h, w].map(|side| side / 2 / trunk.stride());
+        let (expected, seen) =
+            (computed(&cells, cell), seen(cell, [h, w], |image| model.trunk.forward(image)));
+        assert_eq!(seen, expected, "{family:?}, {conventions:?}, {h}x{w}");
+        let grid = MapGrid::on_input(1, 1, cells.input_from_cell());
+        assert_eq!(grid.input_center(cell[0], cell[1]), seen.center());
     }
-    for (top, pooled) in [
-        (TopConfig::Residual { blocks: vec![[8, 8, 16]], repeats: 1 }, false),
-        (TopConfig::Vgg { channels: vec![8], depth: 1 }, true),
+}
+
+#[test]
+fn a_cell_of_a_top_is_drawn_on_what_it_sees() {
+    let device = Device::flex().autodiff();
+    let same = Conventions { padding: Padding::Same, ..Conventions::default() };
+    let heatmap = HeatmapRule { window: 3, ..HeatmapRule::default() };
+    for (top, top_conventions, center) in [
+        (TopConfig::Residual { blocks: vec![[8, 8, 16]], repeats: 1 }, Conventions::default(), 66.0),
+        (TopConfig::Residual { blocks: vec![[8, 8, 16]], repeats: 1 }, same, 70.0),
+        (TopConfig::Vgg { channels: vec![8], depth: 1 }, Conventions::default(), 68.0),
+        (
+            TopConfig::Yaroslav { pool: 3, fc: vec![8], batch_norm: false, heatmap },
+            Conventions::default(),
+            38.0,
+        ),
     ] {
-        let trunk = trunk(Family::Yaroslav, 2);
+        let trunk = TrunkConfig { width: 0.25, stages: Some(2), ..TrunkConfig::new(Family::Yaroslav) };
         let config = ImageClassifierConfig {
-            trunk: trunk.clone(),
-            top_conventions: Conventions::default(),
+            trunk,
+            top_conventions,
             top: top.clone(),
             n_patch_classes: 5,
             input_px: [128, 128],
             dropout: 0.0,
         };
         let model = initialise(ImageClassifier::new(&config, &device).unwrap(), 3).freeze();
-        let grid = MapGrid::on_input(1, 1, top_cells(&trunk, &top).input_from_cell());
-        let bounds = seen([8, 8], |image| model.feature_map(MapLayer::Top, image));
-        let (expected, center) = (if pooled { 68.0 } else { 66.0 }, grid.input_center(8, 8));
-        assert_eq!(center, (expected, expected));
-        assert!((bounds.center().0 - center.0).abs() <= 1.0, "{top:?}: {center:?}, sees {bounds:?}");
+        let cells = top_cells(&config, [128, 128]).unwrap();
+        let seen = seen([8, 8], [128, 128], |image| model.feature_map(MapLayer::Top, image));
+        assert_eq!(seen, computed(&cells, [8, 8]), "{top:?}");
+        let grid = MapGrid::on_input(1, 1, cells.input_from_cell());
+        assert_eq!((grid.input_center(8, 8), seen.center()), ((center, center), (center, center)), "{top:?}");
     }
+}
+
+fn brightness_trunk() -> TrunkConfig {
+    TrunkConfig { width: 0.05, stages: Some(3), ..TrunkConfig::new(Family::Vgg16) }
 }
 
 /// A trunk whose single feature grows with brightness, so that the brightest window is known.
 fn brightness_network(device: &Device) -> PatchClassifier {
     use mammo_nn::state::{load_state_dict, state_dict};
-    let trunk = TrunkConfig { width: 0.05, stages: Some(3), ..TrunkConfig::new(Family::Vgg16) };
-    let config = PatchClassifierConfig { trunk: trunk.clone(), n_classes: 5, dropout: 0.0 };
+    let config = PatchClassifierConfig { trunk: brightness_trunk(), n_classes: 5, dropout: 0.0 };
     let model = PatchClassifier::new(&config, device).unwrap();
     let mut tensors = state_dict(&model);
     for (name, tensor) in &mut tensors {
@@ -244,31 +288,32 @@ fn a_lesion_of_known_place_is_found_there_through_crop_flip_and_resize() {
             ..Preprocessing::default()
         };
         let prepared = preprocessing.apply(image.clone(), Polarity::Normal).unwrap();
-        let window = PatchWindow::new(32, None, 8).unwrap();
+        let window = PatchWindow::new(32, None, &brightness_trunk()).unwrap();
         let pixels = &prepared.image.pixels;
         let mapper = PatchMapper {
             network: model.clone(),
             classes: PatchClass::ALL.to_vec(),
             window,
             preprocessing: preprocessing.clone(),
-            channels: 1,
+            trunk: brightness_trunk(),
             device: device.clone(),
         };
-        let mut map = mapper.map(pixels).unwrap();
-        map.grid = map.grid.of_stored(&prepared.input_from_stored, Some([0.1, 0.1])).unwrap();
+        let map = mapper.map(pixels).unwrap();
+        let grid = map.windows.grid.of_stored(&prepared.input_from_stored, Some([0.1, 0.1])).unwrap();
         let breast = BreastFrame::of(&prepared);
         assert_eq!(breast.wall_left, orient == left, "{orient:?}");
         let found = find(&map, &breast, &FindingRule::new(0.05, 32));
-        let peak = found.first().unwrap_or_else(|| panic!("nothing found: {:?}", map.malignant().max()));
-        let (x, y) = map.grid.stored_from_input.apply(peak.peak.0, peak.peak.1);
+        let peak =
+            found.first().unwrap_or_else(|| panic!("nothing found: {:?}", map.windows.malignant().max()));
+        let (x, y) = grid.stored_from_input.apply(peak.center.0, peak.center.1);
         let (cx, cy) = lesion.center();
         // Half a step of eight input pixels, in stored pixels, and half for the discrete peak.
-        let step = 8.0 * map.grid.stored_from_input.xx.abs().max(map.grid.stored_from_input.yy.abs());
+        let step = 8.0 * grid.stored_from_input.xx.abs().max(grid.stored_from_input.yy.abs());
         assert!((x - cx).abs() <= step && (y - cy).abs() <= step, "{crop:?} {orient:?} {aspect:?}: {x}, {y}");
-        let mm = map.grid.millimetres(&Rect::new(x, y, 0.0, 0.0)).unwrap();
+        let mm = grid.millimetres(&Rect::new(x, y, 0.0, 0.0)).unwrap();
         assert!((mm.x - x * 0.1).abs() < 1e-9);
         // The breast hangs from the right edge: depth grows towards the left of the stored image.
-        let [depth, height] = breast.relative(peak.peak.0, peak.peak.1);
+        let [depth, height] = breast.relative(peak.center.0, peak.center.1);
         assert!((depth - (400.0 - cx) / 266.0).abs() < 0.1, "depth {depth}");
         assert!((height - (cy - 25.0) / 450.0).abs() < 0.1, "height {height}");
     }
@@ -328,7 +373,7 @@ fn grad_cam_of_the_last_map_is_the_class_activation_map_of_the_last_layer() {
     let top = TopConfig::Residual { blocks: vec![[8, 8, 16]], repeats: 1 };
     let (model, config) = image_network(3, top, &device);
     let image = noise(6, 96, 64, &device);
-    let map = grad_cam(&model, &config, MapLayer::Top, image.clone());
+    let map = grad_cam(&model, &config, MapLayer::Top, image.clone()).unwrap();
     // After a global average the gradient is the weight of the last layer over the cells.
     let weights = &state_dict(&model)["head.weight"].values;
     let features: Vec<f32> = model.feature_map(MapLayer::Top, image).into_data().iter::<f32>().collect();
@@ -356,7 +401,7 @@ fn maps_change_with_the_weights_of_every_layer_above_and_below() {
         let similar =
             rank_correlation(&saliency(&trained, image.clone()), &saliency(&randomised, image.clone()));
         assert!(similar < 0.6, "saliency, {top:?}: {similar}");
-        let cam = |model| grad_cam(model, &config, MapLayer::Trunk, image.clone());
+        let cam = |model| grad_cam(model, &config, MapLayer::Trunk, image.clone()).unwrap();
         let (before, after) = (cam(&trained), cam(&randomised));
         let similar = rank_correlation(&before, &after);
         assert!(similar < 0.8, "grad-cam, {top:?}: {similar}");

@@ -1,6 +1,7 @@
 //! Learning tests: do the networks learn, freeze, resume, convert and come back from disk?
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod calibration;
 mod conversion;
 mod freezing;
 mod heatmaps;

@@ -62,7 +62,22 @@ fn a_file_of_the_first_version_is_refused_by_its_version() {
     let none: [(&str, safetensors::tensor::TensorView); 0] = [];
     std::fs::write(&path, safetensors::serialize(none, Some(metadata)).unwrap()).unwrap();
     let error = model_file::load(&path).unwrap_err().to_string();
-    assert!(error.contains("format version 1; expected format version 2"), "{error}");
+    assert!(error.contains("format version 1; expected format version 2 or 3"), "{error}");
+}
+
+/// Written by the program when 2 was its version (fuzz/make_seeds.py's `yaroslav_image`).
+#[test]
+fn a_file_of_the_second_version_is_read_and_written_again_as_the_third() {
+    let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/models/version2.safetensors");
+    let file = model_file::load(&old).unwrap();
+    assert_eq!((file.card.format_version, &file.card.calibration), (2, &None));
+    assert!(matches!(file.card.network, Network::Image(_)));
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("model.safetensors");
+    model_file::save(&path, &file.card, &file.tensors).unwrap();
+    let new = model_file::load(&path).unwrap();
+    assert_eq!((new.card.format_version, &new.tensors), (3, &file.tensors));
+    assert_eq!(new.card.preprocessing, file.card.preprocessing);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use mammo::seed::{Rng, stream};
 use mammo_nn::Result;
 use mammo_nn::batches::Examples;
 use mammo_nn::init::initialise;
-use mammo_nn::model_file::{ModelCard, Network, TrainingRecord};
+use mammo_nn::model_file::{CalibrationMethod, ModelCard, Network, TrainingRecord};
 use mammo_nn::optimizer::OptimizerKind;
 use mammo_nn::patch_classifier::{PatchClassifier, PatchClassifierConfig};
 use mammo_nn::plan::Precision;
@@ -98,6 +98,7 @@ pub fn run<'a>(family: Family, config: &'a TrainingConfig, device: &'a Device, d
         device,
         dir,
         metric: Metric::BalancedAccuracy,
+        calibration: CalibrationMethod::Platt,
         card: card(family),
         digest: "toy".into(),
         resume: true,

@@ -14,6 +14,7 @@ use mammo_nn::schedule::Classifier;
 use mammo_nn::state::{PathStack, StateDict, training_flags};
 use mammo_nn::trunk::Family;
 use mammo_nn::weights::{self, Imported};
+use rand::RngExt;
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::Value;
 
@@ -261,18 +262,55 @@ fn torch_names_go_out_as_they_came_in() {
 }
 
 #[test]
-fn damaged_weight_files_are_errors() {
+fn lengths_that_a_checkpoint_states_are_not_trusted_with_memory() {
+    let error = weights::read(&fixture("expanded.pth")).unwrap_err().to_string();
+    assert!(error.contains("tensors of more than"), "{error}");
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("sparse.tar");
+    let mut bytes = vec![0; 1024];
+    bytes[257..262].copy_from_slice(b"ustar");
+    std::fs::write(&path, bytes).unwrap();
+    let error = weights::read(&path).unwrap_err().to_string();
+    assert!(error.contains("save it again with a current PyTorch"), "{error}");
+}
+
+#[test]
+fn damaged_weight_files_are_errors_or_whole_networks() {
     let dir = tempfile::tempdir().unwrap();
     keras("resnet50_patch", dir.path());
-    let files = [fixture("vgg_zip.pth"), fixture("vgg_legacy.pth"), dir.path().join("resnet50_patch.h5")];
+    let narrow = dir.path().join("narrow.safetensors");
+    write_safetensors(&narrow, &seeded_weights(&json("torch.json")["narrow"]), "module.");
+    let files =
+        [fixture("vgg_zip.pth"), fixture("vgg_legacy.pth"), narrow, dir.path().join("resnet50_patch.h5")];
     let mut rng = mammo::seed::stream(1, "damaged weights", 0);
     for file in files {
         let whole = std::fs::read(&file).unwrap();
+        assert!(weights::read(&file).is_ok(), "{}", file.display());
         let path = dir.path().join("damaged");
-        for _ in 0..30 {
-            use rand::RngExt;
-            std::fs::write(&path, &whole[..rng.random_range(0..whole.len())]).unwrap();
-            assert!(weights::read(&path).is_err(), "{}", file.display());
+        for i in 0..200 {
+            let mut bytes = whole.clone();
+            // Structure stands at either end, numbers between.
+            let end = whole.len().min(4096);
+            let place = match i % 3 {
+                0 => rng.random_range(0..end),
+                1 => whole.len() - 1 - rng.random_range(0..end),
+                _ => rng.random_range(0..whole.len()),
+            };
+            let kind = i % 5;
+            match kind {
+                0 => bytes.truncate(place),
+                1 => bytes[place] ^= 1 << rng.random_range(0..8),
+                2 => bytes[place] = 0xff,
+                3 => bytes.insert(place, rng.random_range(0..=255)),
+                _ => drop(bytes.drain(place..(place + rng.random_range(1..64)).min(whole.len()))),
+            }
+            std::fs::write(&path, &bytes).unwrap();
+            // Numbers have no checksum in most formats; names and shapes must still fit.
+            if let Ok(imported) = weights::read(&path) {
+                let expected = imported.network.outline().unwrap().tensors();
+                assert!(imported.tensors.keys().eq(expected.keys()), "{} {i}", file.display());
+                assert!(kind != 0, "{} cut at {place} came in", file.display());
+            }
         }
     }
 }

@@ -4,21 +4,32 @@
 //! alternative and keep their data beside them, and what is needed is one kind of axes and six
 //! marks. (kuva and plotters were read about, not tried.)
 
+mod axes;
+mod forest;
+mod plot;
 mod svg;
 
 pub use svg::{Body, Drawing, STYLE, inline, standalone};
 
 use serde::Serialize;
 
-/// A figure with one pair of axes.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Chart {
+/// Name and words of a figure.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Head {
     /// Name in file names and anchors.
     pub id: String,
     /// Heading.
     pub title: String,
-    /// What is drawn and what to look for.
+    /// What is drawn and what to look for: the text alternative too.
     pub caption: String,
+}
+
+/// A figure with one pair of axes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Chart {
+    /// Name and words.
+    #[serde(flatten)]
+    pub head: Head,
     /// Horizontal axis.
     pub x: Axis,
     /// Vertical axis.
@@ -169,12 +180,9 @@ pub struct Dot {
 /// A forest plot: a row per group with its estimate and interval.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Forest {
-    /// Name in file names and anchors.
-    pub id: String,
-    /// Heading.
-    pub title: String,
-    /// What is drawn.
-    pub caption: String,
+    /// Name and words.
+    #[serde(flatten)]
+    pub head: Head,
     /// What the horizontal axis shows.
     pub label: String,
     /// Ends of the axis.

@@ -123,6 +123,37 @@ fn intensity_shifts_all_values_and_clips() {
 }
 
 #[test]
+fn gamma_bends_the_display_curve_between_black_and_white() {
+    let warp = Warp { gamma: 2.0, ..Warp::IDENTITY };
+    let row = Window { center_x: 1.5, center_y: 0.5, width: 3, height: 1 };
+    let out = show(&warp, &[0, 32_768, 65_535], 3, &row);
+    assert_eq!((out[0], out[2]), (0.0, 65_535.0));
+    assert!((out[1] - 32_768.0 * (32_768.0 / 65_535.0)).abs() < 0.1, "{}", out[1]);
+}
+
+/// Against `scipy.ndimage.convolve1d` with weights [1, 2, 1] / 4 along both axes, mode "nearest":
+/// fixtures/augment/sharpness.py.
+#[test]
+fn sharpness_adds_what_a_blur_takes_away() {
+    let pixels = [100, 900, 400, 1600, 2500, 300, 700, 1200, 50, 60, 3000, 10];
+    let window = Window { center_x: 2.0, center_y: 1.5, width: 4, height: 3 };
+    let blurred = [
+        712.5, 668.75, 800.0, 1243.75, 1063.125, 816.875, 948.125, 1051.875, 526.875, 831.875, 1319.375,
+        836.875,
+    ];
+    for amount in [-1.0, 0.5] {
+        let out = show(&Warp { sharpness: amount, ..Warp::IDENTITY }, &pixels, 4, &window);
+        for ((found, &grey), blurred) in out.iter().zip(&pixels).zip(blurred) {
+            let expected = (f64::from(grey) + amount * (f64::from(grey) - blurred)).max(0.0);
+            assert!((f64::from(*found) - expected).abs() < 0.01, "{found} {expected}");
+        }
+    }
+    let column = Window { center_x: 0.5, center_y: 1.0, width: 1, height: 2 };
+    let soft = Warp { sharpness: -1.0, ..Warp::IDENTITY };
+    assert_eq!(show(&soft, &[0, 4000], 1, &column), [1000.0, 3000.0]);
+}
+
+#[test]
 fn draws_stay_in_their_ranges_and_use_them() {
     let augmentation = Augmentation::default();
     let warps: Vec<Warp> = (0..2000).map(|item| augmentation.draw(&mut stream(9, "test", item))).collect();
@@ -157,6 +188,10 @@ fn impossible_ranges_are_named() {
         ("zoom", Augmentation { zoom: [1.2, 0.8], ..default() }),
         ("shear_rad", Augmentation { shear_rad: f64::NAN, ..default() }),
         ("intensity_shift", Augmentation { intensity_shift: 20.0, ..default() }),
+        ("gamma", Augmentation { gamma: [0.0, 1.0], ..default() }),
+        ("gamma", Augmentation { gamma: [2.0, 1.0], ..default() }),
+        ("sharpness", Augmentation { sharpness: [-2.0, 0.0], ..default() }),
+        ("sharpness", Augmentation { sharpness: [0.0, f64::NAN], ..default() }),
     ];
     assert!(default().check().is_ok() && Augmentation::none().check().is_ok());
     for (setting, augmentation) in bad {

@@ -24,6 +24,15 @@ pub enum Pooling {
 }
 
 impl Pooling {
+    /// Its name as a setting.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mean => "mean",
+            Self::Max => "max",
+            Self::Learned { .. } => "learned",
+        }
+    }
+
     /// The pooled score of at least one score.
     fn pool(self, scores: &[f64]) -> f64 {
         match self {

@@ -11,6 +11,7 @@ use rand::RngExt;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::interval::{Interval, Scale};
 use super::measured::Measured;
 use super::proportion::check_level;
 use crate::seed::{Rng, stream};
@@ -18,24 +19,6 @@ use crate::{Error, Result};
 
 /// How often a resample without a value is drawn anew before the interval is given up.
 const MAX_DRAWS: usize = 100;
-
-/// A statistic with the interval that its resamples span.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Interval {
-    /// The statistic of the sample itself.
-    pub estimate: f64,
-    /// Lower end.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
-    /// Confidence level, such as 0.95.
-    pub level: f64,
-    /// Resamples behind the interval.
-    pub n_resamples: usize,
-    /// Resamples that were drawn anew or left out because the statistic had no value in them, as
-    /// with no cancers drawn. When they are many, the sample is too small for the interval.
-    pub n_redrawn: usize,
-}
 
 /// How intervals are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -87,13 +70,15 @@ impl Patients {
     }
 }
 
-/// Percentile intervals of one or more statistics under resampling of patients.
+/// Intervals of one or more statistics by resampling patients.
 ///
 /// Each resample draws as many patients as there are, with replacement; all cases of a patient
-/// come along. Several statistics share their resamples, so that a difference can stand
-/// beside its two terms.
+/// come along. The deviation of a statistic among the resamples is its standard error, from which
+/// its [`Scale`] makes the interval. Several statistics share their resamples, so that a difference
+/// can stand beside its two terms.
 ///
 /// # Inputs
+/// - `scales`: one per statistic.
 /// - `statistics`: takes how often each patient was drawn (all ones for the sample itself).
 ///
 /// # Randomness
@@ -107,26 +92,29 @@ impl Patients {
 /// # Example
 /// A mean with its interval; each of the three patients has one case.
 /// ```
-/// use mammo::eval::{BootstrapConfig, bootstrap};
+/// use mammo::eval::{BootstrapConfig, Scale, bootstrap};
 ///
 /// let values = [1.0, 2.0, 6.0];
 /// let mean = |times: &[u32]| {
 ///     let sum: f64 = times.iter().zip(values).map(|(&t, v)| f64::from(t) * v).sum();
 ///     Ok([sum / f64::from(times.iter().sum::<u32>())])
 /// };
-/// let [interval] = bootstrap(3, &BootstrapConfig::default(), mean)?;
-/// assert_eq!((interval.estimate, interval.low, interval.high), (3.0, 1.0, 6.0));
+/// let [interval] = bootstrap(3, &BootstrapConfig::default(), [Scale::Open], mean)?;
+/// assert_eq!(interval.estimate, 3.0);
+/// // 1.96 standard deviations of the three values over the root of three.
+/// assert!((interval.high - 5.44).abs() < 0.1 && (interval.low - 0.56).abs() < 0.1);
 /// # Ok::<(), mammo::Error>(())
 /// ```
 pub fn bootstrap<const N: usize>(
     n_patients: usize,
     config: &BootstrapConfig,
+    scales: [Scale; N],
     statistics: impl Fn(&[u32]) -> Result<[f64; N]> + Sync,
 ) -> Result<[Interval; N]> {
     let intervals = bootstrap_each(
         n_patients,
         config,
-        N,
+        &scales,
         || (),
         |times, (), values| {
             values.copy_from_slice(&statistics(times)?.map(Ok));
@@ -149,21 +137,71 @@ pub type Statistic = std::result::Result<f64, &'static str>;
 /// [`bootstrap`] of any number of statistics, some of which may lack a value now and then.
 ///
 /// # Inputs
-/// - `n_statistics`: length of the slice that `statistics` fills.
-/// - `scratch`: makes working memory, which each thread keeps over its resamples.
-/// - `statistics`: takes how often each patient was drawn. An [`Error::Undefined`] draws the whole
-///   resample anew; a single [`Statistic`] without value is left out of its own interval, which is
-///   given up when fewer than half of the resamples have one.
+/// As [`resample`]. A statistic without value in a resample is left out of its own interval, which
+/// is given up when fewer than half of the resamples have one.
 ///
 /// # Errors
 /// As [`bootstrap`], but that a single statistic without value is [`Measured::Undefined`].
 pub fn bootstrap_each<S>(
     n_patients: usize,
     config: &BootstrapConfig,
-    n_statistics: usize,
+    scales: &[Scale],
     scratch: impl Fn() -> S + Sync,
     statistics: impl Fn(&[u32], &mut S, &mut [Statistic]) -> Result<()> + Sync,
 ) -> Result<Vec<Measured<Interval>>> {
+    let resamples = resample(n_patients, config, scales.len(), scratch, statistics)?;
+    Ok(scales.iter().enumerate().map(|(i, &scale)| resamples.interval(i, scale, config)).collect())
+}
+
+/// Statistics of a sample and of its resamples.
+pub struct Resamples {
+    /// Those of the sample itself.
+    pub estimates: Vec<Statistic>,
+    /// Those of each resample, in the same order.
+    pub values: Vec<Vec<Statistic>>,
+    /// Resamples that were drawn anew because none of the statistics had a value.
+    pub n_redrawn: usize,
+}
+
+impl Resamples {
+    /// The interval of one of the statistics on its scale.
+    pub fn interval(&self, statistic: usize, scale: Scale, config: &BootstrapConfig) -> Measured<Interval> {
+        let estimate = match self.estimates[statistic] {
+            Ok(estimate) => estimate,
+            Err(reason) => return Measured::undefined(reason),
+        };
+        let values = || self.values.iter().filter_map(|values| values[statistic].ok());
+        let n = values().count();
+        let left_out = config.n_resamples - n;
+        if n < config.n_resamples.div_ceil(2) {
+            let reason = format!("{left_out} of {} resamples have no value", config.n_resamples);
+            return Measured::undefined(reason);
+        }
+        let mean = values().sum::<f64>() / n as f64;
+        let variance = values().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1) as f64;
+        let (low, high) = scale.ends(estimate, variance.sqrt(), config.level);
+        let n_redrawn = self.n_redrawn + left_out;
+        Measured::Value(Interval { estimate, low, high, level: config.level, n_resamples: n, n_redrawn })
+    }
+}
+
+/// Draws resamples of patients and computes statistics of each.
+///
+/// # Inputs
+/// - `n_statistics`: length of the slice that `statistics` fills.
+/// - `scratch`: makes working memory, which each thread keeps over its resamples.
+/// - `statistics`: takes how often each patient was drawn. An [`Error::Undefined`] draws the whole
+///   resample anew.
+///
+/// # Errors
+/// As [`bootstrap`].
+pub fn resample<S>(
+    n_patients: usize,
+    config: &BootstrapConfig,
+    n_statistics: usize,
+    scratch: impl Fn() -> S + Sync,
+    statistics: impl Fn(&[u32], &mut S, &mut [Statistic]) -> Result<()> + Sync,
+) -> Result<Resamples> {
     check_level(config.level)?;
     if config.n_resamples < 100 {
         return Err(Error::setting(
@@ -192,32 +230,8 @@ pub fn bootstrap_each<S>(
             },
         )
         .collect::<Result<_>>()?;
-    let n_redrawn: usize = resamples.iter().map(|(_, redrawn)| redrawn).sum();
-    let interval = |(s, estimate): (usize, Statistic)| {
-        let estimate = match estimate {
-            Ok(estimate) => estimate,
-            Err(reason) => return Measured::undefined(reason),
-        };
-        let mut values: Vec<f64> = resamples.iter().filter_map(|(values, _)| values[s].ok()).collect();
-        let left_out = config.n_resamples - values.len();
-        if values.len() < config.n_resamples.div_ceil(2) {
-            return Measured::undefined(format!(
-                "{left_out} of {} resamples have no value",
-                config.n_resamples
-            ));
-        }
-        values.sort_unstable_by(f64::total_cmp);
-        let tail = 0.5 * (1.0 - config.level);
-        Measured::Value(Interval {
-            estimate,
-            low: quantile(&values, tail),
-            high: quantile(&values, 1.0 - tail),
-            level: config.level,
-            n_resamples: values.len(),
-            n_redrawn: n_redrawn + left_out,
-        })
-    };
-    Ok(estimates.into_iter().enumerate().map(interval).collect())
+    let n_redrawn = resamples.iter().map(|(_, redrawn)| redrawn).sum();
+    Ok(Resamples { estimates, values: resamples.into_iter().map(|(values, _)| values).collect(), n_redrawn })
 }
 
 /// Draws until `statistics` has values; returns how many draws before had none.
@@ -241,13 +255,6 @@ fn resample_until_defined(
         }
     }
     Err(undefined(format!("{MAX_DRAWS} resamples in a row had no value ({reason})")))
-}
-
-/// Quantile of ascending values, linear between neighbours (type 7 of Hyndman & Fan 1996).
-fn quantile(ascending: &[f64], share: f64) -> f64 {
-    let position = share * (ascending.len() - 1) as f64;
-    let (below, above) = (ascending[position.floor() as usize], ascending[position.ceil() as usize]);
-    below + position.fract() * (above - below)
 }
 
 fn undefined(reason: String) -> Error {
@@ -283,7 +290,7 @@ mod tests {
         let ranked = RankedScores::new(scores, malignant, patients.of_case()).unwrap();
         let config = BootstrapConfig { n_resamples, ..Default::default() };
         let auc = |times: &[u32]| Ok([ranked.auc(|patient| f64::from(times[patient as usize]))?]);
-        bootstrap(patients.n(), &config, auc).unwrap()[0]
+        bootstrap(patients.n(), &config, [Scale::area(ranked.units_by_class())], auc).unwrap()[0]
     }
 
     fn each_image_alone(n: usize) -> Patients {
@@ -295,7 +302,7 @@ mod tests {
         let (scores, malignant, ids) = correlated_sample(0, 30);
         let patients = Patients::from_ids(ids.iter().map(String::as_str));
         let interval = auc_interval(&scores, &malignant, &patients, 200);
-        let mut values: Vec<f64> = (0..200)
+        let values: Vec<f64> = (0..200)
             .map(|resample| {
                 let mut rng = stream(0, "bootstrap", resample);
                 let drawn: Vec<usize> = (0..30).map(|_| rng.random_range(0..30_u32) as usize).collect();
@@ -305,9 +312,11 @@ mod tests {
                 roc_auc(&scores, &malignant).unwrap()
             })
             .collect();
-        values.sort_by(f64::total_cmp);
-        assert_eq!((interval.low, interval.high), (quantile(&values, 0.025), quantile(&values, 0.975)));
-        assert_eq!(interval.estimate, roc_auc(&scores, &malignant).unwrap());
+        let estimate = roc_auc(&scores, &malignant).unwrap();
+        let mean = values.iter().sum::<f64>() / 200.0;
+        let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 199.0;
+        let ends = Scale::area([15, 15]).ends(estimate, variance.sqrt(), 0.95);
+        assert_eq!((interval.estimate, (interval.low, interval.high)), (estimate, ends));
     }
 
     #[test]
@@ -367,7 +376,8 @@ mod tests {
         // The only cancer is missed with probability (3/4)^4 and drawn alone with (1/4)^4, so a
         // resample needs 0.47 redraws on average.
         assert!((400..550).contains(&interval.n_redrawn), "{}", interval.n_redrawn);
-        assert_eq!((interval.low, interval.high), (1.0, 1.0));
+        // One cancer found first says next to nothing.
+        assert!(interval.low < 0.1 && interval.high == 1.0, "{interval:?}");
     }
 
     #[test]
@@ -376,10 +386,10 @@ mod tests {
         let only_the_sample = |times: &[u32]| {
             if times.iter().all(|&t| t == 1) { Ok([1.0]) } else { Err(undefined("never".into())) }
         };
-        let error = bootstrap(20, &config, only_the_sample).unwrap_err().to_string();
+        let error = bootstrap(20, &config, [Scale::Open], only_the_sample).unwrap_err().to_string();
         assert!(error.contains("100 resamples in a row had no value (never)"), "{error}");
-        assert!(matches!(bootstrap(1, &config, |_| Ok([1.0])), Err(Error::Undefined { .. })));
+        assert!(matches!(bootstrap(1, &config, [Scale::Open], |_| Ok([1.0])), Err(Error::Undefined { .. })));
         let few = BootstrapConfig { n_resamples: 5, ..config };
-        assert!(matches!(bootstrap(9, &few, |_| Ok([1.0])), Err(Error::Setting { .. })));
+        assert!(matches!(bootstrap(9, &few, [Scale::Open], |_| Ok([1.0])), Err(Error::Setting { .. })));
     }
 }

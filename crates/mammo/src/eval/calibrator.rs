@@ -47,6 +47,16 @@ pub enum Calibrator {
 }
 
 impl Calibrator {
+    /// Its name, as it is stored.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Platt { .. } => "platt",
+            Self::Temperature { .. } => "temperature",
+            Self::Isotonic { .. } => "isotonic",
+            Self::PriorShift { .. } => "prior_shift",
+        }
+    }
+
     /// Platt's map of the validation scores.
     ///
     /// # Errors
@@ -90,6 +100,35 @@ impl Calibrator {
             }
         }
         Ok(Self::PriorShift { trained_at, used_at })
+    }
+
+    /// Refuses numbers that are no such map, as an edited file may hold them.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] saying what was found.
+    pub fn check(&self) -> Result<()> {
+        let share = |p: f64| p > 0.0 && p < 1.0;
+        let (usable, expected) = match self {
+            Self::Platt { intercept, slope } => (
+                intercept.is_finite() && slope.is_finite() && *slope > 0.0,
+                "a finite intercept and a slope above 0",
+            ),
+            Self::Temperature { temperature } => {
+                (temperature.is_finite() && *temperature > 0.0, "a temperature above 0")
+            }
+            Self::Isotonic { from, to } => (
+                !from.is_empty()
+                    && from.len() == to.len()
+                    && from.iter().chain(to).all(|p| (0.0..=1.0).contains(p))
+                    && from.windows(2).all(|pair| pair[0] < pair[1])
+                    && to.is_sorted(),
+                "probabilities, as many before as after, rising",
+            ),
+            Self::PriorShift { trained_at, used_at } => {
+                (share(*trained_at) && share(*used_at), "two shares strictly between 0 and 1")
+            }
+        };
+        if usable { Ok(()) } else { Err(Error::setting("calibrator", format!("{self:?}"), expected)) }
     }
 
     /// The calibrated probability.
@@ -217,6 +256,23 @@ mod tests {
             assert!(mapped.is_sorted() && mapped.iter().all(|p| (0.0..=1.0).contains(p)), "{calibrator:?}");
             let stored = serde_json::to_string(&calibrator).unwrap();
             assert_eq!(serde_json::from_str::<Calibrator>(&stored).unwrap(), calibrator);
+        }
+    }
+
+    #[test]
+    fn a_map_that_is_none_is_refused() {
+        for fitted in [Calibrator::platt(&validation()), Calibrator::isotonic(&validation())] {
+            fitted.unwrap().check().unwrap();
+        }
+        for broken in [
+            Calibrator::Platt { intercept: 0.0, slope: -1.0 },
+            Calibrator::Temperature { temperature: 0.0 },
+            Calibrator::Isotonic { from: vec![], to: vec![] },
+            Calibrator::Isotonic { from: vec![0.2, 0.1], to: vec![0.0, 1.0] },
+            Calibrator::Isotonic { from: vec![0.1, 0.2], to: vec![0.5] },
+            Calibrator::PriorShift { trained_at: 0.5, used_at: 1.0 },
+        ] {
+            assert!(broken.check().is_err(), "{broken:?}");
         }
     }
 

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::bootstrap::{BootstrapConfig, Interval, Patients, bootstrap};
+use super::bootstrap::{BootstrapConfig, Patients, bootstrap};
 use super::delong::{AucDifference, delong_difference};
 use super::figure::{Figure, Report};
+use super::interval::{Interval, Scale};
 use super::measured::Measured;
 use super::report::labelled_images;
 use super::roc::RankedScores;
@@ -55,7 +56,9 @@ pub fn compare_auc(first: &[ScoreRow], second: &[ScoreRow], config: &BootstrapCo
         let (first, second) = (ranked_first.resampled_auc(times)?, ranked_second.resampled_auc(times)?);
         Ok([first, second, second - first])
     };
-    let [first, second, difference] = bootstrap(patients.n(), config, areas)?;
+    let area = Scale::area(ranked_first.units_by_class());
+    let scales = [area, area, Scale::Open];
+    let [first, second, difference] = bootstrap(patients.n(), config, scales, areas)?;
     let delong = Measured::of(delong_difference(
         &scores,
         &second_probabilities,

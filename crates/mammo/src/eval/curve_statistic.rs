@@ -1,6 +1,7 @@
 //! Statistics of a ROC curve as data, so that all of them share the resamples of one bootstrap.
 
-use super::bootstrap::{BootstrapConfig, Interval, Patients, Statistic, bootstrap_each};
+use super::bootstrap::{BootstrapConfig, Patients, Statistic, bootstrap_each};
+use super::interval::{Interval, Scale};
 use super::measured::Measured;
 use super::roc::{RankedScores, Roc};
 use crate::Result;
@@ -69,6 +70,25 @@ pub enum CurveStatistic {
 }
 
 impl CurveStatistic {
+    /// The scale of its interval, given how many women have malignant and how many benign cases.
+    pub fn scale(self, women_by_class: [usize; 2]) -> Scale {
+        let [malignant, benign] = women_by_class;
+        match self {
+            Self::Auc | Self::AveragePrecision => Scale::area(women_by_class),
+            Self::PartialAuc { min_specificity } => {
+                Scale::Area { n_women: malignant.min(benign), most: 1.0 - min_specificity }
+            }
+            Self::SensitivityAt(_) | Self::OnCurve(_) | Self::Sensitivity { .. } => {
+                Scale::Share { n_women: malignant }
+            }
+            Self::SpecificityAt(_) | Self::Specificity { .. } => Scale::Share { n_women: benign },
+            Self::Ppv { .. } | Self::Npv { .. } | Self::RecallRate { .. } => {
+                Scale::Share { n_women: malignant.min(benign) }
+            }
+            Self::NetBenefit { .. } => Scale::Open,
+        }
+    }
+
     /// Its value on one curve.
     pub fn of(self, roc: &Roc) -> Statistic {
         let shares = |index| (roc.sensitivity(index), roc.specificity(index));
@@ -144,7 +164,10 @@ impl CurveFigures {
             }
             Ok(())
         };
-        let values = match Measured::of(bootstrap_each(patients.n(), config, n, Roc::default, resample))? {
+        let women_by_class = ranked.units_by_class();
+        let scales: Vec<Scale> = statistics.iter().map(|statistic| statistic.scale(women_by_class)).collect();
+        let values = bootstrap_each(patients.n(), config, &scales, Roc::default, resample);
+        let values = match Measured::of(values)? {
             Measured::Value(values) => values,
             Measured::Undefined { undefined } => vec![Measured::undefined(undefined); n],
         };

@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::interval::{on_logit_scale, two_sided_t};
 use super::measured::Measured;
 use super::normal::{two_sided_p, two_sided_z};
 use super::proportion::check_level;
@@ -24,8 +25,9 @@ pub struct AucError {
     pub low: f64,
     /// Upper end of the interval, not above 1.
     pub high: f64,
-    /// The interval that is symmetric on the scale of `ln(auc / (1 - auc))`: it stays inside of
-    /// (0, 1) and covers better near 1 (Pepe 2003, section 5.2.4). Undefined for an area of 0 or 1.
+    /// The interval that is even on the scale of `ln(auc / (1 - auc))`, which stays inside of (0, 1)
+    /// and covers better near 1 (Pepe 2003, section 5.2.4), with Student's t at one degree of freedom
+    /// less than there are patients in the rarer class. Undefined for an area of 0 or 1.
     pub logit: Measured<Ends>,
 }
 
@@ -67,20 +69,12 @@ pub fn delong_auc(scores: &[f64], malignant: &[bool], patients: &[u32], level: f
     let standard_error = placed.covariance(&placed)?.max(0.0).sqrt();
     let half_width = two_sided_z(level) * standard_error;
     let (low, high) = ((placed.auc - half_width).max(0.0), (placed.auc + half_width).min(1.0));
-    let logit = Measured::of(logit_interval(placed.auc, half_width))?;
+    let t = two_sided_t(level, placed.n_with_malignant().min(placed.n_with_benign()));
+    let logit = match on_logit_scale(placed.auc, t * standard_error) {
+        Some((low, high)) => Measured::Value(Ends { low, high }),
+        None => Measured::undefined(format!("the logit of an area of {} is infinite", placed.auc)),
+    };
     Ok(AucError { auc: placed.auc, standard_error, low, high, logit })
-}
-
-/// The interval around a share that is symmetric on the logit scale; `half_width` is that of the
-/// normal interval on the scale of the share (delta method).
-fn logit_interval(share: f64, half_width: f64) -> Result<Ends> {
-    let spread = share * (1.0 - share);
-    if spread <= 0.0 {
-        return Err(undefined(format!("the logit of an area of {share} is infinite")));
-    }
-    let (logit, half_width) = ((share / (1.0 - share)).ln(), half_width / spread);
-    let share_of = |logit: f64| 1.0 / (1.0 + (-logit).exp());
-    Ok(Ends { low: share_of(logit - half_width), high: share_of(logit + half_width) })
 }
 
 /// Tests whether the second scores rank the same cases better or worse than the first.
@@ -178,11 +172,18 @@ impl PatientSums {
         Ok(Self { auc, n_malignant, n_benign: scores.len() as f64 - n_malignant, patients: sums })
     }
 
+    fn n_with_malignant(&self) -> usize {
+        self.patients.iter().filter(|patient| patient.has_malignant).count()
+    }
+
+    fn n_with_benign(&self) -> usize {
+        self.patients.iter().filter(|patient| patient.has_benign).count()
+    }
+
     /// Covariance of two areas over the same patients; of one with itself, its variance.
     fn covariance(&self, other: &Self) -> Result<f64> {
         let pairs = || self.patients.iter().zip(&other.patients);
-        let n_with_malignant = self.patients.iter().filter(|p| p.has_malignant).count();
-        let n_with_benign = self.patients.iter().filter(|p| p.has_benign).count();
+        let (n_with_malignant, n_with_benign) = (self.n_with_malignant(), self.n_with_benign());
         if n_with_malignant < 2 || n_with_benign < 2 {
             return Err(undefined(format!(
                 "{n_with_malignant} patients with malignant and {n_with_benign} with benign cases; \

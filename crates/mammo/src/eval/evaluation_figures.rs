@@ -1,9 +1,10 @@
 //! An [`Evaluation`] as a list of named figures, for the CSV and the readable table.
 
+use super::aggregate::Pooling;
 use super::figure::{Figure, Report};
 use super::measured::Measured;
-use super::reliability::{CalibrationFigures, Estimate};
-use super::report::Evaluation;
+use super::reliability::{CalibrationFigures, Estimate, Recalibrated};
+use super::report::{Evaluation, PoolingFigures};
 use super::unit::{OperatingFigures, UnitFigures};
 
 impl Report for Evaluation {
@@ -15,7 +16,14 @@ impl Report for Evaluation {
         for (name, unit) in units(self) {
             figures.extend(discrimination(name, unit));
         }
-        figures.extend(calibration(&self.calibration, self.images.n));
+        figures.extend(poolings(self));
+        figures.extend(calibration("", &self.calibration, self.images.n));
+        let by_model_file = |r: &&Measured<Recalibrated>| r.value().is_some_and(of_model_file);
+        if let Some(recalibrated) = self.recalibrated.iter().find(by_model_file) {
+            let figures_after = recalibrated.clone().map(|r| r.figures);
+            figures.extend(calibration("calibrated_", &figures_after, self.images.n));
+        }
+        figures.extend(recalibrated(self));
         if let Some(first) = self.images.operating_points.first() {
             figures.extend(operating_point("", first));
         }
@@ -80,22 +88,68 @@ fn discrimination(name: &str, unit: &UnitFigures) -> Vec<Figure> {
     figures
 }
 
-fn calibration(calibration: &Measured<CalibrationFigures>, n: usize) -> Vec<Figure> {
+fn poolings(evaluation: &Evaluation) -> Vec<Figure> {
+    let Some(breasts) = &evaluation.breasts else { return vec![] };
+    let of_pooling = |figures: &PoolingFigures| {
+        let mut figure = Figure::measured(
+            &format!("auc_breast_views_{}", figures.pooling.name()),
+            &figures.auc,
+            breasts.n,
+        );
+        if let Pooling::Learned { weight_of_max } = figures.pooling {
+            figure.note += &format!("weight of the highest view {weight_of_max}, learned");
+        }
+        figure
+    };
+    evaluation.poolings.iter().map(of_pooling).collect()
+}
+
+/// The calibration after each calibrator fitted to the chosen scores, in three numbers.
+fn recalibrated(evaluation: &Evaluation) -> Vec<Figure> {
+    let mut list = vec![];
+    for after in &evaluation.recalibrated {
+        let (method, figures) = match after {
+            Measured::Value(after) if of_model_file(after) => continue,
+            Measured::Value(after) => (after.calibrator.name(), &after.figures),
+            Measured::Undefined { undefined } => {
+                list.push(Figure::undefined("recalibrated", undefined, evaluation.images.n));
+                continue;
+            }
+        };
+        let slope = figures.slope.clone().map(|e| (e.estimate, e.low, e.high));
+        list.extend([
+            Figure::measured(&format!("brier_after_{method}"), &figures.brier, figures.n),
+            Figure::value(&format!("ece_after_{method}"), Some(figures.ece), figures.n),
+            Figure::ends(&format!("calibration_slope_after_{method}"), &slope, figures.n),
+        ]);
+    }
+    list
+}
+
+fn of_model_file(recalibrated: &Recalibrated) -> bool {
+    recalibrated.origin == "model file"
+}
+
+fn calibration(prefix: &str, calibration: &Measured<CalibrationFigures>, n: usize) -> Vec<Figure> {
+    let name = |name: &str| format!("{prefix}{name}");
     let figures = match calibration {
         Measured::Value(figures) => figures,
         Measured::Undefined { undefined } => {
-            return vec![Figure::undefined("brier", undefined, n)];
+            return vec![Figure::undefined(&name("brier"), undefined, n)];
         }
     };
     let ends = |estimate: &Measured<Estimate>| estimate.clone().map(|e| (e.estimate, e.low, e.high));
     vec![
-        Figure::measured("brier", &figures.brier, n),
-        Figure::value("log_loss", Some(figures.log_loss), n),
-        Figure::value("ece", Some(figures.ece), n),
-        Figure::value("ece_by_chance", Some(figures.ece_by_chance), n),
-        Figure::ends("calibration_in_the_large", &ends(&figures.in_the_large), n),
-        Figure::ends("calibration_slope", &ends(&figures.slope), n),
-        Figure::ends("calibration_intercept", &ends(&figures.intercept), n),
+        Figure::measured(&name("brier"), &figures.brier, n),
+        Figure::value(&name("brier_reliability"), Some(figures.brier_parts.reliability), figures.n),
+        Figure::value(&name("brier_resolution"), Some(figures.brier_parts.resolution), figures.n),
+        Figure::value(&name("brier_uncertainty"), Some(figures.brier_parts.uncertainty), figures.n),
+        Figure::value(&name("log_loss"), Some(figures.log_loss), n),
+        Figure::value(&name("ece"), Some(figures.ece), n),
+        Figure::value(&name("ece_by_chance"), Some(figures.ece_by_chance), n),
+        Figure::ends(&name("calibration_in_the_large"), &ends(&figures.in_the_large), n),
+        Figure::ends(&name("calibration_slope"), &ends(&figures.slope), n),
+        Figure::ends(&name("calibration_intercept"), &ends(&figures.intercept), n),
     ]
 }
 
@@ -137,6 +191,15 @@ fn subgroups(evaluation: &Evaluation) -> Vec<Figure> {
         let name = format!("auc_image_within_{}", shortcut.column);
         let n = shortcut.sites.iter().map(|site| site.n).sum();
         figures.push(Figure::measured(&name, &shortcut.within_auc, n));
+        let alone = format!("auc_of_{}_alone", shortcut.column);
+        figures.push(match &shortcut.site_alone_auc {
+            Measured::Value(auc) => Figure::value(&alone, Some(*auc), n),
+            Measured::Undefined { undefined } => Figure::undefined(&alone, undefined, n),
+        });
+        for site in &shortcut.sites {
+            let name = format!("auc_of_telling_{}={}_benign", shortcut.column, site.value);
+            figures.push(Figure::measured(&name, &site.site_auc_benign, site.n - site.n_malignant));
+        }
     }
     figures
 }
@@ -150,7 +213,7 @@ fn localisation(evaluation: &Evaluation) -> Vec<Figure> {
         let value = Measured::Value((at.estimate, at.low, at.high));
         figures.push(Figure::ends(&name, &value, found.n_lesions));
     }
-    figures.push(Figure::measured("pointing_game", &found.pointing_game, found.n_images));
+    figures.push(Figure::measured("pointing_game", &found.pointing_game, found.n_images_with_lesion));
     figures.push(Figure::measured("mean_overlap", &found.mean_overlap, found.n_lesions));
     figures
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::bootstrap::Interval;
+use super::interval::Interval;
 use super::measured::Measured;
 use super::proportion::Proportion;
 use crate::write::{write_atomically, write_json};

@@ -1,19 +1,19 @@
 //! Localisation: are the lesions found, at how many false marks per image?
 
-use std::collections::HashMap;
+mod marked;
 
 use serde::{Deserialize, Serialize};
 
-use super::bootstrap::{BootstrapConfig, Interval, Patients, Statistic, bootstrap_each};
-use super::curves::{BandPoint, corners, thinned};
+use super::curves::BandPoint;
 use super::findings::Finding;
+use super::interval::Interval;
 use super::measured::Measured;
 use super::report::EvalConfig;
-use super::roc::{RankedScores, Roc};
 use super::scores::ScoreRow;
 use crate::geometry::Rect;
-use crate::record::{Lesion, LesionKind, Mammogram, Pathology};
+use crate::record::Mammogram;
 use crate::{Error, Result};
+use marked::Marked;
 
 /// When a finding counts as a hit of a lesion.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +34,8 @@ pub struct Localisation {
     pub n_images: usize,
     /// Patients they belong to.
     pub n_patients: usize,
+    /// Images with a malignant lesion.
+    pub n_images_with_lesion: usize,
     /// Malignant lesions in them.
     pub n_lesions: usize,
     /// Findings.
@@ -84,7 +86,7 @@ pub struct LesionKindFigures {
 }
 
 /// False positives per image at which lesion sensitivity is given.
-const RATES: [f64; 6] = [0.125, 0.25, 0.5, 1.0, 2.0, 4.0];
+pub(super) const RATES: [f64; 6] = [0.125, 0.25, 0.5, 1.0, 2.0, 4.0];
 
 impl Localisation {
     /// Compares the findings with the malignant lesions of the scored images.
@@ -137,6 +139,7 @@ impl Localisation {
             hit_rule: config.hit_rule,
             n_images: marked.images.len(),
             n_patients: marked.patients.n(),
+            n_images_with_lesion: marked.n_with_lesion(),
             n_lesions: marked.lesions.len(),
             n_findings: marked.n_findings,
             froc,
@@ -147,163 +150,17 @@ impl Localisation {
     }
 }
 
-/// One image with malignant lesions or without.
-struct MarkedImage {
-    patient: u32,
-    /// Whether the most probable finding hits a malignant lesion; `None` without such a lesion.
-    points_right: Option<bool>,
-}
-
-/// One malignant lesion.
-struct MarkedLesion {
-    patient: u32,
-    kind: LesionKind,
-    /// Most probable finding that hits it: its probability and its overlap.
-    best: Option<(f64, f64)>,
-}
-
-/// Findings and lesions brought together.
-struct Marked {
-    patients: Patients,
-    images: Vec<MarkedImage>,
-    lesions: Vec<MarkedLesion>,
-    n_findings: usize,
-    /// Found lesions (as malignant) and false positives (as benign) by probability.
-    ranked: RankedScores,
-}
-
-impl Marked {
-    fn of(rows: &[ScoreRow], images: &[Mammogram], findings: &[Finding], rule: HitRule) -> Result<Self> {
-        let records: HashMap<&str, &Mammogram> = images.iter().map(|i| (i.file.as_str(), i)).collect();
-        let mut in_image: HashMap<&str, Vec<&Finding>> =
-            rows.iter().map(|row| (row.file.as_str(), vec![])).collect();
-        for finding in findings {
-            let Some(list) = in_image.get_mut(finding.file.as_str()) else {
-                let found = "a finding in an image that the score table does not have";
-                return Err(Error::table(&finding.file, None, found, "findings of the scored images"));
-            };
-            list.push(finding);
-        }
-        let labelled: Vec<&ScoreRow> = rows.iter().filter(|row| row.malignant().is_some()).collect();
-        let patients = Patients::from_ids(labelled.iter().map(|row| row.patient_id.as_str()));
-        let (mut marked_images, mut lesions, mut false_positives) = (vec![], vec![], vec![]);
-        let mut n_findings = 0;
-        for (row, &patient) in labelled.iter().zip(patients.of_case()) {
-            let Some(record) = records.get(row.file.as_str()) else {
-                let expected = "a manifest that holds every scored image, for its lesions";
-                return Err(Error::table(&row.file, None, "no such image in the manifest", expected));
-            };
-            let found = &in_image[row.file.as_str()];
-            n_findings += found.len();
-            let of_truth = |truth| record.lesions.iter().filter(move |lesion| lesion.pathology == truth);
-            let hits =
-                |finding: &Finding, lesion: &Lesion| rule.hits(&finding.bounds, &lesion.shape.bounds());
-            let hits_malignant =
-                |finding: &Finding| of_truth(Pathology::Malignant).any(|lesion| hits(finding, lesion));
-            for lesion in of_truth(Pathology::Malignant) {
-                let hitting = found.iter().filter(|finding| hits(finding, lesion));
-                let best = hitting
-                    .reduce(|best, next| if next.probability > best.probability { next } else { best });
-                let best = best.map(|f| (f.probability, overlap(&f.bounds, &lesion.shape.bounds())));
-                lesions.push(MarkedLesion { patient, kind: lesion.kind, best });
-            }
-            for finding in found {
-                let unknown = of_truth(Pathology::Unknown).any(|lesion| hits(finding, lesion));
-                if !hits_malignant(finding) && !unknown {
-                    false_positives.push((finding.probability, patient));
-                }
-            }
-            let top = found
-                .iter()
-                .reduce(|best, next| if next.probability > best.probability { next } else { best });
-            let has_lesion = of_truth(Pathology::Malignant).next().is_some();
-            let points_right = has_lesion.then(|| top.is_some_and(|finding| hits_malignant(finding)));
-            marked_images.push(MarkedImage { patient, points_right });
-        }
-        let hits = lesions.iter().filter_map(|lesion| Some((lesion.best?.0, true, lesion.patient)));
-        let events: Vec<(f64, bool, u32)> =
-            hits.chain(false_positives.into_iter().map(|(p, patient)| (p, false, patient))).collect();
-        let ranked = RankedScores::new(
-            &events.iter().map(|event| event.0).collect::<Vec<_>>(),
-            &events.iter().map(|event| event.1).collect::<Vec<_>>(),
-            &events.iter().map(|event| event.2).collect::<Vec<_>>(),
-        )?;
-        Ok(Self { patients, images: marked_images, lesions, n_findings, ranked })
-    }
-
-    /// Pointing game, mean overlap, mean sensitivity, sensitivity at each of the [`RATES`], and at
-    /// one false positive per image of each kind of lesion.
-    fn statistics(&self, kinds: &[(LesionKind, usize)], config: &BootstrapConfig) -> Result<Vec<Measured>> {
-        let n = 3 + RATES.len() + kinds.len();
-        let resample = |times: &[u32], roc: &mut Roc, values: &mut [Statistic]| {
-            let weight = |patient: u32| f64::from(times[patient as usize]);
-            self.ranked.fill(times, roc);
-            let n_images: f64 = self.images.iter().map(|image| weight(image.patient)).sum();
-            let n_lesions: f64 = self.lesions.iter().map(|lesion| weight(lesion.patient)).sum();
-            if n_lesions == 0.0 {
-                let reason = "there are no malignant lesions".to_string();
-                return Err(Error::Undefined { statistic: "lesion sensitivity", reason });
-            }
-            let pointed =
-                self.images.iter().filter_map(|image| Some((image.points_right?, weight(image.patient))));
-            values[0] = weighted_share(pointed);
-            let overlap = |lesion: &MarkedLesion| lesion.best.map_or(0.0, |(_, overlap)| overlap);
-            values[1] =
-                Ok(self.lesions.iter().map(|l| weight(l.patient) * overlap(l)).sum::<f64>() / n_lesions);
-            let sensitivity_at = |rate: f64| {
-                f64::from(roc.counts(roc.index_at_false_positives(rate * n_images)).0) / n_lesions
-            };
-            let at = RATES.map(sensitivity_at);
-            values[2] = Ok(at.iter().sum::<f64>() / at.len() as f64);
-            values[3..3 + at.len()].iter_mut().zip(at).for_each(|(value, at)| *value = Ok(at));
-            let at_one = roc.index_at_false_positives(n_images);
-            let threshold =
-                at_one.checked_sub(1).map_or(f64::INFINITY, |below| self.ranked.thresholds()[below]);
-            for (value, (kind, _)) in values[3 + at.len()..].iter_mut().zip(kinds) {
-                let of_kind = self.lesions.iter().filter(|lesion| lesion.kind == *kind);
-                let found = |lesion: &MarkedLesion| lesion.best.is_some_and(|(p, _)| p >= threshold);
-                *value = weighted_share(of_kind.map(|lesion| (found(lesion), weight(lesion.patient))));
-            }
-            Ok(())
-        };
-        let values = Measured::of(bootstrap_each(self.patients.n(), config, n, Roc::default, resample))?;
-        Ok(match values {
-            Measured::Value(values) => values,
-            Measured::Undefined { undefined } => vec![Measured::undefined(undefined); n],
-        })
-    }
-
-    /// The kinds of malignant lesions there are, with their numbers.
-    fn kinds(&self) -> Vec<(LesionKind, usize)> {
-        let of_kind = |kind| (kind, self.lesions.iter().filter(|lesion| lesion.kind == kind).count());
-        let all = [LesionKind::Mass, LesionKind::Calcification].map(of_kind);
-        all.into_iter().filter(|&(_, n)| n > 0).collect()
-    }
-
-    /// The corners of the curve.
-    fn points(&self) -> Vec<FrocPoint> {
-        let mut roc = Roc::default();
-        self.ranked.fill(&vec![1; self.patients.n()], &mut roc);
-        let (n_images, n_lesions) = (self.images.len() as f64, self.lesions.len() as f64);
-        let point = |index: usize| {
-            let (found, false_positives) = roc.counts(index);
-            FrocPoint {
-                threshold: index.checked_sub(1).map(|below| self.ranked.thresholds()[below]),
-                false_positives_per_image: f64::from(false_positives) / n_images,
-                sensitivity: f64::from(found) / n_lesions,
-            }
-        };
-        let points: Vec<FrocPoint> = corners(&roc).into_iter().map(point).collect();
-        let end = points[points.len() - 1];
-        let moved = |a: &FrocPoint, b: &FrocPoint| {
-            let right = b.false_positives_per_image - a.false_positives_per_image;
-            right / end.false_positives_per_image.max(f64::MIN_POSITIVE) + (b.sensitivity - a.sensitivity)
-        };
-        thinned(points, 2.0, moved)
-    }
-}
-
 impl HitRule {
+    /// What makes a hit, to follow "a finding hits when".
+    pub fn in_words(self) -> String {
+        match self {
+            Self::CentreInBox => "its centre lies in the lesion's box".into(),
+            Self::BoxOverlap(least) => {
+                format!("intersection over union of its box and the lesion's is at least {least}")
+            }
+        }
+    }
+
     fn hits(self, finding: &Rect, lesion: &Rect) -> bool {
         match self {
             Self::CentreInBox => {
@@ -322,20 +179,13 @@ fn overlap(a: &Rect, b: &Rect) -> f64 {
     if either > 0.0 { shared / either } else { 0.0 }
 }
 
-/// Share of the weight for which something holds.
-fn weighted_share(cases: impl Iterator<Item = (bool, f64)>) -> Statistic {
-    let (part, all) = cases.fold((0.0, 0.0), |(part, all), (holds, weight)| {
-        (part + if holds { weight } else { 0.0 }, all + weight)
-    });
-    if all > 0.0 { Ok(part / all) } else { Err("there are no such cases") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::eval::BootstrapConfig;
     use crate::eval::scores::tests::row;
     use crate::manifest::tests::mammogram;
-    use crate::record::LesionShape;
+    use crate::record::{Lesion, LesionKind, LesionShape, Pathology};
 
     const BOX: Rect = Rect { x: 10.0, y: 10.0, width: 20.0, height: 20.0 };
 

@@ -11,7 +11,8 @@
 //! | [`scores`], [`findings`] | the score table and the findings table, read and written |
 //! | [`aggregate`], [`sample`] | image → breast → patient; cases as slices |
 //! | [`roc`], [`weighted_roc`] | area and curve, exact with ties, for any weights |
-//! | [`mod@bootstrap`], [`curve_statistic`] | intervals by resampling patients, all statistics at once |
+//! | [`mod@bootstrap`], [`curve_statistic`] | resampled patients, all statistics at once |
+//! | [`interval`] | from the spread of the resamples to the ends of an interval |
 //! | [`delong`] | closed-form standard error of areas and of their difference |
 //! | [`proportion`], [`logistic`] | Wilson intervals; regression on one score |
 //! | [`operating_point`] | a threshold chosen on one set, applied to another |
@@ -44,6 +45,7 @@ pub mod figure;
 pub mod findings;
 pub mod froc;
 pub mod grouping;
+pub mod interval;
 pub mod logistic;
 pub mod measured;
 mod normal;
@@ -62,13 +64,14 @@ pub mod unit;
 pub mod weighted_roc;
 
 pub use aggregate::{Case, Pooling, by_breast, by_patient};
-pub use bootstrap::{BootstrapConfig, Interval, Patients, bootstrap};
+pub use bootstrap::{BootstrapConfig, Patients, bootstrap};
 pub use calibration::{brier_score, log_loss};
 pub use calibrator::Calibrator;
 pub use comparison::{Comparison, compare_auc};
 pub use confusion::{ClassFigures, ConfusionMatrix, OneVersusRest, one_versus_rest_auc};
 pub use delong::{AucDifference, AucError, Ends, delong_auc, delong_difference};
 pub use figure::{Figure, Report};
+pub use interval::{Interval, Scale};
 pub use measured::Measured;
 pub use operating_point::{OperatingPoint, OperatingResult, OperatingRule};
 pub use patch_report::{PatchEvaluation, evaluate_patches};

@@ -7,6 +7,7 @@ use super::bootstrap::{BootstrapConfig, bootstrap};
 use super::calibration::log_loss;
 use super::calibrator::Calibrator;
 use super::curves::{bin_edges, bin_of};
+use super::interval::Scale;
 use super::logistic::{Fitted, LogisticFit, logit};
 use super::measured::Measured;
 use super::proportion::Proportion;
@@ -86,6 +87,9 @@ pub struct CalibrationBin {
 pub struct Recalibrated {
     /// What was learned.
     pub calibrator: Calibrator,
+    /// Where: `model file`, `validation scores`, or `prevalence` for what follows from that alone.
+    #[serde(default)]
+    pub origin: String,
     /// Calibration of the calibrated probabilities.
     pub figures: CalibrationFigures,
 }
@@ -137,7 +141,8 @@ fn brier_interval(sample: &Sample, config: &BootstrapConfig) -> Result<Measured>
         let (loss, n) = weighted.fold((0.0, 0), |(sum, cases), (loss, n)| (sum + loss, cases + n));
         Ok([loss / f64::from(n)])
     };
-    Measured::of(bootstrap(sample.patients.n(), config, brier).map(|[interval]| interval))
+    let scale = Scale::Share { n_women: sample.patients.n() };
+    Measured::of(bootstrap(sample.patients.n(), config, [scale], brier).map(|[interval]| interval))
 }
 
 fn observed_over_expected(sample: &Sample) -> Measured<f64> {

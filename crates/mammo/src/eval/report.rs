@@ -105,8 +105,8 @@ pub struct Evaluation {
     pub poolings: Vec<PoolingFigures>,
     /// Calibration per image; undefined for scores that are no probabilities.
     pub calibration: Measured<CalibrationFigures>,
-    /// Calibration after each calibrator learned on the validation scores, and after correction
-    /// for the prevalence; empty without either.
+    /// Calibration after the model's own calibrator, after each one learned on the validation
+    /// scores, and after correction for the prevalence; empty without any.
     pub recalibrated: Vec<Measured<Recalibrated>>,
     /// Net benefit per image.
     pub decision_curve: Measured<DecisionCurve>,
@@ -147,6 +147,9 @@ pub struct Compared {
 pub struct EvalInputs<'a> {
     /// Operating point of the model, for images.
     pub operating_point: Option<&'a OperatingPoint>,
+    /// Calibrator of the model. A table whose rows all have a calibrated probability is judged by
+    /// those, else by the map of its probabilities.
+    pub calibrator: Option<&'a Calibrator>,
     /// Scores of the validation side: operating points, pooling and calibrators are learned there.
     pub validation: Option<&'a ScoreTable>,
     /// Records of the images, for subgroups and lesions.
@@ -202,7 +205,11 @@ pub fn evaluate_scores(table: &ScoreTable, inputs: &EvalInputs, config: &EvalCon
         poolings: poolings(&images, breasts.as_ref(), validation.as_deref(), config)?,
         breasts,
         calibration: calibration(&levels.images, config)?,
-        recalibrated: recalibrated(&levels.images, chosen_on.as_ref().map(|levels| &levels.images), config)?,
+        recalibrated: [
+            by_model_file(&levels.images, &labelled.rows, inputs.calibrator, config)?,
+            recalibrated(&levels.images, chosen_on.as_ref().map(|levels| &levels.images), config)?,
+        ]
+        .concat(),
         decision_curve,
         subgroups: subgroups
             .iter()
@@ -306,6 +313,33 @@ fn calibration(images: &Sample, config: &EvalConfig) -> Result<Measured<Calibrat
     Measured::of(CalibrationFigures::of(images, config.n_bins, &config.bootstrap))
 }
 
+/// Calibration after the map in the model's file.
+fn by_model_file(
+    images: &Sample,
+    rows: &[ScoreRow],
+    calibrator: Option<&Calibrator>,
+    config: &EvalConfig,
+) -> Result<Vec<Measured<Recalibrated>>> {
+    let Some(calibrator) = calibrator.filter(|_| images.scores_are_probabilities()) else {
+        return Ok(vec![]);
+    };
+    let calibrated = match rows.iter().map(|row| row.calibrated).collect() {
+        Some(scores) => Sample { scores, ..images.clone() },
+        None if rows.iter().any(|row| !["", "none"].contains(&row.tta.as_str())) => {
+            let reason = "model file: fitted to single images, the scores are means over flips; \
+                          score the images again, which adds a column of calibrated probabilities";
+            return Ok(vec![Measured::undefined(reason)]);
+        }
+        None => calibrator.apply_to(images),
+    };
+    let figures = CalibrationFigures::of(&calibrated, config.n_bins, &config.bootstrap)?;
+    Ok(vec![Measured::Value(Recalibrated {
+        calibrator: calibrator.clone(),
+        origin: "model file".into(),
+        figures,
+    })])
+}
+
 /// Calibration after each map that can be had.
 fn recalibrated(
     images: &Sample,
@@ -338,7 +372,11 @@ fn recalibrated(
             Err(other) => return Err(other),
         };
         let figures = CalibrationFigures::of(&calibrator.apply_to(images), config.n_bins, &config.bootstrap)?;
-        Ok(Measured::Value(Recalibrated { calibrator, figures }))
+        let origin = match calibrator {
+            Calibrator::PriorShift { .. } => "prevalence",
+            _ => "validation scores",
+        };
+        Ok(Measured::Value(Recalibrated { calibrator, origin: origin.into(), figures }))
     };
     calibrators.into_iter().map(after).collect()
 }
@@ -496,6 +534,32 @@ mod tests {
             "{:?}",
             evaluation.poolings
         );
+    }
+
+    #[test]
+    fn the_models_own_calibration_is_judged_by_its_column_or_by_its_map() {
+        let map = Calibrator::Platt { intercept: -1.0, slope: 0.5 };
+        let inputs = EvalInputs { calibrator: Some(&map), ..Default::default() };
+        let brier = |rows: Vec<ScoreRow>| {
+            let evaluation = evaluate(rows, &inputs).unwrap();
+            let [first] = &evaluation.recalibrated[..] else { panic!("{:?}", evaluation.recalibrated) };
+            first.clone().map(|r| (r.origin, r.figures.brier.value().unwrap().estimate))
+        };
+        let mapped = |row: ScoreRow| ScoreRow { calibrated: Some(map.apply(row.probability)), ..row };
+        let by_map = brier(rows());
+        assert_eq!(by_map.value().unwrap().0, "model file");
+        assert_eq!(brier(rows().into_iter().map(mapped).collect()), by_map);
+        // By hand: the mean squared distance of the column from the truth.
+        let rows_with = |p: f64, tta: &str| -> Vec<ScoreRow> {
+            let tta = tta.to_string();
+            let column = |row| ScoreRow { calibrated: Some(p), tta: tta.clone(), ..row };
+            rows().into_iter().map(column).collect()
+        };
+        let expected = (4.0 * 0.75f64.powi(2) + 20.0 * 0.25f64.powi(2)) / 24.0;
+        let found = brier(rows_with(0.25, "flips"));
+        assert!((found.value().unwrap().1 - expected).abs() < 1e-12, "{found:?}");
+        let averaged = rows().into_iter().map(|row| ScoreRow { tta: "flips".into(), ..row }).collect();
+        assert!(brier(averaged).reason().unwrap().contains("single images"));
     }
 
     #[test]

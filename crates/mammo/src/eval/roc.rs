@@ -121,6 +121,16 @@ impl RankedScores {
         &self.thresholds
     }
 
+    /// How many units have a malignant case, and how many a benign one.
+    pub fn units_by_class(&self) -> [usize; 2] {
+        let n_units = self.ranked.iter().map(|case| case.unit() as usize + 1).max().unwrap_or(0);
+        let mut seen = vec![[false; 2]; n_units];
+        for case in &self.ranked {
+            seen[case.unit() as usize][usize::from(case.malignant() == 0)] = true;
+        }
+        [0, 1].map(|class| seen.iter().filter(|classes| classes[class]).count())
+    }
+
     /// The area when unit `u` counts `weight(u)` times. Exact for whole weights: all partial
     /// sums are then multiples of one half, which `f64` holds without rounding up to 2⁵².
     ///

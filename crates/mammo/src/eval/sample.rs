@@ -1,7 +1,8 @@
 //! Cases as the parallel slices that statistics work on.
 
 use super::aggregate::Case;
-use super::bootstrap::{BootstrapConfig, Interval, Patients, bootstrap};
+use super::bootstrap::{BootstrapConfig, Patients, bootstrap};
+use super::interval::{Interval, Scale};
 use super::roc::RankedScores;
 use crate::Result;
 
@@ -53,7 +54,8 @@ impl Sample {
     pub fn auc(&self, config: &BootstrapConfig) -> Result<Interval> {
         let ranked = self.ranked()?;
         let area = |times: &[u32]| Ok([ranked.resampled_auc(times)?]);
-        bootstrap(self.patients.n(), config, area).map(|[interval]| interval)
+        let scale = Scale::area(ranked.units_by_class());
+        bootstrap(self.patients.n(), config, [scale], area).map(|[interval]| interval)
     }
 
     /// Whether every score can be a probability.

@@ -36,6 +36,9 @@ pub struct ScoreRow {
     /// more is more likely cancer.
     #[serde(alias = "score")]
     pub probability: f64,
+    /// Calibrated probability, by the map in the model's file; `None` without one.
+    #[serde(default)]
+    pub calibrated: Option<f64>,
     /// Which model scored it: name or digest of the weights.
     #[serde(default)]
     pub model: String,
@@ -51,7 +54,7 @@ pub struct ScoreRow {
 }
 
 /// Headers that [`ScoreRow`] takes; all others are columns of their own.
-const KNOWN: [&str; 13] = [
+const KNOWN: [&str; 14] = [
     "file",
     "image",
     "patient_id",
@@ -61,6 +64,7 @@ const KNOWN: [&str; 13] = [
     "label",
     "probability",
     "score",
+    "calibrated",
     "model",
     "preprocessing",
     "tta",
@@ -195,6 +199,10 @@ fn check_row(path: &Path, line: Option<u64>, row: &ScoreRow, is_probability: boo
         let expected = "a probability between 0 and 1; call the column 'score' if it is on another scale";
         return Err(Error::table(path, line, found, expected));
     }
+    if let Some(calibrated) = row.calibrated.filter(|p| !(0.0..=1.0).contains(p)) {
+        let found = format!("calibrated probability {calibrated} of {}", row.file);
+        return Err(Error::table(path, line, found, "a probability between 0 and 1, or nothing"));
+    }
     if !row.probability.is_finite() {
         let found = format!("score {} of {}", row.probability, row.file);
         return Err(Error::table(path, line, found, "a finite number"));
@@ -276,6 +284,7 @@ pub(super) mod tests {
             view: Some(View::Cc),
             label,
             probability,
+            calibrated: None,
             model: "a".into(),
             preprocessing: "p".into(),
             tta: "none".into(),
@@ -299,6 +308,7 @@ pub(super) mod tests {
             .iter()
             .enumerate()
             .map(|(i, &p)| row(&format!("a, \"{i}\".png"), "p1", Pathology::Unknown, p))
+            .map(|row| ScoreRow { calibrated: (row.probability > 0.5).then_some(0.25), ..row })
             .collect();
         write_scores(&path, &rows).unwrap();
         assert_eq!(read_scores(&path).unwrap(), rows);

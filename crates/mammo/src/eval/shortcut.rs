@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::aggregate::Case;
 use super::bootstrap::{BootstrapConfig, bootstrap};
 use super::grouping::Grouping;
+use super::interval::Scale;
 use super::measured::Measured;
 use super::roc::{RankedScores, Roc, roc_auc};
 use super::sample::Sample;
@@ -90,7 +91,8 @@ fn relabelled(sample: &Sample, keep: impl Fn(usize) -> bool, positive: &[bool]) 
 fn telling_apart(sample: &Sample, here: &[bool], class: bool, config: &BootstrapConfig) -> Result<Measured> {
     let ranked = relabelled(sample, |case| sample.malignant[case] == class, here)?;
     let auc = |times: &[u32]| Ok([ranked.resampled_auc(times)?]);
-    let area = bootstrap(sample.patients.n(), config, auc).map(|[interval]| interval);
+    let scale = Scale::area(ranked.units_by_class());
+    let area = bootstrap(sample.patients.n(), config, [scale], auc).map(|[interval]| interval);
     let class = if class { "malignant" } else { "benign" };
     let elsewhere = format!("the {class} images are all of this site or all of others");
     // The reason of the area speaks of cancers, which are sites here.
@@ -120,7 +122,8 @@ fn within(sample: &Sample, sites: &[usize], n_sites: usize, config: &BootstrapCo
         let reason = "no site has malignant and benign images".to_string();
         Err(Error::Undefined { statistic: "area within sites", reason })
     };
-    Measured::of(bootstrap(sample.patients.n(), config, area).map(|[interval]| interval))
+    let scale = Scale::area(sample.ranked()?.units_by_class());
+    Measured::of(bootstrap(sample.patients.n(), config, [scale], area).map(|[interval]| interval))
 }
 
 /// Area when every image is scored by the share of cancers at its site.

@@ -153,7 +153,7 @@ fn bootstrap_and_closed_form_agree_on_the_spread() {
         let patients = Patients::from_ids(patients.iter().map(String::as_str));
         let ranked = RankedScores::new(&case.first, &case.malignant, patients.of_case()).unwrap();
         let auc = |times: &[u32]| Ok([ranked.auc(|patient| f64::from(times[patient as usize]))?]);
-        let [interval] = bootstrap(patients.n(), &BootstrapConfig::default(), auc).unwrap();
+        let [interval] = bootstrap(patients.n(), &BootstrapConfig::default(), [Scale::Open], auc).unwrap();
         let closed = delong_auc(&case.first, &case.malignant, patients.of_case(), 0.95).unwrap();
         let ratio = (interval.high - interval.low) / (2.0 * 1.96 * closed.standard_error);
         assert!((0.8..1.2).contains(&ratio), "the bootstrap interval is {ratio} times as wide");

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::bootstrap::Interval;
 use super::curve_statistic::{CurveFigures, CurveStatistic, index_of_threshold};
 use super::curves::{PrecisionRecallCurve, RocCurve, ScoreHistogram, band_statistics};
 use super::delong::{AucError, delong_auc};
+use super::interval::Interval;
 use super::measured::Measured;
 use super::operating_point::{OperatingPoint, OperatingResult};
 use super::proportion::Proportion;

@@ -7,6 +7,7 @@ use hdf5_reader::{Hdf5File, OpenOptions};
 use serde_json::Value;
 
 use crate::state::{NamedTensor, StateDict};
+use crate::weights::most_bytes;
 
 /// A Keras file in memory.
 pub struct KerasFile {
@@ -104,8 +105,7 @@ impl KerasFile {
 /// A sentence saying what is missing or damaged.
 pub fn read(path: &Path) -> Result<KerasFile, String> {
     let size = std::fs::metadata(path).map_err(|e| e.to_string())?.len();
-    // Weights hardly compress: no tensor can honestly be much larger than the file.
-    let limit = usize::try_from(size.saturating_mul(8)).unwrap_or(usize::MAX);
+    let limit = most_bytes(size);
     let options = OpenOptions::default().with_max_read_bytes(limit).with_max_chunk_bytes(limit);
     let file = Hdf5File::open_with_options(path, options).map_err(|e| e.to_string())?;
     let root = file.root_group().map_err(|e| e.to_string())?;
@@ -119,11 +119,16 @@ pub fn read(path: &Path) -> Result<KerasFile, String> {
     };
     let layers = texts(&weights, "layer_names")
         .ok_or("no list of layers (attribute layer_names); a Keras file has one")?;
-    let mut tensors = StateDict::new();
+    let (mut tensors, mut left) = (StateDict::new(), limit);
     for layer in &layers {
         let group = weights.group(layer).map_err(|e| format!("layer '{layer}': {e}"))?;
         for name in texts(&group, "weight_names").unwrap_or_default() {
             let tensor = tensor(&group, &name).map_err(|e| format!("tensor '{layer}/{name}': {e}"))?;
+            // Several names may lead to the same numbers.
+            let bytes = size_of_val(tensor.values.as_slice());
+            left = left
+                .checked_sub(bytes)
+                .ok_or_else(|| format!("tensors of more than {limit} bytes in a file of {size}"))?;
             tensors.insert(format!("{layer}/{name}"), tensor);
         }
     }

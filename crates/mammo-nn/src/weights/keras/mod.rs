@@ -2,15 +2,20 @@
 //!
 //! A file of `model.save` holds its layer graph as JSON ([`graph`]). Reading that, and not
 //! layer names, is what makes the original authors' networks, with their trunk nested as a
-//! model inside a model, come in like any other: [`recognise`] turns the graph into steps,
-//! [`assemble`] into a network of this project with its conventions. A file of `save_weights`
+//! model inside a model, come in like any other: [`recognise`] turns the graph into a [`chain`] of
+//! steps, [`assemble`] that into a network of this project with its conventions, [`tops`] knows what
+//! may stand on a trunk, and [`places`] finds the tensors. A file of `save_weights`
 //! has names only, and is read for Keras' own applications ([`applications`]).
 
 mod applications;
 mod assemble;
+mod chain;
 mod file;
 mod graph;
+mod places;
 mod recognise;
+mod settings;
+mod tops;
 
 use std::path::Path;
 

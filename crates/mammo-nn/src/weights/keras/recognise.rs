@@ -2,100 +2,10 @@
 
 use serde_json::Value;
 
+use super::chain::{Activation, Conv, Dense, Layer};
 use super::graph::{Graph, Node};
+use super::settings::{self, count, square, square_padding};
 use crate::conventions::Padding;
-
-/// A convolution with its norm.
-#[derive(Clone, Debug)]
-pub struct Conv {
-    /// Node of the convolution (or of a dense layer over channels).
-    pub node: usize,
-    /// Node of its batch norm.
-    pub norm: Option<usize>,
-    /// Channels out.
-    pub c_out: usize,
-    /// Side of the kernel.
-    pub kernel: usize,
-    /// Step.
-    pub stride: usize,
-    /// Border; `Half` where it makes no difference.
-    pub padding: Padding,
-    /// Whether it has a bias.
-    pub bias: bool,
-    /// What follows.
-    pub activation: Activation,
-    /// Whether it is a dense layer applied to each cell.
-    pub dense: bool,
-}
-
-/// What follows a layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activation {
-    /// Nothing.
-    None,
-    /// `max(x, 0)`.
-    Relu,
-    /// Shares of one over the last axis.
-    Softmax,
-}
-
-/// A dense layer with its norm.
-#[derive(Clone, Debug)]
-pub struct Dense {
-    /// Its node.
-    pub node: usize,
-    /// Node of its batch norm.
-    pub norm: Option<usize>,
-    /// Features out.
-    pub d_out: usize,
-    /// What follows.
-    pub activation: Activation,
-}
-
-/// One step of the chain.
-#[derive(Clone, Debug)]
-pub enum Layer {
-    /// Convolution, or dense layer over channels.
-    Conv(Conv),
-    /// Max pool.
-    MaxPool {
-        /// Side.
-        kernel: usize,
-        /// Step.
-        stride: usize,
-        /// Border.
-        padding: Padding,
-    },
-    /// Average pool without padding.
-    AveragePool {
-        /// Its node.
-        node: usize,
-        /// Side.
-        kernel: usize,
-        /// Step.
-        stride: usize,
-    },
-    /// Two ways that are added; ReLU follows.
-    Residual {
-        /// The longer way.
-        branch: Vec<Conv>,
-        /// The shorter one.
-        shortcut: Vec<Conv>,
-    },
-    /// Mean over space.
-    GlobalAverage,
-    /// Map to vector.
-    Flatten,
-    /// Dense layer on a vector.
-    Dense(Dense),
-    /// Dense layers beside a single dense layer, added.
-    DenseShortcut {
-        /// The longer way.
-        layers: Vec<Dense>,
-        /// The single layer.
-        shortcut: Dense,
-    },
-}
 
 /// The chain from input to output; with each step, whether it stands in a nested model.
 ///
@@ -222,12 +132,7 @@ impl Walk<'_> {
                 "layer '{name}': channels first, expected TensorFlow's order, channels last"
             ));
         }
-        let padding = self.padding(&config, kernel, pad, &name)?;
-        let padding = match padding {
-            _ if kernel == 1 => Padding::Half,
-            Padding::Same if stride == 1 => Padding::Half,
-            other => other,
-        };
+        let padding = self.padding(&config, kernel, pad, &name)?.simplest(kernel, stride);
         let (norm, activation, end) = self.norm_and_activation(node)?;
         let conv = Conv {
             node,
@@ -264,7 +169,7 @@ impl Walk<'_> {
     /// Norm and activation after a layer, and the last node that belongs to it.
     fn norm_and_activation(&self, node: usize) -> Result<(Option<usize>, Activation, usize), String> {
         let name = &self.node(node).name;
-        let mut activation = activation(&self.node(node).config, name)?;
+        let mut activation = settings::activation(&self.node(node).config, name)?;
         let mut end = node;
         let norm = self.next_of(node, &["BatchNormalization"]);
         if let Some(norm) = norm {
@@ -289,7 +194,7 @@ impl Walk<'_> {
             activation = match node.class.as_str() {
                 "ReLU" => Activation::Relu,
                 "Softmax" => Activation::Softmax,
-                _ => self::activation(&node.config, &node.name)?,
+                _ => settings::activation(&node.config, &node.name)?,
             };
             end = next;
         }
@@ -363,41 +268,4 @@ impl Walk<'_> {
             at = next;
         }
     }
-}
-
-fn activation(config: &Value, name: &str) -> Result<Activation, String> {
-    match config["activation"].as_str() {
-        None | Some("linear") => Ok(Activation::None),
-        Some("relu") => Ok(Activation::Relu),
-        Some("softmax") => Ok(Activation::Softmax),
-        Some(other) => Err(format!("layer '{name}': activation '{other}', expected relu or softmax")),
-    }
-}
-
-/// A square window or step.
-fn square(config: &Value, key: &str) -> Result<usize, String> {
-    let [rows, cols] = [0, 1].map(|i| config[key].get(i).and_then(Value::as_u64));
-    match (rows, cols) {
-        (Some(rows), Some(cols)) if rows == cols && (1..=64).contains(&rows) => Ok(rows as usize),
-        _ => Err(format!("{key} {}: expected a square of 1 to 64", config[key])),
-    }
-}
-
-/// The same number of zeros on all four sides.
-fn square_padding(value: &Value) -> Option<usize> {
-    let mut numbers = Vec::new();
-    fn gather(value: &Value, numbers: &mut Vec<u64>) {
-        match value {
-            Value::Array(items) => items.iter().for_each(|item| gather(item, numbers)),
-            other => numbers.extend(other.as_u64()),
-        }
-    }
-    gather(value, &mut numbers);
-    let first = *numbers.first()?;
-    (numbers.iter().all(|&n| n == first) && first <= 64).then_some(first as usize)
-}
-
-fn count(config: &Value, key: &str) -> Result<usize, String> {
-    let value = config[key].as_u64().filter(|n| (1..=65_536).contains(n));
-    value.map(|n| n as usize).ok_or_else(|| format!("{key} {}: expected 1 to 65536", config[key]))
 }

@@ -1,0 +1,133 @@
+//! A model file ready to draw maps of images, for the verbs that show them.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use image::RgbaImage;
+use mammo::dicom::{self, SpacingSource};
+use mammo::preprocess::{Prepared, Preprocessing};
+use mammo::record::Mammogram;
+use mammo_nn::device::Device;
+use mammo_nn::heatmap::{BreastFrame, Finding, FindingRule, HeatMap, ImageExplainer, PatchMapper, find};
+use mammo_nn::image_classifier::MapLayer;
+use mammo_nn::model_file::Network;
+
+use crate::overlay::{Scale, colour_layer};
+use crate::training::read_model;
+
+/// Attribution of a whole-image model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Method {
+    /// Grad-CAM of the top's last feature map.
+    GradCam,
+    /// Grad-CAM of the trunk's features: finer, less close to the answer.
+    GradCamTrunk,
+    /// Slope of the log odds of cancer with each pixel.
+    Saliency,
+}
+
+/// A model ready to draw maps.
+pub struct Mapper {
+    preprocessing: Preprocessing,
+    /// Digest of the model file.
+    pub digest: String,
+    kind: Kind,
+}
+
+/// What is drawn.
+// One mapper exists per run: boxing the larger variant would buy nothing.
+#[allow(clippy::large_enum_variant)]
+enum Kind {
+    Patch(PatchMapper),
+    Image(ImageExplainer, Method),
+}
+
+/// The map of one image with all that belongs to it.
+pub struct ImageMap {
+    /// The image as the network sees it.
+    pub prepared: Prepared,
+    /// The map, tied to the stored image.
+    pub map: HeatMap,
+    /// Its colours.
+    pub scale: Scale,
+    /// Findings in input pixels, the surest first; none for whole-image models.
+    pub findings: Vec<Finding>,
+    /// The breast, where the map means nothing outside of it: a patch model never saw background.
+    pub breast: Option<BreastFrame>,
+    /// What the spacing in the map's grid was measured at, if there is one.
+    pub spacing_source: Option<SpacingSource>,
+}
+
+impl ImageMap {
+    /// The map as colours over the input.
+    pub fn colours(&self) -> RgbaImage {
+        let input = &self.prepared.image;
+        colour_layer(&self.map, &self.scale, self.breast.as_ref(), [input.width, input.height])
+    }
+}
+
+impl Mapper {
+    /// Builds the network of a model file for one method.
+    pub fn load(path: &Path, method: Option<Method>, stride: Option<usize>, device: &Device) -> Result<Self> {
+        let file = read_model(path)?;
+        let kind = match &file.card.network {
+            Network::Trunk(_) => {
+                bail!("{}: a trunk alone, without classes; give a trained model", path.display())
+            }
+            Network::Patch(_) if method.is_some() => {
+                bail!("{}: a patch model; --method is for whole-image models", path.display())
+            }
+            Network::Patch(_) => Kind::Patch(PatchMapper::load(path, &file, stride, device)?),
+            Network::Image(_) if stride.is_some() => {
+                bail!("{}: a whole-image model; --stride is for patch models", path.display())
+            }
+            Network::Image(_) => {
+                let explainer = ImageExplainer::load(path, &file, device)?;
+                Kind::Image(explainer, method.unwrap_or(Method::GradCam))
+            }
+        };
+        Ok(Self { preprocessing: file.card.preprocessing, digest: file.digest, kind })
+    }
+
+    /// Whether the maps come with findings.
+    pub fn finds(&self) -> bool {
+        matches!(self.kind, Kind::Patch(_))
+    }
+
+    /// Prepares one image file and maps it.
+    pub fn map(&self, root: &Path, image: &Mammogram, min_score: f64) -> Result<ImageMap> {
+        let path = root.join(&image.file);
+        let prepared = self.preprocessing.read(&path, image.polarity)?;
+        let pixels = &prepared.image.pixels;
+        let (map, scale, findings, breast) = match &self.kind {
+            Kind::Patch(mapper) => {
+                let map = mapper.map(pixels)?;
+                let rule = FindingRule::new(min_score, mapper.window.patch_px);
+                let breast = BreastFrame::of(&prepared);
+                let findings = find(&map, &breast, &rule);
+                (
+                    map.windows.malignant(),
+                    Scale::probability("Probability of a malignant lesion"),
+                    findings,
+                    Some(breast),
+                )
+            }
+            Kind::Image(explainer, method) => {
+                let (map, meaning) = match method {
+                    Method::GradCam => (explainer.grad_cam(MapLayer::Top, pixels)?, "Grad-CAM, top blocks"),
+                    Method::GradCamTrunk => (explainer.grad_cam(MapLayer::Trunk, pixels)?, "Grad-CAM, trunk"),
+                    Method::Saliency => (explainer.saliency(pixels), "Saliency: slope of the log odds"),
+                };
+                let scale = Scale::relative(meaning, &map);
+                (map, scale, Vec::new(), None)
+            }
+        };
+        // Only DICOM files tell; what else opened as an image has no such header.
+        let spacing = dicom::read_header(&path).ok().and_then(|header| header.spacing);
+        let spacing_mm = spacing.map(|spacing| [spacing.column_mm, spacing.row_mm]);
+        let grid = map.grid.of_stored(&prepared.input_from_stored, spacing_mm);
+        let grid = grid.with_context(|| format!("{}: its preparation cannot be undone", image.file))?;
+        let spacing_source = spacing.map(|spacing| spacing.source);
+        Ok(ImageMap { map: HeatMap { grid, ..map }, prepared, scale, findings, spacing_source, breast })
+    }
+}

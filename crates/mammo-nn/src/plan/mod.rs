@@ -1,0 +1,84 @@
+//! Prediction on the CPU: a network compiled to a list of kernel calls.
+//!
+//! Batch norms are folded into the convolutions before them; ReLU, residual sums and max pooling
+//! are done while a convolution writes its result; weights are packed once, and feature maps share
+//! as few buffers as their lifetimes allow. A network whose input channels are copies of one grey
+//! plane reads the plane itself: its first convolution gets the sum of its channels' kernels.
+//!
+//! **bf16.** What rounding does to the probability was measured layer by layer on real
+//! mammograms (docs/performance.md). Two thirds of it came from the first layer, so that one
+//! stays in `f32`: it is a hundredth of the work. Most of the rest came from the weights, whose
+//! errors do not average out over an image: [`rounding`] rounds them so that they cancel.
+
+mod planner;
+mod program;
+mod rounding;
+
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use mammo_kernels::bf16;
+use mammo_kernels::isa::Isa;
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result, cpu};
+pub use planner::{FoldedConv, Map, Planner, Slide};
+pub use program::Program;
+
+/// Number type of activations and products; sums, statistics and weights stay `f32`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floats everywhere.
+    #[default]
+    F32,
+    /// bf16 operands: about twice as fast where the processor multiplies them (`AVX512_BF16`), on
+    /// the CPU alone.
+    Bf16,
+}
+
+impl Precision {
+    /// bf16 where this processor multiplies it.
+    pub fn fastest() -> Self {
+        if Isa::best() == Isa::Avx512Bf16 { Self::Bf16 } else { Self::F32 }
+    }
+
+    /// Refuses what a device cannot compute in.
+    ///
+    /// # Errors
+    /// [`Error::Network`] for bf16 elsewhere than on the CPU.
+    pub fn check(self, device: &Device) -> Result<()> {
+        match self == Self::Bf16 && !cpu::is_here(device) {
+            true => Err(Error::network("precision", "bf16 on a GPU", "f32, or the device `cpu`")),
+            false => Ok(()),
+        }
+    }
+
+    /// Images of this number type, which is also that of all maps that are made of them.
+    pub fn of(self, images: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::F32 => images,
+            Self::Bf16 => images.cast(DType::BF16),
+        }
+    }
+}
+
+/// A compiled network, up to its last feature map.
+pub enum Plan {
+    /// In `f32`.
+    F32(Program<f32>),
+    /// In bf16.
+    Bf16(Program<bf16>),
+}
+
+impl Plan {
+    /// The last feature map of normalised grey planes.
+    ///
+    /// # Shapes
+    /// `planes`: `[n, h, w]`. The result is `[n, c, h', w']`.
+    pub fn feature_map(&self, planes: &[f32], size: [usize; 3], device: &Device) -> Tensor<4> {
+        let (values, shape) = match self {
+            Self::F32(program) => program.run(planes, size),
+            Self::Bf16(program) => program.run(planes, size),
+        };
+        Tensor::<4>::from_data(TensorData::new(values, shape), device).permute([0, 3, 1, 2])
+    }
+}

@@ -1,0 +1,78 @@
+//! The curves of a training.
+
+use super::{called, chart, line};
+use crate::chart::{Axis, Chart, Dot, Ink, Mark, Series};
+use crate::content::{Epoch, Part, Run};
+
+/// Epochs counted through all stages, with a value of each.
+fn course(epochs: &[Epoch], value: impl Fn(&Epoch) -> f64) -> Vec<[f64; 2]> {
+    epochs.iter().enumerate().map(|(i, epoch)| [(i + 1) as f64, value(epoch)]).collect()
+}
+
+fn epoch_axis(n: usize) -> Axis {
+    let step = n.div_ceil(8).max(1);
+    let ticks = (1..=n).step_by(step).map(|i| (i as f64, i.to_string())).collect();
+    let (min, max) = if n == 1 { (0.5, 1.5) } else { (1.0, n as f64) };
+    Axis { label: "epoch, through all stages".into(), min, max, ticks }
+}
+
+fn over(label: &str, series: &[Series]) -> Axis {
+    let points = series.iter().flat_map(|s| match &s.mark {
+        Mark::Line { points, .. } => points.iter().map(|p| p[1]).collect::<Vec<_>>(),
+        _ => Vec::new(),
+    });
+    let (low, high) = points.fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(v), h.max(v)));
+    Axis::over(label, low, high)
+}
+
+pub(super) fn loss(runs: &[Run]) -> Part<Chart> {
+    let Some(run) = runs.first() else { return Part::missing("no run") };
+    let epochs = match &run.training {
+        Part::There(epochs) => epochs,
+        Part::Missing { missing } => return Part::missing(missing),
+    };
+    let series = vec![
+        Series::new("training", Ink::Neutral, line(course(epochs, |e| e.train_loss))),
+        Series::new("validation", Ink::Accent, line(course(epochs, |e| e.validation_loss))),
+    ];
+    let caption = "Mean loss of the training batches, which are augmented and balanced, and loss on the \
+                   validation side. A rising validation loss means that the model learns its examples by heart.";
+    let y = over("loss", &series);
+    Part::There(chart(caption, epoch_axis(epochs.len()), y, series, false))
+}
+
+pub(super) fn metric(runs: &[Run]) -> Part<Chart> {
+    let known: Vec<(usize, &Run, &Vec<Epoch>)> = runs
+        .iter()
+        .enumerate()
+        .filter_map(|(i, run)| Some((i, run, run.training.get().filter(|e| !e.is_empty())?)))
+        .collect();
+    if known.is_empty() {
+        let reason = runs.first().and_then(|run| run.training.reason()).unwrap_or("no epochs");
+        return Part::missing(reason);
+    }
+    let longest = known.iter().map(|(_, _, epochs)| epochs.len()).max().unwrap_or(1);
+    let mut series: Vec<Series> = known
+        .iter()
+        .map(|(i, run, epochs)| {
+            Series::new(
+                called(runs, run, "validation"),
+                Ink::of_run(*i),
+                line(course(epochs, |e| e.validation_metric)),
+            )
+        })
+        .collect();
+    let y = over("AUC (validation)", &series);
+    for (i, _, epochs) in &known {
+        let best = epochs.iter().rposition(|e| e.best).map(|at| Dot {
+            x: (at + 1) as f64,
+            y: epochs[at].validation_metric,
+            low: None,
+            high: None,
+        });
+        series.push(Series::new("", Ink::of_run(*i), Mark::Dots { points: best.into_iter().collect() }));
+    }
+    let caption = "What the best epoch was chosen by, on the validation side. The dot is the epoch that was \
+                   kept; its value is optimistic, because it was chosen as the highest.";
+    Part::There(chart(caption, epoch_axis(longest), y, series, false))
+}

@@ -1,0 +1,85 @@
+//! A figure on the page: drawing, words, and its data as tables.
+
+use crate::chart::{self, Figure, Mark};
+use crate::figures::Slot;
+
+/// Rows of the data shown under a figure; longer series are thinned, `report.json` has all.
+const MAX_ROWS: usize = 21;
+
+/// A figure with its words and data.
+pub(super) struct FigureView {
+    pub(super) id: &'static str,
+    pub(super) title: &'static str,
+    pub(super) svg: Option<String>,
+    pub(super) text: String,
+    pub(super) data: Vec<DataView>,
+}
+
+/// The data of one series.
+pub(super) struct DataView {
+    pub(super) name: String,
+    pub(super) columns: Vec<&'static str>,
+    pub(super) rows: Vec<Vec<String>>,
+    pub(super) thinned: bool,
+}
+
+impl FigureView {
+    pub(super) fn new(slot: &Slot) -> Self {
+        match slot.figure.get() {
+            Some(figure) => Self {
+                id: slot.id,
+                title: slot.title,
+                svg: Some(chart::inline(figure.drawing())),
+                text: figure.drawing().head().caption.clone(),
+                data: data(figure),
+            },
+            None => Self {
+                id: slot.id,
+                title: slot.title,
+                svg: None,
+                text: slot.figure.reason().unwrap_or_default().to_string(),
+                data: Vec::new(),
+            },
+        }
+    }
+}
+
+fn data(figure: &Figure) -> Vec<DataView> {
+    let Figure::Chart(chart) = figure else { return Vec::new() };
+    let number = |v: f64| format!("{v:.3}").replace('-', "−");
+    let ends = |v: Option<f64>| v.map(number).unwrap_or_default();
+    chart
+        .series
+        .iter()
+        .filter(|series| !series.name.is_empty())
+        .map(|series| {
+            let (columns, rows): (Vec<&str>, Vec<Vec<String>>) = match &series.mark {
+                Mark::Line { points, .. } | Mark::Steps { points } => {
+                    (vec!["x", "y"], points.iter().map(|p| p.map(number).to_vec()).collect())
+                }
+                Mark::Band { points } => {
+                    (vec!["x", "low", "high"], points.iter().map(|p| p.map(number).to_vec()).collect())
+                }
+                Mark::Dots { points } => (
+                    vec!["x", "y", "low", "high"],
+                    points
+                        .iter()
+                        .map(|d| vec![number(d.x), number(d.y), ends(d.low), ends(d.high)])
+                        .collect(),
+                ),
+                Mark::Bars { bars } => {
+                    (vec!["from", "to", "height"], bars.iter().map(|b| b.map(number).to_vec()).collect())
+                }
+            };
+            let n = rows.len();
+            let every = n.div_ceil(MAX_ROWS).max(1);
+            let kept = rows.into_iter().enumerate().filter(|(i, _)| i % every == 0 || i + 1 == n);
+            DataView {
+                name: series.name.clone(),
+                columns,
+                rows: kept.map(|(_, row)| row).collect(),
+                thinned: every > 1,
+            }
+        })
+        .collect()
+}
