@@ -122,10 +122,14 @@ struct Coding {
 fn codings(stream: &[u8]) -> Sound<Vec<Coding>> {
     const SOT: u8 = 0x90;
     const SOD: u8 = 0x93;
+    const EOC: u8 = 0xD9;
     let cut = || Flaw::damaged("a JPEG 2000 header cut short");
     let (mut codings, mut at, mut tile_part) = (Vec::new(), 2, None);
-    // Behind the last tile-part stands EOC, which is no segment.
     while let Some(&[0xFF, marker, high, low]) = stream.get(at..).and_then(|rest| rest.first_chunk::<4>()) {
+        // What is behind is padding.
+        if marker == EOC {
+            break;
+        }
         if marker == SOD {
             let (start, length) = tile_part.ok_or_else(cut)?;
             // Zero: up to the end of the codestream.
