@@ -12,10 +12,17 @@ host=$(rustc +nightly -vV | sed -n 's/^host: //p')
 
 # With debug assertions and overflow checks, the default of cargo-fuzz.
 cargo +nightly fuzz build || exit 1
-rm -rf fuzz/base fuzz/seeds
+rm -rf fuzz/base
 cargo run --release --quiet -p mammo --example fuzz_seeds -- fuzz || exit 1
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || mapfile -t targets < <(cargo +nightly fuzz list)
+# Targets of the networks are built with `--features networks` only; those that are there are run.
+[ ${#targets[@]} -gt 0 ] || mapfile -t targets < <(cargo +nightly fuzz list | while read -r target; do
+    [ -x "fuzz/target/$host/release/$target" ] && echo "$target"
+done)
+
+# The sanitizer keeps freed memory aside, 256 MiB by default: less of it, so that what is measured
+# is the program's.
+export ASAN_OPTIONS="quarantine_size_mb=16:allocator_release_to_os_interval_ms=500:${ASAN_OPTIONS:-}"
 
 run() {
     local target=$1 log=fuzz/logs/$1.log code=0

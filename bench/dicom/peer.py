@@ -1,12 +1,13 @@
 """pydicom + OpenCV doing the steps of `mammo preprocess`: decode, VOI, find the breast, crop,
 resize with area averaging to 1152x896, black outside, window by percentiles.
 
-Run: python bench/dicom/peer.py FOLDER [PROCESSES]
+Run: python bench/dicom/peer.py FOLDER decode|prepare [PROCESSES]
 
-Prints images per second for decoding alone and for everything. Simpler than mammo in one
+Prints images per second, each file twice, and the peak memory of all processes in MiB. Simpler than mammo in one
 respect: no film edges are looked for.
 """
 
+import resource
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -53,16 +54,19 @@ def prepare(path: Path) -> np.ndarray:
     return out[::288, ::224]
 
 
-def rate(work, files: list[Path], pool: ProcessPoolExecutor) -> float:
-    started = time.perf_counter()
-    list(pool.map(work, files))
-    return len(files) / (time.perf_counter() - started)
+def memory_mib(_: int) -> int:
+    time.sleep(0.2)  # so that every process answers once
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
 
 
 if __name__ == "__main__":
     cv2.setNumThreads(1)
-    files = sorted(Path(sys.argv[1]).glob("*.dcm")) * 2
-    with ProcessPoolExecutor(int(sys.argv[2]) if len(sys.argv) > 2 else 2) as pool:
-        list(pool.map(prepare, files[:2]))
-        print(f"pydicom {pydicom.__version__}: {rate(decoded, files, pool):.2f} images/s decoded")
-        print(f"pydicom {pydicom.__version__} + OpenCV {cv2.__version__}: {rate(prepare, files, pool):.2f} images/s to network input")
+    files = sorted(Path(sys.argv[1]).glob("*.dcm"))
+    work = {"decode": decoded, "prepare": prepare}[sys.argv[2]]
+    processes = int(sys.argv[3]) if len(sys.argv) > 3 else 2
+    with ProcessPoolExecutor(processes) as pool:
+        list(pool.map(work, files[:processes]))
+        started = time.perf_counter()
+        list(pool.map(work, files * 2))
+        rate = 2 * len(files) / (time.perf_counter() - started)
+        print(f"{rate:.3f} {sum(pool.map(memory_mib, range(processes)))}")

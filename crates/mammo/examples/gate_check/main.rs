@@ -131,13 +131,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     for site in [Site::Film, Site::Digital] {
         let config = PhantomConfig { n_patients: PHANTOM_PATIENTS, site, ..PhantomConfig::default() };
-        let outcomes: Vec<bool> = (0..PHANTOM_PATIENTS)
+        let outcomes: Vec<Option<String>> = (0..PHANTOM_PATIENTS)
             .into_par_iter()
             .flat_map_iter(|number| patient(&config, number).images)
-            .map(|image| judge(&image.pixels, image.record.polarity, None, &settings).is_err())
+            .map(|image| judge(&image.pixels, image.record.polarity, None, &settings).err())
+            .map(|refused| refused.map(|refused| refused.to_string()))
             .collect();
-        let n = outcomes.iter().filter(|refused| **refused).count();
-        println!("{n} of {} phantoms of site {site} refused", outcomes.len());
+        let reasons: Vec<&String> = outcomes.iter().flatten().collect();
+        println!("{} of {} phantoms of site {site} refused {reasons:?}", reasons.len(), outcomes.len());
     }
     Ok(())
 }

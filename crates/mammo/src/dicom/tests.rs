@@ -203,3 +203,15 @@ fn every_refusal_stands_in_the_table_of_the_documentation() {
         table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
     assert_eq!(codes, Refusal::ALL.map(Refusal::code), "docs/dicom.md, in the order of Refusal::ALL");
 }
+
+/// Found by fuzzing: two bytes left over by a number were read as the next element, of a gibibyte.
+#[test]
+fn a_number_that_does_not_fill_its_value_is_refused() {
+    let path = fixture("explicit_u12.dcm");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let code_value = bytes.windows(8).position(|head| head == b"\x08\0\0\x01SH\x0A\0").unwrap();
+    decode_header(&path, &bytes).unwrap();
+    bytes[code_value + 4..code_value + 6].copy_from_slice(b"FD");
+    let error = decode_header(&path, &bytes).unwrap_err().to_string();
+    assert!(error.contains("no numbers of 8 bytes"), "{error}");
+}

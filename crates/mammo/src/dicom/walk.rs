@@ -89,12 +89,30 @@ impl Element {
         }
     }
 
+    /// As written, or else as the dictionary says.
+    fn value_type(&self) -> Option<VR> {
+        let known = || StandardDataDictionary.by_tag(self.tag).map(|entry| entry.vr().relaxed());
+        self.vr.or_else(known)
+    }
+
     fn is_sequence(&self) -> bool {
-        let vr = self.vr.or_else(|| {
-            let entry = StandardDataDictionary.by_tag(self.tag)?;
-            Some(entry.vr().relaxed())
-        });
-        self.length == UNDEFINED || vr == Some(VR::SQ)
+        self.length == UNDEFINED || self.value_type() == Some(VR::SQ)
+    }
+
+    /// Refuses numbers that do not fill their value: `dicom-object` would read the rest of it as
+    /// the next element, with whatever length that gives.
+    fn check_whole(&self) -> Sound<()> {
+        let unit = match self.value_type() {
+            Some(VR::US | VR::SS | VR::OW) => 2,
+            Some(VR::AT | VR::UL | VR::SL | VR::FL | VR::OL | VR::OF) => 4,
+            Some(VR::FD | VR::OD | VR::SV | VR::UV | VR::OV) => 8,
+            _ => return Ok(()),
+        };
+        if self.length == UNDEFINED || self.length % unit == 0 {
+            return Ok(());
+        }
+        let found = format!("{} has {} bytes, which are no numbers of {unit} bytes", self.tag, self.length);
+        Err(Flaw::damaged(found))
     }
 }
 
@@ -134,6 +152,7 @@ impl Walk<'_> {
             length => Some(element.value_at + length as usize),
         };
         if !element.is_sequence() {
+            element.check_whole()?;
             return Ok(bounded.unwrap_or(end));
         }
         if depth == MAX_DEPTH {

@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::manifest::Manifest;
 use crate::{Error, Result};
 
+mod compound;
 mod images;
 mod labels;
 mod lesions;

@@ -54,7 +54,7 @@ impl Table {
     /// Reads a table in another format; an Excel workbook (XLS, XLSX) gives its first sheet.
     pub fn open_as(format: Format, path: &Path, columns: &[Column], findings: &mut Findings) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, "open the table", e))?;
-        let bytes = if is_workbook(path) { first_sheet(path, bytes, format.delimiter)? } else { bytes };
+        let bytes = if is_workbook(path) { first_sheet(path, &bytes, format.delimiter)? } else { bytes };
         let mut reader = csv::ReaderBuilder::new()
             .delimiter(format.delimiter)
             .flexible(true)
