@@ -117,7 +117,7 @@ fn random_shape(random: &mut Random) -> ConvShape {
 #[test]
 fn all_three_products_agree_with_naive_sums() {
     let mut random = Random(88172645463325252);
-    for _ in 0..if cfg!(miri) { 6 } else { 60 } {
+    for _ in 0..if cfg!(miri) { 3 } else { 60 } {
         let shape = random_shape(&mut random);
         for isa in Isa::available() {
             check::<f32>(isa, &shape, &mut random, 1e-5);
