@@ -108,7 +108,7 @@ impl Element {
             Some(VR::FD | VR::OD | VR::SV | VR::UV | VR::OV) => 8,
             _ => return Ok(()),
         };
-        if self.length == UNDEFINED || self.length % unit == 0 {
+        if self.length == UNDEFINED || self.length.is_multiple_of(unit) {
             return Ok(());
         }
         let found = format!("{} has {} bytes, which are no numbers of {unit} bytes", self.tag, self.length);
