@@ -111,7 +111,8 @@ fn a_side_that_defines_no_calibration_leaves_the_reason_in_the_card() {
     let card = trained_card(&by_heart, &by_heart, 40, CalibrationMethod::Platt, dir.path());
     assert_eq!((card.training.validation_metric, &card.calibration), (Some(1.0), &None));
     assert!(card.no_calibration.unwrap().contains("separates the classes"));
-    let none = trained_card(&by_heart, &Mislabelled::new(40), 1, CalibrationMethod::None, dir.path());
+    let other = tempfile::tempdir().unwrap();
+    let none = trained_card(&by_heart, &Mislabelled::new(40), 1, CalibrationMethod::None, other.path());
     assert_eq!((none.calibration, none.no_calibration), (None, None));
 }
 

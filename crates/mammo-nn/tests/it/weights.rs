@@ -285,7 +285,7 @@ fn damaged_weight_files_are_errors_or_whole_networks() {
     let mut rng = mammo::seed::stream(1, "damaged weights", 0);
     for file in files {
         let whole = std::fs::read(&file).unwrap();
-        assert!(weights::read(&file).is_ok(), "{}", file.display());
+        let intact = weights::read(&file).unwrap().tensors;
         let path = dir.path().join("damaged");
         for i in 0..200 {
             let mut bytes = whole.clone();
@@ -309,7 +309,8 @@ fn damaged_weight_files_are_errors_or_whole_networks() {
             if let Ok(imported) = weights::read(&path) {
                 let expected = imported.network.outline().unwrap().tensors();
                 assert!(imported.tensors.keys().eq(expected.keys()), "{} {i}", file.display());
-                assert!(kind != 0, "{} cut at {place} came in", file.display());
+                // A cut may take no more than the empty room at the end of an HDF5 file.
+                assert!(kind != 0 || imported.tensors == intact, "{} cut at {place}", file.display());
             }
         }
     }
