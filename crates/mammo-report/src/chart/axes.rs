@@ -32,7 +32,7 @@ impl Frame<'_> {
         for (v, text) in &self.x.ticks {
             let x = self.x(*v);
             line(out, "grid", [x, top, x, bottom], "");
-            label(out, "", [x, bottom + 16.0], "middle", text);
+            label(out, "", [x, bottom + 18.0], "middle", text);
         }
         line(out, "axis", [left, bottom, right, bottom], "");
         label(out, "name", [left + width / 2.0, bottom + 36.0], "middle", &self.x.label);
