@@ -126,7 +126,7 @@ pub fn score(args: &Args) -> Result<Scored> {
     let bar = progress::bar("scoring", images.len() as u64);
     // Preparing an image keeps one core busy, so some are prepared at once; a network keeps all
     // cores busy, so images go through it one by one.
-    for images in images.chunks(PREPARED_PER_THREAD * rayon::current_num_threads()) {
+    'chunks: for images in images.chunks(PREPARED_PER_THREAD * rayon::current_num_threads()) {
         let prepare =
             |image: &Mammogram| Inputs::of(&models, &root.join(&image.file), image.polarity, headers);
         let preparing = Instant::now();
@@ -134,7 +134,7 @@ pub fn score(args: &Args) -> Result<Scored> {
         prepared_in += preparing.elapsed();
         for (image, inputs) in images.iter().zip(inputs) {
             if progress::stop_requested() {
-                break;
+                break 'chunks;
             }
             match inputs {
                 Ok(inputs) => {

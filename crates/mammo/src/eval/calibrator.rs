@@ -168,7 +168,9 @@ fn rising(slope: f64) -> Result<f64> {
     if slope > 0.0 {
         return Ok(slope);
     }
-    Err(undefined(format!("its slope is {slope:.3}: on the validation scores, higher means less likely cancer")))
+    Err(undefined(format!(
+        "its slope is {slope:.3}: on the validation scores, higher means less likely cancer"
+    )))
 }
 
 /// The never falling step function nearest to the truth, as the ends of its steps.
