@@ -51,17 +51,28 @@ fn xls(bytes: &[u8]) -> std::result::Result<Rows, String> {
     let mut workbook = Xls::new(Cursor::new(bytes)).map_err(|e| e.to_string())?;
     let sheet = workbook.worksheet_range_at(0).ok_or("a workbook without a sheet")?;
     let sheet = sheet.map_err(|e| e.to_string())?;
-    Ok(sheet.rows().map(|row| row.iter().map(Data::to_string).collect()).collect())
+    // The range is dense, up to 65,536 rows of 256: only what holds something becomes text.
+    table(sheet.used_cells().map(|(row, column, value)| Ok(((row as u32, column as u32), value.clone()))))
 }
 
 fn xlsx(bytes: &[u8]) -> std::result::Result<Rows, String> {
     let mut workbook = Xlsx::new(Cursor::new(bytes)).map_err(|e| e.to_string())?;
     let name = workbook.sheet_names().first().cloned().ok_or("a workbook without a sheet")?;
     let mut cells = workbook.worksheet_cells_reader(&name).map_err(|e| e.to_string())?;
+    table(std::iter::from_fn(|| match cells.next_cell() {
+        Ok(cell) => cell.map(|cell| Ok((cell.get_position(), Data::from(cell.get_value().clone())))),
+        Err(e) => Some(Err(e.to_string())),
+    }))
+}
+
+/// Rows of text from cells at (row, column); rows without any are left out.
+fn table(
+    cells: impl Iterator<Item = std::result::Result<((u32, u32), Data), String>>,
+) -> std::result::Result<Rows, String> {
     let mut sheet: BTreeMap<u32, BTreeMap<u32, String>> = BTreeMap::new();
     let (mut n, mut width) = (0, 0);
-    while let Some(cell) = cells.next_cell().map_err(|e| e.to_string())? {
-        let ((row, column), value) = (cell.get_position(), Data::from(cell.get_value().clone()));
+    for cell in cells {
+        let ((row, column), value) = cell?;
         if value == Data::Empty {
             continue;
         }
