@@ -16,7 +16,7 @@ use std::time::Instant;
 use mammo::augment::{Augmentation, Warp, Window};
 use mammo::cache::{InputCache, InputView};
 use mammo::preprocess::Preprocessing;
-use mammo::record::{Laterality, Mammogram, Pathology, Polarity, View};
+use mammo::record::{Laterality, Mammogram, View};
 use mammo::seed::stream;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -87,18 +87,8 @@ fn report_grey_levels(cache: &InputCache, images: &[Mammogram]) -> Result<(), ma
 
 fn unlabelled(file: String) -> Mammogram {
     Mammogram {
-        file,
-        patient_id: "unknown".into(),
-        laterality: Laterality::Left,
-        view: View::Cc,
-        pathology: Pathology::Unknown,
         width_px: 800,
         height_px: 800,
-        polarity: Polarity::Normal,
-        density: None,
-        assessment: None,
-        site: None,
-        official_side: None,
-        lesions: Vec::new(),
+        ..Mammogram::new(&file, "unknown", Laterality::Left, View::Cc)
     }
 }

@@ -211,24 +211,15 @@ fn stored_root(root: &Path, folder: &Path) -> Result<PathBuf> {
 pub(crate) mod tests {
     use super::*;
     use crate::geometry::Rect;
-    use crate::record::{Laterality, Lesion, LesionKind, LesionShape, Polarity, View};
+    use crate::record::{Laterality, Lesion, LesionKind, LesionShape, View};
 
     /// A left CC image of one patient, 100 x 80 pixels, with no lesions.
     pub(crate) fn mammogram(file: &str, patient_id: &str, pathology: Pathology) -> Mammogram {
         Mammogram {
-            file: file.to_string(),
-            patient_id: patient_id.to_string(),
-            laterality: Laterality::Left,
-            view: View::Cc,
             pathology,
             width_px: 100,
             height_px: 80,
-            polarity: Polarity::Normal,
-            density: None,
-            assessment: None,
-            site: None,
-            official_side: None,
-            lesions: Vec::new(),
+            ..Mammogram::new(file, patient_id, Laterality::Left, View::Cc)
         }
     }
 

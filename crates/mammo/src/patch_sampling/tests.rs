@@ -6,7 +6,7 @@ use super::*;
 use crate::geometry::Rect;
 use crate::pixels::write_png16;
 use crate::preprocess::{Preprocessing, phantom_for_tests};
-use crate::record::{Laterality, Lesion, LesionKind, LesionShape, Polarity, View};
+use crate::record::{Laterality, Lesion, LesionKind, LesionShape, View};
 
 fn boxed(kind: LesionKind, pathology: Pathology, x: f64, y: f64, width: f64, height: f64) -> Lesion {
     Lesion { kind, pathology, shape: LesionShape::Box(Rect::new(x, y, width, height)) }
@@ -14,19 +14,11 @@ fn boxed(kind: LesionKind, pathology: Pathology, x: f64, y: f64, width: f64, hei
 
 fn record(file: &str, pathology: Pathology, lesions: Vec<Lesion>) -> Mammogram {
     Mammogram {
-        file: file.into(),
-        patient_id: file.into(),
-        laterality: Laterality::Left,
-        view: View::Cc,
         pathology,
         width_px: 200,
         height_px: 240,
-        polarity: Polarity::Normal,
-        density: None,
-        assessment: None,
-        site: None,
-        official_side: None,
         lesions,
+        ..Mammogram::new(file, file, Laterality::Left, View::Cc)
     }
 }
 
