@@ -8,7 +8,7 @@ use mammo::patch_sampling::SamplingConfig;
 use mammo::preprocess::Preprocessing;
 use mammo_nn::model_file::CalibrationMethod;
 use mammo_nn::schedule::TrainingConfig;
-use mammo_nn::top::TopConfig;
+use mammo_nn::top::{Pooling, TopConfig};
 use mammo_nn::trunk::TrunkConfig;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,9 @@ pub struct PatchSection {
 pub struct ImageSection {
     /// What stands on the trunk.
     pub top: TopConfig,
+    /// What is kept of the last map of a convolutional top; the mean by default.
+    #[serde(default)]
+    pub pooling: Pooling,
     /// Share of pooled features dropped while training.
     #[serde(default)]
     pub dropout: f64,

@@ -17,6 +17,7 @@ use mammo_nn::train::{METRICS_FILE, MODEL_FILE};
 use serde::Serialize;
 
 use crate::config::RunConfig;
+use crate::demo_size::{Choice, Size};
 use crate::evaluate::auc_per_image;
 use crate::predict::TtaArg;
 use crate::report::RunFiles;
@@ -28,8 +29,6 @@ use crate::{
 /// The embedded configuration, as in `configs/demo.toml`.
 const CONFIG: &str = include_str!("../../../configs/demo.toml");
 
-/// Patients of the first site, whose lesions are annotated.
-const N_FILM: usize = 1400;
 /// The demo's images have a ninth of the paper's pixels, too few to show the margins and
 /// grains of life-size lesions; somewhat larger ones show about what the paper's images show.
 const LESION_SCALE: f64 = 1.6;
@@ -57,6 +56,9 @@ pub struct Args {
     /// Where to compute: cpu, or what this build was compiled with.
     #[arg(long, default_value = "cpu")]
     pub device: String,
+    /// Which demo; by default the one that takes under ten minutes on two cores of this machine's speed.
+    #[arg(long, value_enum)]
+    pub size: Option<Size>,
 }
 
 /// One line of the result table.
@@ -75,24 +77,29 @@ struct Results {
     /// From patches less from scratch, paired.
     gain_from_patches: Comparison,
     seconds: f64,
+    /// Which demo, and why.
+    size: Choice,
 }
 
 /// Files of the demo and the verbs that make them.
 struct Demo<'a> {
     args: &'a Args,
     config: PathBuf,
+    size: Choice,
     started: Instant,
 }
 
 /// Runs the verb.
 pub fn run(args: &Args) -> Result<Done> {
     progress::catch_ctrl_c();
-    let demo = Demo { args, config: args.out.join("demo.toml"), started: Instant::now() };
+    let size = Choice::make(&args.out, args.size, &args.device)?;
+    let demo = Demo { args, config: args.out.join("demo.toml"), size, started: Instant::now() };
+    eprintln!("{}", size.explained());
     write_atomically(&demo.config, CONFIG.as_bytes())?;
-    let settings = RunConfig::read(&demo.config, &[])?;
+    let settings = RunConfig::read(&demo.config, &demo.changes(&[]))?;
 
     demo.step("two hospitals' phantoms");
-    let film = demo.data_set(Site::Film, N_FILM, &settings)?;
+    let film = demo.data_set(Site::Film, size.size.n_film(), &settings)?;
     let digital = demo.data_set(Site::Digital, N_DIGITAL, &settings)?;
 
     demo.step("patches around lesions and in the background");
@@ -111,8 +118,10 @@ pub fn run(args: &Args) -> Result<Done> {
     demo.step("for comparison: the same network from scratch");
     // A frozen random trunk would waste its first epochs: all of it learns from the start, for as
     // many epochs as the others have in all.
-    let all = ["image.training.stages=[{train=\"all\",epochs=5,learning_rate=1e-3,weight_decay=1e-2}]"];
-    stop_if(train_image::run(&demo.train_image(&film, "from-scratch", None, &all))?)?;
+    let epochs: usize = settings.image.training.stages.iter().map(|stage| stage.epochs).sum();
+    let all = format!("{{train=\"all\",epochs={epochs},learning_rate=1e-3,weight_decay=1e-2}}");
+    let all = format!("image.training.stages=[{all}]");
+    stop_if(train_image::run(&demo.train_image(&film, "from-scratch", None, &[&all]))?)?;
 
     demo.step("transfer to the second hospital, 20 patients, image labels only");
     stop_if(transfer::run(&demo.transfer(&digital))?)?;
@@ -142,6 +151,7 @@ pub fn run(args: &Args) -> Result<Done> {
         .collect::<Result<_>>()?,
         gain_from_patches: compare_auc(&scratch, &from_patches, &BootstrapConfig::default())?,
         seconds: demo.started.elapsed().as_secs_f64(),
+        size,
     };
     let table = table(&results);
     write_json(&args.out.join("results.json"), &results)?;
@@ -183,10 +193,11 @@ fn table(results: &Results) -> String {
         "(b) - (a), paired", "film", gain.estimate, gain.low, gain.high
     );
     text += &format!(
-        "\ntest patches: {}, balanced accuracy {:.3} over {} classes\n{:.0} s in all\n",
+        "\ntest patches: {}, balanced accuracy {:.3} over {} classes\n{}, {:.0} s in all\n",
         results.patches.n,
         results.patches.balanced_accuracy,
         results.patches.confusion.classes.len(),
+        results.size.name(),
         results.seconds
     );
     text
@@ -195,6 +206,11 @@ fn table(results: &Results) -> String {
 impl Demo<'_> {
     fn step(&self, what: &str) {
         eprintln!("\n[{:>4.0} s] {what}", self.started.elapsed().as_secs_f64());
+    }
+
+    /// What this demo's size and a step change in the configuration.
+    fn changes(&self, of_step: &[&str]) -> Vec<String> {
+        self.size.size.changes().into_iter().chain(of_step.iter().map(ToString::to_string)).collect()
     }
 
     fn model(&self, name: &str) -> PathBuf {
@@ -258,7 +274,7 @@ impl Demo<'_> {
             split: None,
             patch_set: None,
             out: out.to_path_buf(),
-            set: Vec::new(),
+            set: self.changes(&[]),
         }
     }
 
@@ -273,7 +289,7 @@ impl Demo<'_> {
             patch_set: None,
             patches: Some(patches.to_path_buf()),
             device: self.args.device.clone(),
-            set: Vec::new(),
+            set: self.changes(&[]),
         }
     }
 
@@ -294,7 +310,7 @@ impl Demo<'_> {
             from_patch: from_patch.map(Path::to_path_buf),
             from_scratch: from_patch.is_none(),
             device: self.args.device.clone(),
-            set: set.iter().map(ToString::to_string).collect(),
+            set: self.changes(set),
         }
     }
 
@@ -309,7 +325,7 @@ impl Demo<'_> {
             resume: out.exists(),
             out,
             device: self.args.device.clone(),
-            set: Vec::new(),
+            set: self.changes(&[]),
         }
     }
 

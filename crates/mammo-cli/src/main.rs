@@ -5,6 +5,7 @@
 
 mod config;
 mod demo;
+mod demo_size;
 mod doctor;
 mod evaluate;
 mod gallery;

@@ -10,10 +10,9 @@ use mammo::record::Mammogram;
 use mammo_nn::device::Device;
 use mammo_nn::heatmap::{BreastFrame, Finding, FindingRule, HeatMap, ImageExplainer, PatchMapper, find};
 use mammo_nn::image_classifier::MapLayer;
-use mammo_nn::model_file::Network;
+use mammo_nn::model_file::{self, Network};
 
 use crate::overlay::{Scale, colour_layer};
-use crate::training::read_model;
 
 /// Attribution of a whole-image model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -69,7 +68,7 @@ impl ImageMap {
 impl Mapper {
     /// Builds the network of a model file for one method.
     pub fn load(path: &Path, method: Option<Method>, stride: Option<usize>, device: &Device) -> Result<Self> {
-        let file = read_model(path)?;
+        let file = model_file::load(path)?;
         let kind = match &file.card.network {
             Network::Trunk(_) => {
                 bail!("{}: a trunk alone, without classes; give a trained model", path.display())

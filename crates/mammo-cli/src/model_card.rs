@@ -25,7 +25,7 @@ pub fn sections(model: &ModelFile) -> Vec<CardSection> {
     let entry = |name: &str, value: String| (name.to_string(), value);
     let trunk = card.network.trunk();
     let top = match &card.network {
-        Network::Image(config) => Some(&config.top),
+        Network::Image(config) => Some((&config.top, config.pooling)),
         Network::Patch(_) | Network::Trunk(_) => None,
     };
     let n_weights: usize = model.tensors.values().map(|tensor| tensor.values.len()).sum();
@@ -35,9 +35,10 @@ pub fn sections(model: &ModelFile) -> Vec<CardSection> {
         entry("Input", format!("{} x {} px", card.preprocessing.height_px, card.preprocessing.width_px)),
         entry("Classes", card.classes.join(", ")),
     ];
-    if let Some(top) = top {
+    if let Some((top, pooling)) = top {
         let top = serde_json::to_value(top).ok().map(|value| words(&value)).unwrap_or_default();
         network.insert(1, entry("Top", top));
+        network.insert(2, entry("Pooling", pooling.to_string()));
     }
     let origin = record.started_from.clone();
     let mut training = vec![

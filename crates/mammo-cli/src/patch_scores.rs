@@ -9,15 +9,15 @@ use mammo::write::write_atomically;
 use mammo_nn::batches::Examples;
 use mammo_nn::device;
 use mammo_nn::examples::WindowExamples;
-use mammo_nn::model_file::Network;
-use mammo_nn::plan::Precision;
+use mammo_nn::model_file::{self, Network};
 use mammo_nn::predict::patch_classifier;
+use mammo_nn::schedule::PrecisionChoice;
 use mammo_nn::train::assess;
 
 use crate::Done;
 use crate::inputs::prepare;
 use crate::predict::Args;
-use crate::training::{Data, read_model};
+use crate::training::Data;
 
 /// Column that holds the true class; image score tables have none of that name.
 const CLASS: &str = "class";
@@ -41,7 +41,7 @@ pub fn run(args: &Args, folder: &Path) -> Result<Done> {
         bail!("--patches needs one manifest, one --model and --side");
     };
     let data = Data::read(manifest_path, args.split.as_deref())?;
-    let file = read_model(model_path)?;
+    let file = model_file::load(model_path)?;
     let Network::Patch(network) = &file.card.network else {
         bail!("{}: a whole-image model; --patches needs one from `mammo train patch`", model_path.display());
     };
@@ -68,7 +68,7 @@ pub fn run(args: &Args, folder: &Path) -> Result<Done> {
     );
     let device = device::by_name(&args.device)?;
     let model = patch_classifier(model_path, &file, &device)?;
-    let assessment = assess(&model, &examples, BATCH_SIZE, &device, Precision::F32)?;
+    let assessment = assess(&model, &examples, BATCH_SIZE, &device, PrecisionChoice::Auto.on(&device)?)?;
 
     let mut table = format!("{CLASS},{}\n", file.card.classes.join(","));
     for (&truth, row) in assessment.truth.iter().zip(assessment.probabilities.chunks_exact(classes.len())) {

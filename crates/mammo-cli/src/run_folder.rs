@@ -43,6 +43,8 @@ pub struct Machine {
     pub platform: String,
     /// Processor model, where the system tells.
     pub cpu: Option<String>,
+    /// Instructions that the kernels of the CPU use.
+    pub instructions: &'static str,
     /// Threads used.
     pub threads: usize,
     /// Devices compiled in.
@@ -59,6 +61,7 @@ impl Machine {
         Self {
             platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             cpu,
+            instructions: device::cpu_instructions(),
             threads: rayon::current_num_threads(),
             devices: device::available(),
         }

@@ -79,6 +79,7 @@ pub fn run(args: &Args) -> Result<Done> {
     let network = ImageClassifierConfig {
         trunk: config.patch.trunk.clone(),
         top: section.top.clone(),
+        pooling: section.pooling,
         top_conventions: config.patch.trunk.conventions,
         n_patch_classes: start.as_ref().map_or(5, |(_, _, patch)| patch.n_classes),
         input_px: [config.preprocessing.height_px, config.preprocessing.width_px],

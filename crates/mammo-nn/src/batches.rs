@@ -4,6 +4,7 @@
 //! resumed epoch continues with the very batch at which it stopped. Loading and augmentation
 //! overlap with the training step; at most [`AHEAD`] batches wait, whatever the archive's size.
 
+use std::borrow::Cow;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
 
@@ -133,14 +134,24 @@ impl Batch {
         Ok(Self { pixels, classes, shape: [indices.len(), c, h, w] })
     }
 
-    /// Moves the pictures to a device: `[n, channels, rows, columns]` and classes `[n]`.
-    pub fn to_device(self, device: &Device) -> (Tensor<4>, Tensor<1, Int>) {
-        let n = self.classes.len();
+    /// The pictures on a device: `[n, channels, rows, columns]`.
+    pub fn images(&self, device: &Device) -> Tensor<4> {
+        Tensor::from_data(TensorData::new(self.pixels.clone(), self.shape), device)
+    }
+
+    /// The classes on a device: `[n]`.
+    pub fn targets(&self, device: &Device) -> Tensor<1, Int> {
         let classes: Vec<i64> = self.classes.iter().map(|&c| c as i64).collect();
-        (
-            Tensor::from_data(TensorData::new(self.pixels, self.shape), device),
-            Tensor::from_data(TensorData::new(classes, [n]), device),
-        )
+        Tensor::from_data(TensorData::new(classes, [self.classes.len()]), device)
+    }
+
+    /// The first channel of each picture, of which the others are copies.
+    pub fn grey(&self) -> Cow<'_, [f32]> {
+        let [_, channels, h, w] = self.shape;
+        match channels {
+            1 => Cow::Borrowed(&self.pixels),
+            _ => self.pixels.chunks_exact(h * w).step_by(channels).flatten().copied().collect(),
+        }
     }
 }
 

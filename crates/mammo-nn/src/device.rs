@@ -1,6 +1,7 @@
 //! Where tensors live, by name, chosen at run time among what was compiled in.
 
 pub use burn::tensor::Device;
+use mammo_kernels::isa::Isa;
 
 use crate::{Error, Result};
 
@@ -20,6 +21,11 @@ pub fn available() -> Vec<&'static str> {
         names.push("cuda");
     }
     names
+}
+
+/// Name of the vector instructions that the kernels of the CPU use, such as `avx2`.
+pub fn cpu_instructions() -> &'static str {
+    Isa::best().name()
 }
 
 /// The device of that name, without autodiff.

@@ -1,5 +1,5 @@
 //! The whole-image classifier: a patch classifier's trunk fed with the whole mammogram,
-//! convolutional top blocks, global average, two classes (paper, figure 1 and 1.6).
+//! convolutional top blocks, global pooling, two classes (paper, figure 1 and 1.6).
 
 use burn::module::{Module, Param, ParamGroup};
 use burn::nn::{Linear, LinearConfig};
@@ -12,7 +12,7 @@ use crate::layers::dropout;
 use crate::patch_classifier::PatchClassifier;
 use crate::plan::{Plan, Precision};
 use crate::schedule::{Classifier, Scope};
-use crate::top::{BuiltTop, Heatmap, Top, TopConfig, TopInput};
+use crate::top::{BuiltTop, Heatmap, Pooling, Top, TopConfig, TopInput};
 use crate::trunk::{Trunk, TrunkConfig};
 use crate::{Error, Result};
 
@@ -24,6 +24,9 @@ pub struct ImageClassifierConfig {
     pub trunk: TrunkConfig,
     /// What stands on it.
     pub top: TopConfig,
+    /// What is kept of the last map of a convolutional top.
+    #[serde(default, skip_serializing_if = "Pooling::is_average")]
+    pub pooling: Pooling,
     /// Strides, padding and norms of the top; torchvision's by default.
     #[serde(default)]
     pub top_conventions: Conventions,
@@ -80,7 +83,8 @@ impl ImageClassifier {
         };
         config.top_conventions.check()?;
         let conventions = &config.top_conventions;
-        let BuiltTop { heatmap, top, d_out } = Top::build(&config.top, input, conventions, device)?;
+        let BuiltTop { heatmap, top, d_out } =
+            Top::build(&config.top, config.pooling, input, conventions, device)?;
         let head = LinearConfig::new(d_out, N_CLASSES).init(device);
         Ok(Self { trunk, heatmap, top, head, dropout: config.dropout })
     }
@@ -146,8 +150,11 @@ impl ImageClassifier {
 }
 
 impl Classifier for ImageClassifier {
-    fn logits(&self, images: Tensor<4>, rng: Option<&mut Rng>) -> Tensor<2> {
-        let features = self.trunk.forward(images); // [n, c_out, rows, cols]
+    fn trunk(&self) -> &Trunk {
+        &self.trunk
+    }
+
+    fn logits_of_features(&self, features: Tensor<4>, rng: Option<&mut Rng>) -> Tensor<2> {
         let pooled = self.top.forward(self.under_top(features)); // [n, d_out]
         let pooled = match rng {
             Some(rng) => dropout(pooled, self.dropout, rng),
@@ -163,5 +170,9 @@ impl Classifier for ImageClassifier {
             Scope::Top => head.fuse(&ParamGroup::ids_from_module(self.top.clone())),
             Scope::All => ParamGroup::all(),
         }
+    }
+
+    fn trunk_waits(&self, scope: Scope) -> bool {
+        scope != Scope::All
     }
 }

@@ -301,8 +301,21 @@ mod tests {
     }
 
     #[test]
-    fn the_mean_over_space_agrees_with_a_hand_count() {
+    fn mean_and_maximum_over_space_agree_with_a_hand_count() {
         let x = Tensor::<4>::from_data([[[[1.0, 2.0], [3.0, 6.0]]]], &Device::flex());
-        assert_eq!(Maps::enter(x).mean_over_space().into_scalar::<f32>(), 3.0);
+        assert_eq!(Maps::enter(x.clone()).mean_over_space().into_scalar::<f32>(), 3.0);
+        assert_eq!(Maps::enter(x).max_over_space().into_scalar::<f32>(), 6.0);
+    }
+
+    #[test]
+    fn the_maximum_over_space_hands_its_gradient_to_the_cell_that_won() {
+        let values = [[[[1.0, 5.0], [3.0, 2.0]], [[-4.0, -3.0], [-1.0, -2.0]]]];
+        let device = Device::flex().autodiff();
+        for enter in [Maps::First as fn(Tensor<4>) -> Maps, Maps::enter] {
+            let x = Tensor::<4>::from_data(values, &device).require_grad();
+            let out = (enter(x.clone()).max_over_space() * Tensor::from_data([[10.0, 7.0]], &device)).sum();
+            let gradient: Vec<f32> = x.grad(&out.backward()).unwrap().into_data().try_to_vec().unwrap();
+            assert_eq!(gradient, [0.0, 10.0, 0.0, 0.0, 0.0, 0.0, 7.0, 0.0]);
+        }
     }
 }

@@ -10,7 +10,7 @@
 //!       |                                          |
 //!  global average                             [ top blocks ]  convolutional
 //!       |                                          |
-//!  linear, 5 classes                          global average
+//!  linear, 5 classes                          global pooling
 //!                                                  |
 //!                                             linear, 2 classes
 //! ```
@@ -18,7 +18,8 @@
 //! Lesion annotations are needed for the left column only. In the order of a run:
 //! [`trunk`] (made of [`resnet`] and [`vgg`]), [`patch_classifier`], [`top`] and
 //! [`image_classifier`] are the networks; [`examples`] and [`batches`] feed them,
-//! [`schedule`] and [`optimizer`] say what learns how fast, [`train`] is the loop,
+//! [`schedule`] and [`optimizer`] say what learns how fast, `frozen` computes a trunk that
+//! does not learn, [`train`] is the loop,
 //! [`resume`] its memory; [`model_file`] stores the result, [`predict`] uses it and
 //! [`heatmap`] shows where it looks.
 
@@ -28,6 +29,7 @@ mod cpu;
 pub mod device;
 pub mod error;
 pub mod examples;
+mod frozen;
 pub mod heatmap;
 pub mod image_classifier;
 pub mod init;
@@ -43,6 +45,7 @@ pub mod predict;
 pub mod resnet;
 pub mod resume;
 pub mod schedule;
+pub mod speed;
 pub mod state;
 pub mod top;
 pub mod train;

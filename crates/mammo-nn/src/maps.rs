@@ -7,9 +7,9 @@
 //! The number type is that of the images: bf16 images make a network compute in bf16, with sums,
 //! weights and statistics in `f32`. Only the CPU has that.
 
-use burn::tensor::Tensor;
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
+use burn::tensor::{DType, Tensor};
 
 use crate::conventions::Padding;
 use crate::cpu;
@@ -66,6 +66,20 @@ impl Maps {
             Self::First(x) => {
                 let [n, c, h, w] = x.dims();
                 x.reshape([n, c, h * w]).mean_dim(2).reshape([n, c])
+            }
+        }
+    }
+
+    /// Largest value over rows and columns, as `f32`: `[n, c]`.
+    pub fn max_over_space(self) -> Tensor<2> {
+        match self {
+            Self::Last(x) => {
+                let [n, h, w, c] = x.dims();
+                x.cast(DType::F32).reshape([n, h * w, c]).max_dim(1).reshape([n, c])
+            }
+            Self::First(x) => {
+                let [n, c, h, w] = x.dims();
+                x.cast(DType::F32).reshape([n, c, h * w]).max_dim(2).reshape([n, c])
             }
         }
     }

@@ -15,7 +15,7 @@ use crate::image_classifier::{ImageClassifierConfig, N_CLASSES};
 use crate::layers::ConvShape;
 use crate::patch_classifier::PatchClassifierConfig;
 use crate::resnet::{BlockKind, ResNetShape};
-use crate::top::{HeatmapActivation, TopConfig, heatmap_grid};
+use crate::top::{HeatmapActivation, Pooling, TopConfig, heatmap_grid};
 use crate::trunk::{TrunkConfig, TrunkShape};
 use crate::vgg::VggShape;
 
@@ -79,8 +79,8 @@ pub enum Step {
     },
     /// Softmax over channels.
     Softmax,
-    /// Mean over rows and columns.
-    GlobalAverage,
+    /// Mean, largest value or both over rows and columns.
+    GlobalPool(Pooling),
     /// Flattened, then linear layers; with `shortcut` the flattened input is appended to
     /// their result.
     FullyConnected {
@@ -158,7 +158,7 @@ impl Outline {
     pub fn patch(config: &PatchClassifierConfig) -> Result<Self> {
         let mut outline = Self::trunk(&config.trunk)?;
         let d_in = outline.c_out();
-        outline.steps.push(Step::GlobalAverage);
+        outline.steps.push(Step::GlobalPool(Pooling::Average));
         outline.steps.push(Step::Head(head(d_in, config.n_classes)));
         Ok(outline)
     }
@@ -168,7 +168,7 @@ impl Outline {
     /// # Errors
     /// As [`ImageClassifier::new`](crate::image_classifier::ImageClassifier::new).
     pub fn image(config: &ImageClassifierConfig) -> Result<Self> {
-        config.top.check()?;
+        config.top.check(config.pooling)?;
         config.top_conventions.check()?;
         let mut outline = Self::trunk(&config.trunk)?;
         let conventions = &config.top_conventions;
@@ -209,8 +209,8 @@ impl Outline {
         }
         let d_in = match config.top.fc_layout() {
             None => {
-                steps.push(Step::GlobalAverage);
-                c
+                steps.push(Step::GlobalPool(config.pooling));
+                c * config.pooling.per_channel()
             }
             Some(layout) => {
                 steps.push(Step::MaxPool {
@@ -356,7 +356,7 @@ impl Reach {
             }
             Step::FullyConnected { layers, .. } => layers.iter().for_each(|layer| self.linear(layer)),
             Step::Head(head) => self.linear(head),
-            Step::ChannelNorm(_) | Step::Softmax | Step::GlobalAverage => {}
+            Step::ChannelNorm(_) | Step::Softmax | Step::GlobalPool(_) => {}
         }
     }
 }

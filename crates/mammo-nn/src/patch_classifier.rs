@@ -48,8 +48,12 @@ impl PatchClassifier {
 }
 
 impl Classifier for PatchClassifier {
-    fn logits(&self, images: Tensor<4>, rng: Option<&mut Rng>) -> Tensor<2> {
-        let pooled = Maps::enter(self.trunk.forward(images)).mean_over_space(); // [n, c_out]
+    fn trunk(&self) -> &Trunk {
+        &self.trunk
+    }
+
+    fn logits_of_features(&self, features: Tensor<4>, rng: Option<&mut Rng>) -> Tensor<2> {
+        let pooled = Maps::enter(features).mean_over_space(); // [n, c_out]
         let pooled = match rng {
             Some(rng) => dropout(pooled, self.dropout, rng),
             None => pooled,
@@ -64,5 +68,9 @@ impl Classifier for PatchClassifier {
             Scope::Top => head.fuse(&self.trunk.last_block()),
             Scope::All => ParamGroup::all(),
         }
+    }
+
+    fn trunk_waits(&self, scope: Scope) -> bool {
+        scope == Scope::Head
     }
 }

@@ -1,26 +1,43 @@
 //! What learns in which stage, at which rate, and when a stage ends.
 
 use burn::module::{Module, ParamGroup};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use mammo::seed::Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::cpu;
 use crate::optimizer::OptimizerKind;
 use crate::plan::Precision;
+use crate::trunk::Trunk;
 use crate::{Error, Result};
 
 /// A network that turns images into class logits and knows its own layers' roles.
 pub trait Classifier: Module {
+    /// The part that makes features of images.
+    fn trunk(&self) -> &Trunk;
+
+    /// # Shapes
+    /// The trunk's `[n, c_out, rows, cols]` to `[n, n_classes]`.
+    ///
+    /// # Randomness
+    /// Dropout draws from `rng`; without one nothing is dropped, as in prediction.
+    fn logits_of_features(&self, features: Tensor<4>, rng: Option<&mut Rng>) -> Tensor<2>;
+
     /// # Shapes
     /// `[n, channels, h, w]` to `[n, n_classes]`.
     ///
     /// # Randomness
-    /// Dropout draws from `rng`; without one nothing is dropped, as in prediction.
-    fn logits(&self, images: Tensor<4>, rng: Option<&mut Rng>) -> Tensor<2>;
+    /// As [`logits_of_features`](Self::logits_of_features).
+    fn logits(&self, images: Tensor<4>, rng: Option<&mut Rng>) -> Tensor<2> {
+        self.logits_of_features(self.trunk().forward(images), rng)
+    }
 
     /// The parameters that learn under a scope; the others keep their bytes, and their batch
     /// norms their statistics.
     fn learning(&self, scope: Scope) -> ParamGroup;
+
+    /// Whether nothing of the trunk learns under a scope.
+    fn trunk_waits(&self, scope: Scope) -> bool;
 }
 
 /// Which layers learn in a stage.
@@ -100,11 +117,41 @@ pub struct TrainingConfig {
     /// Share of the target probability spread over all classes.
     #[serde(default)]
     pub label_smoothing: f64,
-    /// Number type of feature maps and of their gradients; `bf16` is for the CPU alone.
+    /// Number type of feature maps and of their gradients.
     #[serde(default)]
-    pub precision: Precision,
+    pub precision: PrecisionChoice,
     /// The stages, in order.
     pub stages: Vec<StageConfig>,
+}
+
+/// The number type that a run asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PrecisionChoice {
+    /// 32-bit floats everywhere.
+    #[default]
+    F32,
+    /// bf16 maps, on the CPU alone; slower than `f32` where the processor does not multiply them.
+    Bf16,
+    /// Whichever is faster here: bf16 on a CPU that multiplies it, `f32` on others and on GPUs.
+    Auto,
+}
+
+impl PrecisionChoice {
+    /// What it comes to on a device.
+    ///
+    /// # Errors
+    /// [`Error::Network`] for bf16 elsewhere than on the CPU.
+    pub fn on(self, device: &Device) -> Result<Precision> {
+        match (self, cpu::is_here(device)) {
+            (Self::Bf16, false) => {
+                Err(Error::network("precision", "bf16 on a GPU", "auto, f32, or the device `cpu`"))
+            }
+            (Self::Auto, true) => Ok(Precision::fastest()),
+            (Self::Bf16, true) => Ok(Precision::Bf16),
+            (Self::F32, _) | (Self::Auto, false) => Ok(Precision::F32),
+        }
+    }
 }
 
 fn constant() -> RateSchedule {
@@ -222,7 +269,7 @@ mod tests {
             balanced: true,
             examples_per_epoch: None,
             label_smoothing: 0.0,
-            precision: Precision::F32,
+            precision: PrecisionChoice::F32,
             stages: vec![stage],
         }
     }

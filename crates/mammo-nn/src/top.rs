@@ -1,9 +1,13 @@
 //! What stands on the trunk of a whole-image classifier (paper 1.7).
 //!
-//! The paper's winners are convolutional: residual or VGG blocks, then global average.
+//! The paper's winners are convolutional: residual or VGG blocks, then global average. The
+//! average of a map hides a small lesion in a large breast: [`Pooling`] can keep the largest value
+//! beside it, which the paper does not.
 //! Its also-rans squeeze the trunk's features through a heatmap of patch-class
 //! probabilities first, which it explains as an information bottleneck; they are here
 //! because the comparison is part of the paper.
+
+use std::fmt;
 
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
@@ -79,6 +83,52 @@ pub enum TopConfig {
     },
 }
 
+/// What is kept of the last map of a convolutional top, per channel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pooling {
+    /// The mean over all cells, as in the paper.
+    #[default]
+    Average,
+    /// The largest value of any cell: one finding is enough for a cancer.
+    Max,
+    /// Both, means first: twice as many features.
+    AverageMax,
+}
+
+impl Pooling {
+    /// Whether it is the paper's.
+    pub fn is_average(&self) -> bool {
+        *self == Self::Average
+    }
+
+    /// Features per channel of the map.
+    pub fn per_channel(self) -> usize {
+        if self == Self::AverageMax { 2 } else { 1 }
+    }
+
+    /// # Shapes
+    /// `[n, c, rows, cols]` to `[n, c * per_channel]`.
+    fn forward(self, map: Tensor<4>) -> Tensor<2> {
+        let map = Maps::enter(map);
+        match self {
+            Self::Average => map.mean_over_space(),
+            Self::Max => map.max_over_space(),
+            Self::AverageMax => Tensor::cat(vec![map.clone().mean_over_space(), map.max_over_space()], 1),
+        }
+    }
+}
+
+impl fmt::Display for Pooling {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Self::Average => "mean over all cells",
+            Self::Max => "largest value of any cell",
+            Self::AverageMax => "mean over all cells and largest value of any",
+        })
+    }
+}
+
 /// How a heatmap is made of the trunk's features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -126,11 +176,19 @@ impl TopConfig {
         }
     }
 
-    /// Refuses empty, zero and absurd entries.
+    /// Refuses empty, zero and absurd entries, and a pooling that this top does not have.
     ///
     /// # Errors
     /// [`Error::Network`] naming the setting.
-    pub fn check(&self) -> Result<()> {
+    pub fn check(&self, pooling: Pooling) -> Result<()> {
+        if self.fc_layout().is_some() && pooling != Pooling::Average {
+            let found = format!("{pooling:?} under fully connected layers");
+            return Err(Error::network(
+                "pooling",
+                found,
+                "average: these tops read a pooled heatmap as it is",
+            ));
+        }
         let list = |what: &str, entries: &[usize], repeats: usize| {
             let fits =
                 !entries.is_empty() && entries.len() <= MAX_ENTRIES && (1..=MAX_ENTRIES).contains(&repeats);
@@ -201,11 +259,13 @@ impl Heatmap {
     }
 }
 
-/// Convolutional blocks, then global average.
+/// Convolutional blocks, then pooling over all cells.
 #[derive(Module, Debug)]
 pub struct ConvTop {
     residual: Vec<ResidualBlock>,
     vgg: Vec<VggBlock>,
+    #[module(skip)]
+    pooling: Pooling,
 }
 
 impl ConvTop {
@@ -215,7 +275,7 @@ impl ConvTop {
         repeats: usize,
         conventions: &Conventions,
         device: &Device,
-    ) -> Self {
+    ) -> Vec<ResidualBlock> {
         let mut residual = Vec::new();
         for &channels in groups {
             for block in 0..repeats {
@@ -224,7 +284,7 @@ impl ConvTop {
                 c_in = channels[2];
             }
         }
-        Self { residual, vgg: Vec::new() }
+        residual
     }
 
     fn vgg(
@@ -233,13 +293,13 @@ impl ConvTop {
         depth: usize,
         conventions: &Conventions,
         device: &Device,
-    ) -> Self {
+    ) -> Vec<VggBlock> {
         let mut vgg = Vec::new();
         for &c in channels {
             vgg.push(VggBlock::new(c_in, c, depth, Some(conventions), device));
             c_in = c;
         }
-        Self { residual: Vec::new(), vgg }
+        vgg
     }
 
     /// `[n, c_in, rows, cols]` to `[n, c_out, rows', cols']`.
@@ -349,7 +409,7 @@ pub fn heatmap_grid(rule: Option<HeatmapRule>, grid: [usize; 2]) -> Result<[usiz
 /// The layers between the trunk (or its heatmap) and the last linear layer.
 #[derive(Module, Debug)]
 pub enum Top {
-    /// Convolutions and global average.
+    /// Convolutions and pooling over all cells.
     Conv(ConvTop),
     /// Max pool and fully connected layers.
     Fc(FcTop),
@@ -372,24 +432,28 @@ impl Top {
     /// [`TopConfig::check`], or [`Error::Network`] for a window or pool larger than the heatmap.
     pub fn build(
         config: &TopConfig,
+        pooling: Pooling,
         input: TopInput,
         conventions: &Conventions,
         device: &Device,
     ) -> Result<BuiltTop> {
-        config.check()?;
+        config.check(pooling)?;
         let rule = config.heatmap();
         let grid = heatmap_grid(rule, input.grid)?;
         let heatmap = rule.map(|rule| Heatmap::new(input, rule, device));
         let c_in = if heatmap.is_some() { input.n_patch_classes } else { input.c_in };
+        let conv = |residual, vgg, c_out: usize| {
+            (Self::Conv(ConvTop { residual, vgg, pooling }), c_out * pooling.per_channel())
+        };
         let (top, d_out) = match config {
-            TopConfig::Average => (Self::Conv(ConvTop { residual: Vec::new(), vgg: Vec::new() }), c_in),
+            TopConfig::Average => conv(Vec::new(), Vec::new(), c_in),
             TopConfig::Residual { blocks, repeats } | TopConfig::HeatmapResidual { blocks, repeats, .. } => {
-                let d_out = blocks.last().map_or(0, |last| last[2]);
-                (Self::Conv(ConvTop::residual(c_in, blocks, *repeats, conventions, device)), d_out)
+                let c_out = blocks.last().map_or(0, |last| last[2]);
+                conv(ConvTop::residual(c_in, blocks, *repeats, conventions, device), Vec::new(), c_out)
             }
             TopConfig::Vgg { channels, depth } => {
-                let d_out = channels.last().copied().unwrap_or(0);
-                (Self::Conv(ConvTop::vgg(c_in, channels, *depth, conventions, device)), d_out)
+                let c_out = channels.last().copied().unwrap_or(0);
+                conv(Vec::new(), ConvTop::vgg(c_in, channels, *depth, conventions, device), c_out)
             }
             TopConfig::HeatmapFc { pool, fc, batch_norm, .. }
             | TopConfig::Yaroslav { pool, fc, batch_norm, .. } => {
@@ -431,7 +495,7 @@ impl Top {
     /// [`last_map`](Self::last_map) to `[n, d_out]`.
     pub fn pool(&self, map: Tensor<4>) -> Tensor<2> {
         match self {
-            Self::Conv(_) => Maps::enter(map).mean_over_space(),
+            Self::Conv(top) => top.pooling.forward(map),
             Self::Fc(top) => top.forward(map),
         }
     }

@@ -17,6 +17,7 @@ use mammo::eval::{BootstrapConfig, Patients, Sample};
 use mammo::write::write_atomically;
 
 use crate::batches::{Examples, Pass, epoch_order, evaluation_batches, training_batches};
+use crate::frozen::FrozenTrunk;
 use crate::model_file::{self, Calibration, CalibrationMethod, ModelCard};
 use crate::optimizer::optimizer;
 use crate::plan::Precision;
@@ -121,7 +122,7 @@ pub fn train<C: Classifier>(
     watch: &mut dyn Watch,
 ) -> Result<Outcome> {
     run.config.check()?;
-    run.config.precision.check(run.device)?;
+    let precision = run.config.precision.on(run.device)?;
     check_examples(training, validation)?;
     let config = run.config;
     let resume_path = run.dir.join(resume::FILE);
@@ -136,8 +137,7 @@ pub fn train<C: Classifier>(
         position = saved.position.clone();
     }
     let mut moments = saved;
-    let n_per_epoch = config.examples_per_epoch.unwrap_or(training.len());
-    let n_steps = n_per_epoch.div_ceil(config.batch_size);
+    let n_steps = n_steps(config, training);
 
     while !position.finished && position.stage < config.stages.len() {
         let stage = position.stage;
@@ -151,10 +151,15 @@ pub fn train<C: Classifier>(
         if let Some(saved) = moments.take() {
             optimizer = saved.optimizer(&resume_path, optimizer)?;
         }
+        // Its weights stay for the whole stage.
+        let waiting = model
+            .trunk_waits(stage_config.train)
+            .then(|| FrozenTrunk::new(model.trunk(), training.shape()[0], precision, run.device));
         while position.epoch < stage_config.epochs {
             let started = std::time::Instant::now();
             let first_step = position.step;
-            let outcome = train_epoch(model, &mut optimizer, training, run, &mut position, n_steps, watch)?;
+            let outcome =
+                train_epoch(model, waiting.as_ref(), &mut optimizer, training, run, &mut position, watch)?;
             model = outcome.model;
             if outcome.interrupted {
                 resume::save(&resume_path, &position, &model, &optimizer)?;
@@ -210,6 +215,11 @@ fn check_examples(training: &dyn Examples, validation: &dyn Examples) -> Result<
     Ok(())
 }
 
+/// Steps of an epoch.
+fn n_steps(config: &TrainingConfig, training: &dyn Examples) -> usize {
+    config.examples_per_epoch.unwrap_or(training.len()).div_ceil(config.batch_size)
+}
+
 struct EpochOutcome<C> {
     model: C,
     interrupted: bool,
@@ -218,14 +228,16 @@ struct EpochOutcome<C> {
 /// The steps of one epoch from `position.step` on; leaves `position` at the step to run next.
 fn train_epoch<C: Classifier>(
     mut model: C,
+    waiting: Option<&FrozenTrunk>,
     optimizer: &mut ModuleOptimizer,
     training: &dyn Examples,
     run: &Run,
     position: &mut Position,
-    n_steps: usize,
     watch: &mut dyn Watch,
 ) -> Result<EpochOutcome<C>> {
     let config = run.config;
+    let n_steps = n_steps(config, training);
+    let precision = config.precision.on(run.device)?;
     let (stage, epoch) = (position.stage, position.epoch);
     let n_epochs = config.stages[stage].epochs;
     let pass = Pass { seed: run.seed, stage, epoch };
@@ -239,10 +251,14 @@ fn train_epoch<C: Classifier>(
         let first_step = position.step;
         let batches = training_batches(scope, training, order, config.batch_size, pass, first_step);
         for (step, batch) in (first_step..).zip(batches.iter()) {
-            let (images, classes) = batch?.to_device(&device);
+            let batch = batch?;
+            let features = match waiting {
+                Some(trunk) => trunk.features(model.trunk(), &batch, &device),
+                None => model.trunk().forward(precision.of(batch.images(&device))),
+            };
             let mut rng = pass.stream("dropout", step);
-            let logits = model.logits(config.precision.of(images), Some(&mut rng));
-            let loss = criterion.forward(logits, classes);
+            let logits = model.logits_of_features(features, Some(&mut rng));
+            let loss = criterion.forward(logits, batch.targets(&device));
             let value = loss.clone().into_scalar::<f32>();
             let done = (epoch * n_steps + step) as f64 / (n_epochs * n_steps) as f64;
             let learning_rate = config.learning_rate(stage, done, position.progress.rate_factor);
@@ -282,7 +298,8 @@ fn end_epoch<C: Classifier>(
 ) -> Result<bool> {
     let config = run.config;
     let frozen = model.valid();
-    let assessment = assess(&frozen, validation, config.batch_size, run.device, config.precision)?;
+    let assessment =
+        assess(&frozen, validation, config.batch_size, run.device, config.precision.on(run.device)?)?;
     let metric = metric(run.metric, &assessment, validation.n_classes())?;
     let best = position.best_metric.is_none_or(|best| metric > best);
     if best {
@@ -333,12 +350,13 @@ pub fn assess<C: Classifier>(
 ) -> Result<Assessment> {
     let mut probabilities = Vec::with_capacity(examples.len() * examples.n_classes());
     let mut truth = Vec::with_capacity(examples.len());
+    let trunk = FrozenTrunk::new(model.trunk(), examples.shape()[0], precision, device);
     std::thread::scope(|scope| -> Result<()> {
         for batch in evaluation_batches(scope, examples, batch_size).iter() {
             let batch = batch?;
             truth.extend_from_slice(&batch.classes);
-            let (images, _) = batch.to_device(device);
-            let probability: Tensor<2> = softmax(model.logits(precision.of(images), None), 1);
+            let features = trunk.features(model.trunk(), &batch, device);
+            let probability: Tensor<2> = softmax(model.logits_of_features(features, None), 1);
             probabilities.extend(probability.into_data().iter::<f64>());
         }
         Ok(())

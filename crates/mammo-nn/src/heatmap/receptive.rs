@@ -65,7 +65,7 @@ impl CellAxis {
             }
             Step::ChannelNorm(_)
             | Step::Softmax
-            | Step::GlobalAverage
+            | Step::GlobalPool(_)
             | Step::FullyConnected { .. }
             | Step::Head(_) => self,
         }
@@ -118,7 +118,7 @@ pub fn trunk_cells(trunk: &TrunkConfig, input_px: [usize; 2]) -> Result<Cells> {
 pub fn top_cells(config: &ImageClassifierConfig, input_px: [usize; 2]) -> Result<Cells> {
     let steps = Outline::image(&ImageClassifierConfig { input_px, ..config.clone() })?.steps;
     let ends = |step: &Step| match step {
-        Step::GlobalAverage => Some(0),
+        Step::GlobalPool(_) => Some(0),
         // The pool in front of the layers belongs to them.
         Step::FullyConnected { .. } => Some(1),
         _ => None,

@@ -9,6 +9,7 @@ use crate::conventions::Padding;
 use crate::model_file::{ModelCard, Network};
 use crate::outline::{ConvStep, LinearStep, Step};
 use crate::state::{NamedTensor, StateDict};
+use crate::top::Pooling;
 use crate::{Error, Result};
 
 /// A graph that grows.
@@ -114,9 +115,23 @@ impl<'a> Builder<'a> {
             Step::Softmax => {
                 self.node("Softmax", &format!("step{i}.softmax"), &[x], vec![AttributeProto::int("axis", 1)])
             }
-            Step::GlobalAverage => {
-                let mean = self.node("GlobalAveragePool", &format!("step{i}.mean"), &[x], vec![]);
-                self.flatten(&mean, i)
+            Step::GlobalPool(pooling) => {
+                let mut pooled = Vec::new();
+                if *pooling != Pooling::Max {
+                    pooled.push(self.node("GlobalAveragePool", &format!("step{i}.mean"), &[x], vec![]));
+                }
+                if *pooling != Pooling::Average {
+                    pooled.push(self.node("GlobalMaxPool", &format!("step{i}.max"), &[x], vec![]));
+                }
+                let pooled: Vec<&str> = pooled.iter().map(String::as_str).collect();
+                let pooled = match pooled[..] {
+                    [one] => one.to_string(),
+                    _ => {
+                        let axis = vec![AttributeProto::int("axis", 1)];
+                        self.node("Concat", &format!("step{i}.concat"), &pooled, axis)
+                    }
+                };
+                self.flatten(&pooled, i)
             }
             Step::FullyConnected { layers, shortcut } => {
                 let flat = self.flatten(x, i);

@@ -23,15 +23,25 @@ fn tops() -> Vec<TopConfig> {
     ]
 }
 
+/// Those that a top has.
+fn poolings(top: &TopConfig) -> &'static [Pooling] {
+    match top.fc_layout() {
+        None => &[Pooling::AverageMax, Pooling::Max, Pooling::Average],
+        Some(_) => &[Pooling::Average],
+    }
+}
+
 #[test]
 fn names_and_shapes_are_those_of_the_built_network() {
     for family in FAMILIES {
         for (i, top) in tops().into_iter().enumerate() {
             let conventions = if i % 2 == 0 { Conventions::default() } else { Conventions::keras_2_0() };
             let trunk = TrunkConfig { width: 1.0 / 16.0, conventions, ..TrunkConfig::new(family) };
+            let pooling = poolings(&top)[i % poolings(&top).len()];
             let config = ImageClassifierConfig {
                 trunk,
                 top,
+                pooling,
                 top_conventions: conventions,
                 n_patch_classes: 3,
                 input_px: [256, 192],

@@ -19,7 +19,6 @@ use mammo_kernels::bf16;
 use mammo_kernels::isa::Isa;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result, cpu};
 pub use planner::{FoldedConv, Map, Planner, Slide};
 pub use program::Program;
 
@@ -39,17 +38,6 @@ impl Precision {
     /// bf16 where this processor multiplies it.
     pub fn fastest() -> Self {
         if Isa::best() == Isa::Avx512Bf16 { Self::Bf16 } else { Self::F32 }
-    }
-
-    /// Refuses what a device cannot compute in.
-    ///
-    /// # Errors
-    /// [`Error::Network`] for bf16 elsewhere than on the CPU.
-    pub fn check(self, device: &Device) -> Result<()> {
-        match self == Self::Bf16 && !cpu::is_here(device) {
-            true => Err(Error::network("precision", "bf16 on a GPU", "f32, or the device `cpu`")),
-            false => Ok(()),
-        }
     }
 
     /// Images of this number type, which is also that of all maps that are made of them.

@@ -5,7 +5,7 @@ use mammo_nn::init::initialise;
 use mammo_nn::model_file;
 use mammo_nn::patch_classifier::{PatchClassifier, PatchClassifierConfig};
 use mammo_nn::plan::Precision;
-use mammo_nn::schedule::{Scope, TrainingConfig};
+use mammo_nn::schedule::{PrecisionChoice, Scope, TrainingConfig};
 use mammo_nn::state::state_dict;
 use mammo_nn::train::{METRICS_FILE, MODEL_FILE, Outcome, assess, train};
 use mammo_nn::trunk::{Family, TrunkConfig};
@@ -81,7 +81,7 @@ fn bf16_trains_as_f32_does() {
         .unwrap();
         recorder.rows.iter().map(|row| row.train_loss).collect::<Vec<_>>()
     };
-    let (full, half) = (curve(Precision::F32), curve(Precision::Bf16));
+    let (full, half) = (curve(PrecisionChoice::F32), curve(PrecisionChoice::Bf16));
     assert_ne!(full, half, "bf16 rounds");
     for (epoch, (f, h)) in full.iter().zip(&half).enumerate() {
         assert!((f - h).abs() < 0.1, "epoch {epoch}: {f} and {h}");

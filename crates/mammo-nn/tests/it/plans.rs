@@ -8,7 +8,7 @@ use mammo_nn::init::initialise;
 use mammo_nn::plan::Precision;
 use mammo_nn::schedule::Classifier;
 use mammo_nn::state::{load_state_dict, state_dict};
-use mammo_nn::top::{HeatmapRule, TopConfig};
+use mammo_nn::top::{HeatmapRule, Pooling, TopConfig};
 use mammo_nn::trunk::{Family, TrunkConfig};
 use rand::RngExt;
 
@@ -46,19 +46,28 @@ fn every_trunk_and_top_predicts_through_its_plan_as_through_its_layers() {
         coloured(Family::Vgg19),
     ];
     let tops = [
-        TopConfig::Average,
-        TopConfig::Residual { blocks: vec![[8, 8, 16]], repeats: 2 },
-        TopConfig::Vgg { channels: vec![8], depth: 1 },
-        TopConfig::HeatmapFc { pool: 3, fc: vec![8, 4], batch_norm: false, heatmap: HeatmapRule::default() },
+        (TopConfig::Average, Pooling::Max),
+        (TopConfig::Residual { blocks: vec![[8, 8, 16]], repeats: 2 }, Pooling::AverageMax),
+        (TopConfig::Vgg { channels: vec![8], depth: 1 }, Pooling::Average),
+        (
+            TopConfig::HeatmapFc {
+                pool: 3,
+                fc: vec![8, 4],
+                batch_norm: false,
+                heatmap: HeatmapRule::default(),
+            },
+            Pooling::Average,
+        ),
     ];
     for trunk in trunks {
         let grey = if trunk.channel_norm.is_some() { 0.0..255.0 } else { -1.0..1.0 };
         let plane: Vec<f32> = (0..h * w).map(|_| rng.random_range(grey.clone())).collect();
         let channels = trunk.channels;
-        for top in tops.clone() {
+        for (top, pooling) in tops.clone() {
             let config = ImageClassifierConfig {
                 trunk: trunk.clone(),
                 top,
+                pooling,
                 top_conventions: Conventions::default(),
                 n_patch_classes: 5,
                 input_px: [h, w],

@@ -12,9 +12,8 @@ use mammo_nn::init::initialise;
 use mammo_nn::model_file::{CalibrationMethod, ModelCard, Network, TrainingRecord};
 use mammo_nn::optimizer::OptimizerKind;
 use mammo_nn::patch_classifier::{PatchClassifier, PatchClassifierConfig};
-use mammo_nn::plan::Precision;
 use mammo_nn::resume::EpochRow;
-use mammo_nn::schedule::{RateSchedule, Scope, StageConfig, TrainingConfig};
+use mammo_nn::schedule::{PrecisionChoice, RateSchedule, Scope, StageConfig, TrainingConfig};
 use mammo_nn::train::{Metric, Run, StepReport, Watch};
 use mammo_nn::trunk::{Family, TrunkConfig};
 use rand::RngExt;
@@ -82,7 +81,7 @@ pub fn training(stages: Vec<StageConfig>) -> TrainingConfig {
         balanced: true,
         examples_per_epoch: None,
         label_smoothing: 0.0,
-        precision: Precision::F32,
+        precision: PrecisionChoice::F32,
         stages,
     }
 }

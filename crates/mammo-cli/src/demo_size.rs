@@ -1,0 +1,110 @@
+//! How large a demo this machine manages in ten minutes.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use mammo::write::write_json;
+use mammo_nn::speed::cpu_gflops;
+use serde::{Deserialize, Serialize};
+
+/// Which demo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Size {
+    /// Ten minutes on two cores that multiply bf16, or on a GPU.
+    Full,
+    /// The same steps with a narrower network and fewer patients: ten minutes on two cores that have AVX2.
+    Small,
+}
+
+/// Speed, in GFLOP/s, from which on the full demo takes less than ten minutes. It was sized on two
+/// cores at about 950.
+const FULL_GFLOPS: f64 = 700.0;
+
+/// Name of the file that keeps the choice, so that a stopped demo goes on as it began.
+const FILE: &str = "size.json";
+
+impl Size {
+    /// Patients of the first site, whose lesions are annotated.
+    pub fn n_film(self) -> usize {
+        match self {
+            Self::Full => 1400,
+            Self::Small => 800,
+        }
+    }
+
+    /// What differs from the embedded configuration, as `--set` takes it.
+    pub fn changes(self) -> Vec<String> {
+        let changes: &[&str] = match self {
+            Self::Full => &[],
+            Self::Small => &[
+                "patch.trunk.width=0.25",
+                "patch.training.examples_per_epoch=6000",
+                "patch.training.stages=[{train=\"all\",epochs=8,learning_rate=2e-3,weight_decay=1e-3}]",
+                "image.training.examples_per_epoch=320",
+                "image.training.stages=[{train=\"top\",epochs=6,learning_rate=2e-3,weight_decay=1e-3},\
+                 {train=\"all\",keep_norm_statistics=true,epochs=1,learning_rate=5e-5,weight_decay=1e-2}]",
+            ],
+        };
+        changes.iter().map(ToString::to_string).collect()
+    }
+}
+
+/// `size.json`: which demo a folder holds.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Choice {
+    /// Which.
+    pub size: Size,
+    /// How fast the machine was when it was chosen; `None` when the user or a GPU chose.
+    pub cpu_gflops: Option<f64>,
+}
+
+impl Choice {
+    /// The size of the demo begun in `out`, else the one asked for, else the one that fits.
+    ///
+    /// # Errors
+    /// A folder that holds a demo of another size than the one asked for.
+    pub fn make(out: &Path, asked: Option<Size>, device: &str) -> Result<Self> {
+        let path = out.join(FILE);
+        if path.exists() {
+            let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+            let begun: Self = serde_json::from_str(&text)
+                .with_context(|| format!("{}: expected the size of a demo; remove it", path.display()))?;
+            if asked.is_some_and(|asked| asked != begun.size) {
+                bail!("{}: a demo of another size was begun here; choose another --out", out.display());
+            }
+            return Ok(begun);
+        }
+        let choice = match asked {
+            Some(size) => Self { size, cpu_gflops: None },
+            None if device != "cpu" => Self { size: Size::Full, cpu_gflops: None },
+            None => {
+                let speed = cpu_gflops();
+                let size = if speed < FULL_GFLOPS { Size::Small } else { Size::Full };
+                Self { size, cpu_gflops: Some(speed) }
+            }
+        };
+        write_json(&path, &choice)?;
+        Ok(choice)
+    }
+
+    /// What it is called in results.
+    pub fn name(&self) -> &'static str {
+        match self.size {
+            Size::Full => "full demo",
+            Size::Small => "small demo",
+        }
+    }
+
+    /// A line about it.
+    pub fn explained(&self) -> String {
+        match (self.size, self.cpu_gflops) {
+            (Size::Small, Some(speed)) => format!(
+                "the small demo: this processor convolves at {speed:.0} GFLOP/s, and the full one (--size full) \
+                 takes over ten minutes below {FULL_GFLOPS:.0}"
+            ),
+            _ => format!("the {}", self.name()),
+        }
+    }
+}
