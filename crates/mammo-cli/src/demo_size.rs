@@ -30,7 +30,7 @@ impl Size {
     pub fn n_film(self) -> usize {
         match self {
             Self::Full => 1400,
-            Self::Small => 800,
+            Self::Small => 640,
         }
     }
 
@@ -40,11 +40,12 @@ impl Size {
             Self::Full => &[],
             Self::Small => &[
                 "patch.trunk.width=0.25",
-                "patch.training.examples_per_epoch=6000",
-                "patch.training.stages=[{train=\"all\",epochs=8,learning_rate=2e-3,weight_decay=1e-3}]",
-                "image.training.examples_per_epoch=320",
-                "image.training.stages=[{train=\"top\",epochs=6,learning_rate=2e-3,weight_decay=1e-3},\
+                "patch.training.examples_per_epoch=5200",
+                "patch.training.stages=[{train=\"all\",epochs=7,learning_rate=2e-3,weight_decay=1e-3}]",
+                "image.training.examples_per_epoch=256",
+                "image.training.stages=[{train=\"top\",epochs=5,learning_rate=2e-3,weight_decay=1e-3},\
                  {train=\"all\",keep_norm_statistics=true,epochs=1,learning_rate=5e-5,weight_decay=1e-2}]",
+                "transfer.training.examples_per_epoch=48",
             ],
         };
         changes.iter().map(ToString::to_string).collect()
@@ -106,5 +107,34 @@ impl Choice {
             ),
             _ => format!("the {}", self.name()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::RunConfig;
+
+    #[test]
+    fn every_size_changes_settings_that_exist() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("demo.toml");
+        fs::write(&path, include_str!("../../../configs/demo.toml")).unwrap();
+        let [full, small] = [Size::Full, Size::Small].map(|s| RunConfig::read(&path, &s.changes()).unwrap());
+        assert!(small.patch.trunk.width < full.patch.trunk.width);
+        assert!(small.transfer.training.examples_per_epoch < full.transfer.training.examples_per_epoch);
+        assert_eq!(small.preprocessing, full.preprocessing);
+    }
+
+    #[test]
+    fn a_demo_goes_on_in_its_size_and_in_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let choose = |asked| Choice::make(dir.path(), asked, "cpu");
+        assert_eq!(choose(Some(Size::Small)).unwrap().size, Size::Small);
+        assert_eq!(choose(None).unwrap().size, Size::Small);
+        let refusal = choose(Some(Size::Full)).unwrap_err().to_string();
+        assert!(refusal.contains("another size") && refusal.contains("--out"), "{refusal}");
+        fs::write(dir.path().join(FILE), "{").unwrap();
+        assert!(format!("{:#}", choose(None).unwrap_err()).contains("remove it"));
     }
 }
