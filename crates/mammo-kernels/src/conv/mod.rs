@@ -12,10 +12,13 @@ mod backward_input;
 mod backward_weight;
 mod forward;
 mod gather;
+mod pooled;
+mod winograd;
 
 pub use backward_input::backward_input;
 pub use backward_weight::backward_weight;
-pub use forward::{forward, forward_pooled, pack_forward};
+pub use forward::{forward, pack_forward, pack_prediction};
+pub use pooled::forward_pooled;
 
 /// Rows and columns of zeros around an image. Frameworks differ in where an odd one goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
