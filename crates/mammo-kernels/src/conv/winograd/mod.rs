@@ -32,24 +32,28 @@ const SIDE: usize = 6;
 pub(super) const STEP: usize = 4;
 /// Products of a tile for each pair of channels.
 const POINTS: usize = SIDE * SIDE;
-/// Tiles in a block: enough to pay for reading the weights of all points once, which are four times as
-/// many numbers as the weights.
-const TILES: usize = 48;
 /// Numbers between the points, so that they do not all fall into the same sets of the first-level cache.
 const SKEW: usize = 16;
 
-/// Whether this way is faster than direct sums and as good: in `f32`, from 64 channels on; transforms
+/// Tiles in a block, a multiple of the rows of every kernel. What lies between the three steps should stay
+/// in the second-level cache; but with many channels it does not, and more tiles pay for reading the
+/// weights of all points once, four times as many numbers as the weights.
+fn tiles_per_block(shape: &ConvShape) -> usize {
+    24 * ((shape.c_in + shape.c_out) / 256).clamp(1, 4)
+}
+
+/// Whether this way is faster than direct sums and as good: in `f32`, from 32 channels on; transforms
 /// cost as much for one output channel as for many. bf16 would round values at the points, which are
 /// larger than what becomes of them.
 pub(super) fn wins<T: Operand>(shape: &ConvShape) -> bool {
-    T::KIND == Kind::F32 && shape.kernel == 3 && shape.stride == 1 && shape.c_in.min(shape.c_out) >= 64
+    T::KIND == Kind::F32 && shape.kernel == 3 && shape.stride == 1 && shape.c_in.min(shape.c_out) >= 32
 }
 
 /// Weights `[c_out, c_in, 3, 3]` at the points: a segment of the panels for each point.
 pub(super) fn pack<T: Operand>(isa: Isa, shape: &ConvShape, weight: &[f32]) -> Panels<T> {
     assert_eq!(weight.len(), shape.weight_len(), "weights for {shape:?}");
     let (depth, columns) = (shape.c_in, shape.c_out);
-    let mut points = f32::shelf().take(POINTS * depth * columns);
+    let mut points = vec![0.0f32; POINTS * depth * columns];
     let factors = weight_to_points();
     points.par_chunks_mut(depth * columns).enumerate().for_each(|(point, to)| {
         let (down, across) = (factors[point / SIDE], factors[point % SIDE]);
@@ -73,6 +77,7 @@ pub(super) struct Winograd<'a, T: Operand> {
     panels: &'a Panels<T>,
     /// Tiles in a row of them.
     across: usize,
+    zeros: Vec<T>,
 }
 
 /// Consecutive tiles on their way from input to output.
@@ -89,12 +94,13 @@ impl<'a, T: Operand> Winograd<'a, T> {
     pub fn new(isa: Isa, shape: &'a ConvShape, input: &'a [T], panels: &'a Panels<T>) -> Self {
         assert_eq!(input.len(), shape.input_len(), "input of {shape:?}");
         let across = shape.out_w().div_ceil(STEP);
-        Self { isa, kernel: T::kernel(isa), shape, input, panels, across }
+        let zeros = vec![T::default(); shape.c_in];
+        Self { isa, kernel: T::kernel(isa), shape, input, panels, across, zeros }
     }
 
     /// Rows of output pixels that fill a block, or more than one block when a single row of tiles does.
     pub fn band(&self) -> usize {
-        STEP * (TILES / self.across).max(1)
+        STEP * (tiles_per_block(self.shape) / self.across).max(1)
     }
 
     /// All output pixels.
@@ -118,7 +124,8 @@ impl<'a, T: Operand> Winograd<'a, T> {
         let place = |tile: usize| [from + tile / self.across * STEP, tile % self.across * STEP];
         let tiles: Vec<[usize; 2]> = (0..rows * self.across).map(place).collect();
         // Blocks of about equal size, the last tile of each but the last one full.
-        let fair = tiles.len().div_ceil(tiles.len().div_ceil(TILES)).next_multiple_of(self.kernel.rows());
+        let blocks = tiles.len().div_ceil(tiles_per_block(self.shape));
+        let fair = tiles.len().div_ceil(blocks).next_multiple_of(self.kernel.rows());
         for (b, tiles) in tiles.chunks(fair).enumerate() {
             self.block(&Block { n, first: b * fair, tiles }, out, &finish);
         }
@@ -132,7 +139,9 @@ impl<'a, T: Operand> Winograd<'a, T> {
         let left_stride = rows * shape.c_in.next_multiple_of(LANES) + SKEW;
         let mut left = T::shelf().take(of.tiles.len().div_ceil(rows) * POINTS * left_stride);
         let groups = left.par_chunks_mut(POINTS * left_stride).zip(of.tiles.par_chunks(rows));
-        groups.for_each(|(to, tiles)| isa.run(ToPoints { shape, image, tiles, to, stride: left_stride }));
+        groups.for_each(|(to, tiles)| {
+            isa.run(ToPoints { shape, image, zeros: &self.zeros, tiles, to, stride: left_stride });
+        });
 
         // `[point][tile][c_out]`
         let padded = shape.c_out.next_multiple_of(LANES);

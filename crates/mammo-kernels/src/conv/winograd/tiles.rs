@@ -1,5 +1,8 @@
 //! The two transforms between maps and tiles, over all channels of a tile.
 
+use std::array::from_fn;
+use std::ops::Range;
+
 use super::lanes::{LANES, Lanes, input_to_points, points_to_output};
 use super::{SIDE, STEP};
 use crate::conv::ConvShape;
@@ -13,6 +16,8 @@ pub(super) struct ToPoints<'a, T> {
     pub shape: &'a ConvShape,
     /// One image.
     pub image: &'a [T],
+    /// What pixels in the padding hold.
+    pub zeros: &'a [T],
     /// Row and column of the first output pixel of each tile.
     pub tiles: &'a [[usize; 2]],
     pub to: &'a mut [T],
@@ -24,38 +29,44 @@ impl<T: Operand> Job for ToPoints<'_, T> {
     fn run(self) {
         let (shape, c_in) = (self.shape, self.shape.c_in);
         let padded = c_in.next_multiple_of(LANES);
-        // `[point down][kx]`
+        let pixel = |y, x, ky, kx| match shape.input_at(0, y, x, ky, kx) {
+            Some(at) => &self.image[at..at + c_in],
+            None => &self.zeros[..c_in],
+        };
         let mut lines = [[Lanes::ZERO; SIDE]; SIDE];
         for (tile, [y, x]) in self.tiles.iter().enumerate() {
-            // Where the pixels of the window start; those in the padding do not.
-            let mut pixels = [[None; SIDE]; SIDE];
-            for (ky, row) in pixels.iter_mut().enumerate() {
-                for (kx, pixel) in row.iter_mut().enumerate() {
-                    *pixel = shape.input_at(0, *y, *x, ky, kx);
-                }
+            let window: [[&[T]; SIDE]; SIDE] = from_fn(|ky| from_fn(|kx| pixel(*y, *x, ky, kx)));
+            let whole = c_in / LANES * LANES;
+            for channel in (0..whole).step_by(LANES) {
+                let to = &mut self.to[tile * padded + channel..];
+                window_to_points(&window, channel..channel + LANES, &mut lines, to, self.stride);
             }
-            for channel in (0..c_in).step_by(LANES) {
-                let live = LANES.min(c_in - channel);
-                for kx in 0..SIDE {
-                    let mut window = [Lanes::ZERO; SIDE];
-                    for (lanes, row) in window.iter_mut().zip(&pixels) {
-                        if let Some(at) = row[kx] {
-                            *lanes = Lanes::load(&self.image[at + channel..][..live]);
-                        }
-                    }
-                    let down = input_to_points(window);
-                    for py in 0..SIDE {
-                        lines[py][kx] = down[py];
-                    }
-                }
-                for (py, line) in lines.iter().enumerate() {
-                    let points = input_to_points(*line);
-                    for (px, lanes) in points.iter().enumerate() {
-                        let at = (py * SIDE + px) * self.stride + tile * padded + channel;
-                        lanes.store(&mut self.to[at..at + LANES]);
-                    }
-                }
+            if whole < c_in {
+                let to = &mut self.to[tile * padded + whole..];
+                window_to_points(&window, whole..c_in, &mut lines, to, self.stride);
             }
+        }
+    }
+}
+
+/// Some channels of a window, point `i` to `to[i * stride..]`; `lines` is working memory.
+#[inline(always)]
+fn window_to_points<T: Operand>(
+    window: &[[&[T]; SIDE]; SIDE],
+    channels: Range<usize>,
+    lines: &mut [[Lanes; SIDE]; SIDE],
+    to: &mut [T],
+    stride: usize,
+) {
+    for kx in 0..SIDE {
+        let column = from_fn(|ky| Lanes::load(&window[ky][kx][channels.clone()]));
+        let down = input_to_points(column);
+        lines.iter_mut().zip(&down).for_each(|(line, lanes)| line[kx] = *lanes);
+    }
+    for (py, line) in lines.iter().enumerate() {
+        let points = input_to_points(*line);
+        for (px, lanes) in points.iter().enumerate() {
+            lanes.store(&mut to[(py * SIDE + px) * stride..][..LANES]);
         }
     }
 }
@@ -77,48 +88,58 @@ pub(super) struct ToOutput<'a, O> {
 
 impl<O: Operand> Job for ToOutput<'_, O> {
     #[inline(always)]
-    fn run(self) {
-        let (c_out, out_w) = (self.shape.c_out, self.shape.out_w());
+    fn run(mut self) {
+        let c_out = self.shape.c_out;
         let padded = c_out.next_multiple_of(LANES);
-        let rows = self.out.len() / (out_w * c_out);
-        let Finish { bias, residual, relu, accumulate } = self.finish;
-        // `[y][point across]`
         let mut lines = [[Lanes::ZERO; SIDE]; STEP];
         for tile in 0..self.count {
-            let column = self.column + tile * STEP;
-            let columns = STEP.min(out_w - column);
-            for channel in (0..c_out).step_by(LANES) {
-                let live = LANES.min(c_out - channel);
-                let bias = bias.map_or(Lanes::ZERO, |bias| Lanes::load(&bias[channel..][..live]));
-                #[allow(clippy::needless_range_loop)]
-                for px in 0..SIDE {
-                    let mut points = [Lanes::ZERO; SIDE];
-                    for (py, lanes) in points.iter_mut().enumerate() {
-                        let at = (py * SIDE + px) * self.stride + tile * padded + channel;
-                        *lanes = Lanes::load(&self.points[at..at + LANES]);
-                    }
-                    let down = points_to_output(points);
-                    for y in 0..STEP {
-                        lines[y][px] = down[y];
-                    }
+            let whole = c_out / LANES * LANES;
+            for channel in (0..whole).step_by(LANES) {
+                self.tile(tile, padded, channel..channel + LANES, &mut lines);
+            }
+            if whole < c_out {
+                self.tile(tile, padded, whole..c_out, &mut lines);
+            }
+        }
+    }
+}
+
+impl<O: Operand> ToOutput<'_, O> {
+    /// Some channels of a tile; `lines` is working memory.
+    #[inline(always)]
+    fn tile(
+        &mut self,
+        tile: usize,
+        padded: usize,
+        channels: Range<usize>,
+        lines: &mut [[Lanes; SIDE]; STEP],
+    ) {
+        let (c_out, out_w) = (self.shape.c_out, self.shape.out_w());
+        let Finish { bias, residual, relu, accumulate } = self.finish;
+        let points = &self.points[tile * padded + channels.start..];
+        for px in 0..SIDE {
+            let column = from_fn(|py| Lanes::load(&points[(py * SIDE + px) * self.stride..][..LANES]));
+            let down = points_to_output(column);
+            lines.iter_mut().zip(&down).for_each(|(line, lanes)| line[px] = *lanes);
+        }
+        let bias = bias.map_or(Lanes::ZERO, |bias| Lanes::load(&bias[channels.clone()]));
+        let first = self.column + tile * STEP;
+        for (line, pixels) in lines.iter().zip(self.out.chunks_exact_mut(out_w * c_out).enumerate()) {
+            let (y, pixels) = pixels;
+            let sums = points_to_output(*line);
+            for (x, sums) in (first..out_w).zip(&sums) {
+                let at = x * c_out + channels.start..x * c_out + channels.end;
+                let mut sums = *sums + bias;
+                if accumulate {
+                    sums = sums + Lanes::load(&pixels[at.clone()]);
                 }
-                for (y, line) in lines.iter().enumerate().take(rows) {
-                    let pixels = points_to_output(*line);
-                    for (x, pixel) in pixels.iter().enumerate().take(columns) {
-                        let at = (y * out_w + column + x) * c_out + channel;
-                        let mut sums = *pixel + bias;
-                        if accumulate {
-                            sums = sums + Lanes::load(&self.out[at..at + live]);
-                        }
-                        if let Some(residual) = residual {
-                            sums = sums + Lanes::load(&residual[at..at + live]);
-                        }
-                        if relu {
-                            sums = sums.relu();
-                        }
-                        sums.store(&mut self.out[at..at + live]);
-                    }
+                if let Some(residual) = residual {
+                    sums = sums + Lanes::load(&residual[y * out_w * c_out..][at.clone()]);
                 }
+                if relu {
+                    sums = sums.relu();
+                }
+                sums.store(&mut pixels[at]);
             }
         }
     }
