@@ -11,9 +11,9 @@ use crate::operand::{Operand, units};
 use crate::pack::{Panels, Places, Scheme};
 use crate::product::{block, tiles_per_block};
 
-/// Weights `[c_out, c_in, k, k]` as [`forward`] reads them when they serve many images: for the
-/// fastest way there is, even if packing takes longer, takes up to four times the memory of the weights, and
-/// sums come out differently in their last digits than after [`pack_forward`].
+/// Weights `[c_out, c_in, k, k]` for [`forward`] to be done many times, an image or a few at a time: in
+/// `f32` by Winograd's products where they win. Packing takes longer than [`pack_forward`], four times
+/// the memory of 3x3 weights, and last digits of sums differ. The size of the image may be any.
 pub fn pack_prediction<T: Operand>(isa: Isa, shape: &ConvShape, weight: &[f32]) -> Panels<T> {
     match winograd::wins::<T>(shape) {
         true => winograd::pack(isa, shape, weight),

@@ -93,6 +93,7 @@ struct Block<'b> {
 impl<'a, T: Operand> Winograd<'a, T> {
     pub fn new(isa: Isa, shape: &'a ConvShape, input: &'a [T], panels: &'a Panels<T>) -> Self {
         assert_eq!(input.len(), shape.input_len(), "input of {shape:?}");
+        assert!(shape.kernel == 3 && shape.stride == 1, "weights at points for {shape:?}");
         let across = shape.out_w().div_ceil(STEP);
         let zeros = vec![T::default(); shape.c_in];
         Self { isa, kernel: T::kernel(isa), shape, input, panels, across, zeros }
