@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
-use mammo_kernels::conv::{ConvShape, Pad, backward_input, backward_weight, forward, pack_forward};
+use mammo_kernels::conv::{
+    ConvShape, Pad, backward_input, backward_weight, forward, pack_forward, pack_prediction,
+};
 use mammo_kernels::isa::Isa;
 use mammo_kernels::micro::Finish;
 use mammo_kernels::{Operand, bf16};
@@ -50,7 +52,7 @@ fn measure<T: Operand>(shape: &ConvShape, train: bool) -> Vec<f64> {
     let mut y = vec![T::default(); shape.output_len()];
     let mut dx = vec![T::default(); shape.input_len()];
     let mut d_weight = weight.clone();
-    let panels = pack_forward::<T>(isa, shape, &weight);
+    let panels = pack_prediction::<T>(isa, shape, &weight);
     let mut seconds = vec![best(|| {
         if train {
             let panels = pack_forward::<T>(isa, shape, &weight);

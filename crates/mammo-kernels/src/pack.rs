@@ -17,6 +17,16 @@ pub struct Panels<T: Operand> {
     width: usize,
     /// Units in a panel per column.
     depth: usize,
+    scheme: Scheme,
+}
+
+/// How a convolution multiplies with its panels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// As the sums are written.
+    Direct,
+    /// By `conv/winograd`: the segments are points.
+    Winograd,
 }
 
 impl<T: Operand> Panels<T> {
@@ -35,7 +45,7 @@ impl<T: Operand> Panels<T> {
         let last = kernel.panel_columns((columns - 1) % width + 1);
         let full = (columns - 1) / width;
         let data = T::shelf().take((full * width + last) * depth * T::PER_UNIT);
-        Self { data, columns, width, depth }
+        Self { data, columns, width, depth, scheme: Scheme::Direct }
     }
 
     /// Calls `fill(first column, live columns, panel)` for every panel, in parallel.
@@ -46,12 +56,29 @@ impl<T: Operand> Panels<T> {
         });
     }
 
+    /// The same panels, for another way to multiply with them.
+    pub(crate) fn with_scheme(self, scheme: Scheme) -> Self {
+        Self { scheme, ..self }
+    }
+
+    pub(crate) fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
     /// Every panel.
     pub fn iter(&self) -> impl Iterator<Item = Panel<'_, T>> {
         let panels = self.data.chunks(self.width * self.depth * T::PER_UNIT).enumerate();
         panels.map(|(p, numbers)| {
             let first = p * self.width;
             Panel { first, live: (self.columns - first).min(self.width), numbers }
+        })
+    }
+
+    /// Of every panel one segment, when there are `segments` of equal length.
+    pub(crate) fn of_segment(&self, segment: usize, segments: usize) -> impl Iterator<Item = Panel<'_, T>> {
+        self.iter().map(move |panel| {
+            let len = panel.numbers.len() / segments;
+            Panel { numbers: &panel.numbers[segment * len..][..len], ..panel }
         })
     }
 

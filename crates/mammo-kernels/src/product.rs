@@ -5,9 +5,8 @@
 //! block pass, and the block's left operands stay there too, from panel to panel. Blocks are
 //! what threads take; each writes its own piece of the output.
 
-use crate::micro::{Finish, Kernel, Rows};
+use crate::micro::{Finish, Kernel, Panel, Rows};
 use crate::operand::Operand;
-use crate::pack::Panels;
 
 /// Left operands of a block may take this much of the second-level cache (of 1 MiB and more).
 const LEFT_BYTES: usize = 384 << 10;
@@ -33,17 +32,17 @@ pub(crate) fn tiles_per_block(
     fitting.min(fair).clamp(2, 32)
 }
 
-/// Multiplies the tiles in `rows` with all panels; row `i` over all tiles goes to
+/// Multiplies the tiles in `rows` with `panels`; row `i` over all tiles goes to
 /// `out[offsets[i]..]`. `finish.bias` covers all columns, padded to whole panels.
-pub(crate) fn block<T: Operand, O: Operand>(
+pub(crate) fn block<'p, T: Operand, O: Operand>(
     kernel: &Kernel,
     rows: &Rows<'_, T>,
-    panels: &Panels<T>,
+    panels: impl Iterator<Item = Panel<'p, T>>,
     offsets: &[usize],
     out: &mut [O],
     finish: &Finish<'_, O>,
 ) {
-    for panel in panels.iter() {
+    for panel in panels {
         let first = panel.first;
         let finish = Finish {
             bias: finish.bias.map(|b| &b[first..]),

@@ -96,7 +96,7 @@ pub fn backward_input<T: Operand>(
             }
             let offsets: Vec<usize> = members.iter().map(|m| m.0).collect();
             let finish = Finish { residual, ..Finish::default() };
-            block(&kernel, &rows, panels, &offsets, d_in, &finish);
+            block(&kernel, &rows, panels.iter(), &offsets, d_in, &finish);
         }
     });
 }

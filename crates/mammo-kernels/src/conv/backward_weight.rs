@@ -194,7 +194,7 @@ impl<'s, T: Operand> Stretch<'s, T> {
         }
         let offsets: Vec<usize> = (0..tiles * kernel.rows()).map(|i| i * shape.c_out).collect();
         let finish = Finish { accumulate, ..Finish::default() };
-        crate::product::block(kernel, &rows, &self.right, &offsets, sums, &finish);
+        crate::product::block(kernel, &rows, self.right.iter(), &offsets, sums, &finish);
     }
 }
 

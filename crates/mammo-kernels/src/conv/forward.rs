@@ -1,15 +1,25 @@
-//! `out[p] = sum over taps of in[p + tap] * weight[tap]`, and the same with max pooling.
+//! `out[p] = sum over taps of in[p + tap] * weight[tap]`.
 
 use rayon::prelude::*;
 
 use super::gather::{gather, needs_gather};
+use super::winograd::{self, Winograd};
 use super::{ConvShape, pixels_from};
 use crate::isa::Isa;
 use crate::micro::{Finish, Kernel, Rows, Window};
 use crate::operand::{Operand, units};
-use crate::pack::{Panels, Places};
-use crate::pool::LargestOfRow;
+use crate::pack::{Panels, Places, Scheme};
 use crate::product::{block, tiles_per_block};
+
+/// Weights `[c_out, c_in, k, k]` for [`forward`] to be done many times, an image or a few at a time: in
+/// `f32` by Winograd's products where they win. Packing takes longer than [`pack_forward`], four times
+/// the memory of 3x3 weights, and last digits of sums differ. The size of the image may be any.
+pub fn pack_prediction<T: Operand>(isa: Isa, shape: &ConvShape, weight: &[f32]) -> Panels<T> {
+    match winograd::wins::<T>(shape) {
+        true => winograd::pack(isa, shape, weight),
+        false => pack_forward(isa, shape, weight),
+    }
+}
 
 /// Weights `[c_out, c_in, k, k]` as [`forward`] reads them.
 pub fn pack_forward<T: Operand>(isa: Isa, shape: &ConvShape, weight: &[f32]) -> Panels<T> {
@@ -45,51 +55,19 @@ pub fn forward<T: Operand, O: Operand>(
     finish: &Finish<'_, O>,
 ) {
     assert_eq!(out.len(), shape.output_len(), "output of {shape:?}");
-    let forward = Forward::new(isa, shape, input, panels);
-    let blocks = out.par_chunks_mut(forward.size() * shape.c_out).enumerate();
+    if panels.scheme() == Scheme::Winograd {
+        return Winograd::new(isa, shape, input, panels).whole(out, finish);
+    }
+    let direct = Direct::new(isa, shape, input, panels);
+    let blocks = out.par_chunks_mut(direct.size() * shape.c_out).enumerate();
     blocks.for_each_init(
-        || forward.work(),
-        |work, (b, out)| forward.pixels(work, b * forward.size(), out, finish),
+        || direct.work(),
+        |work, (b, out)| direct.pixels(work, b * direct.size(), out, finish),
     );
 }
 
-/// Bytes of a band: what is convolved is still in the second-level cache when it is pooled.
-const BAND_BYTES: usize = 512 << 10;
-
-/// [`forward()`] and then max pooling with the windows of `pool`, whose input is the convolution's
-/// output. The map between the two is made a band of rows at a time, and never as a whole; where
-/// windows overlap, a row at the border of two bands is made twice.
-///
-/// # Panics
-/// When a slice does not have the length that the shapes say.
-pub fn forward_pooled<T: Operand, O: Operand>(
-    isa: Isa,
-    shape: &ConvShape,
-    pool: &ConvShape,
-    input: &[T],
-    panels: &Panels<T>,
-    out: &mut [O],
-    finish: &Finish<'_, O>,
-) {
-    assert_eq!(out.len(), pool.output_len(), "output of {pool:?}");
-    assert_eq!(shape.output_len(), pool.input_len(), "{pool:?} pools another map than that of {shape:?}");
-    assert!(!finish.accumulate, "nothing to add to");
-    let forward = Forward::new(isa, shape, input, panels);
-    let (line, pooled_line) = (pool.w * shape.c_out, pool.out_w() * pool.c_out);
-    let fitting = BAND_BYTES / (line * size_of::<O>() * pool.stride);
-    let fair = pool.n * pool.out_h() / (8 * rayon::current_num_threads());
-    let band = fitting.min(fair).max(1);
-    out.par_chunks_mut(pool.out_h() * pooled_line).enumerate().for_each(|(n, image)| {
-        image.par_chunks_mut(band * pooled_line).enumerate().for_each_init(
-            || forward.work(),
-            |work, (b, out)| forward.pooled_rows(work, pool, [n, b * band], out, finish),
-        );
-    });
-}
-
 /// A convolution about to be done, some pixels at a time.
-struct Forward<'a, T: Operand> {
-    isa: Isa,
+pub(super) struct Direct<'a, T: Operand> {
     kernel: Kernel,
     shape: &'a ConvShape,
     input: &'a [T],
@@ -103,13 +81,13 @@ struct Forward<'a, T: Operand> {
 }
 
 /// What a thread works in.
-struct Work<'f, T: Operand> {
+pub(super) struct Work<'f, T: Operand> {
     rows: Rows<'f, T>,
     gathered: Vec<T>,
 }
 
-impl<'a, T: Operand> Forward<'a, T> {
-    fn new(isa: Isa, shape: &'a ConvShape, input: &'a [T], panels: &'a Panels<T>) -> Self {
+impl<'a, T: Operand> Direct<'a, T> {
+    pub(super) fn new(isa: Isa, shape: &'a ConvShape, input: &'a [T], panels: &'a Panels<T>) -> Self {
         assert_eq!(input.len(), shape.input_len(), "input of {shape:?}");
         let kernel = T::kernel(isa);
         let gathers = needs_gather::<T>(shape.c_in);
@@ -118,7 +96,6 @@ impl<'a, T: Operand> Forward<'a, T> {
         let tiles = tiles_per_block(&kernel, points, depth * size_of::<T>(), panels.bytes());
         let places = shape.each_tap().map(|(ky, kx)| (ky * shape.w + kx) * shape.c_in);
         Self {
-            isa,
             shape,
             input,
             panels,
@@ -136,11 +113,11 @@ impl<'a, T: Operand> Forward<'a, T> {
         self.tiles * self.kernel.rows()
     }
 
-    fn work(&self) -> Work<'_, T> {
-        Work { rows: self.rows(), gathered: Vec::new() }
+    pub(super) fn work(&self) -> Work<'_, T> {
+        Work { rows: self.table(), gathered: Vec::new() }
     }
 
-    fn rows<'f>(&self) -> Rows<'f, T> {
+    fn table<'f>(&self) -> Rows<'f, T> {
         let segments = if self.gathers { 1 } else { self.shape.taps() };
         Rows::apart(&self.kernel, segments, self.zeros.len() / T::PER_UNIT)
     }
@@ -160,38 +137,28 @@ impl<'a, T: Operand> Forward<'a, T> {
         let finish = Finish { residual, ..*finish };
         if self.gathers {
             gather(self.shape, self.input, first, offsets.len(), &mut work.gathered);
-            let mut rows = self.rows();
+            let mut rows = self.table();
             rows.reset(self.tiles, &self.zeros);
             for (i, operands) in work.gathered.chunks_exact(self.zeros.len()).enumerate() {
                 rows.set(i / self.kernel.rows(), 0, i % self.kernel.rows(), operands);
             }
-            return block(&self.kernel, &rows, self.panels, offsets, out, &finish);
+            return block(&self.kernel, &rows, self.panels.iter(), offsets, out, &finish);
         }
         self.point(&mut work.rows, first, offsets.len());
-        block(&self.kernel, &work.rows, self.panels, offsets, out, &finish);
+        block(&self.kernel, &work.rows, self.panels.iter(), offsets, out, &finish);
     }
 
-    /// The rows of pooled pixels of image `n` from `first` on, as many as fit into `out`.
-    fn pooled_rows<'f, O: Operand>(
+    /// The rows of output pixels of image `n` from `from` on, as many as fit into `out`.
+    pub(super) fn rows<'f, O: Operand>(
         &'f self,
         work: &mut Work<'f, T>,
-        pool: &ConvShape,
-        [n, first]: [usize; 2],
+        [n, from]: [usize; 2],
         out: &mut [O],
         finish: &Finish<'_, O>,
     ) {
-        let (line, pooled_line) = (pool.w * pool.c_in, pool.out_w() * pool.c_out);
-        let from = (first * pool.stride).saturating_sub(pool.pad.top);
-        let last = first + out.len() / pooled_line - 1;
-        let to = pool.h.min((last * pool.stride + pool.kernel).saturating_sub(pool.pad.top));
-        let mut rows = O::shelf().take((to - from) * line);
-        for (piece, rows) in rows.chunks_mut(self.size() * pool.c_in).enumerate() {
-            let pixel = (n * pool.h + from) * pool.w + piece * self.size();
-            self.pixels(work, pixel, rows, finish);
-        }
-        for (row, out) in (first..).zip(out.chunks_exact_mut(pooled_line)) {
-            let pool = LargestOfRow { shape: pool, row, x: &rows, first_row: from, out, taken: None };
-            self.isa.run(pool);
+        let first = (n * self.shape.out_h() + from) * self.shape.out_w();
+        for (piece, out) in out.chunks_mut(self.size() * self.shape.c_out).enumerate() {
+            self.pixels(work, first + piece * self.size(), out, finish);
         }
     }
 

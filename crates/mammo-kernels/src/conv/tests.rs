@@ -7,10 +7,10 @@ use crate::operand::Operand;
 use half::bf16;
 
 /// A small generator of its own (xorshift), so that the crate needs no other.
-struct Random(u64);
+pub(super) struct Random(pub u64);
 
 impl Random {
-    fn below(&mut self, n: usize) -> usize {
+    pub(super) fn below(&mut self, n: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -18,7 +18,7 @@ impl Random {
     }
 
     /// Numbers that bf16 holds exactly, so that both types are held to the same sums.
-    fn values(&mut self, n: usize) -> Vec<f32> {
+    pub(super) fn values(&mut self, n: usize) -> Vec<f32> {
         (0..n).map(|_| (self.below(129) as f32 - 64.0) / 64.0).collect()
     }
 }
@@ -28,7 +28,7 @@ fn typed<T: Operand>(values: &[f32]) -> Vec<T> {
 }
 
 /// Calls `visit(output index, input index, weight index)` for each product of the convolution.
-fn each_product(s: &ConvShape, mut visit: impl FnMut(usize, usize, usize)) {
+pub(super) fn each_product(s: &ConvShape, mut visit: impl FnMut(usize, usize, usize)) {
     for n in 0..s.n {
         for (oy, ox) in (0..s.out_h()).flat_map(|y| (0..s.out_w()).map(move |x| (y, x))) {
             for (ky, kx) in (0..s.kernel).flat_map(|y| (0..s.kernel).map(move |x| (y, x))) {
@@ -49,7 +49,14 @@ fn each_product(s: &ConvShape, mut visit: impl FnMut(usize, usize, usize)) {
     }
 }
 
-fn close<T: Operand>(what: &str, shape: &ConvShape, isa: Isa, got: &[T], wanted: &[f64], exact: f64) {
+pub(super) fn close<T: Operand>(
+    what: &str,
+    shape: &ConvShape,
+    isa: Isa,
+    got: &[T],
+    wanted: &[f64],
+    exact: f64,
+) {
     assert_eq!(got.len(), wanted.len());
     for (i, (g, w)) in got.iter().zip(wanted).enumerate() {
         let error = (f64::from(g.to_f32()) - w).abs();

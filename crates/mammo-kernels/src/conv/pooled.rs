@@ -1,0 +1,86 @@
+//! Convolution and max pooling in one go.
+
+use rayon::prelude::*;
+
+use super::ConvShape;
+use super::forward::Direct;
+use super::winograd::{STEP, Winograd};
+use crate::isa::Isa;
+use crate::micro::Finish;
+use crate::operand::Operand;
+use crate::pack::{Panels, Scheme};
+use crate::pool::LargestOfRow;
+
+/// Bytes of a band: what is convolved is still in the second-level cache when it is pooled.
+const BAND_BYTES: usize = 512 << 10;
+
+/// [`forward()`](super::forward()) and then max pooling with the windows of `pool`, whose input is the
+/// convolution's output. The map between the two is made a band of rows at a time, and never as a
+/// whole; where windows overlap, a row at the border of two bands is made twice.
+///
+/// # Panics
+/// When a slice does not have the length that the shapes say.
+pub fn forward_pooled<T: Operand, O: Operand>(
+    isa: Isa,
+    shape: &ConvShape,
+    pool: &ConvShape,
+    input: &[T],
+    panels: &Panels<T>,
+    out: &mut [O],
+    finish: &Finish<'_, O>,
+) {
+    assert_eq!(out.len(), pool.output_len(), "output of {pool:?}");
+    assert_eq!(shape.output_len(), pool.input_len(), "{pool:?} pools another map than that of {shape:?}");
+    assert!(!finish.accumulate, "nothing to add to");
+    match panels.scheme() {
+        Scheme::Direct => {
+            let direct = Direct::new(isa, shape, input, panels);
+            let fitting = BAND_BYTES / (pool.w * pool.c_in * size_of::<O>() * pool.stride);
+            let fair = pool.n * pool.out_h() / (8 * rayon::current_num_threads());
+            let bands = Bands { isa, pool, rows: fitting.min(fair).max(1), align: 1 };
+            bands.run(out, || direct.work(), |work, from, rows| direct.rows(work, from, rows, finish));
+        }
+        Scheme::Winograd => {
+            let winograd = Winograd::new(isa, shape, input, panels);
+            let rows = (winograd.band() / pool.stride).max(1);
+            let bands = Bands { isa, pool, rows, align: STEP };
+            bands.run(out, || (), |(), from, rows| winograd.rows(from, rows, finish));
+        }
+    }
+}
+
+/// Some rows of pooled pixels at a time, and the rows of the map below them.
+struct Bands<'a> {
+    isa: Isa,
+    pool: &'a ConvShape,
+    /// Rows of pooled pixels in a band.
+    rows: usize,
+    /// The map below is made from a row on whose number is a multiple of this.
+    align: usize,
+}
+
+impl Bands<'_> {
+    /// Fills `out`, with rows of the map below from `make(work, [image, first row], rows)`.
+    fn run<O: Operand, W>(
+        &self,
+        out: &mut [O],
+        work: impl Fn() -> W + Sync,
+        make: impl Fn(&mut W, [usize; 2], &mut [O]) + Sync,
+    ) {
+        let Self { isa, pool, rows, align } = *self;
+        let (line, pooled_line) = (pool.w * pool.c_in, pool.out_w() * pool.c_out);
+        out.par_chunks_mut(pool.out_h() * pooled_line).enumerate().for_each(|(n, image)| {
+            image.par_chunks_mut(rows * pooled_line).enumerate().for_each_init(&work, |work, (b, out)| {
+                let first = b * rows;
+                let from = (first * pool.stride).saturating_sub(pool.pad.top) / align * align;
+                let last = first + out.len() / pooled_line - 1;
+                let to = pool.h.min((last * pool.stride + pool.kernel).saturating_sub(pool.pad.top));
+                let mut below = O::shelf().take((to - from) * line);
+                make(work, [n, from], &mut below);
+                for (row, out) in (first..).zip(out.chunks_exact_mut(pooled_line)) {
+                    isa.run(LargestOfRow { shape: pool, row, x: &below, first_row: from, out, taken: None });
+                }
+            });
+        });
+    }
+}

@@ -1,0 +1,121 @@
+//! Against naive sums in `f64`, on random shapes, for every instruction set of this machine.
+
+use super::*;
+use crate::bf16;
+use crate::conv::tests::{Random, close, each_product};
+use crate::conv::{Pad, forward, forward_pooled};
+
+/// Sums of the convolution in `f64`.
+fn naive(shape: &ConvShape, x: &[f32], weight: &[f32]) -> Vec<f64> {
+    let mut y = vec![0.0f64; shape.output_len()];
+    each_product(shape, |o, i, k| y[o] += f64::from(x[i]) * f64::from(weight[k]));
+    y
+}
+
+fn random_shape(random: &mut Random) -> ConvShape {
+    let (sizes, channels) = if cfg!(miri) { (4, 19) } else { (17, 70) };
+    let mut size = |below: usize| 1 + random.below(below);
+    let (n, h, w) = (size(2), 2 + size(sizes), 2 + size(sizes));
+    let (c_in, c_out) = (size(channels), size(channels));
+    let pad = [Pad::default(), Pad::all(1), Pad { bottom: 1, right: 2, ..Pad::default() }][size(3) - 1];
+    ConvShape { n, h, w, c_in, c_out, kernel: 3, stride: 1, pad }
+}
+
+#[test]
+fn agrees_with_naive_sums() {
+    let mut random = Random(982451653);
+    for _ in 0..if cfg!(miri) { 2 } else { 30 } {
+        let shape = random_shape(&mut random);
+        let (x, w) = (random.values(shape.input_len()), random.values(shape.weight_len()));
+        let (b, r) = (random.values(shape.c_out), random.values(shape.output_len()));
+        let y = naive(&shape, &x, &w);
+        let plus: Vec<f64> = (0..y.len()).map(|i| y[i] + f64::from(b[i % shape.c_out] + r[i])).collect();
+        let relu: Vec<f64> = plus.iter().map(|y| y.max(0.0)).collect();
+        for isa in Isa::available() {
+            let panels = pack::<f32>(isa, &shape, &w);
+            let bias = panels.pad_bias(&b);
+            let mut out = vec![7.0f32; y.len()];
+            forward(isa, &shape, &x, &panels, &mut out, &Finish::default());
+            close("forward", &shape, isa, &out, &y, 1e-4);
+            let finish = Finish { bias: Some(&bias), residual: Some(&r), relu: true, accumulate: false };
+            forward(isa, &shape, &x, &panels, &mut out, &finish);
+            close("finished", &shape, isa, &out, &relu, 1e-4);
+            let finish = Finish { bias: Some(&bias), accumulate: true, ..Finish::default() };
+            let mut out = r.clone();
+            forward(isa, &shape, &x, &panels, &mut out, &finish);
+            close("added", &shape, isa, &out, &plus, 1e-4);
+            let mut out = vec![bf16::ONE; y.len()];
+            forward(isa, &shape, &x, &panels, &mut out, &Finish::default());
+            close("to bf16", &shape, isa, &out, &y, 5e-3);
+        }
+    }
+}
+
+#[test]
+fn pooled_on_the_way_is_pooled_afterwards() {
+    let mut random = Random(11);
+    for _ in 0..if cfg!(miri) { 2 } else { 20 } {
+        let shape = random_shape(&mut random);
+        let (kernel, stride) = [(2, 2), (3, 2), (3, 1)][random.below(3)];
+        let (h, w, c) = (shape.out_h(), shape.out_w(), shape.c_out);
+        let pad = if h.min(w) < kernel { Pad::all(1) } else { Pad { top: 1, ..Pad::default() } };
+        let pool = ConvShape { n: shape.n, h, w, c_in: c, c_out: c, kernel, stride, pad };
+        let (x, weight) = (random.values(shape.input_len()), random.values(shape.weight_len()));
+        let residual = random.values(shape.output_len());
+        for isa in Isa::available() {
+            let panels = pack::<f32>(isa, &shape, &weight);
+            let finish = Finish { residual: Some(&residual), relu: true, ..Finish::default() };
+            let mut whole = vec![0.0f32; shape.output_len()];
+            forward(isa, &shape, &x, &panels, &mut whole, &finish);
+            let (mut apart, mut taken) = (vec![0.0; pool.output_len()], vec![0; pool.output_len()]);
+            crate::pool::max_pool(isa, &pool, &whole, &mut apart, &mut taken);
+            let mut fused = vec![7.0; pool.output_len()];
+            forward_pooled(isa, &shape, &pool, &x, &panels, &mut fused, &finish);
+            assert_eq!(fused, apart, "{shape:?} {pool:?} {isa:?}");
+        }
+    }
+}
+
+/// Roundings on numbers as in a network: positive inputs, weights of both signs, outputs near 1.
+#[test]
+fn errors_stay_a_few_millionths_of_the_output() {
+    let (h, w, c_in, c_out) = if cfg!(miri) { (5, 4, 16, 3) } else { (22, 18, 256, 24) };
+    let shape = ConvShape { n: 1, h, w, c_in, c_out, kernel: 3, stride: 1, pad: Pad::all(1) };
+    let mut random = Random(4711);
+    let mut bell = |scale: f32| {
+        let uniform = (0..12).map(|_| random.below(1 << 20) as f32 / (1 << 20) as f32);
+        (uniform.sum::<f32>() - 6.0) * scale
+    };
+    let x: Vec<f32> = (0..shape.input_len()).map(|_| bell(1.0).max(0.0)).collect();
+    let weight: Vec<f32> = (0..shape.weight_len()).map(|_| bell((2.0 / (9 * c_in) as f32).sqrt())).collect();
+    let exact = naive(&shape, &x, &weight);
+    let root_mean_square = |values: &mut dyn Iterator<Item = f64>| {
+        (values.map(|v| v * v).sum::<f64>() / exact.len() as f64).sqrt()
+    };
+    let scale = root_mean_square(&mut exact.iter().copied());
+    for isa in Isa::available() {
+        let mut out = vec![0.0f32; shape.output_len()];
+        forward(isa, &shape, &x, &pack::<f32>(isa, &shape, &weight), &mut out, &Finish::default());
+        let errors = || out.iter().zip(&exact).map(|(&got, wanted)| (f64::from(got) - wanted) / scale);
+        let (typical, largest) = (root_mean_square(&mut errors()), errors().fold(0.0, |m, e| e.abs().max(m)));
+        println!("{isa:?}: {typical:.1e}, at most {largest:.1e}");
+        assert!(typical < 3e-6 && largest < 1.5e-5, "{isa:?}: {typical:e}, at most {largest:e}");
+    }
+}
+
+#[test]
+fn sums_do_not_depend_on_the_number_of_threads() {
+    let (h, w, c_in, c_out) = if cfg!(miri) { (7, 5, 16, 6) } else { (30, 23, 33, 48) };
+    let shape = ConvShape { n: 2, h, w, c_in, c_out, kernel: 3, stride: 1, pad: Pad::all(1) };
+    let mut random = Random(3);
+    let (x, weight) = (random.values(shape.input_len()), random.values(shape.weight_len()));
+    let run = |threads: usize| {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
+            let mut out = vec![0.0f32; shape.output_len()];
+            let panels = pack::<f32>(Isa::best(), &shape, &weight);
+            forward(Isa::best(), &shape, &x, &panels, &mut out, &Finish::default());
+            out
+        })
+    };
+    assert_eq!(run(1), run(3));
+}

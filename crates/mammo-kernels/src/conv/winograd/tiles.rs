@@ -1,0 +1,146 @@
+//! The two transforms between maps and tiles, over all channels of a tile.
+
+use std::array::from_fn;
+use std::ops::Range;
+
+use super::lanes::{LANES, Lanes, input_to_points, points_to_output};
+use super::{SIDE, STEP};
+use crate::conv::ConvShape;
+use crate::isa::Job;
+use crate::micro::Finish;
+use crate::operand::Operand;
+
+/// The windows of some tiles, at the points: `to` is `[point][tile][channel]`, a point's tiles `stride`
+/// numbers apart from the next one's, a tile's channels filled up to whole lanes.
+pub(super) struct ToPoints<'a, T> {
+    pub shape: &'a ConvShape,
+    /// One image.
+    pub image: &'a [T],
+    /// What pixels in the padding hold.
+    pub zeros: &'a [T],
+    /// Row and column of the first output pixel of each tile.
+    pub tiles: &'a [[usize; 2]],
+    pub to: &'a mut [T],
+    pub stride: usize,
+}
+
+impl<T: Operand> Job for ToPoints<'_, T> {
+    #[inline(always)]
+    fn run(self) {
+        let (shape, c_in) = (self.shape, self.shape.c_in);
+        let padded = c_in.next_multiple_of(LANES);
+        let pixel = |y, x, ky, kx| match shape.input_at(0, y, x, ky, kx) {
+            Some(at) => &self.image[at..at + c_in],
+            None => &self.zeros[..c_in],
+        };
+        let mut lines = [[Lanes::ZERO; SIDE]; SIDE];
+        for (tile, [y, x]) in self.tiles.iter().enumerate() {
+            let window: [[&[T]; SIDE]; SIDE] = from_fn(|ky| from_fn(|kx| pixel(*y, *x, ky, kx)));
+            let whole = c_in / LANES * LANES;
+            for channel in (0..whole).step_by(LANES) {
+                let to = &mut self.to[tile * padded + channel..];
+                window_to_points(&window, channel..channel + LANES, &mut lines, to, self.stride);
+            }
+            if whole < c_in {
+                let to = &mut self.to[tile * padded + whole..];
+                window_to_points(&window, whole..c_in, &mut lines, to, self.stride);
+            }
+        }
+    }
+}
+
+/// Some channels of a window, point `i` to `to[i * stride..]`; `lines` is working memory.
+#[inline(always)]
+fn window_to_points<T: Operand>(
+    window: &[[&[T]; SIDE]; SIDE],
+    channels: Range<usize>,
+    lines: &mut [[Lanes; SIDE]; SIDE],
+    to: &mut [T],
+    stride: usize,
+) {
+    for kx in 0..SIDE {
+        let column = from_fn(|ky| Lanes::load(&window[ky][kx][channels.clone()]));
+        let down = input_to_points(column);
+        lines.iter_mut().zip(&down).for_each(|(line, lanes)| line[kx] = *lanes);
+    }
+    for (py, line) in lines.iter().enumerate() {
+        let points = input_to_points(*line);
+        for (px, lanes) in points.iter().enumerate() {
+            lanes.store(&mut to[(py * SIDE + px) * stride..][..LANES]);
+        }
+    }
+}
+
+/// Some consecutive tiles of one row of tiles, from the points to output pixels.
+pub(super) struct ToOutput<'a, O> {
+    pub shape: &'a ConvShape,
+    /// `[point][tile][channel]`, a point's tiles `stride` numbers apart from the next one's, from the first
+    /// of these tiles on.
+    pub points: &'a [f32],
+    pub stride: usize,
+    /// Output column of the first pixel of the first tile, and how many tiles there are.
+    pub column: usize,
+    pub count: usize,
+    /// Up to four rows of output pixels, and the residual at the same places.
+    pub out: &'a mut [O],
+    pub finish: Finish<'a, O>,
+}
+
+impl<O: Operand> Job for ToOutput<'_, O> {
+    #[inline(always)]
+    fn run(mut self) {
+        let c_out = self.shape.c_out;
+        let padded = c_out.next_multiple_of(LANES);
+        let mut lines = [[Lanes::ZERO; SIDE]; STEP];
+        for tile in 0..self.count {
+            let whole = c_out / LANES * LANES;
+            for channel in (0..whole).step_by(LANES) {
+                self.tile(tile, padded, channel..channel + LANES, &mut lines);
+            }
+            if whole < c_out {
+                self.tile(tile, padded, whole..c_out, &mut lines);
+            }
+        }
+    }
+}
+
+impl<O: Operand> ToOutput<'_, O> {
+    /// Some channels of a tile; `lines` is working memory.
+    #[inline(always)]
+    fn tile(
+        &mut self,
+        tile: usize,
+        padded: usize,
+        channels: Range<usize>,
+        lines: &mut [[Lanes; SIDE]; STEP],
+    ) {
+        let (c_out, out_w) = (self.shape.c_out, self.shape.out_w());
+        let Finish { bias, residual, relu, accumulate } = self.finish;
+        let points = &self.points[tile * padded + channels.start..];
+        for px in 0..SIDE {
+            let column = from_fn(|py| Lanes::load(&points[(py * SIDE + px) * self.stride..][..LANES]));
+            let down = points_to_output(column);
+            lines.iter_mut().zip(&down).for_each(|(line, lanes)| line[px] = *lanes);
+        }
+        let bias = bias.map_or(Lanes::ZERO, |bias| Lanes::load(&bias[channels.clone()]));
+        let first = self.column + tile * STEP;
+        for (line, pixels) in lines.iter().zip(self.out.chunks_exact_mut(out_w * c_out).enumerate()) {
+            let (y, pixels) = pixels;
+            let sums = points_to_output(*line);
+            for (x, sums) in (first..out_w).zip(&sums) {
+                let at = x * c_out + channels.start..x * c_out + channels.end;
+                let mut sums = *sums + bias;
+                if accumulate {
+                    sums = sums + Lanes::load(&pixels[at.clone()]);
+                }
+                if let Some(residual) = residual {
+                    sums = sums + Lanes::load(&residual[y * out_w * c_out..][at.clone()]);
+                }
+                if relu {
+                    sums = sums.relu();
+                }
+                sums.store(&mut pixels[at]);
+            }
+        }
+    }
+}
