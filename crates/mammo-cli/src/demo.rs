@@ -45,7 +45,7 @@ const N_TRANSFER: usize = 20;
 /// Two hospitals' phantoms are made; at the first, patches train a patch classifier, which
 /// becomes a whole-image classifier; a second one is trained from scratch for comparison; two
 /// models and four flips are averaged; then one model moves to the second hospital with twenty
-/// patients. Under 10 minutes on 2 cores. Run it again to continue a stopped demo.
+/// patients. Under 10 minutes on 2 cores: on a slow processor the networks are narrower. Run it again to continue a stopped demo.
 ///
 /// Example: mammo demo --out runs/demo
 #[derive(clap::Args)]

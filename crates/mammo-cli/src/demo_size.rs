@@ -30,7 +30,7 @@ impl Size {
     pub fn n_film(self) -> usize {
         match self {
             Self::Full => 1400,
-            Self::Small => 640,
+            Self::Small => 560,
         }
     }
 
@@ -41,11 +41,11 @@ impl Size {
             Self::Small => &[
                 "patch.trunk.width=0.25",
                 "patch.training.examples_per_epoch=5200",
-                "patch.training.stages=[{train=\"all\",epochs=7,learning_rate=2e-3,weight_decay=1e-3}]",
-                "image.training.examples_per_epoch=256",
+                "patch.training.stages=[{train=\"all\",epochs=6,learning_rate=2e-3,weight_decay=1e-3}]",
+                "image.training.examples_per_epoch=208",
                 "image.training.stages=[{train=\"top\",epochs=5,learning_rate=2e-3,weight_decay=1e-3},\
                  {train=\"all\",keep_norm_statistics=true,epochs=1,learning_rate=5e-5,weight_decay=1e-2}]",
-                "transfer.training.examples_per_epoch=48",
+                "transfer.training.examples_per_epoch=40",
             ],
         };
         changes.iter().map(ToString::to_string).collect()

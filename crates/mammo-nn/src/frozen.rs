@@ -35,3 +35,37 @@ impl FrozenTrunk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mammo::seed::stream;
+    use rand::RngExt;
+
+    use super::*;
+    use crate::init::initialise;
+    use crate::trunk::{Family, TrunkConfig};
+
+    #[test]
+    fn the_compiled_trunk_gives_what_its_layers_give() {
+        let device = Device::flex();
+        let mut rng = stream(1, "planes", 0);
+        for channels in [1, 3] {
+            let config =
+                TrunkConfig { width: 0.125, stages: Some(3), channels, ..TrunkConfig::new(Family::Yaroslav) };
+            let trunk = initialise(Trunk::new(&config, &device).unwrap(), 1);
+            let planes: Vec<Vec<f32>> =
+                (0..2).map(|_| (0..48 * 32).map(|_| rng.random_range(-1.0..1.0)).collect()).collect();
+            let pixels = planes.iter().flat_map(|plane| plane.repeat(channels)).collect();
+            let batch = Batch { pixels, classes: vec![0, 1], shape: [2, channels, 48, 32] };
+            for (precision, bound) in [(Precision::F32, 1e-4), (Precision::Bf16, 5e-2)] {
+                let frozen = FrozenTrunk::new(&trunk, channels, precision, &device);
+                assert!(frozen.plan.is_some());
+                let wanted = trunk.forward(batch.images(&device));
+                let got = frozen.features(&trunk, &batch, &device).cast(burn::tensor::DType::F32);
+                let scale: f32 = wanted.clone().abs().max().into_scalar();
+                let difference: f32 = (got - wanted).abs().max().into_scalar();
+                assert!(scale > 0.0 && difference < bound * scale, "{channels} {precision:?}: {difference}");
+            }
+        }
+    }
+}

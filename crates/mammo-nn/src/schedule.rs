@@ -294,6 +294,14 @@ mod tests {
     }
 
     #[test]
+    fn auto_is_what_this_processor_multiplies_fastest() {
+        let here = Device::flex();
+        assert_eq!(PrecisionChoice::Auto.on(&here).unwrap(), Precision::fastest());
+        assert_eq!(PrecisionChoice::Bf16.on(&here).unwrap(), Precision::Bf16);
+        assert_eq!(PrecisionChoice::F32.on(&here).unwrap(), Precision::F32);
+    }
+
+    #[test]
     fn a_rate_of_zero_is_refused_by_name() {
         let mut config = config(RateSchedule::Constant, None);
         config.stages[0].learning_rate = 0.0;
