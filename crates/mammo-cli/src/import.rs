@@ -109,6 +109,13 @@ impl Args {
         Self { archive: None, dir: Some(dir), output: Output { out: None, headers_only: false } }
     }
 
+    /// Import of a folder in the layout of INbreast, with the manifest beside its table.
+    pub fn of_inbreast(dir: PathBuf) -> Self {
+        let plain = Plain { dir, output: Output { out: None, headers_only: false } };
+        let archive = ArchiveVerb::Inbreast(ByAssessment { plain, birads_3: Birads3::LeftOut });
+        Self { archive: Some(archive), dir: None, output: Output { out: None, headers_only: false } }
+    }
+
     /// Where the manifest goes.
     pub fn manifest(&self) -> PathBuf {
         let (dir, output) = match (&self.archive, &self.dir) {
