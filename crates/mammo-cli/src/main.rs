@@ -5,7 +5,6 @@
 
 mod config;
 mod demo;
-mod demo_size;
 mod doctor;
 mod evaluate;
 mod gallery;

@@ -119,7 +119,7 @@ mod tests {
     fn every_size_changes_settings_that_exist() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("demo.toml");
-        fs::write(&path, include_str!("../../../configs/demo.toml")).unwrap();
+        fs::write(&path, include_str!("../../../../configs/demo.toml")).unwrap();
         let [full, small] = [Size::Full, Size::Small].map(|s| RunConfig::read(&path, &s.changes()).unwrap());
         assert!(small.patch.trunk.width < full.patch.trunk.width);
         assert!(small.transfer.training.examples_per_epoch < full.transfer.training.examples_per_epoch);
