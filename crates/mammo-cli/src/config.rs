@@ -8,7 +8,7 @@ use mammo::patch_sampling::SamplingConfig;
 use mammo::preprocess::Preprocessing;
 use mammo_nn::model_file::CalibrationMethod;
 use mammo_nn::schedule::TrainingConfig;
-use mammo_nn::top::{Pooling, TopConfig};
+use mammo_nn::top::{MapPooling, TopConfig};
 use mammo_nn::trunk::TrunkConfig;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -59,7 +59,7 @@ pub struct ImageSection {
     pub top: TopConfig,
     /// What is kept of the last map of a convolutional top; the mean by default.
     #[serde(default)]
-    pub pooling: Pooling,
+    pub pooling: MapPooling,
     /// Share of pooled features dropped while training.
     #[serde(default)]
     pub dropout: f64,

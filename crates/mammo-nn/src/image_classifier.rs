@@ -12,7 +12,7 @@ use crate::layers::dropout;
 use crate::patch_classifier::PatchClassifier;
 use crate::plan::{Plan, Precision};
 use crate::schedule::{Classifier, Scope};
-use crate::top::{BuiltTop, Heatmap, Pooling, Top, TopConfig, TopInput};
+use crate::top::{BuiltTop, Heatmap, MapPooling, Top, TopConfig, TopInput};
 use crate::trunk::{Trunk, TrunkConfig};
 use crate::{Error, Result};
 
@@ -25,8 +25,8 @@ pub struct ImageClassifierConfig {
     /// What stands on it.
     pub top: TopConfig,
     /// What is kept of the last map of a convolutional top.
-    #[serde(default, skip_serializing_if = "Pooling::is_average")]
-    pub pooling: Pooling,
+    #[serde(default, skip_serializing_if = "MapPooling::is_average")]
+    pub pooling: MapPooling,
     /// Strides, padding and norms of the top; torchvision's by default.
     #[serde(default)]
     pub top_conventions: Conventions,

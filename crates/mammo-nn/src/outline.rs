@@ -15,7 +15,7 @@ use crate::image_classifier::{ImageClassifierConfig, N_CLASSES};
 use crate::layers::ConvShape;
 use crate::patch_classifier::PatchClassifierConfig;
 use crate::resnet::{BlockKind, ResNetShape};
-use crate::top::{HeatmapActivation, Pooling, TopConfig, heatmap_grid};
+use crate::top::{HeatmapActivation, MapPooling, TopConfig, heatmap_grid};
 use crate::trunk::{TrunkConfig, TrunkShape};
 use crate::vgg::VggShape;
 
@@ -80,7 +80,7 @@ pub enum Step {
     /// Softmax over channels.
     Softmax,
     /// Mean, largest value or both over rows and columns.
-    GlobalPool(Pooling),
+    GlobalPool(MapPooling),
     /// Flattened, then linear layers; with `shortcut` the flattened input is appended to
     /// their result.
     FullyConnected {
@@ -158,7 +158,7 @@ impl Outline {
     pub fn patch(config: &PatchClassifierConfig) -> Result<Self> {
         let mut outline = Self::trunk(&config.trunk)?;
         let d_in = outline.c_out();
-        outline.steps.push(Step::GlobalPool(Pooling::Average));
+        outline.steps.push(Step::GlobalPool(MapPooling::Average));
         outline.steps.push(Step::Head(head(d_in, config.n_classes)));
         Ok(outline)
     }

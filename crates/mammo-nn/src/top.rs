@@ -1,7 +1,7 @@
 //! What stands on the trunk of a whole-image classifier (paper 1.7).
 //!
 //! The paper's winners are convolutional: residual or VGG blocks, then global average. The
-//! average of a map hides a small lesion in a large breast: [`Pooling`] can keep the largest value
+//! average of a map hides a small lesion in a large breast: [`MapPooling`] can keep the largest value
 //! beside it, which the paper does not.
 //! Its also-rans squeeze the trunk's features through a heatmap of patch-class
 //! probabilities first, which it explains as an information bottleneck; they are here
@@ -86,7 +86,7 @@ pub enum TopConfig {
 /// What is kept of the last map of a convolutional top, per channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Pooling {
+pub enum MapPooling {
     /// The mean over all cells, as in the paper.
     #[default]
     Average,
@@ -96,7 +96,7 @@ pub enum Pooling {
     AverageMax,
 }
 
-impl Pooling {
+impl MapPooling {
     /// Whether it is the paper's.
     pub fn is_average(&self) -> bool {
         *self == Self::Average
@@ -119,7 +119,7 @@ impl Pooling {
     }
 }
 
-impl fmt::Display for Pooling {
+impl fmt::Display for MapPooling {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(match self {
             Self::Average => "mean over all cells",
@@ -180,8 +180,8 @@ impl TopConfig {
     ///
     /// # Errors
     /// [`Error::Network`] naming the setting.
-    pub fn check(&self, pooling: Pooling) -> Result<()> {
-        if self.fc_layout().is_some() && pooling != Pooling::Average {
+    pub fn check(&self, pooling: MapPooling) -> Result<()> {
+        if self.fc_layout().is_some() && pooling != MapPooling::Average {
             let found = format!("{pooling:?} under fully connected layers");
             return Err(Error::network(
                 "pooling",
@@ -265,7 +265,7 @@ pub struct ConvTop {
     residual: Vec<ResidualBlock>,
     vgg: Vec<VggBlock>,
     #[module(skip)]
-    pooling: Pooling,
+    pooling: MapPooling,
 }
 
 impl ConvTop {
@@ -432,7 +432,7 @@ impl Top {
     /// [`TopConfig::check`], or [`Error::Network`] for a window or pool larger than the heatmap.
     pub fn build(
         config: &TopConfig,
-        pooling: Pooling,
+        pooling: MapPooling,
         input: TopInput,
         conventions: &Conventions,
         device: &Device,

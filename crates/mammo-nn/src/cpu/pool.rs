@@ -1,4 +1,4 @@
-//! Pooling with its gradients.
+//! MapPooling with its gradients.
 
 use std::sync::Arc;
 

@@ -9,7 +9,7 @@ use crate::conventions::Padding;
 use crate::model_file::{ModelCard, Network};
 use crate::outline::{ConvStep, LinearStep, Step};
 use crate::state::{NamedTensor, StateDict};
-use crate::top::Pooling;
+use crate::top::MapPooling;
 use crate::{Error, Result};
 
 /// A graph that grows.
@@ -117,10 +117,10 @@ impl<'a> Builder<'a> {
             }
             Step::GlobalPool(pooling) => {
                 let mut pooled = Vec::new();
-                if *pooling != Pooling::Max {
+                if *pooling != MapPooling::Max {
                     pooled.push(self.node("GlobalAveragePool", &format!("step{i}.mean"), &[x], vec![]));
                 }
-                if *pooling != Pooling::Average {
+                if *pooling != MapPooling::Average {
                     pooled.push(self.node("GlobalMaxPool", &format!("step{i}.max"), &[x], vec![]));
                 }
                 let pooled: Vec<&str> = pooled.iter().map(String::as_str).collect();

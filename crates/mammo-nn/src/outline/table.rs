@@ -4,7 +4,7 @@ use super::Outline;
 use crate::Result;
 use crate::conventions::Conventions;
 use crate::image_classifier::ImageClassifierConfig;
-use crate::top::{HeatmapActivation, HeatmapRule, Pooling, TopConfig};
+use crate::top::{HeatmapActivation, HeatmapRule, MapPooling, TopConfig};
 use crate::trunk::{Family, TrunkConfig};
 
 /// Size of a patch and of a whole image in the paper.
@@ -49,7 +49,7 @@ pub fn networks() -> Result<String> {
         let config = ImageClassifierConfig {
             trunk: trunk(family),
             top,
-            pooling: Pooling::Average,
+            pooling: MapPooling::Average,
             top_conventions: Conventions::default(),
             n_patch_classes: 5,
             input_px: SIZES[1],

@@ -24,10 +24,10 @@ fn tops() -> Vec<TopConfig> {
 }
 
 /// Those that a top has.
-fn poolings(top: &TopConfig) -> &'static [Pooling] {
+fn poolings(top: &TopConfig) -> &'static [MapPooling] {
     match top.fc_layout() {
-        None => &[Pooling::AverageMax, Pooling::Max, Pooling::Average],
-        Some(_) => &[Pooling::Average],
+        None => &[MapPooling::AverageMax, MapPooling::Max, MapPooling::Average],
+        Some(_) => &[MapPooling::Average],
     }
 }
 

@@ -15,7 +15,7 @@ use mammo_nn::plan::Precision;
 use mammo_nn::predict::{ImageModel, Score, Tta, patch_classifier};
 use mammo_nn::schedule::Scope;
 use mammo_nn::state::state_dict;
-use mammo_nn::top::{Pooling, TopConfig};
+use mammo_nn::top::{MapPooling, TopConfig};
 use mammo_nn::train::{Metric, Run, assess, train};
 use mammo_nn::trunk::{Family, TrunkConfig};
 use rand::RngExt;
@@ -122,7 +122,7 @@ fn image_model(dir: &Path) -> (ImageModel, Vec<u16>, Calibrator) {
     let config = ImageClassifierConfig {
         trunk: TrunkConfig { width: 0.125, stages: Some(3), ..TrunkConfig::new(Family::Yaroslav) },
         top: TopConfig::Average,
-        pooling: Pooling::Average,
+        pooling: MapPooling::Average,
         top_conventions: Default::default(),
         n_patch_classes: 5,
         input_px: [rows, columns],

@@ -7,7 +7,7 @@ use mammo_nn::image_classifier::{ImageClassifier, ImageClassifierConfig};
 use mammo_nn::init::initialise;
 use mammo_nn::patch_classifier::{PatchClassifier, PatchClassifierConfig};
 use mammo_nn::schedule::Classifier;
-use mammo_nn::top::{HeatmapActivation, HeatmapRule, Pooling, TopConfig};
+use mammo_nn::top::{HeatmapActivation, HeatmapRule, MapPooling, TopConfig};
 use mammo_nn::trunk::{Family, TrunkConfig};
 use rand::RngExt;
 
@@ -63,7 +63,7 @@ fn image_config(trunk: TrunkConfig, top: TopConfig) -> ImageClassifierConfig {
     ImageClassifierConfig {
         trunk,
         top,
-        pooling: Pooling::Average,
+        pooling: MapPooling::Average,
         top_conventions: Conventions::default(),
         n_patch_classes: 5,
         input_px: [128, 96],

@@ -20,7 +20,7 @@ use mammo_nn::init::initialise;
 use mammo_nn::maps::Maps;
 use mammo_nn::patch_classifier::{PatchClassifier, PatchClassifierConfig};
 use mammo_nn::schedule::Classifier;
-use mammo_nn::top::{HeatmapRule, Pooling, TopConfig};
+use mammo_nn::top::{HeatmapRule, MapPooling, TopConfig};
 use mammo_nn::trunk::{Family, TrunkConfig};
 use rand::RngExt;
 
@@ -203,7 +203,7 @@ fn a_cell_of_a_top_is_drawn_on_what_it_sees() {
             trunk,
             top_conventions,
             top: top.clone(),
-            pooling: Pooling::Average,
+            pooling: MapPooling::Average,
             n_patch_classes: 5,
             input_px: [128, 128],
             dropout: 0.0,
@@ -325,7 +325,7 @@ fn image_network(seed: u64, top: TopConfig, device: &Device) -> (ImageClassifier
     let config = ImageClassifierConfig {
         trunk,
         top,
-        pooling: Pooling::Average,
+        pooling: MapPooling::Average,
         top_conventions: Conventions::default(),
         n_patch_classes: 5,
         input_px: [96, 64],

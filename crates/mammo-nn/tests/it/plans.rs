@@ -8,7 +8,7 @@ use mammo_nn::init::initialise;
 use mammo_nn::plan::Precision;
 use mammo_nn::schedule::Classifier;
 use mammo_nn::state::{load_state_dict, state_dict};
-use mammo_nn::top::{HeatmapRule, Pooling, TopConfig};
+use mammo_nn::top::{HeatmapRule, MapPooling, TopConfig};
 use mammo_nn::trunk::{Family, TrunkConfig};
 use rand::RngExt;
 
@@ -46,9 +46,9 @@ fn every_trunk_and_top_predicts_through_its_plan_as_through_its_layers() {
         coloured(Family::Vgg19),
     ];
     let tops = [
-        (TopConfig::Average, Pooling::Max),
-        (TopConfig::Residual { blocks: vec![[8, 8, 16]], repeats: 2 }, Pooling::AverageMax),
-        (TopConfig::Vgg { channels: vec![8], depth: 1 }, Pooling::Average),
+        (TopConfig::Average, MapPooling::Max),
+        (TopConfig::Residual { blocks: vec![[8, 8, 16]], repeats: 2 }, MapPooling::AverageMax),
+        (TopConfig::Vgg { channels: vec![8], depth: 1 }, MapPooling::Average),
         (
             TopConfig::HeatmapFc {
                 pool: 3,
@@ -56,7 +56,7 @@ fn every_trunk_and_top_predicts_through_its_plan_as_through_its_layers() {
                 batch_norm: false,
                 heatmap: HeatmapRule::default(),
             },
-            Pooling::Average,
+            MapPooling::Average,
         ),
     ];
     for trunk in trunks {

@@ -11,7 +11,7 @@ use crate::conventions::{Conventions, Padding};
 use crate::image_classifier::ImageClassifierConfig;
 use crate::model_file::Network;
 use crate::patch_classifier::PatchClassifierConfig;
-use crate::top::Pooling;
+use crate::top::MapPooling;
 use crate::trunk::{Family, TrunkConfig};
 use crate::weights::place::{Layout, Placement};
 use crate::weights::torch_names::vgg_config;
@@ -60,7 +60,7 @@ pub fn assemble(graph: &Graph, layers: &[(Layer, bool)], names: &TensorNames) ->
             let config = ImageClassifierConfig {
                 trunk,
                 top: config,
-                pooling: Pooling::Average,
+                pooling: MapPooling::Average,
                 top_conventions: conventions,
                 n_patch_classes,
                 input_px,
