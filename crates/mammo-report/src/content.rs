@@ -180,6 +180,14 @@ impl CaseKind {
     /// All kinds in the order of the page.
     pub const ALL: [Self; 4] = [Self::FoundCancer, Self::ClearedBenign, Self::MissedCancer, Self::FalseAlarm];
 
+    /// What the image shows, in words.
+    pub fn truth(self) -> &'static str {
+        match self {
+            Self::FoundCancer | Self::MissedCancer => "cancer",
+            Self::ClearedBenign | Self::FalseAlarm => "no cancer",
+        }
+    }
+
     /// Heading on the page.
     pub fn heading(self) -> &'static str {
         match self {

@@ -98,15 +98,12 @@ fn roc(runs: &[Run]) -> Part<Chart> {
         }
     }
     let operating = main.evaluation.images.operating_points.first();
-    let place =
-        operating.and_then(|o| Some((o.result.specificity.as_ref()?, o.result.sensitivity.as_ref()?)));
-    if let Some((specificity, sensitivity)) = place {
-        let dot = Dot {
-            x: 1.0 - specificity.estimate,
-            y: sensitivity.estimate,
-            low: Some(sensitivity.low),
-            high: Some(sensitivity.high),
-        };
+    let place = operating.and_then(|point| {
+        let [sensitivity, specificity, ..] = point.shares();
+        Some((specificity.ends()?, sensitivity.ends()?))
+    });
+    if let Some(((specificity, ..), (sensitivity, low, high))) = place {
+        let dot = Dot { x: 1.0 - specificity, y: sensitivity, low: Some(low), high: Some(high) };
         series.push(Series::new("operating point", Ink::Accent, Mark::Dots { points: vec![dot] }));
     }
     let operating = match place {
@@ -307,7 +304,10 @@ fn subgroups(evaluation: &Evaluation) -> Part<Forest> {
             heading: false,
             n: Some([group.n, group.n_malignant]),
             estimate: estimate(&group.auc),
-            note: group.auc.reason().map_or(String::new(), |_| "undefined: one truth only".into()),
+            note: group.auc.reason().map_or(String::new(), |reason| match reason.contains("both classes") {
+                true => "undefined: one truth only".into(),
+                false => "undefined: too few women".into(),
+            }),
         }));
     }
     if rows.len() == 1 {

@@ -1,7 +1,9 @@
 //! From evaluations to rows of numbers, each with its place in `report.json`.
 
+use mammo::eval::figure::p_in_words;
 use mammo::eval::readers::ReaderDifference;
-use mammo::eval::{AucError, Evaluation, Interval, Measured, Proportion, UnitFigures};
+use mammo::eval::unit::OperatingShare;
+use mammo::eval::{AucError, Evaluation, Interval, Measured, UnitFigures};
 
 use crate::content::Report;
 
@@ -68,14 +70,14 @@ impl Cell {
         }
     }
 
-    fn proportion(proportion: Option<&Proportion>, pointer: &str) -> Self {
-        match proportion {
-            Some(p) => Self {
-                note: format!("{} of {}", p.successes, p.n),
-                ..Self::with_ends([p.estimate, p.low, p.high], pointer)
-            },
-            None => Self::missing("no such cases"),
-        }
+    /// A share at the operating point whose figures stand at `pointer`.
+    fn share(share: &OperatingShare, pointer: &str) -> Self {
+        let Some((estimate, low, high)) = share.ends() else { return Self::missing(share.note()) };
+        let pointer = match share.clustered {
+            Measured::Value(_) => format!("{pointer}/{}", share.name),
+            Measured::Undefined { .. } => format!("{pointer}/result/{}", share.name),
+        };
+        Self { note: share.note(), ..Self::with_ends([estimate, low, high], &pointer) }
     }
 }
 
@@ -199,11 +201,10 @@ fn discrimination(images: &UnitFigures, at: &str) -> Vec<(&'static str, String, 
 /// An area with its interval on the logit scale where it has one.
 fn closed_form(area: &AucError, pointer: &str, note: &str) -> Cell {
     let num = |value, name: &str| Num::new(value, 3, format!("{pointer}/{name}"));
-    let interval = match area.logit.value() {
-        Some(ends) => (num(ends.low, "logit/low"), num(ends.high, "logit/high")),
-        None => (num(area.low, "low"), num(area.high, "high")),
-    };
-    Cell { value: Some(num(area.auc, "auc")), interval: Some(interval), note: note.into() }
+    let (auc, low, high) = area.best();
+    let scale = if area.logit.value().is_some() { "logit/" } else { "" };
+    let interval = (num(low, &format!("{scale}low")), num(high, &format!("{scale}high")));
+    Cell { value: Some(num(auc, "auc")), interval: Some(interval), note: note.into() }
 }
 
 fn operating(images: &UnitFigures, at: &str) -> Vec<(&'static str, String, Cell)> {
@@ -212,23 +213,13 @@ fn operating(images: &UnitFigures, at: &str) -> Vec<(&'static str, String, Cell)
         return vec![(heading, "Threshold".into(), Cell::missing("none was chosen on validation data"))];
     };
     let here = format!("{at}/operating_points/0");
-    let share = |name: &str, proportion: Option<&Proportion>| {
-        Cell::proportion(proportion, &format!("{here}/result/{name}"))
-    };
     let mut threshold = Cell::plain(point.result.threshold, 3, format!("{here}/result/threshold"));
     threshold.note = format!("from {}", point.origin);
-    let mut out = vec![
-        (heading, "Threshold".into(), threshold),
-        (heading, "Sensitivity".into(), share("sensitivity", point.result.sensitivity.as_ref())),
-        (heading, "Specificity".into(), share("specificity", point.result.specificity.as_ref())),
-        (heading, "PPV in this sample".into(), share("ppv", point.result.ppv.as_ref())),
-        (heading, "NPV in this sample".into(), share("npv", point.result.npv.as_ref())),
-        (
-            heading,
-            "Recall rate".into(),
-            Cell::proportion(Some(&point.recall_rate), &format!("{here}/recall_rate")),
-        ),
-    ];
+    let mut out = vec![(heading, "Threshold".into(), threshold)];
+    let labels = ["Sensitivity", "Specificity", "PPV in this sample", "NPV in this sample", "Recall rate"];
+    for (label, share) in labels.into_iter().zip(point.shares()) {
+        out.push((heading, label.into(), Cell::share(&share, &here)));
+    }
     if let Some(stated) = &point.at_prevalence {
         for (name, label, value) in [("ppv", "PPV", &stated.ppv), ("npv", "NPV", &stated.npv)] {
             let cell = Cell::measured(value, &format!("{here}/at_prevalence/{name}"));
@@ -310,7 +301,7 @@ fn readers(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String, Cell
             Cell {
                 value: Some(num(d.difference, "difference")),
                 interval: Some((num(d.low, "low"), num(d.high, "high"))),
-                note: format!("Obuchowski–Rockette, p = {:.4}", d.p_value),
+                note: format!("Obuchowski–Rockette, {}", p_in_words(d.p_value)),
             }
         }
         Measured::Undefined { undefined } => Cell::missing(undefined),
@@ -320,6 +311,11 @@ fn readers(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String, Cell
         let cell = area(&reader.auc, &format!("{here}/readers/{i}/auc"));
         out.push((heading, format!("AUC of reader {}", reader.name), cell));
     }
+    let mean = match &study.mean_auc {
+        Measured::Value(mean) => Cell::plain(*mean, 3, format!("{here}/mean_auc")),
+        Measured::Undefined { undefined } => Cell::missing(undefined),
+    };
+    out.push((heading, "Mean AUC of the readers".into(), mean));
     for (name, label, value) in [
         ("fixed_readers", "Model less mean of these readers", &study.fixed_readers),
         ("random_readers", "Model less mean of such readers", &study.random_readers),

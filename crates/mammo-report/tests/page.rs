@@ -97,7 +97,9 @@ fn what_is_missing_is_said_with_its_reason_and_not_drawn() {
     for reason in ["no manifest", "no model", "no findings were evaluated"] {
         assert!(page.contains(reason), "{reason}");
     }
-    assert!(page.contains("<figure class=\"chart\" id=\"fig-froc\" data-missing>"));
+    assert!(
+        page.contains("<figure class=\"chart\" id=\"fig-froc\" aria-labelledby=\"h-froc\" data-missing>")
+    );
 }
 
 #[test]

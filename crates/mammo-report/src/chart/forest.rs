@@ -14,6 +14,10 @@ impl Drawing for Forest {
         &self.head
     }
 
+    fn in_words(&self) -> String {
+        self.words()
+    }
+
     fn body(&self) -> Body {
         let (width, top) = (720.0, 26.0);
         let height = top + self.rows.len() as f64 * FOREST_ROW + BOTTOM;

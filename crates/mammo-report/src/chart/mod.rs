@@ -8,6 +8,7 @@ mod axes;
 mod forest;
 mod plot;
 mod svg;
+mod words;
 
 pub use svg::{Body, Drawing, STYLE, inline, standalone};
 

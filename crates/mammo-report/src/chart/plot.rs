@@ -15,10 +15,16 @@ const BOTTOM: f64 = 46.0;
 const LEGEND_ROW: f64 = 18.0;
 /// Width of a letter of the legend, about; to break its rows.
 const LETTER: f64 = 6.3;
+/// Length of a line in the legend: one period of the longest pattern.
+const KEY_LINE: f64 = 20.0;
 
 impl Drawing for Chart {
     fn head(&self) -> &Head {
         &self.head
+    }
+
+    fn in_words(&self) -> String {
+        self.words()
     }
 
     fn body(&self) -> Body {
@@ -55,7 +61,7 @@ impl Frame<'_> {
                 let class = if *dashed { "line dash" } else { "line" };
                 let _ = write!(
                     out,
-                    "<path class=\"{class}\" data-series=\"{index}\"{clip} stroke=\"var(--{ink})\" d=\"{d}\"/>"
+                    "<path class=\"{class} {ink}\" data-series=\"{index}\"{clip} stroke=\"var(--{ink})\" d=\"{d}\"/>"
                 );
             }
             Mark::Steps { points } => {
@@ -69,7 +75,7 @@ impl Frame<'_> {
                 let d = self.path(corners.into_iter());
                 let _ = write!(
                     out,
-                    "<path class=\"line\" data-series=\"{index}\"{clip} stroke=\"var(--{ink})\" d=\"{d}\"/>"
+                    "<path class=\"line {ink}\" data-series=\"{index}\"{clip} stroke=\"var(--{ink})\" d=\"{d}\"/>"
                 );
             }
             Mark::Band { points } => {
@@ -101,7 +107,7 @@ impl Frame<'_> {
                     let (x0, x1, y) = (self.x(from), self.x(to), self.y(height));
                     let _ = write!(
                         out,
-                        "<rect class=\"bar\" data-series=\"{index}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"var(--{ink})\"/>",
+                        "<rect class=\"bar {ink}\" data-series=\"{index}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"var(--{ink})\"/>",
                         round(x0 + 0.5),
                         round(y),
                         round(x1 - x0 - 1.0),
@@ -120,7 +126,7 @@ fn legend(series: &[Series]) -> (String, usize) {
     // What is drawn last and lies on top is named first.
     let named: Vec<&Series> = series.iter().rev().filter(|s| !s.name.is_empty()).collect();
     for entry in &named {
-        let wide = 22.0 + entry.name.chars().count() as f64 * LETTER + 14.0;
+        let wide = 26.0 + entry.name.chars().count() as f64 * LETTER + 14.0;
         if x > LEFT && x + wide > WIDTH {
             x = LEFT;
             row += 1;
@@ -131,14 +137,14 @@ fn legend(series: &[Series]) -> (String, usize) {
             Mark::Band { .. } => {
                 write!(
                     out,
-                    "<rect class=\"band\" x=\"{x}\" y=\"{}\" width=\"16\" height=\"10\" fill=\"var(--{ink})\"/>",
+                    "<rect class=\"band\" x=\"{x}\" y=\"{}\" width=\"{KEY_LINE}\" height=\"10\" fill=\"var(--{ink})\"/>",
                     y - 5.0
                 )
             }
             Mark::Bars { .. } => {
                 write!(
                     out,
-                    "<rect class=\"bar\" x=\"{}\" y=\"{}\" width=\"10\" height=\"10\" fill=\"var(--{ink})\"/>",
+                    "<rect class=\"bar {ink}\" x=\"{}\" y=\"{}\" width=\"10\" height=\"10\" fill=\"var(--{ink})\"/>",
                     x + 3.0,
                     y - 5.0
                 )
@@ -152,13 +158,16 @@ fn legend(series: &[Series]) -> (String, usize) {
             }
             Mark::Line { dashed, .. } => {
                 let class = if *dashed { "line dash" } else { "line" };
-                write!(out, "<path class=\"{class}\" stroke=\"var(--{ink})\" d=\"M{x} {y}h16\"/>")
+                write!(
+                    out,
+                    "<path class=\"{class} {ink}\" stroke=\"var(--{ink})\" d=\"M{x} {y}h{KEY_LINE}\"/>"
+                )
             }
             Mark::Steps { .. } => {
-                write!(out, "<path class=\"line\" stroke=\"var(--{ink})\" d=\"M{x} {y}h16\"/>")
+                write!(out, "<path class=\"line {ink}\" stroke=\"var(--{ink})\" d=\"M{x} {y}h{KEY_LINE}\"/>")
             }
         };
-        label(&mut out, "key", [x + 22.0, y + 3.8], "start", &entry.name);
+        label(&mut out, "key", [x + 26.0, y + 3.8], "start", &entry.name);
         x += wide;
     }
     (out, if named.is_empty() { 0 } else { row + 1 })

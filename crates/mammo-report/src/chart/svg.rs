@@ -9,6 +9,8 @@ use crate::palette;
 pub trait Drawing {
     /// Its name and words.
     fn head(&self) -> &Head;
+    /// What it shows, in numbers.
+    fn in_words(&self) -> String;
     /// Width and height in pixels at size 1, and what is inside of the `svg` element.
     fn body(&self) -> Body;
 }
@@ -34,7 +36,7 @@ pub fn inline(figure: &dyn Drawing) -> String {
         numbers(&plot),
         numbers(&range),
         escape(title),
-        escape(caption),
+        escape(&format!("{caption} {}", figure.in_words())),
     )
 }
 
@@ -48,13 +50,14 @@ pub fn standalone(figure: &dyn Drawing) -> String {
          <text class=\"head\" x=\"14\" y=\"23\">{title}</text><g transform=\"translate(0 {top})\">{content}</g></svg>\n",
         height + top,
         height + top,
-        escape(caption),
+        escape(&format!("{caption} {}", figure.in_words())),
         palette::css(),
         title = escape(title),
     )
 }
 
-/// Rules for the parts of a figure, shared by page and files.
+/// Rules for the parts of a figure, shared by page and files. Each ink has a pattern of its own, so
+/// that nothing is told by colour alone.
 pub const STYLE: &str = "\
 svg text{font:11px system-ui,-apple-system,'Segoe UI',Inter,Roboto,'Helvetica Neue',Arial,sans-serif;\
 fill:var(--muted);font-variant-numeric:tabular-nums}\
@@ -64,7 +67,10 @@ svg .grid{stroke:var(--grid);stroke-width:1}svg .axis{stroke:var(--neutral);stro
 svg .line{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}\
 svg .dash{stroke-width:1.4;stroke-dasharray:4 4}svg .band{opacity:.16;stroke:none}\
 svg .whisker{stroke-width:1.5}svg .dot{stroke:var(--page);stroke-width:1.5}\
-svg .bar{opacity:.78}";
+svg .bar{opacity:.78}svg .bar.neutral{fill-opacity:.2;stroke:var(--neutral);opacity:1}\
+svg .line.second{stroke-dasharray:9 4}svg .line.third{stroke-dasharray:2 4.5}\
+svg .line.fourth{stroke-dasharray:10 4 2 4}svg .line.neutral{stroke-dasharray:5 3 1 3}\
+svg .line.dash{stroke-dasharray:4 4}";
 
 pub(super) fn line(out: &mut String, class: &str, [x1, y1, x2, y2]: [f64; 4], more: &str) {
     let [x1, y1, x2, y2] = [x1, y1, x2, y2].map(round);

@@ -99,10 +99,10 @@ impl Patients {
 ///     let sum: f64 = times.iter().zip(values).map(|(&t, v)| f64::from(t) * v).sum();
 ///     Ok([sum / f64::from(times.iter().sum::<u32>())])
 /// };
-/// let [interval] = bootstrap(3, &BootstrapConfig::default(), [Scale::Open], mean)?;
+/// let [interval] = bootstrap(3, &BootstrapConfig::default(), [Scale::Open { n_women: 3 }], mean)?;
 /// assert_eq!(interval.estimate, 3.0);
-/// // 1.96 standard deviations of the three values over the root of three.
-/// assert!((interval.high - 5.44).abs() < 0.1 && (interval.low - 0.56).abs() < 0.1);
+/// // 4.30 (Student's t, two degrees of freedom) standard deviations over the root of three.
+/// assert!((interval.high - 8.37).abs() < 0.2 && (interval.low + 2.37).abs() < 0.2);
 /// # Ok::<(), mammo::Error>(())
 /// ```
 pub fn bootstrap<const N: usize>(
@@ -153,6 +153,17 @@ pub fn bootstrap_each<S>(
     Ok(scales.iter().enumerate().map(|(i, &scale)| resamples.interval(i, scale, config)).collect())
 }
 
+/// A statistic and how much it varies.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spread {
+    /// The statistic of the sample itself.
+    pub estimate: f64,
+    /// Its standard deviation over the resamples.
+    pub standard_error: f64,
+    /// Resamples in which it has a value.
+    pub n: usize,
+}
+
 /// Statistics of a sample and of its resamples.
 pub struct Resamples {
     /// Those of the sample itself.
@@ -166,22 +177,40 @@ pub struct Resamples {
 impl Resamples {
     /// The interval of one of the statistics on its scale.
     pub fn interval(&self, statistic: usize, scale: Scale, config: &BootstrapConfig) -> Measured<Interval> {
+        self.spread(statistic, config).map(|Spread { estimate, standard_error, n }| {
+            let (low, high) = scale.ends(estimate, standard_error, config.level);
+            self.interval_between(estimate, (low, high), n, config)
+        })
+    }
+
+    /// An interval whose ends were made from spreads, with the counts of these resamples.
+    pub(super) fn interval_between(
+        &self,
+        estimate: f64,
+        (low, high): (f64, f64),
+        n: usize,
+        config: &BootstrapConfig,
+    ) -> Interval {
+        let n_redrawn = self.n_redrawn + config.n_resamples - n;
+        Interval { estimate, low, high, level: config.level, n_resamples: n, n_redrawn }
+    }
+
+    /// One of the statistics with its standard error.
+    pub fn spread(&self, statistic: usize, config: &BootstrapConfig) -> Measured<Spread> {
         let estimate = match self.estimates[statistic] {
             Ok(estimate) => estimate,
             Err(reason) => return Measured::undefined(reason),
         };
         let values = || self.values.iter().filter_map(|values| values[statistic].ok());
         let n = values().count();
-        let left_out = config.n_resamples - n;
         if n < config.n_resamples.div_ceil(2) {
-            let reason = format!("{left_out} of {} resamples have no value", config.n_resamples);
+            let (left_out, all) = (config.n_resamples - n, config.n_resamples);
+            let reason = format!("{left_out} of {all} resamples have no value");
             return Measured::undefined(reason);
         }
         let mean = values().sum::<f64>() / n as f64;
         let variance = values().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1) as f64;
-        let (low, high) = scale.ends(estimate, variance.sqrt(), config.level);
-        let n_redrawn = self.n_redrawn + left_out;
-        Measured::Value(Interval { estimate, low, high, level: config.level, n_resamples: n, n_redrawn })
+        Measured::Value(Spread { estimate, standard_error: variance.sqrt(), n })
     }
 }
 
@@ -386,10 +415,17 @@ mod tests {
         let only_the_sample = |times: &[u32]| {
             if times.iter().all(|&t| t == 1) { Ok([1.0]) } else { Err(undefined("never".into())) }
         };
-        let error = bootstrap(20, &config, [Scale::Open], only_the_sample).unwrap_err().to_string();
+        let error =
+            bootstrap(20, &config, [Scale::Open { n_women: 20 }], only_the_sample).unwrap_err().to_string();
         assert!(error.contains("100 resamples in a row had no value (never)"), "{error}");
-        assert!(matches!(bootstrap(1, &config, [Scale::Open], |_| Ok([1.0])), Err(Error::Undefined { .. })));
+        assert!(matches!(
+            bootstrap(1, &config, [Scale::Open { n_women: 20 }], |_| Ok([1.0])),
+            Err(Error::Undefined { .. })
+        ));
         let few = BootstrapConfig { n_resamples: 5, ..config };
-        assert!(matches!(bootstrap(9, &few, [Scale::Open], |_| Ok([1.0])), Err(Error::Setting { .. })));
+        assert!(matches!(
+            bootstrap(9, &few, [Scale::Open { n_women: 20 }], |_| Ok([1.0])),
+            Err(Error::Setting { .. })
+        ));
     }
 }

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::bootstrap::{BootstrapConfig, Patients, bootstrap};
+use super::area_difference::{Area, PairedAreas};
+use super::bootstrap::{BootstrapConfig, Patients, Resamples, Spread, Statistic, resample};
 use super::delong::{AucDifference, delong_difference};
 use super::figure::{Figure, Report};
 use super::interval::{Interval, Scale};
@@ -27,7 +28,7 @@ pub struct Comparison {
     pub second: Interval,
     /// Second less first: positive when the second model is better.
     pub difference: Interval,
-    /// Two-sided p-value of the difference ([`delong_difference`], clustered by patient); `None`
+    /// Two-sided p-value of the difference ([`delong_difference`], clustered by patient, Student's t); `None`
     /// when the two rank alike or a class has fewer than two patients.
     pub p_value: Option<f64>,
     /// The same test in full: difference, standard error, interval.
@@ -52,13 +53,13 @@ pub fn compare_auc(first: &[ScoreRow], second: &[ScoreRow], config: &BootstrapCo
     let patients = Patients::from_ids(images.iter().map(|image| image.patient_id.as_str()));
     let ranked_first = RankedScores::new(&scores, &malignant, patients.of_case())?;
     let ranked_second = RankedScores::new(&second_probabilities, &malignant, patients.of_case())?;
-    let areas = |times: &[u32]| {
+    let areas = |times: &[u32], (): &mut (), values: &mut [Statistic]| {
         let (first, second) = (ranked_first.resampled_auc(times)?, ranked_second.resampled_auc(times)?);
-        Ok([first, second, second - first])
+        values.copy_from_slice(&[Ok(first), Ok(second), Ok(second - first)]);
+        Ok(())
     };
-    let area = Scale::area(ranked_first.units_by_class());
-    let scales = [area, area, Scale::Open];
-    let [first, second, difference] = bootstrap(patients.n(), config, scales, areas)?;
+    let resamples = resample(patients.n(), config, 3, || (), areas)?;
+    let [first, second, difference] = intervals(&resamples, ranked_first.units_by_class(), config)?;
     let delong = Measured::of(delong_difference(
         &scores,
         &second_probabilities,
@@ -69,6 +70,30 @@ pub fn compare_auc(first: &[ScoreRow], second: &[ScoreRow], config: &BootstrapCo
     let p_value = delong.value().map(|test| test.p_value);
     let (n_images, n_patients) = (images.len(), patients.n());
     Ok(Comparison { n_images, n_patients, first, second, difference, p_value, delong })
+}
+
+/// The intervals of first area, second area and difference from resamples of the three.
+fn intervals(
+    resamples: &Resamples,
+    women_by_class: [usize; 2],
+    config: &BootstrapConfig,
+) -> Result<[Interval; 3]> {
+    let undefined = |reason| Error::Undefined { statistic: "difference of two areas", reason };
+    let spread = |statistic| resamples.spread(statistic, config).into_result().map_err(undefined);
+    let interval = |statistic| {
+        resamples.interval(statistic, Scale::area(women_by_class), config).into_result().map_err(undefined)
+    };
+    let (first, second, between) = (spread(0)?, spread(1)?, spread(2)?);
+    let area = |of: Spread| Area { auc: of.estimate, standard_error: of.standard_error };
+    let areas = PairedAreas {
+        first: area(first),
+        second: area(second),
+        standard_error: between.standard_error,
+        n_women: women_by_class[0].min(women_by_class[1]),
+    };
+    let ends = areas.ends(config.level);
+    let difference = resamples.interval_between(areas.difference(), ends, between.n, config);
+    Ok([interval(0)?, interval(1)?, difference])
 }
 
 /// Probabilities of `second` for the labelled rows of `first`, in their order.

@@ -1,7 +1,7 @@
 //! Statistics of a ROC curve as data, so that all of them share the resamples of one bootstrap.
 
 use super::bootstrap::{BootstrapConfig, Patients, Statistic, bootstrap_each};
-use super::interval::{Interval, Scale};
+use super::interval::{Deviate, Interval, Scale};
 use super::measured::Measured;
 use super::roc::{RankedScores, Roc};
 use crate::Result;
@@ -41,22 +41,22 @@ pub enum CurveStatistic {
     Ppv {
         /// The point.
         index: usize,
-        /// Where the value is to hold.
-        prevalence: f64,
+        /// Where the value is to hold; that of the resample without one.
+        prevalence: Option<f64>,
     },
     /// Negative predictive value at a point.
     Npv {
         /// The point.
         index: usize,
-        /// Where the value is to hold.
-        prevalence: f64,
+        /// Where the value is to hold; that of the resample without one.
+        prevalence: Option<f64>,
     },
     /// Share of all cases that is positive at a point.
     RecallRate {
         /// The point.
         index: usize,
-        /// Where the share is to hold.
-        prevalence: f64,
+        /// Where the share is to hold; that of the resample without one.
+        prevalence: Option<f64>,
     },
     /// Net benefit at a point and a threshold probability.
     NetBenefit {
@@ -73,25 +73,52 @@ impl CurveStatistic {
     /// The scale of its interval, given how many women have malignant and how many benign cases.
     pub fn scale(self, women_by_class: [usize; 2]) -> Scale {
         let [malignant, benign] = women_by_class;
+        let rarer = malignant.min(benign);
         match self {
             Self::Auc | Self::AveragePrecision => Scale::area(women_by_class),
             Self::PartialAuc { min_specificity } => {
-                Scale::Area { n_women: malignant.min(benign), most: 1.0 - min_specificity }
+                Scale::Area { n_women: rarer, most: 1.0 - min_specificity }
             }
-            Self::SensitivityAt(_) | Self::OnCurve(_) | Self::Sensitivity { .. } => {
-                Scale::Share { n_women: malignant }
+            Self::SensitivityAt(_) | Self::OnCurve(_) | Self::Sensitivity { .. } => Scale::share(malignant),
+            Self::Specificity { .. } => Scale::share(benign),
+            // The cancers choose the threshold, so their spread decides.
+            Self::SpecificityAt(_) => {
+                Scale::Share { n_women: benign, deviate: Deviate::Student { n_women: rarer } }
             }
-            Self::SpecificityAt(_) | Self::Specificity { .. } => Scale::Share { n_women: benign },
-            Self::Ppv { .. } | Self::Npv { .. } | Self::RecallRate { .. } => {
-                Scale::Share { n_women: malignant.min(benign) }
-            }
-            Self::NetBenefit { .. } => Scale::Open,
+            Self::Npv { .. } => Scale::Share { n_women: rarer, deviate: Deviate::Student { n_women: rarer } },
+            Self::Ppv { .. } | Self::RecallRate { .. } => Scale::share(rarer),
+            // A mean over all women; with a prevalence stated, of two means by class.
+            Self::NetBenefit { prevalence: None, .. } => Scale::Open { n_women: malignant.max(benign) },
+            Self::NetBenefit { prevalence: Some(_), .. } => Scale::Open { n_women: rarer },
         }
+    }
+
+    /// Refuses what so few women cannot show: a share of at least 0.9 of a class can be told from 1
+    /// only among ten women or more.
+    ///
+    /// # Errors
+    /// The reason.
+    pub fn check_women(self, women_by_class: [usize; 2]) -> std::result::Result<(), String> {
+        let (class, share, least, n) = match self {
+            Self::SensitivityAt(least) => ("benign images", "specificity", least, women_by_class[1]),
+            Self::SpecificityAt(least) => ("cancer", "sensitivity", least, women_by_class[0]),
+            _ => return Ok(()),
+        };
+        // Rounding must not ask for one more: 1 / (1 - 0.9) is a little more than 10.
+        let needed = (1.0 / (1.0 - least) - 1e-9).ceil();
+        if n as f64 >= needed {
+            return Ok(());
+        }
+        Err(format!("{share} {least} cannot be told from 1 among {n} women with {class}; it takes {needed}"))
     }
 
     /// Its value on one curve.
     pub fn of(self, roc: &Roc) -> Statistic {
         let shares = |index| (roc.sensitivity(index), roc.specificity(index));
+        let or_own = |prevalence: Option<f64>| {
+            let (malignant, benign) = roc.totals();
+            prevalence.unwrap_or(malignant / (malignant + benign))
+        };
         Ok(match self {
             Self::Auc => roc.auc(),
             Self::PartialAuc { min_specificity } => roc.partial_auc(min_specificity),
@@ -102,25 +129,23 @@ impl CurveStatistic {
             Self::Sensitivity { index } => roc.sensitivity(index),
             Self::Specificity { index } => roc.specificity(index),
             Self::Ppv { index, prevalence } => {
-                let (sensitivity, specificity) = shares(index);
+                let ((sensitivity, specificity), prevalence) = (shares(index), or_own(prevalence));
                 let (found, false_alarms) =
                     (prevalence * sensitivity, (1.0 - prevalence) * (1.0 - specificity));
                 share(found, false_alarms).ok_or("nothing is positive")?
             }
             Self::Npv { index, prevalence } => {
-                let (sensitivity, specificity) = shares(index);
+                let ((sensitivity, specificity), prevalence) = (shares(index), or_own(prevalence));
                 let (spared, missed) = ((1.0 - prevalence) * specificity, prevalence * (1.0 - sensitivity));
                 share(spared, missed).ok_or("nothing is negative")?
             }
             Self::RecallRate { index, prevalence } => {
-                let (sensitivity, specificity) = shares(index);
+                let ((sensitivity, specificity), prevalence) = (shares(index), or_own(prevalence));
                 prevalence * sensitivity + (1.0 - prevalence) * (1.0 - specificity)
             }
             Self::NetBenefit { index, threshold, prevalence } => {
                 let (sensitivity, specificity) = shares(index);
-                let (malignant, benign) = roc.totals();
-                let prevalence = prevalence.unwrap_or(malignant / (malignant + benign));
-                net_benefit(sensitivity, specificity, prevalence, threshold)
+                net_benefit(sensitivity, specificity, or_own(prevalence), threshold)
             }
         })
     }
@@ -171,6 +196,14 @@ impl CurveFigures {
             Measured::Value(values) => values,
             Measured::Undefined { undefined } => vec![Measured::undefined(undefined); n],
         };
+        let shown = |(value, statistic): (Measured<Interval>, &CurveStatistic)| match (
+            statistic.check_women(women_by_class),
+            &value,
+        ) {
+            (Err(reason), Measured::Value(_)) => Measured::undefined(reason),
+            _ => value,
+        };
+        let values = values.into_iter().zip(&statistics).map(shown).collect();
         Ok(Self { statistics, values })
     }
 
@@ -189,4 +222,20 @@ impl CurveFigures {
 /// `part` of `part + rest`, where there is anything.
 fn share(part: f64, rest: f64) -> Option<f64> {
     (part + rest > 0.0).then(|| part / (part + rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_that_the_sample_cannot_show_is_refused_with_its_reason() {
+        let reason = CurveStatistic::SpecificityAt(0.9).check_women([9, 400]).unwrap_err();
+        assert!(reason.contains("among 9 women with cancer; it takes 10"), "{reason}");
+        assert_eq!(CurveStatistic::SpecificityAt(0.9).check_women([10, 5]), Ok(()));
+        assert!(CurveStatistic::SensitivityAt(0.95).check_women([400, 19]).is_err());
+        assert_eq!(CurveStatistic::SensitivityAt(0.95).check_women([1, 20]), Ok(()));
+        assert_eq!(CurveStatistic::SensitivityAt(0.8).check_women([1, 5]), Ok(()));
+        assert_eq!(CurveStatistic::Auc.check_women([2, 2]), Ok(()));
+    }
 }

@@ -7,9 +7,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::area_difference::{Area, PairedAreas};
 use super::interval::{on_logit_scale, two_sided_t};
 use super::measured::Measured;
-use super::normal::{two_sided_p, two_sided_z};
+use super::normal::two_sided_z;
 use super::proportion::check_level;
 use super::roc::{ascending, check_finite, roc_auc};
 use crate::{Error, Result};
@@ -31,6 +32,15 @@ pub struct AucError {
     pub logit: Measured<Ends>,
 }
 
+impl AucError {
+    /// Area and ends of the interval that covers better: the one on the logit scale where the area
+    /// has one.
+    pub fn best(&self) -> (f64, f64, f64) {
+        let (low, high) = self.logit.value().map_or((self.low, self.high), |ends| (ends.low, ends.high));
+        (self.auc, low, high)
+    }
+}
+
 /// Ends of an interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ends {
@@ -41,17 +51,21 @@ pub struct Ends {
 }
 
 /// The difference of two areas on the same cases.
+///
+/// `difference / standard_error` is DeLong's statistic, which he compares with the normal
+/// distribution; with few cancers that finds differences too often.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AucDifference {
     /// Second area less first area.
     pub difference: f64,
     /// Its standard error, with the correlation of the two areas accounted for.
     pub standard_error: f64,
-    /// Lower end of its normal interval.
+    /// Lower end of its interval ([`PairedAreas`]).
     pub low: f64,
-    /// Upper end of its normal interval.
+    /// Upper end of its interval.
     pub high: f64,
-    /// Chance of a difference at least this large in size if there were none.
+    /// Chance of a difference at least this large in size if there were none; below one less the
+    /// level exactly when the interval leaves out 0.
     pub p_value: f64,
 }
 
@@ -69,7 +83,7 @@ pub fn delong_auc(scores: &[f64], malignant: &[bool], patients: &[u32], level: f
     let standard_error = placed.covariance(&placed)?.max(0.0).sqrt();
     let half_width = two_sided_z(level) * standard_error;
     let (low, high) = ((placed.auc - half_width).max(0.0), (placed.auc + half_width).min(1.0));
-    let t = two_sided_t(level, placed.n_with_malignant().min(placed.n_with_benign()));
+    let t = two_sided_t(level, placed.n_women());
     let logit = match on_logit_scale(placed.auc, t * standard_error) {
         Some((low, high)) => Measured::Value(Ends { low, high }),
         None => Measured::undefined(format!("the logit of an area of {} is infinite", placed.auc)),
@@ -100,16 +114,13 @@ pub fn delong_difference(
     if variance <= 1e-14 {
         return Err(undefined("the two rankings agree, so that their difference has no spread".into()));
     }
-    let (difference, standard_error) = (b.auc - a.auc, variance.sqrt());
-    let half_width = two_sided_z(level) * standard_error;
-    let (low, high) = (difference - half_width, difference + half_width);
-    Ok(AucDifference {
-        difference,
-        standard_error,
-        low,
-        high,
-        p_value: two_sided_p(difference / standard_error),
-    })
+    let area = |sums: &PatientSums| -> Result<Area> {
+        Ok(Area { auc: sums.auc, standard_error: sums.covariance(sums)?.max(0.0).sqrt() })
+    };
+    let standard_error = variance.sqrt();
+    let areas = PairedAreas { first: area(&a)?, second: area(&b)?, standard_error, n_women: a.n_women() };
+    let (low, high) = areas.ends(level);
+    Ok(AucDifference { difference: areas.difference(), standard_error, low, high, p_value: areas.p_value() })
 }
 
 /// Areas of several scores of the same cases, and their covariance matrix.
@@ -178,6 +189,11 @@ impl PatientSums {
 
     fn n_with_benign(&self) -> usize {
         self.patients.iter().filter(|patient| patient.has_benign).count()
+    }
+
+    /// Women in the rarer class.
+    fn n_women(&self) -> usize {
+        self.n_with_malignant().min(self.n_with_benign())
     }
 
     /// Covariance of two areas over the same patients; of one with itself, its variance.

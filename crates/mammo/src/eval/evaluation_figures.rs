@@ -1,7 +1,8 @@
 //! An [`Evaluation`] as a list of named figures, for the CSV and the readable table.
 
 use super::aggregate::Pooling;
-use super::figure::{Figure, Report};
+use super::delong::AucError;
+use super::figure::{Figure, Report, p_in_words};
 use super::measured::Measured;
 use super::reliability::{CalibrationFigures, Estimate, Recalibrated};
 use super::report::{Evaluation, PoolingFigures};
@@ -154,18 +155,18 @@ fn calibration(prefix: &str, calibration: &Measured<CalibrationFigures>, n: usiz
 }
 
 fn operating_point(prefix: &str, figures: &OperatingFigures) -> Vec<Figure> {
-    let result = &figures.result;
-    let name = |name: &str| format!("{prefix}{name}");
-    let mut list = vec![
-        Figure { n: None, ..Figure::value(&name("threshold"), Some(result.threshold), 0) },
-        Figure::proportion(&name("sensitivity"), result.sensitivity.as_ref()),
-        Figure::proportion(&name("specificity"), result.specificity.as_ref()),
-        Figure::proportion(&name("ppv"), result.ppv.as_ref()),
-        Figure::proportion(&name("npv"), result.npv.as_ref()),
-        Figure::proportion(&name("recall_rate"), Some(&figures.recall_rate)),
-    ];
+    let threshold = Figure::value(&format!("{prefix}threshold"), Some(figures.result.threshold), 0);
+    let mut list = vec![Figure { n: None, ..threshold }];
+    list.extend(figures.shares().map(|share| {
+        let (value, n) = (share.ends(), share.counted.map_or(0, |counted| counted.n));
+        Figure {
+            interval: value.map(|(_, low, high)| (low, high)),
+            note: share.note(),
+            ..Figure::value(&format!("{prefix}{}", share.name), value.map(|value| value.0), n)
+        }
+    }));
     if let Some(at) = &figures.at_prevalence {
-        let n = figures.recall_rate.n;
+        let n = figures.result.recall_rate.map_or(0, |counted| counted.n);
         list.extend([
             Figure::measured(&format!("{prefix}ppv_at_prevalence_{}", at.prevalence), &at.ppv, n),
             Figure::measured(&format!("{prefix}npv_at_prevalence_{}", at.prevalence), &at.npv, n),
@@ -222,15 +223,21 @@ fn readers(evaluation: &Evaluation) -> Vec<Figure> {
     let Some(study) = &evaluation.readers else { return vec![] };
     let n = study.n_images;
     let mut figures = vec![];
+    let area =
+        |name: &str, auc: &Measured<AucError>| Figure::ends(name, &auc.clone().map(|auc| auc.best()), n);
+    figures.push(area("auc_model_where_all_read", &study.model));
     for reader in &study.readers {
-        let ends = reader.auc.clone().map(|auc| (auc.auc, auc.low, auc.high));
-        figures.push(Figure::ends(&format!("auc_reader_{}", reader.name), &ends, n));
+        figures.push(area(&format!("auc_reader_{}", reader.name), &reader.auc));
     }
+    figures.push(match &study.mean_auc {
+        Measured::Value(mean) => Figure::value("auc_readers_mean", Some(*mean), n),
+        Measured::Undefined { undefined } => Figure::undefined("auc_readers_mean", undefined, n),
+    });
     for (kind, difference) in [("fixed", &study.fixed_readers), ("random", &study.random_readers)] {
         let ends = difference.clone().map(|d| (d.difference, d.low, d.high));
         let mut figure = Figure::ends(&format!("auc_model_less_{kind}_readers"), &ends, n);
         if let Some(difference) = difference.value() {
-            figure.note = format!("p = {:.4}", difference.p_value);
+            figure.note = p_in_words(difference.p_value);
         }
         figures.push(figure);
     }

@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::interval::Interval;
 use super::measured::Measured;
-use super::proportion::Proportion;
 use crate::write::{write_atomically, write_json};
 use crate::{Error, Result};
 
@@ -97,18 +96,11 @@ impl Figure {
     pub fn undefined(name: &str, reason: &str, n: usize) -> Self {
         Self { note: format!("undefined: {reason}"), ..Self::value(name, None, n) }
     }
+}
 
-    /// A proportion with its interval and its counts.
-    pub fn proportion(name: &str, proportion: Option<&Proportion>) -> Self {
-        let Some(proportion) = proportion else { return Self::value(name, None, 0) };
-        Self {
-            name: name.into(),
-            value: Some(proportion.estimate),
-            interval: Some((proportion.low, proportion.high)),
-            n: Some(proportion.n),
-            note: format!("{} of {}", proportion.successes, proportion.n),
-        }
-    }
+/// A p-value as it is written in a text.
+pub fn p_in_words(p: f64) -> String {
+    if p < 0.0001 { "p < 0.0001".into() } else { format!("p = {p:.4}") }
 }
 
 /// One row per figure under `name,value,low,high,n`; what does not exist is left blank.
@@ -130,8 +122,12 @@ fn figures_to_markdown(figures: &[Figure], interval: String) -> String {
     let mut table: Vec<[String; 5]> = vec![header];
     table.extend(figures.iter().map(|figure| {
         // Counts are whole; everything else shows four decimals.
-        let number =
-            |v: f64| if figure.n.is_none() && v.fract() == 0.0 { format!("{v}") } else { format!("{v:.4}") };
+        let number = |v: f64| match figure.n {
+            None if v.fract() == 0.0 => format!("{v}"),
+            // A small number is not 0.
+            _ if v != 0.0 && v.abs() < 0.00005 => format!("{v:.1e}"),
+            _ => format!("{v:.4}"),
+        };
         let interval = figure.interval.map(|(low, high)| format!("{} to {}", number(low), number(high)));
         [
             figure.name.clone(),
@@ -189,7 +185,7 @@ mod tests {
         vec![
             Figure::count("n_images", 40),
             Figure::interval("auc_image", &interval, 40),
-            Figure::proportion("ppv", None),
+            Figure::value("ppv", None, 0),
         ]
     }
 
@@ -197,6 +193,14 @@ mod tests {
     fn csv_leaves_blank_what_does_not_exist() {
         let csv = String::from_utf8(figures_to_csv(&figures()).unwrap()).unwrap();
         assert_eq!(csv, "name,value,low,high,n\nn_images,40,,,\nauc_image,0.875,0.75,0.9375,40\nppv,,,,0\n");
+    }
+
+    #[test]
+    fn a_small_number_is_not_nothing() {
+        let figures = [Figure::value("p_value", Some(3.21e-7), 9), Figure::value("difference", Some(0.0), 9)];
+        let table = figures_to_markdown(&figures, "interval".into());
+        assert!(table.contains(" 3.2e-7 ") && table.contains(" 0.0000 "), "{table}");
+        assert_eq!([0.04, 3e-5].map(p_in_words), ["p = 0.0400", "p < 0.0001"]);
     }
 
     #[test]

@@ -30,7 +30,9 @@ pub struct Grouping {
 pub fn groupings(table: &ScoreTable, images: &[Mammogram]) -> Vec<Grouping> {
     let rows = &table.rows;
     let of_rows = |column: &str, value: &dyn Fn(usize) -> Option<String>| {
-        grouping(column, (0..rows.len()).map(value).collect(), vec![false; rows.len()])
+        let values: Vec<Option<String>> = (0..rows.len()).map(value).collect();
+        let without_lesion = values.iter().map(|value| is_about_lesions(column) && value.is_none()).collect();
+        grouping(column, values, without_lesion)
     };
     let mut found = vec![
         of_rows("view", &|row| rows[row].view.map(|view| view.to_string())),
@@ -45,6 +47,11 @@ pub fn groupings(table: &ScoreTable, images: &[Mammogram]) -> Vec<Grouping> {
     let mut names = BTreeSet::new();
     found.retain(|grouping| grouping.order.len() >= 2 && names.insert(grouping.column.clone()));
     found
+}
+
+/// Whether a column of a score table tells about lesions, so that a blank means that there is none.
+fn is_about_lesions(column: &str) -> bool {
+    column == "subtlety" || column.starts_with("lesion_")
 }
 
 /// The groupings that are wanted by name, or all without names.
@@ -193,5 +200,18 @@ mod tests {
         assert_eq!(kind.order, ["calcification", "mass"]);
         assert_eq!(kind.without_lesion, [false, false, true, true]);
         assert!(found.iter().all(|g| g.column != "lesion_size_px"), "one size groups nothing");
+    }
+
+    #[test]
+    fn a_blank_in_a_column_about_lesions_is_an_image_without_one() {
+        let text = |texts: [&str; 4]| texts.map(String::from).to_vec();
+        let table = table(&[
+            ("lesion_type", text(["mass", "calcification", "", ""])),
+            ("vendor", text(["a", "b", "", "b"])),
+        ]);
+        let found = groupings(&table, &[]);
+        let without = |name: &str| &found.iter().find(|g| g.column == name).unwrap().without_lesion;
+        assert_eq!(without("lesion_type"), &[false, false, true, true]);
+        assert_eq!(without("vendor"), &[false; 4]);
     }
 }

@@ -35,14 +35,20 @@ pub struct Interval {
 /// where it needs both.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scale {
-    /// As it is: differences and net benefits, which have no border.
-    Open,
+    /// As it is, with Student's t at `n_women - 1` degrees of freedom: net benefit, which has no
+    /// border.
+    Open {
+        /// Women who decide it.
+        n_women: usize,
+    },
     /// A share of cases, between 0 and 1: Wilson's score interval (1927) for the number of
     /// independent cases that would have this standard error (Korn & Graubard 1998, Survey
     /// Methodology 24:193–201). Without any spread that number is `n_women`.
     Share {
         /// Women who decide it.
         n_women: usize,
+        /// Whose quantile makes it wide.
+        deviate: Deviate,
     },
     /// A mean over pairs or ranks, between 0 and `most`: even in the logit, with Student's t at
     /// `n_women - 1` degrees of freedom (Pepe 2003, section 5.2.4, for the logit). Without any
@@ -55,7 +61,35 @@ pub enum Scale {
     },
 }
 
+/// The distribution of an estimate over its standard error.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Deviate {
+    /// Normal.
+    Normal,
+    /// Student's t at one degree of freedom less than there are women whose spread was estimated,
+    /// as Korn & Graubard (1998) take it.
+    Student {
+        /// Those women.
+        n_women: usize,
+    },
+}
+
+impl Deviate {
+    /// How many standard errors reach to each side at `level`.
+    fn quantile(self, level: f64) -> f64 {
+        match self {
+            Self::Normal => two_sided_z(level),
+            Self::Student { n_women } => two_sided_t(level, n_women),
+        }
+    }
+}
+
 impl Scale {
+    /// A share that `n_women` decide, its deviate normal.
+    pub fn share(n_women: usize) -> Self {
+        Self::Share { n_women, deviate: Deviate::Normal }
+    }
+
     /// An area from 0 to 1 that needs women of both classes.
     pub fn area(women_by_class: [usize; 2]) -> Self {
         Self::Area { n_women: women_by_class[0].min(women_by_class[1]), most: 1.0 }
@@ -64,11 +98,13 @@ impl Scale {
     /// The ends of the interval at `level` around an estimate with this standard error.
     pub fn ends(self, estimate: f64, standard_error: f64, level: f64) -> (f64, f64) {
         match self {
-            Self::Open => {
-                let half_width = two_sided_z(level) * standard_error;
+            Self::Open { n_women } => {
+                let half_width = two_sided_t(level, n_women) * standard_error;
                 (estimate - half_width, estimate + half_width)
             }
-            Self::Share { n_women } => wilson(estimate, standard_error, n_women, two_sided_z(level)),
+            Self::Share { n_women, deviate } => {
+                wilson(estimate, standard_error, n_women, deviate.quantile(level))
+            }
             Self::Area { n_women, most } => {
                 let (share, standard_error) = (estimate / most, standard_error / most);
                 let t = two_sided_t(level, n_women);
@@ -129,7 +165,7 @@ mod tests {
         for (successes, n) in [(7, 9), (0, 12), (12, 12), (400, 1000)] {
             let share = successes as f64 / n as f64;
             let standard_error = (share * (1.0 - share) / n as f64).sqrt();
-            let (low, high) = Scale::Share { n_women: n }.ends(share, standard_error, 0.95);
+            let (low, high) = Scale::share(n).ends(share, standard_error, 0.95);
             let wilson = Proportion::wilson(successes, n, 0.95).unwrap();
             assert!((low - wilson.low).abs() < 1e-12 && (high - wilson.high).abs() < 1e-12, "{low} {high}");
         }

@@ -1,7 +1,8 @@
 //! Logistic regression on one score: what calibration slopes and calibrators are made of.
 
-use super::normal::two_sided_z;
+use super::interval::two_sided_t;
 use super::reliability::Estimate;
+use super::roc::units_by_class;
 use crate::{Error, Result};
 
 /// Newton steps before a fit is given up; five to ten are usual.
@@ -29,6 +30,9 @@ pub struct LogisticFit {
     pub covariance: [[f64; 2]; 2],
     /// Mean negative log likelihood, in nats.
     pub log_loss: f64,
+    /// Women in the rarer class: their number less one is the degrees of freedom of the intervals,
+    /// because their spread is what the covariance knows least.
+    pub n_women: usize,
 }
 
 /// Gradient and negative second derivatives of the log likelihood.
@@ -67,7 +71,8 @@ impl LogisticFit {
             if change < 1e-9 {
                 let covariance = clustered_covariance(x, malignant, patients, next, &there, fitted)?;
                 let [intercept, slope] = next;
-                return Ok(Self { intercept, slope, covariance, log_loss: there.log_loss });
+                let n_women = women_in_rarer_class(malignant, patients);
+                return Ok(Self { intercept, slope, covariance, log_loss: there.log_loss, n_women });
             }
             if there.log_loss < here.log_loss * (1.0 + 1e-9) {
                 (at, here, step) = (next, there, 1.0);
@@ -78,14 +83,20 @@ impl LogisticFit {
         Err(undefined(format!("the fit does not converge in {MAX_STEPS} steps")))
     }
 
-    /// The intercept with its interval at `level`.
+    /// The intercept with its interval at `level`, by Student's t.
     pub fn intercept_estimate(&self, level: f64) -> Estimate {
-        estimate(self.intercept, self.covariance[0][0], level)
+        self.estimate(self.intercept, self.covariance[0][0], level)
     }
 
-    /// The slope with its interval at `level`.
+    /// The slope with its interval at `level`, by Student's t.
     pub fn slope_estimate(&self, level: f64) -> Estimate {
-        estimate(self.slope, self.covariance[1][1], level)
+        self.estimate(self.slope, self.covariance[1][1], level)
+    }
+
+    fn estimate(&self, estimate: f64, variance: f64, level: f64) -> Estimate {
+        let standard_error = variance.max(0.0).sqrt();
+        let half_width = two_sided_t(level, self.n_women) * standard_error;
+        Estimate { estimate, standard_error, low: estimate - half_width, high: estimate + half_width }
     }
 }
 
@@ -100,10 +111,10 @@ pub fn sigmoid(x: f64) -> f64 {
     if x >= 0.0 { 1.0 / (1.0 + (-x).exp()) } else { x.exp() / (1.0 + x.exp()) }
 }
 
-fn estimate(estimate: f64, variance: f64, level: f64) -> Estimate {
-    let standard_error = variance.max(0.0).sqrt();
-    let half_width = two_sided_z(level) * standard_error;
-    Estimate { estimate, standard_error, low: estimate - half_width, high: estimate + half_width }
+fn women_in_rarer_class(malignant: &[bool], patients: &[u32]) -> usize {
+    let [with_malignant, with_benign] =
+        units_by_class(patients.iter().copied().zip(malignant.iter().copied()));
+    with_malignant.min(with_benign)
 }
 
 /// Refuses data whose likelihood has no maximum.

@@ -46,6 +46,17 @@ impl<T> Measured<T> {
         }
     }
 
+    /// The value, or the reason why there is none.
+    ///
+    /// # Errors
+    /// The reason.
+    pub fn into_result(self) -> std::result::Result<T, String> {
+        match self {
+            Self::Value(value) => Ok(value),
+            Self::Undefined { undefined } => Err(undefined),
+        }
+    }
+
     /// The value, if there is one.
     pub fn value(&self) -> Option<&T> {
         match self {

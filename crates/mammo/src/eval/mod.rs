@@ -13,6 +13,7 @@
 //! | [`roc`], [`weighted_roc`] | area and curve, exact with ties, for any weights |
 //! | [`mod@bootstrap`], [`curve_statistic`] | resampled patients, all statistics at once |
 //! | [`interval`] | from the spread of the resamples to the ends of an interval |
+//! | [`area_difference`] | interval and p-value of a difference of areas |
 //! | [`delong`] | closed-form standard error of areas and of their difference |
 //! | [`proportion`], [`logistic`] | Wilson intervals; regression on one score |
 //! | [`operating_point`] | a threshold chosen on one set, applied to another |
@@ -31,6 +32,7 @@
 //! Everything works on slices and rows; nothing here knows a tensor or an image.
 
 pub mod aggregate;
+pub mod area_difference;
 pub mod bootstrap;
 pub mod calibration;
 pub mod calibrator;

@@ -141,6 +141,7 @@ impl OperatingPoint {
             specificity: share(true_negatives, false_positives)?,
             ppv: share(true_positives, false_positives)?,
             npv: share(true_negatives, false_negatives)?,
+            recall_rate: share(true_positives + false_positives, true_negatives + false_negatives)?,
         })
     }
 }
@@ -168,6 +169,8 @@ pub struct OperatingResult {
     pub ppv: Option<Proportion>,
     /// Negative predictive value at the prevalence of this set; `None` when nothing is negative.
     pub npv: Option<Proportion>,
+    /// Share of all cases that is positive; `None` without cases.
+    pub recall_rate: Option<Proportion>,
 }
 
 /// Refuses rules whose number cannot be meant.

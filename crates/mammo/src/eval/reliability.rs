@@ -141,7 +141,7 @@ fn brier_interval(sample: &Sample, config: &BootstrapConfig) -> Result<Measured>
         let (loss, n) = weighted.fold((0.0, 0), |(sum, cases), (loss, n)| (sum + loss, cases + n));
         Ok([loss / f64::from(n)])
     };
-    let scale = Scale::Share { n_women: sample.patients.n() };
+    let scale = Scale::share(sample.patients.n());
     Measured::of(bootstrap(sample.patients.n(), config, [scale], brier).map(|[interval]| interval))
 }
 

@@ -25,7 +25,7 @@ use crate::record::Mammogram;
 use crate::{Error, Result};
 
 /// Name and version of the layout of `evaluation.json`.
-const FORMAT: (&str, u32) = ("mammo-evaluation", 1);
+const FORMAT: (&str, u32) = ("mammo-evaluation", 2);
 
 /// What is chosen on validation scores, for each kind of unit.
 const RULES: [OperatingRule; 3] = [

@@ -123,12 +123,7 @@ impl RankedScores {
 
     /// How many units have a malignant case, and how many a benign one.
     pub fn units_by_class(&self) -> [usize; 2] {
-        let n_units = self.ranked.iter().map(|case| case.unit() as usize + 1).max().unwrap_or(0);
-        let mut seen = vec![[false; 2]; n_units];
-        for case in &self.ranked {
-            seen[case.unit() as usize][usize::from(case.malignant() == 0)] = true;
-        }
-        [0, 1].map(|class| seen.iter().filter(|classes| classes[class]).count())
+        units_by_class(self.ranked.iter().map(|case| (case.unit(), case.malignant() == 1)))
     }
 
     /// The area when unit `u` counts `weight(u)` times. Exact for whole weights: all partial
@@ -256,6 +251,20 @@ pub fn roc_curve(scores: &[f64], malignant: &[bool]) -> Result<Vec<RocPoint>> {
         }
     };
     Ok(thresholds.enumerate().map(point).collect())
+}
+
+/// How many units have a malignant case, and how many a benign one, from the unit and the truth of
+/// every case.
+pub(super) fn units_by_class(cases: impl Iterator<Item = (u32, bool)>) -> [usize; 2] {
+    let mut seen: Vec<[bool; 2]> = vec![];
+    for (unit, malignant) in cases {
+        let unit = unit as usize;
+        if seen.len() <= unit {
+            seen.resize(unit + 1, [false; 2]);
+        }
+        seen[unit][usize::from(!malignant)] = true;
+    }
+    [0, 1].map(|class| seen.iter().filter(|classes| classes[class]).count())
 }
 
 /// Case indices in ascending order of score; the scores are finite.

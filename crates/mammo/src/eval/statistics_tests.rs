@@ -9,6 +9,7 @@ use super::curves::PrecisionRecallCurve;
 use super::decision_curve::DecisionCurve;
 use super::findings::Finding;
 use super::grouping::Grouping;
+use super::normal::{two_sided_p, two_sided_z};
 use super::readers::{ReaderDifference, compare_readings};
 use super::reliability::{CalibrationFigures, Estimate};
 use super::roc::Roc;
@@ -181,18 +182,33 @@ fn curve_statistics_agree_with_scikit_learn() {
         check("average precision", estimate(&unit.average_precision), expected.average_precision);
         let partial = unit.partial_auc.value().unwrap();
         check("partial area", partial.standardised.estimate, expected.partial_auc_standardised);
-        let at =
-            |list: &[super::unit::AtFixed]| list.iter().map(|at| estimate(&at.value)).collect::<Vec<_>>();
-        check_all(
-            "sensitivities",
-            at(&unit.sensitivity_at_specificity),
-            &expected.sensitivity_at_specificity,
-        );
-        check_all(
-            "specificities",
-            at(&unit.specificity_at_sensitivity),
-            &expected.specificity_at_sensitivity,
-        );
+        let mut roc = Roc::default();
+        ranked.curve(&vec![1; sample.patients.n()], &mut roc).unwrap();
+        let on_curve = |statistic: fn(f64) -> CurveStatistic| {
+            config.fixed_at.iter().map(move |&at| statistic(at)).collect::<Vec<_>>()
+        };
+        for (what, statistics, found, expected) in [
+            (
+                "sensitivities",
+                on_curve(CurveStatistic::SensitivityAt),
+                &unit.sensitivity_at_specificity,
+                &expected.sensitivity_at_specificity,
+            ),
+            (
+                "specificities",
+                on_curve(CurveStatistic::SpecificityAt),
+                &unit.specificity_at_sensitivity,
+                &expected.specificity_at_sensitivity,
+            ),
+        ] {
+            check_all(what, statistics.iter().map(|statistic| statistic.of(&roc).unwrap()), expected);
+            for ((statistic, found), expected) in statistics.iter().zip(found).zip(expected) {
+                match statistic.check_women(ranked.units_by_class()) {
+                    Ok(()) => check(what, estimate(&found.value), *expected),
+                    Err(reason) => assert_eq!(found.value.reason(), Some(&reason[..])),
+                }
+            }
+        }
         let values = unit.operating_points[0].at_prevalence.as_ref().unwrap();
         check("PPV", estimate(&values.ppv), expected.at_half.ppv);
         check("NPV", estimate(&values.npv), expected.at_half.npv);
@@ -307,10 +323,14 @@ fn areas_and_tests_agree_with_proc() {
         check("variance", found.standard_error.powi(2), expected.delong_variance);
         check("low", found.low, expected.delong_low);
         check("high", found.high, expected.delong_high);
+        // pROC compares with the normal distribution; ours are made of the same two numbers.
         let paired = delong_difference(&case.first, &case.second, &case.malignant, &alone, 0.95).unwrap();
-        check("p-value", paired.p_value, expected.paired_p);
-        check("low of the difference", paired.low, expected.paired_interval.0);
-        check("high of the difference", paired.high, expected.paired_interval.1);
+        let AucDifference { difference, standard_error, .. } = paired;
+        check("p-value", two_sided_p(difference / standard_error), expected.paired_p);
+        let half_width = two_sided_z(0.95) * standard_error;
+        check("low of the difference", difference - half_width, expected.paired_interval.0);
+        check("high of the difference", difference + half_width, expected.paired_interval.1);
+        assert!(paired.p_value >= expected.paired_p && paired.p_value < 1.25 * expected.paired_p + 0.02);
         let (sample, mut roc) = (sample(&case), Roc::default());
         sample.ranked().unwrap().curve(&vec![1; sample.patients.n()], &mut roc).unwrap();
         check("partial area", roc.partial_auc(0.8), expected.partial_auc);

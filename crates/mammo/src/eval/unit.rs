@@ -16,8 +16,8 @@ use crate::Result;
 
 /// Everything about how well one kind of unit is told apart.
 ///
-/// [`Interval`]s come from resampling patients; those of [`Proportion`] and [`AucError`] are in
-/// closed form.
+/// [`Interval`]s come from resampling patients; those of [`AucError`] are in closed
+/// form.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct UnitFigures {
     /// Labelled units.
@@ -78,14 +78,67 @@ pub struct OperatingFigures {
     pub point: OperatingPoint,
     /// Confusion counts and shares with Wilson intervals, which take the cases as independent.
     pub result: OperatingResult,
-    /// Share of all cases that is positive.
-    pub recall_rate: Proportion,
-    /// Sensitivity, its interval by resampling patients.
+    /// Sensitivity, its interval by resampling patients, as those of the next ones.
     pub sensitivity: Measured,
-    /// Specificity, its interval by resampling patients.
+    /// Specificity.
     pub specificity: Measured,
+    /// Positive predictive value at the prevalence of this set.
+    pub ppv: Measured,
+    /// Negative predictive value at the prevalence of this set.
+    pub npv: Measured,
+    /// Share of all cases that is positive.
+    pub recall_rate: Measured,
     /// Predictive values at the stated prevalence, if one was stated.
     pub at_prevalence: Option<PredictiveValues>,
+}
+
+/// A share at a threshold.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OperatingShare<'a> {
+    /// Its name in tables and in `evaluation.json`.
+    pub name: &'static str,
+    /// With an interval by resampling patients.
+    pub clustered: &'a Measured,
+    /// As counted, with Wilson's interval, which takes the cases as independent; `None` without
+    /// any.
+    pub counted: Option<&'a Proportion>,
+}
+
+impl OperatingShare<'_> {
+    /// Estimate and ends of the interval: by patient where there is one, else as counted (a set of
+    /// one class has no resamples).
+    pub fn ends(&self) -> Option<(f64, f64, f64)> {
+        match (self.clustered, self.counted) {
+            (Measured::Value(share), _) => Some((share.estimate, share.low, share.high)),
+            (_, Some(share)) => Some((share.estimate, share.low, share.high)),
+            _ => None,
+        }
+    }
+
+    /// The counts behind it, and what must be known of its interval.
+    pub fn note(&self) -> String {
+        let Some(share) = self.counted else { return "undefined: no such cases".into() };
+        let counts = format!("{} of {}", share.successes, share.n);
+        match self.clustered {
+            Measured::Value(_) => counts,
+            Measured::Undefined { .. } => format!("{counts}, as if independent"),
+        }
+    }
+}
+
+impl OperatingFigures {
+    /// Sensitivity, specificity, predictive values and recall rate of this set.
+    pub fn shares(&self) -> [OperatingShare<'_>; 5] {
+        let result = &self.result;
+        [
+            ("sensitivity", &self.sensitivity, result.sensitivity.as_ref()),
+            ("specificity", &self.specificity, result.specificity.as_ref()),
+            ("ppv", &self.ppv, result.ppv.as_ref()),
+            ("npv", &self.npv, result.npv.as_ref()),
+            ("recall_rate", &self.recall_rate, result.recall_rate.as_ref()),
+        ]
+        .map(|(name, clustered, counted)| OperatingShare { name, clustered, counted })
+    }
 }
 
 /// Predictive values re-weighted from the prevalence of the sample to a stated one.
@@ -186,7 +239,7 @@ fn point_statistics(
 ) -> Vec<CurveStatistic> {
     let index = index_of_threshold(ranked, point.threshold);
     let mut statistics = vec![CurveStatistic::Sensitivity { index }, CurveStatistic::Specificity { index }];
-    if let Some(prevalence) = prevalence {
+    for prevalence in std::iter::once(None).chain(prevalence.map(Some)) {
         statistics.extend([
             CurveStatistic::Ppv { index, prevalence },
             CurveStatistic::Npv { index, prevalence },
@@ -205,21 +258,25 @@ fn operating_figures(
 ) -> Result<OperatingFigures> {
     let level = config.bootstrap.level;
     let result = frozen.point.apply(&sample.scores, &sample.malignant, level)?;
-    let n_positive = result.true_positives + result.false_positives;
     let index = index_of_threshold(ranked, frozen.point.threshold);
+    let ppv = |prevalence| figures.of(CurveStatistic::Ppv { index, prevalence });
+    let npv = |prevalence| figures.of(CurveStatistic::Npv { index, prevalence });
+    let recall_rate = |prevalence| figures.of(CurveStatistic::RecallRate { index, prevalence });
     let at_prevalence = config.prevalence.map(|prevalence| PredictiveValues {
         prevalence,
-        ppv: figures.of(CurveStatistic::Ppv { index, prevalence }),
-        npv: figures.of(CurveStatistic::Npv { index, prevalence }),
-        recall_rate: figures.of(CurveStatistic::RecallRate { index, prevalence }),
+        ppv: ppv(Some(prevalence)),
+        npv: npv(Some(prevalence)),
+        recall_rate: recall_rate(Some(prevalence)),
     });
     Ok(OperatingFigures {
         origin: frozen.origin.to_string(),
         point: frozen.point,
         result,
-        recall_rate: Proportion::wilson(n_positive, sample.n(), level)?,
         sensitivity: figures.of(CurveStatistic::Sensitivity { index }),
         specificity: figures.of(CurveStatistic::Specificity { index }),
+        ppv: ppv(None),
+        npv: npv(None),
+        recall_rate: recall_rate(None),
         at_prevalence,
     })
 }

@@ -148,7 +148,7 @@ impl Marked {
             Ok(())
         };
         let with_lesion: HashSet<u32> = self.lesions.iter().map(|lesion| lesion.patient).collect();
-        let scales = vec![Scale::Share { n_women: with_lesion.len() }; n];
+        let scales = vec![Scale::share(with_lesion.len()); n];
         let values = bootstrap_each(self.patients.n(), config, &scales, Roc::default, resample);
         let values = Measured::of(values)?;
         Ok(match values {
