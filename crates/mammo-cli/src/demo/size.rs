@@ -30,7 +30,7 @@ impl Size {
     pub fn n_film(self) -> usize {
         match self {
             Self::Full => 1400,
-            Self::Small => 560,
+            Self::Small => 640,
         }
     }
 
@@ -41,8 +41,8 @@ impl Size {
             Self::Small => &[
                 "patch.trunk.width=0.25",
                 "patch.training.examples_per_epoch=5200",
-                "patch.training.stages=[{train=\"all\",epochs=6,learning_rate=2e-3,weight_decay=1e-3}]",
-                "image.training.examples_per_epoch=208",
+                "patch.training.stages=[{train=\"all\",epochs=9,learning_rate=2e-3,weight_decay=1e-3}]",
+                "image.training.examples_per_epoch=224",
                 "image.training.stages=[{train=\"top\",epochs=5,learning_rate=2e-3,weight_decay=1e-3},\
                  {train=\"all\",keep_norm_statistics=true,epochs=1,learning_rate=5e-5,weight_decay=1e-2}]",
                 "transfer.training.examples_per_epoch=40",
