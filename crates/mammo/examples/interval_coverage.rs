@@ -17,7 +17,7 @@ use mammo::eval::logistic::{Fitted, LogisticFit, logit, sigmoid};
 use mammo::eval::reliability::{CalibrationFigures, Estimate};
 use mammo::eval::roc::Roc;
 use mammo::eval::{
-    BootstrapConfig, Measured, Patients, Proportion, RankedScores, Sample, Scale, brier_score, delong_auc,
+    BootstrapConfig, Measured, Patients, Proportion, RankedScores, Sample, brier_score, delong_auc,
     delong_difference,
 };
 use mammo::seed::stream;
@@ -68,10 +68,10 @@ fn main() -> mammo::Result<()> {
                     if separation == SEPARATIONS[0] {
                         columns.push(vec![]);
                     }
-                    if let Some(column) = columns.last_mut() {
-                        if defined.len() >= n_studies / 4 {
-                            column.push(100.0 * held as f64 / defined.len() as f64);
-                        }
+                    if let Some(column) = columns.last_mut()
+                        && defined.len() >= n_studies / 4
+                    {
+                        column.push(100.0 * held as f64 / defined.len() as f64);
                     }
                 }
             }

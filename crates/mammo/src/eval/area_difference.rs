@@ -49,7 +49,7 @@ impl PairedAreas {
 
     /// Chance of a difference at least this large in size if there were none: one less the level at
     /// which the interval begins to hold 0, so that both always tell the same. Not below
-    /// [`SMALLEST_P`].
+    /// 1e-15.
     pub fn p_value(&self) -> f64 {
         let difference = self.difference().abs();
         // Halves an interval of p on a logarithmic scale until its ends are neighbours.
