@@ -12,11 +12,11 @@ use mammo::eval::{
 use mammo::manifest::Manifest;
 use mammo::split::{Side, Split};
 use mammo::write::read_json;
+use mammo_nn::model_file;
 use mammo_nn::resume::EpochRow;
 use mammo_nn::train::{METRICS_FILE, MODEL_FILE};
 use mammo_report::{Epoch, Flow, FlowStep, LeftOut, PairedTest, Part, Report, Run};
 
-use crate::training::read_model;
 use crate::{Done, model_card, report_pictures};
 
 /// Write a report: one HTML page with results, figures, cases, data flow and model card.
@@ -120,7 +120,7 @@ impl RunFiles {
             sources.into_iter().flatten().all(|source| modified(source).is_none_or(|time| time <= written))
         });
         if !fresh {
-            let model = self.model.as_deref().map(read_model).transpose()?;
+            let model = self.model.as_deref().map(model_file::load).transpose()?;
             let findings = self.findings.as_deref().map(read_findings).transpose()?;
             let inputs = EvalInputs {
                 operating_point: model.as_ref().and_then(|model| model.card.operating_point.as_ref()),
@@ -175,7 +175,7 @@ pub fn write(files: &[RunFiles], args: &Args) -> Result<PathBuf> {
     let mut rows = Vec::new();
     for file in files {
         let table = read_scores(&file.scores)?;
-        let model = file.model.as_deref().map(read_model).transpose()?;
+        let model = file.model.as_deref().map(model_file::load).transpose()?;
         runs.push(Run {
             name: file.name.clone(),
             evaluation: file.evaluate(manifest.as_ref().map(|(_, manifest)| manifest))?,

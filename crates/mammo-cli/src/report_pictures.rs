@@ -11,7 +11,7 @@ use mammo::manifest::Manifest;
 use mammo::pixels::read_gray_as;
 use mammo::preprocess::{Explained, Preprocessing, Step};
 use mammo::record::Mammogram;
-use mammo_nn::device;
+use mammo_nn::{device, model_file};
 use mammo_report::{Case, CaseKind, ContactSheet, Panel, Part, Picture};
 
 use crate::gallery::{outline, outline_lesions};
@@ -19,7 +19,6 @@ use crate::mapper::Mapper;
 use crate::overlay::grey_picture;
 use crate::progress;
 use crate::report::Args;
-use crate::training::read_model;
 
 /// Height of a picture on the page, at most.
 const HEIGHT_PX: u32 = 400;
@@ -42,7 +41,7 @@ pub fn draw(
     };
     let threshold = evaluation.images.operating_points.first().map(|point| point.result.threshold);
     let chosen = choose(rows, threshold, args.cases);
-    let preprocessing = read_model(model)?.card.preprocessing;
+    let preprocessing = model_file::load(model)?.card.preprocessing;
     let example = chosen.first().map(|(_, row)| *row).or(rows.first());
     let sheet = match example.and_then(|row| manifest.find(&row.file)) {
         Some(image) => Part::There(contact_sheet(manifest, image, &preprocessing)?),

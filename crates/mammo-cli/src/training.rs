@@ -159,7 +159,7 @@ pub fn report(outcome: &Outcome, out: &Path, metric: &str, n_failed: usize) -> D
     }
 }
 
-/// Reads a model file, with a hint when there is none.
+/// Reads a model file that training is to start from.
 pub fn read_model(path: &Path) -> Result<mammo_nn::model_file::ModelFile> {
     mammo_nn::model_file::load(path).with_context(|| "cannot start from this model")
 }

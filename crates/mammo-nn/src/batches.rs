@@ -135,8 +135,8 @@ impl Batch {
     }
 
     /// The pictures on a device: `[n, channels, rows, columns]`.
-    pub fn images(&self, device: &Device) -> Tensor<4> {
-        Tensor::from_data(TensorData::new(self.pixels.clone(), self.shape), device)
+    pub fn images(self, device: &Device) -> Tensor<4> {
+        Tensor::from_data(TensorData::new(self.pixels, self.shape), device)
     }
 
     /// The classes on a device: `[n]`.

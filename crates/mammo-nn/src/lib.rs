@@ -18,8 +18,8 @@
 //! Lesion annotations are needed for the left column only. In the order of a run:
 //! [`trunk`] (made of [`resnet`] and [`vgg`]), [`patch_classifier`], [`top`] and
 //! [`image_classifier`] are the networks; [`examples`] and [`batches`] feed them,
-//! [`schedule`] and [`optimizer`] say what learns how fast, `frozen` computes a trunk that
-//! does not learn, [`train`] is the loop,
+//! [`schedule`] and [`optimizer`] say what learns how fast, `features` goes from a batch to
+//! the trunk's features, [`train`] is the loop,
 //! [`resume`] its memory; [`model_file`] stores the result, [`predict`] uses it and
 //! [`heatmap`] shows where it looks.
 
@@ -29,7 +29,7 @@ mod cpu;
 pub mod device;
 pub mod error;
 pub mod examples;
-mod frozen;
+mod features;
 pub mod heatmap;
 pub mod image_classifier;
 pub mod init;

@@ -17,7 +17,7 @@ use mammo::eval::{BootstrapConfig, Patients, Sample};
 use mammo::write::write_atomically;
 
 use crate::batches::{Examples, Pass, epoch_order, evaluation_batches, training_batches};
-use crate::frozen::FrozenTrunk;
+use crate::features::Features;
 use crate::model_file::{self, Calibration, CalibrationMethod, ModelCard};
 use crate::optimizer::optimizer;
 use crate::plan::Precision;
@@ -137,7 +137,6 @@ pub fn train<C: Classifier>(
         position = saved.position.clone();
     }
     let mut moments = saved;
-    let n_steps = n_steps(config, training);
 
     while !position.finished && position.stage < config.stages.len() {
         let stage = position.stage;
@@ -151,23 +150,23 @@ pub fn train<C: Classifier>(
         if let Some(saved) = moments.take() {
             optimizer = saved.optimizer(&resume_path, optimizer)?;
         }
-        // Its weights stay for the whole stage.
-        let waiting = model
-            .trunk_waits(stage_config.train)
-            .then(|| FrozenTrunk::new(model.trunk(), training.shape()[0], precision, run.device));
+        // What is compiled stays right: a frozen trunk keeps its weights for the whole stage.
+        let features = match model.trunk_waits(stage_config.train) {
+            true => Features::of_frozen(model.trunk(), training.shape()[0], precision, run.device),
+            false => Features::of_learning(precision),
+        };
         while position.epoch < stage_config.epochs {
             let started = std::time::Instant::now();
             let first_step = position.step;
-            let outcome =
-                train_epoch(model, waiting.as_ref(), &mut optimizer, training, run, &mut position, watch)?;
+            let outcome = train_epoch(model, &features, &mut optimizer, training, run, &mut position, watch)?;
             model = outcome.model;
             if outcome.interrupted {
                 resume::save(&resume_path, &position, &model, &optimizer)?;
                 return Ok(Outcome::Interrupted);
             }
-            let n_pictures = ((n_steps - first_step) * config.batch_size) as f64;
+            let n_pictures = ((position.step - first_step) * config.batch_size) as f64;
             let pictures_per_s = n_pictures / started.elapsed().as_secs_f64();
-            let ends = end_epoch(&model, validation, run, &mut position, n_steps, pictures_per_s, watch)?;
+            let ends = end_epoch(&model, validation, run, &mut position, precision, pictures_per_s, watch)?;
             if ends || position.epoch == stage_config.epochs {
                 break;
             }
@@ -215,11 +214,6 @@ fn check_examples(training: &dyn Examples, validation: &dyn Examples) -> Result<
     Ok(())
 }
 
-/// Steps of an epoch.
-fn n_steps(config: &TrainingConfig, training: &dyn Examples) -> usize {
-    config.examples_per_epoch.unwrap_or(training.len()).div_ceil(config.batch_size)
-}
-
 struct EpochOutcome<C> {
     model: C,
     interrupted: bool,
@@ -228,7 +222,7 @@ struct EpochOutcome<C> {
 /// The steps of one epoch from `position.step` on; leaves `position` at the step to run next.
 fn train_epoch<C: Classifier>(
     mut model: C,
-    waiting: Option<&FrozenTrunk>,
+    features: &Features,
     optimizer: &mut ModuleOptimizer,
     training: &dyn Examples,
     run: &Run,
@@ -236,8 +230,7 @@ fn train_epoch<C: Classifier>(
     watch: &mut dyn Watch,
 ) -> Result<EpochOutcome<C>> {
     let config = run.config;
-    let n_steps = n_steps(config, training);
-    let precision = config.precision.on(run.device)?;
+    let n_steps = config.examples_per_epoch.unwrap_or(training.len()).div_ceil(config.batch_size);
     let (stage, epoch) = (position.stage, position.epoch);
     let n_epochs = config.stages[stage].epochs;
     let pass = Pass { seed: run.seed, stage, epoch };
@@ -252,13 +245,11 @@ fn train_epoch<C: Classifier>(
         let batches = training_batches(scope, training, order, config.batch_size, pass, first_step);
         for (step, batch) in (first_step..).zip(batches.iter()) {
             let batch = batch?;
-            let features = match waiting {
-                Some(trunk) => trunk.features(model.trunk(), &batch, &device),
-                None => model.trunk().forward(precision.of(batch.images(&device))),
-            };
+            let targets = batch.targets(&device);
+            let map = features.of(model.trunk(), batch, &device); // [n, c_out, rows, cols]
             let mut rng = pass.stream("dropout", step);
-            let logits = model.logits_of_features(features, Some(&mut rng));
-            let loss = criterion.forward(logits, batch.targets(&device));
+            let logits = model.logits_of_features(map, Some(&mut rng));
+            let loss = criterion.forward(logits, targets);
             let value = loss.clone().into_scalar::<f32>();
             let done = (epoch * n_steps + step) as f64 / (n_epochs * n_steps) as f64;
             let learning_rate = config.learning_rate(stage, done, position.progress.rate_factor);
@@ -285,21 +276,21 @@ fn train_epoch<C: Classifier>(
     })
 }
 
-/// Validates, keeps the model if it is the best, moves `position` to the next epoch; true when
+/// Validates, keeps the model if it is the best, moves `position`, which stands behind the epoch's last
+/// step, to the next epoch; true when
 /// the stage should end early.
 fn end_epoch<C: Classifier>(
     model: &C,
     validation: &dyn Examples,
     run: &Run,
     position: &mut Position,
-    n_steps: usize,
+    precision: Precision,
     pictures_per_s: f64,
     watch: &mut dyn Watch,
 ) -> Result<bool> {
     let config = run.config;
     let frozen = model.valid();
-    let assessment =
-        assess(&frozen, validation, config.batch_size, run.device, config.precision.on(run.device)?)?;
+    let assessment = assess(&frozen, validation, config.batch_size, run.device, precision)?;
     let metric = metric(run.metric, &assessment, validation.n_classes())?;
     let best = position.best_metric.is_none_or(|best| metric > best);
     if best {
@@ -321,7 +312,7 @@ fn end_epoch<C: Classifier>(
         stage: position.stage + 1,
         epoch: position.epoch + 1,
         learning_rate: config.learning_rate(position.stage, done, position.progress.rate_factor),
-        train_loss: position.loss_sum / n_steps as f64,
+        train_loss: position.loss_sum / position.step as f64,
         validation_loss: assessment.loss,
         validation_metric: metric,
         pictures_per_s,
@@ -350,13 +341,13 @@ pub fn assess<C: Classifier>(
 ) -> Result<Assessment> {
     let mut probabilities = Vec::with_capacity(examples.len() * examples.n_classes());
     let mut truth = Vec::with_capacity(examples.len());
-    let trunk = FrozenTrunk::new(model.trunk(), examples.shape()[0], precision, device);
+    let features = Features::of_frozen(model.trunk(), examples.shape()[0], precision, device);
     std::thread::scope(|scope| -> Result<()> {
         for batch in evaluation_batches(scope, examples, batch_size).iter() {
             let batch = batch?;
             truth.extend_from_slice(&batch.classes);
-            let features = trunk.features(model.trunk(), &batch, device);
-            let probability: Tensor<2> = softmax(model.logits_of_features(features, None), 1);
+            let map = features.of(model.trunk(), batch, device);
+            let probability: Tensor<2> = softmax(model.logits_of_features(map, None), 1);
             probabilities.extend(probability.into_data().iter::<f64>());
         }
         Ok(())

@@ -20,10 +20,15 @@ pub struct Num {
     pub pointer: String,
 }
 
+/// A number as it is read, its minus sign as long as its digits are wide.
+pub(crate) fn number(value: f64, decimals: usize) -> String {
+    format!("{value:.decimals$}").replace('-', "−")
+}
+
 impl Num {
     /// A number with so many decimals.
     pub fn new(value: f64, decimals: usize, pointer: impl Into<String>) -> Self {
-        let text = format!("{value:.decimals$}").replace('-', "−");
+        let text = number(value, decimals);
         Self { text, value, decimals, pointer: pointer.into() }
     }
 

@@ -3,15 +3,16 @@
 //! Simulated studies of women with four images each; the images of a woman and of a breast
 //! resemble each other, and a cancer shows in the two views of one breast. For every statistic, the
 //! share of studies whose interval holds the value of the whole population, beside percentile and
-//! BCa intervals of the same resamples. What fewer than a quarter of the studies define is not counted. The result stands in docs/evaluation.md.
+//! BCa intervals of the same resamples. What fewer than a quarter of the studies define is not
+//! counted. The result stands in docs/evaluation.md.
 //!
 //! ```sh
 //! cargo run --release -p mammo --example interval_coverage             # 1,000 studies of each kind
 //! cargo run --release -p mammo --example interval_coverage 200 300     # fewer studies, resamples
 //! ```
 
-use mammo::eval::area_difference::{Area, PairedAreas};
-use mammo::eval::bootstrap::{Resamples, Spread, Statistic, resample};
+use mammo::eval::area_difference::PairedAreas;
+use mammo::eval::bootstrap::{Resamples, Statistic, resample};
 use mammo::eval::curve_statistic::{CurveStatistic, index_of_threshold};
 use mammo::eval::logistic::{Fitted, LogisticFit, logit, sigmoid};
 use mammo::eval::reliability::{CalibrationFigures, Estimate};
@@ -245,11 +246,8 @@ fn intervals(study: &Study, n_resamples: usize) -> mammo::Result<Vec<Ends>> {
 
 /// The interval of a difference of areas; `at` are the places of both areas and of the difference.
 fn difference(resamples: &Resamples, at: [usize; 3], by_class: [usize; 2], config: &BootstrapConfig) -> Ends {
-    let [first, second, between] = at.map(|i| resamples.spread(i, config).value().copied());
-    let area = |spread: Spread| Area { auc: spread.estimate, standard_error: spread.standard_error };
-    let (first, second) = (area(first?), area(second?));
-    let n_women = by_class[0].min(by_class[1]);
-    Some(PairedAreas { first, second, standard_error: between?.standard_error, n_women }.ends(config.level))
+    let [first, second, between] = at.map(|i| resamples.spread(i, config).into_result().ok());
+    Some(PairedAreas::of_spreads([first?, second?, between?], by_class).ends(config.level))
 }
 
 /// Values of statistics with each woman left out in turn.

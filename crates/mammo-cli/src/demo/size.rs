@@ -1,10 +1,9 @@
 //! How large a demo this machine manages in ten minutes.
 
-use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
-use mammo::write::write_json;
+use anyhow::{Result, bail};
+use mammo::write::{read_json, write_json};
 use mammo_nn::speed::cpu_gflops;
 use serde::{Deserialize, Serialize};
 
@@ -69,9 +68,7 @@ impl Choice {
     pub fn make(out: &Path, asked: Option<Size>, device: &str) -> Result<Self> {
         let path = out.join(FILE);
         if path.exists() {
-            let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-            let begun: Self = serde_json::from_str(&text)
-                .with_context(|| format!("{}: expected the size of a demo; remove it", path.display()))?;
+            let begun: Self = read_json(&path, "the size of a demo; remove it")?;
             if asked.is_some_and(|asked| asked != begun.size) {
                 bail!("{}: a demo of another size was begun here; choose another --out", out.display());
             }
@@ -112,6 +109,8 @@ impl Choice {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::config::RunConfig;
 

@@ -171,7 +171,7 @@ impl Demo<'_> {
         }
     }
 
-    pub(super) fn predict(&self, manifest: &Path, models: &[&Path]) -> predict::Args {
+    fn predict(&self, manifest: &Path, models: &[&Path]) -> predict::Args {
         predict::Args {
             images: vec![manifest.to_path_buf()],
             model: models.iter().map(|model| model.to_path_buf()).collect(),

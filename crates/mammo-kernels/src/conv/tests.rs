@@ -4,6 +4,7 @@ use super::*;
 use crate::isa::Isa;
 use crate::micro::Finish;
 use crate::operand::Operand;
+use crate::pack::Panels;
 use half::bf16;
 
 /// A small generator of its own (xorshift), so that the crate needs no other.
@@ -133,29 +134,43 @@ fn all_three_products_agree_with_naive_sums() {
     }
 }
 
+/// Pooling on the way is pooling afterwards, with weights as `pack` makes them.
+pub(super) fn check_pooled(
+    random: &mut Random,
+    shape: &ConvShape,
+    relu: bool,
+    pack: impl Fn(Isa, &ConvShape, &[f32]) -> Panels<f32>,
+) {
+    let (kernel, stride) = [(2, 2), (3, 2), (3, 1)][random.below(3)];
+    let (h, w, c) = (shape.out_h(), shape.out_w(), shape.c_out);
+    let pad = if h.min(w) < kernel { Pad::all(1) } else { Pad { top: 1, ..Pad::default() } };
+    let pool = ConvShape { n: shape.n, h, w, c_in: c, c_out: c, kernel, stride, pad };
+    let (x, weight) = (random.values(shape.input_len()), random.values(shape.weight_len()));
+    let residual = random.values(shape.output_len());
+    for isa in Isa::available() {
+        let panels = pack(isa, shape, &weight);
+        let finish = Finish { residual: Some(&residual), relu, ..Finish::default() };
+        let mut whole = vec![0.0f32; shape.output_len()];
+        forward(isa, shape, &x, &panels, &mut whole, &finish);
+        let (mut apart, mut taken) = (vec![0.0; pool.output_len()], vec![0; pool.output_len()]);
+        crate::pool::max_pool(isa, &pool, &whole, &mut apart, &mut taken);
+        let mut fused = vec![7.0; pool.output_len()];
+        forward_pooled(isa, shape, &pool, &x, &panels, &mut fused, &finish);
+        assert_eq!(fused, apart, "{shape:?} {pool:?} {isa:?}");
+    }
+}
+
+/// What `work` gives on so many threads.
+pub(super) fn on_threads<R: Send>(n: usize, work: impl FnOnce() -> R + Send) -> R {
+    rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap().install(work)
+}
+
 #[test]
 fn pooled_on_the_way_is_pooled_afterwards() {
     let mut random = Random(7);
     for _ in 0..if cfg!(miri) { 2 } else { 20 } {
         let shape = random_shape(&mut random);
-        let (kernel, stride) = [(2, 2), (3, 2), (3, 1)][random.below(3)];
-        let (h, w) = (shape.out_h(), shape.out_w());
-        let pad = if h.min(w) < kernel { Pad::all(1) } else { Pad { top: 1, ..Pad::default() } };
-        let (c_in, c_out) = (shape.c_out, shape.c_out);
-        let pool = ConvShape { n: shape.n, h, w, c_in, c_out, kernel, stride, pad };
-        let (x, weight) = (random.values(shape.input_len()), random.values(shape.weight_len()));
-        let residual = random.values(shape.output_len());
-        for isa in Isa::available() {
-            let panels = pack_forward::<f32>(isa, &shape, &weight);
-            let finish = Finish { residual: Some(&residual), ..Finish::default() };
-            let mut whole = vec![0.0f32; shape.output_len()];
-            forward(isa, &shape, &x, &panels, &mut whole, &finish);
-            let (mut apart, mut taken) = (vec![0.0; pool.output_len()], vec![0; pool.output_len()]);
-            crate::pool::max_pool(isa, &pool, &whole, &mut apart, &mut taken);
-            let mut fused = vec![7.0; pool.output_len()];
-            forward_pooled(isa, &shape, &pool, &x, &panels, &mut fused, &finish);
-            assert_eq!(fused, apart, "{shape:?} {pool:?} {isa:?}");
-        }
+        check_pooled(&mut random, &shape, false, pack_forward::<f32>);
     }
 }
 
@@ -170,7 +185,7 @@ fn sums_do_not_depend_on_the_number_of_threads() {
         random.values(shape.output_len()),
     );
     let run = |threads: usize| {
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
+        on_threads(threads, || {
             let mut y = vec![0.0f32; shape.output_len()];
             forward(
                 Isa::best(),

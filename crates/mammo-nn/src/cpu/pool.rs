@@ -1,4 +1,4 @@
-//! MapPooling with its gradients.
+//! Pooling with its gradients.
 
 use std::sync::Arc;
 

@@ -66,10 +66,7 @@ impl<'a> Builder<'a> {
         let grey = self.node("Add", "normalise.add", &[&scaled, &offset], vec![]);
         match channels {
             1 => grey,
-            n => {
-                let axis = vec![AttributeProto::int("axis", 1)];
-                self.node("Concat", "normalise.channels", &vec![grey.as_str(); n], axis)
-            }
+            n => self.concat(&vec![grey.as_str(); n], "normalise.channels"),
         }
     }
 
@@ -126,10 +123,7 @@ impl<'a> Builder<'a> {
                 let pooled: Vec<&str> = pooled.iter().map(String::as_str).collect();
                 let pooled = match pooled[..] {
                     [one] => one.to_string(),
-                    _ => {
-                        let axis = vec![AttributeProto::int("axis", 1)];
-                        self.node("Concat", &format!("step{i}.concat"), &pooled, axis)
-                    }
+                    _ => self.concat(&pooled, &format!("step{i}.concat")),
                 };
                 self.flatten(&pooled, i)
             }
@@ -140,15 +134,17 @@ impl<'a> Builder<'a> {
                     y = self.linear(&y, layer, None)?;
                 }
                 match shortcut {
-                    true => {
-                        let axis = vec![AttributeProto::int("axis", 1)];
-                        self.node("Concat", &format!("step{i}.concat"), &[&y, &flat], axis)
-                    }
+                    true => self.concat(&[&y, &flat], &format!("step{i}.concat")),
                     false => y,
                 }
             }
             Step::Head(head) => self.linear(x, head, Some("logits"))?,
         })
+    }
+
+    /// Side by side along the channels.
+    fn concat(&mut self, parts: &[&str], name: &str) -> String {
+        self.node("Concat", name, parts, vec![AttributeProto::int("axis", 1)])
     }
 
     fn flatten(&mut self, x: &str, i: usize) -> String {

@@ -37,7 +37,8 @@ fn names_and_shapes_are_those_of_the_built_network() {
         for (i, top) in tops().into_iter().enumerate() {
             let conventions = if i % 2 == 0 { Conventions::default() } else { Conventions::keras_2_0() };
             let trunk = TrunkConfig { width: 1.0 / 16.0, conventions, ..TrunkConfig::new(family) };
-            let pooling = poolings(&top)[i % poolings(&top).len()];
+            let poolings = poolings(&top);
+            let pooling = poolings[i % poolings.len()];
             let config = ImageClassifierConfig {
                 trunk,
                 top,

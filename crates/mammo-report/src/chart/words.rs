@@ -93,7 +93,7 @@ fn row_in_words(row: &ForestRow) -> String {
 }
 
 fn number(value: f64) -> String {
-    format!("{value:.3}").replace('-', "−")
+    crate::table::number(value, 3)
 }
 
 #[cfg(test)]

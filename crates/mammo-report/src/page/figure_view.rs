@@ -2,6 +2,7 @@
 
 use crate::chart::{self, Figure, Mark};
 use crate::figures::Slot;
+use crate::table::number;
 
 /// Rows of the data shown under a figure; longer series are thinned, `report.json` has all.
 const MAX_ROWS: usize = 21;
@@ -46,7 +47,7 @@ impl FigureView {
 
 fn data(figure: &Figure) -> Vec<DataView> {
     let Figure::Chart(chart) = figure else { return Vec::new() };
-    let number = |v: f64| format!("{v:.3}").replace('-', "−");
+    let number = |v: f64| number(v, 3);
     let ends = |v: Option<f64>| v.map(number).unwrap_or_default();
     chart
         .series

@@ -8,6 +8,7 @@
 //! lengths to both sides are made even: otherwise models that rank nearly alike would not come out as
 //! nearly equal. docs/evaluation.md has the simulation.
 
+use super::bootstrap::Spread;
 use super::interval::{Scale, two_sided_t};
 
 /// One less this p-value is still told from 1.
@@ -36,6 +37,14 @@ pub struct PairedAreas {
 }
 
 impl PairedAreas {
+    /// Of the spreads of first area, second area and difference over the same resamples.
+    pub fn of_spreads([first, second, difference]: [Spread; 3], women_by_class: [usize; 2]) -> Self {
+        let area = |of: Spread| Area { auc: of.estimate, standard_error: of.standard_error };
+        let n_women = women_by_class[0].min(women_by_class[1]);
+        let (first, second) = (area(first), area(second));
+        Self { first, second, standard_error: difference.standard_error, n_women }
+    }
+
     /// Second area less first area.
     pub fn difference(&self) -> f64 {
         self.second.auc - self.first.auc

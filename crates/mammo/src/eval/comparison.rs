@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::area_difference::{Area, PairedAreas};
+use super::area_difference::PairedAreas;
 use super::bootstrap::{BootstrapConfig, Patients, Resamples, Spread, Statistic, resample};
 use super::delong::{AucDifference, delong_difference};
 use super::figure::{Figure, Report};
@@ -80,20 +80,17 @@ fn intervals(
 ) -> Result<[Interval; 3]> {
     let undefined = |reason| Error::Undefined { statistic: "difference of two areas", reason };
     let spread = |statistic| resamples.spread(statistic, config).into_result().map_err(undefined);
-    let interval = |statistic| {
-        resamples.interval(statistic, Scale::area(women_by_class), config).into_result().map_err(undefined)
-    };
-    let (first, second, between) = (spread(0)?, spread(1)?, spread(2)?);
-    let area = |of: Spread| Area { auc: of.estimate, standard_error: of.standard_error };
-    let areas = PairedAreas {
-        first: area(first),
-        second: area(second),
-        standard_error: between.standard_error,
-        n_women: women_by_class[0].min(women_by_class[1]),
-    };
-    let ends = areas.ends(config.level);
-    let difference = resamples.interval_between(areas.difference(), ends, between.n, config);
-    Ok([interval(0)?, interval(1)?, difference])
+    let spreads = [spread(0)?, spread(1)?, spread(2)?];
+    let areas = PairedAreas::of_spreads(spreads, women_by_class);
+    let on_own_scale =
+        |of: Spread| Scale::area(women_by_class).ends(of.estimate, of.standard_error, config.level);
+    let [first, second, between] = spreads;
+    let interval = |of: Spread, ends| resamples.interval_between(of.estimate, ends, of.n, config);
+    Ok([
+        interval(first, on_own_scale(first)),
+        interval(second, on_own_scale(second)),
+        interval(between, areas.ends(config.level)),
+    ])
 }
 
 /// Probabilities of `second` for the labelled rows of `first`, in their order.

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::bf16;
-use crate::conv::tests::{Random, close, each_product};
-use crate::conv::{Pad, forward, forward_pooled};
+use crate::conv::tests::{Random, check_pooled, close, each_product, on_threads};
+use crate::conv::{Pad, forward};
 
 /// Sums of the convolution in `f64`.
 fn naive(shape: &ConvShape, x: &[f32], weight: &[f32]) -> Vec<f64> {
@@ -56,23 +56,7 @@ fn pooled_on_the_way_is_pooled_afterwards() {
     let mut random = Random(11);
     for _ in 0..if cfg!(miri) { 2 } else { 20 } {
         let shape = random_shape(&mut random);
-        let (kernel, stride) = [(2, 2), (3, 2), (3, 1)][random.below(3)];
-        let (h, w, c) = (shape.out_h(), shape.out_w(), shape.c_out);
-        let pad = if h.min(w) < kernel { Pad::all(1) } else { Pad { top: 1, ..Pad::default() } };
-        let pool = ConvShape { n: shape.n, h, w, c_in: c, c_out: c, kernel, stride, pad };
-        let (x, weight) = (random.values(shape.input_len()), random.values(shape.weight_len()));
-        let residual = random.values(shape.output_len());
-        for isa in Isa::available() {
-            let panels = pack::<f32>(isa, &shape, &weight);
-            let finish = Finish { residual: Some(&residual), relu: true, ..Finish::default() };
-            let mut whole = vec![0.0f32; shape.output_len()];
-            forward(isa, &shape, &x, &panels, &mut whole, &finish);
-            let (mut apart, mut taken) = (vec![0.0; pool.output_len()], vec![0; pool.output_len()]);
-            crate::pool::max_pool(isa, &pool, &whole, &mut apart, &mut taken);
-            let mut fused = vec![7.0; pool.output_len()];
-            forward_pooled(isa, &shape, &pool, &x, &panels, &mut fused, &finish);
-            assert_eq!(fused, apart, "{shape:?} {pool:?} {isa:?}");
-        }
+        check_pooled(&mut random, &shape, true, pack::<f32>);
     }
 }
 
@@ -110,7 +94,7 @@ fn sums_do_not_depend_on_the_number_of_threads() {
     let mut random = Random(3);
     let (x, weight) = (random.values(shape.input_len()), random.values(shape.weight_len()));
     let run = |threads: usize| {
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
+        on_threads(threads, || {
             let mut out = vec![0.0f32; shape.output_len()];
             let panels = pack::<f32>(Isa::best(), &shape, &weight);
             forward(Isa::best(), &shape, &x, &panels, &mut out, &Finish::default());

@@ -1,7 +1,7 @@
-//! A trunk that does not learn: while the top alone trains, and in validation.
+//! How the trunk's features of a batch are computed: by its layers where it learns; by a plan where it
+//! does not, on the CPU, that is while a top alone trains and in validation.
 //!
-//! On the CPU it is compiled to a plan, as for prediction: nothing is kept for gradients, and norms
-//! are folded away. Elsewhere, and where it learns, its layers compute.
+//! A plan is compiled as for prediction: nothing is kept for gradients, and norms are folded away.
 
 use burn::tensor::{Device, Tensor};
 
@@ -10,15 +10,21 @@ use crate::cpu;
 use crate::plan::{Plan, Precision};
 use crate::trunk::Trunk;
 
-/// How a trunk that does not learn is computed.
-pub struct FrozenTrunk {
+/// The way from a batch to the trunk's features.
+pub struct Features {
+    /// The trunk compiled; without one its layers compute.
     plan: Option<Plan>,
     precision: Precision,
 }
 
-impl FrozenTrunk {
-    /// Of a trunk with these weights and statistics.
-    pub fn new(trunk: &Trunk, channels: usize, precision: Precision, device: &Device) -> Self {
+impl Features {
+    /// Of a trunk that learns.
+    pub fn of_learning(precision: Precision) -> Self {
+        Self { plan: None, precision }
+    }
+
+    /// Of a trunk that keeps its weights and statistics.
+    pub fn of_frozen(trunk: &Trunk, channels: usize, precision: Precision, device: &Device) -> Self {
         let plan = cpu::is_here(device).then(|| trunk.plan(channels).0.build(precision));
         Self { plan, precision }
     }
@@ -27,7 +33,7 @@ impl FrozenTrunk {
     ///
     /// # Shapes
     /// `[n, channels, h, w]` to `[n, c_out, rows, cols]`, in the precision of training.
-    pub fn features(&self, trunk: &Trunk, batch: &Batch, device: &Device) -> Tensor<4> {
+    pub fn of(&self, trunk: &Trunk, batch: Batch, device: &Device) -> Tensor<4> {
         let [n, _, h, w] = batch.shape;
         match &self.plan {
             Some(plan) => self.precision.of(plan.feature_map(&batch.grey(), [n, h, w], device)),
@@ -55,13 +61,14 @@ mod tests {
             let trunk = initialise(Trunk::new(&config, &device).unwrap(), 1);
             let planes: Vec<Vec<f32>> =
                 (0..2).map(|_| (0..48 * 32).map(|_| rng.random_range(-1.0..1.0)).collect()).collect();
-            let pixels = planes.iter().flat_map(|plane| plane.repeat(channels)).collect();
-            let batch = Batch { pixels, classes: vec![0, 1], shape: [2, channels, 48, 32] };
+            let pixels: Vec<f32> = planes.iter().flat_map(|plane| plane.repeat(channels)).collect();
+            let batch =
+                || Batch { pixels: pixels.clone(), classes: vec![0, 1], shape: [2, channels, 48, 32] };
             for (precision, bound) in [(Precision::F32, 1e-4), (Precision::Bf16, 5e-2)] {
-                let frozen = FrozenTrunk::new(&trunk, channels, precision, &device);
-                assert!(frozen.plan.is_some());
-                let wanted = trunk.forward(batch.images(&device));
-                let got = frozen.features(&trunk, &batch, &device).cast(burn::tensor::DType::F32);
+                let features = Features::of_frozen(&trunk, channels, precision, &device);
+                assert!(features.plan.is_some());
+                let wanted = trunk.forward(batch().images(&device));
+                let got = features.of(&trunk, batch(), &device).cast(burn::tensor::DType::F32);
                 let scale: f32 = wanted.clone().abs().max().into_scalar();
                 let difference: f32 = (got - wanted).abs().max().into_scalar();
                 assert!(scale > 0.0 && difference < bound * scale, "{channels} {precision:?}: {difference}");
