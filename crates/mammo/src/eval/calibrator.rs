@@ -29,7 +29,8 @@ pub enum Calibrator {
         temperature: f64,
     },
     /// A rising line through these points, level outside of them (pool adjacent violators; Zadrozny
-    /// & Elkan 2002).
+    /// & Elkan 2002). Differs from them in that no probability is nearer to 0 or 1 than half a
+    /// case in all validation cases: they cannot show that something never happens.
     Isotonic {
         /// Probabilities of the model, ascending.
         from: Vec<f64>,
@@ -173,7 +174,8 @@ fn rising(slope: f64) -> Result<f64> {
     )))
 }
 
-/// The never falling step function nearest to the truth, as the ends of its steps.
+/// The never falling step function nearest to the truth, as the ends of its steps, half a case away
+/// from 0 and 1.
 fn pool_adjacent_violators(scores: &[f64], malignant: &[bool]) -> (Vec<f64>, Vec<f64>) {
     struct Step {
         first: f64,
@@ -200,8 +202,9 @@ fn pool_adjacent_violators(scores: &[f64], malignant: &[bool]) -> (Vec<f64>, Vec
         steps.push(step);
     }
     let (mut from, mut to) = (vec![], vec![]);
+    let half_a_case = 0.5 / scores.len() as f64;
     for step in steps {
-        let share = step.malignant as f64 / step.n as f64;
+        let share = (step.malignant as f64 / step.n as f64).clamp(half_a_case, 1.0 - half_a_case);
         from.push(step.first);
         to.push(share);
         if step.last > step.first {
@@ -285,11 +288,12 @@ mod tests {
         };
         assert_eq!(from, [0.1, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8]);
         let third = 1.0 / 3.0;
-        assert_eq!(to, [0.0, third, third, 0.5, 0.5, 1.0, 1.0]);
-        assert_eq!(between_points(&from, &to, 0.0), 0.0);
+        let (lowest, highest) = (1.0 / 16.0, 15.0 / 16.0);
+        assert_eq!(to, [lowest, third, third, 0.5, 0.5, highest, highest]);
+        assert_eq!(between_points(&from, &to, 0.0), lowest);
         assert_eq!(between_points(&from, &to, 0.3), third);
-        assert!((between_points(&from, &to, 0.65) - 0.75).abs() < 1e-12);
-        assert_eq!(between_points(&from, &to, 0.9), 1.0);
+        assert!((between_points(&from, &to, 0.65) - 0.71875).abs() < 1e-12);
+        assert_eq!(between_points(&from, &to, 0.9), highest);
     }
 
     #[test]

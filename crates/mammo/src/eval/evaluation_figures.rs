@@ -1,12 +1,19 @@
 //! An [`Evaluation`] as a list of named figures, for the CSV and the readable table.
 
 use super::aggregate::Pooling;
+use super::decision_curve::DecisionPoint;
 use super::delong::AucError;
 use super::figure::{Figure, Report, p_in_words};
 use super::measured::Measured;
 use super::reliability::{CalibrationFigures, Estimate, Recalibrated};
 use super::report::{Evaluation, PoolingFigures};
 use super::unit::{OperatingFigures, UnitFigures};
+
+/// With fewer patients of a class some intervals cover too little or too much (docs/evaluation.md).
+const FEW_PATIENTS: usize = 20;
+
+/// Threshold probabilities whose net benefit the table shows.
+const NET_BENEFIT_AT: [f64; 5] = [0.05, 0.1, 0.2, 0.3, 0.5];
 
 impl Report for Evaluation {
     fn figures(&self) -> Vec<Figure> {
@@ -31,6 +38,16 @@ impl Report for Evaluation {
         for other in self.images.operating_points.iter().skip(1) {
             figures.extend(operating_point(&format!("{}_", other.point.rule.name()), other));
         }
+        for (name, unit) in units(self).into_iter().skip(1) {
+            // The first of a unit's points tells enough here; all are in the JSON.
+            figures.extend(
+                unit.operating_points
+                    .iter()
+                    .take(1)
+                    .flat_map(|first| operating_point(&format!("{name}_"), first)),
+            );
+        }
+        figures.extend(net_benefits(self));
         figures.extend(subgroups(self));
         figures.extend(localisation(self));
         figures.extend(readers(self));
@@ -57,7 +74,11 @@ fn counts(evaluation: &Evaluation) -> Vec<Figure> {
             continue;
         };
         figures.push(Figure::count(&format!("n_{plural}"), of_unit.n));
-        figures.push(Figure::count(&format!("n_{plural}_malignant"), of_unit.n_malignant));
+        let mut malignant = Figure::count(&format!("n_{plural}_malignant"), of_unit.n_malignant);
+        if unit == "patient" && of_unit.n_malignant.min(of_unit.n - of_unit.n_malignant) < FEW_PATIENTS {
+            malignant.note = "few of a class: 95 % intervals hold in 92 to 99 of 100 such studies".into();
+        }
+        figures.push(malignant);
         if unit == "image" {
             figures.push(Figure::count("n_images_unlabelled", evaluation.n_unlabelled));
         }
@@ -178,6 +199,23 @@ fn operating_point(prefix: &str, figures: &OperatingFigures) -> Vec<Figure> {
         ]);
     }
     list
+}
+
+/// A few points of the decision curve; all are in the JSON.
+fn net_benefits(evaluation: &Evaluation) -> Vec<Figure> {
+    let n = evaluation.images.n;
+    let curve = match &evaluation.decision_curve {
+        Measured::Value(curve) => curve,
+        Measured::Undefined { undefined } => return vec![Figure::undefined("net_benefit", undefined, n)],
+    };
+    let shown = |point: &&DecisionPoint| NET_BENEFIT_AT.contains(&point.threshold);
+    let figure = |point: &DecisionPoint| {
+        let ends = Measured::Value((point.net_benefit, point.low, point.high));
+        let mut figure = Figure::ends(&format!("net_benefit_at_{}", point.threshold), &ends, n);
+        figure.note = format!("recalling everybody {:.4}, nobody 0", point.recall_all);
+        figure
+    };
+    curve.points.iter().filter(shown).map(figure).collect()
 }
 
 fn subgroups(evaluation: &Evaluation) -> Vec<Figure> {

@@ -511,7 +511,11 @@ mod tests {
             assert!(table.contains(&format!("| {} ", figure.name)), "{table}");
         }
         assert_eq!(csv.lines().count(), evaluation.figures().len() + 1);
-        assert!(table.contains("95 % interval"), "{table}");
+        assert!(table.contains("95 % interval") && table.contains("few of a class"), "{table}");
+        for shown in ["breast_threshold", "patient_specificity", "net_benefit_at_0.05", "net_benefit_at_0.3"]
+        {
+            assert!(table.contains(&format!("| {shown} ")), "{shown}: {table}");
+        }
     }
 
     #[test]
@@ -591,6 +595,7 @@ mod tests {
         for reason in [evaluation.calibration.reason(), evaluation.decision_curve.reason()] {
             assert!(reason.unwrap().contains("no probabilities"));
         }
+        assert!(evaluation.to_markdown().contains("| net_benefit "));
     }
 
     #[test]
