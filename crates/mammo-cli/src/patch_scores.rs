@@ -12,7 +12,7 @@ use mammo_nn::examples::WindowExamples;
 use mammo_nn::model_file::{self, Network};
 use mammo_nn::predict::patch_classifier;
 use mammo_nn::schedule::PrecisionChoice;
-use mammo_nn::train::assess;
+use mammo_nn::validation::assess;
 
 use crate::Done;
 use crate::inputs::prepare;

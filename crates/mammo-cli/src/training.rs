@@ -14,7 +14,8 @@ use mammo_nn::examples::WindowExamples;
 use mammo_nn::image_classifier::ImageClassifier;
 use mammo_nn::model_file::{CalibrationMethod, ModelCard, Network, TrainingRecord};
 use mammo_nn::schedule::TrainingConfig;
-use mammo_nn::train::{MODEL_FILE, Metric, Outcome, Run, train};
+use mammo_nn::train::{MODEL_FILE, Outcome, Run, train};
+use mammo_nn::validation::Metric;
 use mammo_nn::{device, resume};
 use rand::seq::SliceRandom;
 

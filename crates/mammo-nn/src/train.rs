@@ -8,22 +8,18 @@ use std::path::Path;
 
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::activation::softmax;
-use burn::tensor::{Device, Tensor};
-use mammo::eval::confusion::ConfusionMatrix;
-use mammo::eval::operating_point::{OperatingPoint, OperatingRule};
-use mammo::eval::roc::roc_auc;
-use mammo::eval::{BootstrapConfig, Patients, Sample};
+use burn::tensor::Device;
 use mammo::write::write_atomically;
 
-use crate::batches::{Examples, Pass, epoch_order, evaluation_batches, training_batches};
+use crate::batches::{Examples, Pass, epoch_order, training_batches};
 use crate::features::Features;
-use crate::model_file::{self, Calibration, CalibrationMethod, ModelCard};
+use crate::model_file::{self, CalibrationMethod, ModelCard};
 use crate::optimizer::optimizer;
 use crate::plan::Precision;
 use crate::resume::{self, EpochRow, Position, Saved};
 use crate::schedule::{Classifier, RateSchedule, StageProgress, TrainingConfig};
 use crate::state::{state_dict, training_flags};
+use crate::validation::{Metric, assess, learn_from_validation, metric, sample};
 use crate::{Error, Result};
 
 /// Name of the best model in a run folder.
@@ -31,15 +27,6 @@ pub const MODEL_FILE: &str = "model.safetensors";
 
 /// Name of the table of epochs in a run folder.
 pub const METRICS_FILE: &str = "metrics.csv";
-
-/// What the best checkpoint is chosen by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Metric {
-    /// Mean recall over classes, for patches.
-    BalancedAccuracy,
-    /// Area under the ROC curve of the second class, for images.
-    Auc,
-}
 
 /// What a run is about, besides its data.
 pub struct Run<'a> {
@@ -96,16 +83,6 @@ pub enum Outcome {
     },
     /// Stopped on request; [`resume::FILE`] holds the state.
     Interrupted,
-}
-
-/// Class probabilities of all examples and their mean loss.
-pub struct Assessment {
-    /// `n * n_classes`, row-major.
-    pub probabilities: Vec<f64>,
-    /// Class of each example.
-    pub truth: Vec<usize>,
-    /// Mean cross-entropy.
-    pub loss: f64,
 }
 
 /// Trains a network. Same seed, data, configuration and device give the same weights, also
@@ -276,9 +253,8 @@ fn train_epoch<C: Classifier>(
     })
 }
 
-/// Validates, keeps the model if it is the best, moves `position`, which stands behind the epoch's last
-/// step, to the next epoch; true when
-/// the stage should end early.
+/// Validates, keeps the model if it is the best, and moves `position`, which stands behind the epoch's
+/// last step, to the next epoch; true when the stage should end early.
 fn end_epoch<C: Classifier>(
     model: &C,
     validation: &dyn Examples,
@@ -326,85 +302,6 @@ fn end_epoch<C: Classifier>(
     position.loss_sum = 0.0;
     write_metrics(run, position)?;
     Ok(ends)
-}
-
-/// Probabilities and loss over all examples, without augmentation or dropout.
-///
-/// # Errors
-/// When an input cannot be read.
-pub fn assess<C: Classifier>(
-    model: &C,
-    examples: &dyn Examples,
-    batch_size: usize,
-    device: &Device,
-    precision: Precision,
-) -> Result<Assessment> {
-    let mut probabilities = Vec::with_capacity(examples.len() * examples.n_classes());
-    let mut truth = Vec::with_capacity(examples.len());
-    let features = Features::of_frozen(model.trunk(), examples.shape()[0], precision, device);
-    std::thread::scope(|scope| -> Result<()> {
-        for batch in evaluation_batches(scope, examples, batch_size).iter() {
-            let batch = batch?;
-            truth.extend_from_slice(&batch.classes);
-            let map = features.of(model.trunk(), batch, device);
-            let probability: Tensor<2> = softmax(model.logits_of_features(map, None), 1);
-            probabilities.extend(probability.into_data().iter::<f64>());
-        }
-        Ok(())
-    })?;
-    let k = examples.n_classes();
-    // The smallest probability that f32 softmax tells from zero bounds the loss.
-    let log_loss = |(row, &class): (&[f64], &usize)| -row[class].max(f64::from(f32::MIN_POSITIVE)).ln();
-    let loss = probabilities.chunks_exact(k).zip(&truth).map(log_loss).sum::<f64>() / truth.len() as f64;
-    Ok(Assessment { probabilities, truth, loss })
-}
-
-fn metric(metric: Metric, assessment: &Assessment, n_classes: usize) -> Result<f64> {
-    match metric {
-        Metric::Auc => Ok(roc_auc(&malignant_scores(assessment), &malignant(assessment))?),
-        Metric::BalancedAccuracy => {
-            let names: Vec<String> = (0..n_classes).map(|i| i.to_string()).collect();
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            let matrix =
-                ConfusionMatrix::from_probabilities(&names, &assessment.truth, &assessment.probabilities)?;
-            Ok(matrix.balanced_accuracy())
-        }
-    }
-}
-
-/// Threshold with the largest sensitivity + specificity, calibration, and the area's interval.
-fn learn_from_validation(card: &mut ModelCard, side: &Sample, method: CalibrationMethod) -> Result<()> {
-    let point = OperatingPoint::choose(OperatingRule::MaxYouden, &side.scores, &side.malignant)?;
-    card.operating_point = Some(point);
-    (card.calibration, card.no_calibration) = match Calibration::fit(method, side) {
-        Ok(calibration) => (calibration, None),
-        Err(mammo::Error::Undefined { reason, .. }) => (None, Some(reason)),
-        Err(other) => return Err(other.into()),
-    };
-    // Sides of a few patients have an area, but no interval.
-    let area = side.auc(&BootstrapConfig::default()).ok();
-    card.training.validation_interval = area.map(|area| [area.low, area.high]);
-    Ok(())
-}
-
-/// The validation side as statistics see it.
-fn sample(assessment: &Assessment, examples: &dyn Examples) -> Sample {
-    let unnamed: Vec<String> = (0..examples.len()).map(|i| format!("{i:08}")).collect();
-    let patients = (0..examples.len()).map(|i| examples.patient(i).unwrap_or(&unnamed[i]));
-    Sample {
-        scores: malignant_scores(assessment),
-        malignant: malignant(assessment),
-        patients: Patients::from_ids(patients),
-    }
-}
-
-/// Probabilities of the second of two classes.
-fn malignant_scores(assessment: &Assessment) -> Vec<f64> {
-    assessment.probabilities.chunks_exact(2).map(|p| p[1]).collect()
-}
-
-fn malignant(assessment: &Assessment) -> Vec<bool> {
-    assessment.truth.iter().map(|&class| class == 1).collect()
 }
 
 fn write_metrics(run: &Run, position: &Position) -> Result<()> {

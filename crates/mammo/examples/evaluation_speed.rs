@@ -35,7 +35,7 @@ fn main() -> mammo::Result<()> {
 
     let begun = Instant::now();
     let scale = Scale::area(ranked.units_by_class());
-    let auc = |times: &[u32]| Ok([ranked.resampled_auc(times)?]);
+    let auc = |times: &[u8]| Ok([ranked.resampled_auc(times)?]);
     let [area] = bootstrap(sample.patients.n(), &bootstrap_config, [scale], auc)?;
     let seconds = begun.elapsed().as_secs_f64();
     println!("{seconds:>7.2} s  area alone: {:.4} ({:.4} to {:.4})", area.estimate, area.low, area.high);

@@ -195,7 +195,7 @@ fn intervals(study: &Study, n_resamples: usize) -> mammo::Result<Vec<Ends>> {
         return Ok(vec![]);
     }
     let curve: Vec<CurveStatistic> = curve_statistics(&ranked).into_iter().map(|(_, s)| s).collect();
-    let all = |times: &[u32], roc: &mut Roc, values: &mut [Statistic]| {
+    let all = |times: &[u8], roc: &mut Roc, values: &mut [Statistic]| {
         ranked.curve(times, roc)?;
         curve.iter().zip(values.iter_mut()).for_each(|(statistic, value)| *value = statistic.of(roc));
         let other = ranked_second.resampled_auc(times)?;

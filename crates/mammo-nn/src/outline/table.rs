@@ -46,6 +46,8 @@ pub fn networks() -> Result<String> {
         ),
     ];
     for (name, family, top) in tops {
+        // Fully connected layers fix the size.
+        let any_size = top.fc_layout().is_none();
         let config = ImageClassifierConfig {
             trunk: trunk(family),
             top,
@@ -55,15 +57,15 @@ pub fn networks() -> Result<String> {
             input_px: SIZES[1],
             dropout: 0.0,
         };
-        table.push_str(&row(name, &Outline::image(&config)?, false));
+        table.push_str(&row(name, &Outline::image(&config)?, any_size));
     }
     Ok(table)
 }
 
-fn row(name: &str, outline: &Outline, on_patches: bool) -> String {
+fn row(name: &str, outline: &Outline, any_size: bool) -> String {
     let [patch, whole] = SIZES.map(|size| outline.summary(size));
     let giga = |n: u64| format!("{:.2} G", n as f64 / 1e9);
-    let on_patch = if on_patches { giga(patch.multiply_adds) } else { "".into() };
+    let on_patch = if any_size { giga(patch.multiply_adds) } else { "–".into() };
     let parameters = thousands(whole.n_parameters);
     let (field, stride) = (whole.receptive_field, whole.stride);
     format!(

@@ -3,6 +3,7 @@
 use burn::tensor::Device;
 
 use super::*;
+use crate::conventions::Conventions;
 use crate::image_classifier::ImageClassifier;
 use crate::state::state_dict;
 use crate::top::HeatmapRule;

@@ -16,8 +16,9 @@ use mammo_nn::predict::{ImageModel, Score, Tta, patch_classifier};
 use mammo_nn::schedule::Scope;
 use mammo_nn::state::state_dict;
 use mammo_nn::top::{MapPooling, TopConfig};
-use mammo_nn::train::{Metric, Run, assess, train};
+use mammo_nn::train::{Run, train};
 use mammo_nn::trunk::{Family, TrunkConfig};
+use mammo_nn::validation::{Metric, assess};
 use rand::RngExt;
 
 use crate::toy::{Recorder, Stripes, network, run, stage, training};

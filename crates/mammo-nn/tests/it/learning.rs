@@ -7,8 +7,9 @@ use mammo_nn::patch_classifier::{PatchClassifier, PatchClassifierConfig};
 use mammo_nn::plan::Precision;
 use mammo_nn::schedule::{PrecisionChoice, Scope, TrainingConfig};
 use mammo_nn::state::state_dict;
-use mammo_nn::train::{METRICS_FILE, MODEL_FILE, Outcome, assess, train};
+use mammo_nn::train::{METRICS_FILE, MODEL_FILE, Outcome, train};
 use mammo_nn::trunk::{Family, TrunkConfig};
+use mammo_nn::validation::assess;
 
 use crate::toy::{Recorder, Stripes, network, run, stage, training};
 

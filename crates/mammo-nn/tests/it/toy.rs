@@ -14,8 +14,9 @@ use mammo_nn::optimizer::OptimizerKind;
 use mammo_nn::patch_classifier::{PatchClassifier, PatchClassifierConfig};
 use mammo_nn::resume::EpochRow;
 use mammo_nn::schedule::{PrecisionChoice, RateSchedule, Scope, StageConfig, TrainingConfig};
-use mammo_nn::train::{Metric, Run, StepReport, Watch};
+use mammo_nn::train::{Run, StepReport, Watch};
 use mammo_nn::trunk::{Family, TrunkConfig};
+use mammo_nn::validation::Metric;
 use rand::RngExt;
 
 pub const SIDE: usize = 32;

@@ -53,7 +53,7 @@ pub fn compare_auc(first: &[ScoreRow], second: &[ScoreRow], config: &BootstrapCo
     let patients = Patients::from_ids(images.iter().map(|image| image.patient_id.as_str()));
     let ranked_first = RankedScores::new(&scores, &malignant, patients.of_case())?;
     let ranked_second = RankedScores::new(&second_probabilities, &malignant, patients.of_case())?;
-    let areas = |times: &[u32], (): &mut (), values: &mut [Statistic]| {
+    let areas = |times: &[u8], (): &mut (), values: &mut [Statistic]| {
         let (first, second) = (ranked_first.resampled_auc(times)?, ranked_second.resampled_auc(times)?);
         values.copy_from_slice(&[Ok(first), Ok(second), Ok(second - first)]);
         Ok(())

@@ -182,7 +182,7 @@ impl CurveFigures {
         config: &BootstrapConfig,
     ) -> Result<Self> {
         let n = statistics.len();
-        let resample = |times: &[u32], roc: &mut Roc, values: &mut [Statistic]| {
+        let resample = |times: &[u8], roc: &mut Roc, values: &mut [Statistic]| {
             ranked.curve(times, roc)?;
             for (value, statistic) in values.iter_mut().zip(&statistics) {
                 *value = statistic.of(roc);

@@ -4,11 +4,11 @@ mod marked;
 
 use serde::{Deserialize, Serialize};
 
+use super::config::EvalConfig;
 use super::curves::BandPoint;
 use super::findings::Finding;
 use super::interval::Interval;
 use super::measured::Measured;
-use super::report::EvalConfig;
 use super::scores::ScoreRow;
 use crate::geometry::Rect;
 use crate::record::Mammogram;

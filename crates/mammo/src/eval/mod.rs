@@ -24,7 +24,7 @@
 //! | [`readers`] | several readers (Obuchowski–Rockette) |
 //! | [`confusion`] | several classes: confusion matrix, recalls, one-versus-rest areas |
 //! | [`mod@unit`], [`curves`], [`measured`] | what is stored |
-//! | [`report`], [`patch_report`] | everything of one score table, of one patch set |
+//! | [`config`], [`report`], [`patch_report`] | settings; everything of one score table, of one patch set |
 //! | [`comparison`] | two models on the same images |
 //! | [`figure`] | named figures as CSV and as a readable table |
 //!
@@ -37,6 +37,7 @@ pub mod bootstrap;
 pub mod calibration;
 pub mod calibrator;
 pub mod comparison;
+pub mod config;
 pub mod confusion;
 pub mod curve_statistic;
 pub mod curves;
@@ -70,6 +71,7 @@ pub use bootstrap::{BootstrapConfig, Patients, bootstrap};
 pub use calibration::{brier_score, log_loss};
 pub use calibrator::Calibrator;
 pub use comparison::{Comparison, compare_auc};
+pub use config::EvalConfig;
 pub use confusion::{ClassFigures, ConfusionMatrix, OneVersusRest, one_versus_rest_auc};
 pub use delong::{AucDifference, AucError, Ends, delong_auc, delong_difference};
 pub use figure::{Figure, Report};
@@ -78,7 +80,7 @@ pub use measured::Measured;
 pub use operating_point::{OperatingPoint, OperatingResult, OperatingRule};
 pub use patch_report::{PatchEvaluation, evaluate_patches};
 pub use proportion::Proportion;
-pub use report::{EvalConfig, EvalInputs, Evaluation, evaluate_scores};
+pub use report::{EvalInputs, Evaluation, evaluate_scores};
 pub use roc::{RankedScores, RocPoint, roc_auc, roc_auc_weighted, roc_curve};
 pub use sample::Sample;
 pub use scores::{ScoreRow, ScoreTable, read_scores, write_scores};

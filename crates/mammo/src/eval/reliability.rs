@@ -136,8 +136,9 @@ fn brier_interval(sample: &Sample, config: &BootstrapConfig) -> Result<Measured>
         *loss += (p - f64::from(u8::from(malignant))).powi(2);
         *n += 1;
     }
-    let brier = |times: &[u32]| {
-        let weighted = times.iter().zip(&sums).map(|(&t, &(loss, n))| (f64::from(t) * loss, t * n));
+    let brier = |times: &[u8]| {
+        let weighted =
+            times.iter().zip(&sums).map(|(&t, &(loss, n))| (f64::from(t) * loss, u32::from(t) * n));
         let (loss, n) = weighted.fold((0.0, 0), |(sum, cases), (loss, n)| (sum + loss, cases + n));
         Ok([loss / f64::from(n)])
     };

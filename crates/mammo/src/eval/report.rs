@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::aggregate::{Case, Pooling, by_breast, by_patient};
-use super::bootstrap::BootstrapConfig;
 use super::calibrator::Calibrator;
 use super::comparison::{Comparison, compare_auc};
+use super::config::EvalConfig;
 use super::decision_curve::{self, DecisionCurve};
 use super::findings::Finding;
-use super::froc::{HitRule, Localisation};
+use super::froc::Localisation;
 use super::grouping::{chosen, groupings};
 use super::measured::Measured;
 use super::operating_point::{OperatingPoint, OperatingRule};
@@ -33,55 +34,6 @@ const RULES: [OperatingRule; 3] = [
     OperatingRule::SensitivityAtLeast(0.9),
     OperatingRule::SpecificityAtLeast(0.9),
 ];
-
-/// How a score table is evaluated.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct EvalConfig {
-    /// How intervals are drawn.
-    pub bootstrap: BootstrapConfig,
-    /// How the views of a breast become one score: their mean.
-    pub views: Pooling,
-    /// How the breasts of a woman become one score: the higher one, because one suspicious
-    /// breast is enough to recall her.
-    pub breasts: Pooling,
-    /// Prevalence where the model is to be used, for predictive values and net benefit; without
-    /// one, those of the sample are given.
-    pub prevalence: Option<f64>,
-    /// Prevalence that the model was trained at, 0.5 for balanced batches: adds the calibration
-    /// after correction for the prevalence.
-    pub training_prevalence: Option<f64>,
-    /// Lower end of the range of specificity of the partial area.
-    pub min_specificity: f64,
-    /// Specificities and sensitivities at which the other one is given.
-    pub fixed_at: Vec<f64>,
-    /// Bins of the reliability curve and of the histograms.
-    pub n_bins: usize,
-    /// When a finding hits a lesion.
-    pub hit_rule: HitRule,
-    /// Columns that group the images; empty for all that have 2 to 12 values.
-    pub subgroups: Vec<String>,
-    /// Columns to test for a shortcut, where the table has them.
-    pub shortcuts: Vec<String>,
-}
-
-impl Default for EvalConfig {
-    fn default() -> Self {
-        Self {
-            bootstrap: BootstrapConfig::default(),
-            views: Pooling::Mean,
-            breasts: Pooling::Max,
-            prevalence: None,
-            training_prevalence: None,
-            min_specificity: 0.8,
-            fixed_at: vec![0.8, 0.9, 0.95],
-            n_bins: 10,
-            hit_rule: HitRule::CentreInBox,
-            subgroups: vec![],
-            shortcuts: ["site", "vendor", "scanner"].map(String::from).to_vec(),
-        }
-    }
-}
 
 /// The evaluation of one score table: what `evaluation.json` holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -168,7 +120,7 @@ pub struct EvalInputs<'a> {
 /// point; [`Error::Setting`] for an unusable `config`. A statistic that the labels do not define
 /// is reported as such and is no error.
 pub fn evaluate_scores(table: &ScoreTable, inputs: &EvalInputs, config: &EvalConfig) -> Result<Evaluation> {
-    check_config(config)?;
+    config.check()?;
     let labelled = table.labelled();
     let images = labelled_images(&labelled.rows)?;
     let validation = inputs.validation.map(|table| labelled_images(&table.rows)).transpose()?;
@@ -183,14 +135,18 @@ pub fn evaluate_scores(table: &ScoreTable, inputs: &EvalInputs, config: &EvalCon
     if let Some(&point) = inputs.operating_point {
         image_points.insert(0, FrozenPoint { origin: "model file", point });
     }
-    let (image_figures, decision_curve) = image_figures(&levels.images, &image_points, config)?;
     let unit = |sample: &Sample, frozen: Vec<FrozenPoint>| {
         UnitFigures::of(sample, &sample.ranked()?, &frozen, &[], config).map(|(unit, _)| unit)
     };
-    let breasts = match &levels.breasts {
-        Some(sample) => Some(unit(sample, frozen(|levels| levels.breasts.as_ref())?)?),
-        None => None,
+    let of_images = || image_figures(&levels.images, &image_points, config);
+    let of_breasts = || {
+        let of_breasts = |sample| unit(sample, frozen(|levels| levels.breasts.as_ref())?);
+        levels.breasts.as_ref().map(of_breasts).transpose()
     };
+    let of_patients = || unit(&levels.patients, frozen(|levels| Some(&levels.patients))?);
+    // Each sorts and sums up on one thread before its resamples take all threads.
+    let (image_part, (breasts, patients)) = rayon::join(of_images, || rayon::join(of_breasts, of_patients));
+    let ((image_figures, decision_curve), breasts) = (image_part?, breasts?);
     let all_groupings = groupings(&labelled, inputs.images);
     let point = image_points.first().map(|frozen| &frozen.point);
     let subgroups = chosen(&all_groupings, &config.subgroups)?;
@@ -201,7 +157,7 @@ pub fn evaluate_scores(table: &ScoreTable, inputs: &EvalInputs, config: &EvalCon
         models: models(&labelled.rows),
         n_unlabelled: table.rows.len() - images.len(),
         images: image_figures,
-        patients: unit(&levels.patients, frozen(|levels| Some(&levels.patients))?)?,
+        patients: patients?,
         poolings: poolings(&images, breasts.as_ref(), validation.as_deref(), config)?,
         breasts,
         calibration: calibration(&levels.images, config)?,
@@ -212,7 +168,7 @@ pub fn evaluate_scores(table: &ScoreTable, inputs: &EvalInputs, config: &EvalCon
         .concat(),
         decision_curve,
         subgroups: subgroups
-            .iter()
+            .par_iter()
             .map(|grouping| Subgroups::of(grouping, &images, point, &config.bootstrap))
             .collect::<Result<_>>()?,
         shortcuts: sites
@@ -238,24 +194,6 @@ pub fn evaluate_scores(table: &ScoreTable, inputs: &EvalInputs, config: &EvalCon
             .collect::<Result<_>>()?,
         config: config.clone(),
     })
-}
-
-/// Refuses settings that cannot be meant, before any work.
-fn check_config(config: &EvalConfig) -> Result<()> {
-    let share = |setting: &str, value: f64| {
-        if value > 0.0 && value < 1.0 {
-            return Ok(());
-        }
-        Err(Error::setting(setting, value.to_string(), "a share strictly between 0 and 1"))
-    };
-    config.prevalence.map_or(Ok(()), |prevalence| share("prevalence", prevalence))?;
-    config.training_prevalence.map_or(Ok(()), |prevalence| share("training_prevalence", prevalence))?;
-    share("min_specificity", config.min_specificity)?;
-    config.fixed_at.iter().try_for_each(|&at| share("fixed_at", at))?;
-    if !(2..=100).contains(&config.n_bins) {
-        return Err(Error::setting("n_bins", config.n_bins.to_string(), "2 to 100 bins"));
-    }
-    Ok(())
 }
 
 /// The same images as samples of images, breasts and patients.
@@ -441,8 +379,8 @@ pub(super) fn labelled_images(rows: &[ScoreRow]) -> Result<Vec<Case>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eval::Report;
     use crate::eval::scores::tests::row;
+    use crate::eval::{BootstrapConfig, Report};
     use crate::record::Laterality;
     use crate::record::Pathology::{Benign, Malignant, Unknown};
 

@@ -53,7 +53,7 @@ impl Sample {
     /// As [`roc_auc`](super::roc::roc_auc) and [`bootstrap`].
     pub fn auc(&self, config: &BootstrapConfig) -> Result<Interval> {
         let ranked = self.ranked()?;
-        let area = |times: &[u32]| Ok([ranked.resampled_auc(times)?]);
+        let area = |times: &[u8]| Ok([ranked.resampled_auc(times)?]);
         let scale = Scale::area(ranked.units_by_class());
         bootstrap(self.patients.n(), config, [scale], area).map(|[interval]| interval)
     }

@@ -10,6 +10,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use super::grouping::READER_PREFIX;
 use crate::record::{Laterality, Pathology, View};
 use crate::write::write_atomically;
 use crate::{Error, Result};
@@ -106,8 +107,8 @@ impl ScoreTable {
     pub fn read(path: &Path) -> Result<Self> {
         let file = std::fs::File::open(path).map_err(|e| Error::io(path, "read the score table", e))?;
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
-        let headers: csv::StringRecord =
-            reader.headers().map_err(|e| unreadable(path, &e))?.iter().map(str::to_ascii_lowercase).collect();
+        let written = reader.headers().map_err(|e| unreadable(path, &e))?.clone();
+        let headers: csv::StringRecord = written.iter().map(str::to_ascii_lowercase).collect();
         check_headers(path, &headers)?;
         let has = |name: &str| headers.iter().any(|header| header == name);
         let (names_files, is_probability) = (has("file") || has("image"), has("probability"));
@@ -136,7 +137,12 @@ impl ScoreTable {
                 column.push(record.get(index).unwrap_or_default().to_string());
             }
         }
-        table.columns = further.iter().map(|(_, header)| header.to_string()).zip(columns).collect();
+        let name = |&(index, header): &(usize, &str)| match header.strip_prefix(READER_PREFIX) {
+            // A reader's name stays as it is written.
+            Some(reader) => format!("{READER_PREFIX}{}", &written[index][header.len() - reader.len()..]),
+            None => header.to_string(),
+        };
+        table.columns = further.iter().map(name).zip(columns).collect();
         Ok(table)
     }
 
@@ -356,7 +362,7 @@ pub(super) mod tests {
     fn the_smallest_table_of_another_system_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("scores.csv");
-        let text = "Patient_ID,Score,Label,Vendor,reader_a\np1,-3.5,0,Acme,2\np2,12,1,,4\np3,1,,Acme,1\n";
+        let text = "Patient_ID,Score,Label,Vendor,Reader_Ada\np1,-3.5,0,Acme,2\np2,12,1,,4\np3,1,,Acme,1\n";
         std::fs::write(&path, text).unwrap();
         let table = ScoreTable::read(&path).unwrap();
         assert_eq!(table.rows[0].file, "row 1");
@@ -367,7 +373,7 @@ pub(super) mod tests {
         assert_eq!(table.columns["vendor"], ["Acme", "", "Acme"]);
         let labelled = table.labelled();
         assert_eq!(
-            (labelled.rows.len(), &labelled.columns["reader_a"][..]),
+            (labelled.rows.len(), &labelled.columns["reader_Ada"][..]),
             (2, &["2".into(), "4".into()][..])
         );
         let error = read("patient_id,score\np1,inf\n").unwrap_err().to_string();

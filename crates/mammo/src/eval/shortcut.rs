@@ -90,7 +90,7 @@ fn relabelled(sample: &Sample, keep: impl Fn(usize) -> bool, positive: &[bool]) 
 /// Area of telling `here` from elsewhere by the score, within one class.
 fn telling_apart(sample: &Sample, here: &[bool], class: bool, config: &BootstrapConfig) -> Result<Measured> {
     let ranked = relabelled(sample, |case| sample.malignant[case] == class, here)?;
-    let auc = |times: &[u32]| Ok([ranked.resampled_auc(times)?]);
+    let auc = |times: &[u8]| Ok([ranked.resampled_auc(times)?]);
     let scale = Scale::area(ranked.units_by_class());
     let area = bootstrap(sample.patients.n(), config, [scale], auc).map(|[interval]| interval);
     let class = if class { "malignant" } else { "benign" };
@@ -106,7 +106,7 @@ fn telling_apart(sample: &Sample, here: &[bool], class: bool, config: &Bootstrap
 fn within(sample: &Sample, sites: &[usize], n_sites: usize, config: &BootstrapConfig) -> Result<Measured> {
     let of_site = |site| relabelled(sample, |case| sites[case] == site, &sample.malignant);
     let ranked: Vec<RankedScores> = (0..n_sites).map(of_site).collect::<Result<_>>()?;
-    let area = |times: &[u32]| {
+    let area = |times: &[u8]| {
         let (mut roc, mut ordered, mut pairs) = (Roc::default(), 0.0, 0.0);
         for site in &ranked {
             // A site with one class has no pairs.

@@ -153,7 +153,7 @@ fn bootstrap_and_closed_form_agree_on_the_spread() {
         let patients: Vec<String> = case.patients.iter().map(u32::to_string).collect();
         let patients = Patients::from_ids(patients.iter().map(String::as_str));
         let ranked = RankedScores::new(&case.first, &case.malignant, patients.of_case()).unwrap();
-        let auc = |times: &[u32]| Ok([ranked.auc(|patient| f64::from(times[patient as usize]))?]);
+        let auc = |times: &[u8]| Ok([ranked.auc(|patient| f64::from(times[patient as usize]))?]);
         let scale = Scale::Open { n_women: 1_000_000 };
         let [interval] = bootstrap(patients.n(), &BootstrapConfig::default(), [scale], auc).unwrap();
         let closed = delong_auc(&case.first, &case.malignant, patients.of_case(), 0.95).unwrap();

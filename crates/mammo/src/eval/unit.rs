@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::config::EvalConfig;
 use super::curve_statistic::{CurveFigures, CurveStatistic, index_of_threshold};
 use super::curves::{PrecisionRecallCurve, RocCurve, ScoreHistogram, band_statistics};
 use super::delong::{AucError, delong_auc};
@@ -9,7 +10,6 @@ use super::interval::Interval;
 use super::measured::Measured;
 use super::operating_point::{OperatingPoint, OperatingResult};
 use super::proportion::Proportion;
-use super::report::EvalConfig;
 use super::roc::{RankedScores, Roc};
 use super::sample::Sample;
 use crate::Result;

@@ -116,7 +116,7 @@ impl Marked {
         config: &BootstrapConfig,
     ) -> Result<Vec<Measured>> {
         let n = 3 + RATES.len() + kinds.len();
-        let resample = |times: &[u32], roc: &mut Roc, values: &mut [Statistic]| {
+        let resample = |times: &[u8], roc: &mut Roc, values: &mut [Statistic]| {
             let weight = |patient: u32| f64::from(times[patient as usize]);
             self.ranked.fill(times, roc);
             let n_images: f64 = self.images.iter().map(|image| weight(image.patient)).sum();

@@ -5,19 +5,22 @@
 //! export what to write, and the table in `docs/models.md` how large and how far-seeing the
 //! network is. A test holds it against the built networks.
 
+mod blocks;
+mod reach;
 pub mod table;
 
 use std::collections::BTreeMap;
 
+pub use reach::Summary;
+
+use self::blocks::{bottleneck, conv_shape, head, resnet, vgg, vgg_block};
 use crate::Result;
-use crate::conventions::{ChannelNorm, Conventions, Padding, StrideOn};
+use crate::conventions::{ChannelNorm, Padding};
 use crate::image_classifier::{ImageClassifierConfig, N_CLASSES};
 use crate::layers::ConvShape;
 use crate::patch_classifier::PatchClassifierConfig;
-use crate::resnet::{BlockKind, ResNetShape};
 use crate::top::{HeatmapActivation, MapPooling, TopConfig, heatmap_grid};
 use crate::trunk::{TrunkConfig, TrunkShape};
-use crate::vgg::VggShape;
 
 /// A convolution with what follows it.
 #[derive(Clone, Debug, PartialEq)]
@@ -118,23 +121,6 @@ pub struct Outline {
     pub channels: usize,
     /// From image to logits, or to features for a trunk alone.
     pub steps: Vec<Step>,
-}
-
-/// Size and reach of a network on one image size.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Summary {
-    /// Learned numbers: kernels, biases, scales, shifts.
-    pub n_parameters: usize,
-    /// Running means and variances.
-    pub n_statistics: usize,
-    /// Multiplications with a weight, each with its addition.
-    pub multiply_adds: u64,
-    /// Image pixels between neighbouring cells of the last feature map.
-    pub stride: usize,
-    /// Side, in image pixels, of what one cell of the last feature map sees.
-    pub receptive_field: usize,
-    /// Rows and columns of the last feature map.
-    pub grid: [usize; 2],
 }
 
 impl Outline {
@@ -291,179 +277,6 @@ impl Outline {
         }
         tensors
     }
-
-    /// Size and reach on images of `rows x columns`.
-    pub fn summary(&self, input_px: [usize; 2]) -> Summary {
-        let count = |statistics: bool| {
-            let tensors = self.tensors();
-            let counted = tensors.iter().filter(|(name, _)| name.contains(".running_") == statistics);
-            counted.map(|(_, shape)| shape.iter().product::<usize>()).sum()
-        };
-        let mut reach = Reach { grid: input_px, stride: 1, receptive_field: 1, multiply_adds: 0 };
-        for step in &self.steps {
-            reach.pass(step);
-        }
-        Summary {
-            n_parameters: count(false),
-            n_statistics: count(true),
-            multiply_adds: reach.multiply_adds,
-            stride: reach.stride,
-            receptive_field: reach.receptive_field,
-            grid: reach.grid,
-        }
-    }
-}
-
-/// What a walk along the steps has gathered.
-#[derive(Clone, Copy)]
-struct Reach {
-    grid: [usize; 2],
-    stride: usize,
-    receptive_field: usize,
-    multiply_adds: u64,
-}
-
-impl Reach {
-    fn window(&mut self, kernel: usize, stride: usize, padding: Padding) {
-        self.grid = self.grid.map(|n| padding.n_out(n, kernel, stride));
-        self.receptive_field += (kernel - 1) * self.stride;
-        self.stride *= stride;
-    }
-
-    fn conv(&mut self, shape: &ConvShape) {
-        self.window(shape.kernel, shape.stride, shape.padding);
-        let per_cell = shape.kernel * shape.kernel * shape.c_in * shape.c_out;
-        self.multiply_adds += (per_cell * self.grid[0] * self.grid[1]) as u64;
-    }
-
-    fn linear(&mut self, linear: &LinearStep) {
-        self.multiply_adds += (linear.d_in * linear.d_out) as u64;
-    }
-
-    fn pass(&mut self, step: &Step) {
-        match step {
-            Step::Conv(conv) => self.conv(&conv.shape),
-            Step::MaxPool { kernel, stride, padding } => self.window(*kernel, *stride, *padding),
-            Step::AveragePool { window } => self.window(*window, 1, Padding::Valid),
-            Step::Residual { branch, shortcut } => {
-                let mut beside = *self;
-                branch.iter().for_each(|conv| self.conv(&conv.shape));
-                if let Some(conv) = shortcut {
-                    let before = beside.multiply_adds;
-                    beside.conv(&conv.shape);
-                    self.multiply_adds += beside.multiply_adds - before;
-                }
-            }
-            Step::FullyConnected { layers, .. } => layers.iter().for_each(|layer| self.linear(layer)),
-            Step::Head(head) => self.linear(head),
-            Step::ChannelNorm(_) | Step::Softmax | Step::GlobalPool(_) => {}
-        }
-    }
-}
-
-fn head(d_in: usize, d_out: usize) -> LinearStep {
-    LinearStep { path: "head".into(), d_in, d_out, norm: None, relu: false }
-}
-
-fn conv_shape(c_in: usize, c_out: usize, kernel: usize, stride: usize, padding: Padding) -> ConvShape {
-    ConvShape { c_in, c_out, kernel, stride, padding }
-}
-
-fn normed(path: String, shape: ConvShape, conventions: &Conventions, relu: bool) -> ConvStep {
-    let (bias, norm) = (conventions.bias_before_norm, Some(conventions.norm_epsilon));
-    ConvStep { path, shape, bias, norm, relu }
-}
-
-fn resnet(shape: &ResNetShape, steps: &mut Vec<Step>) {
-    let conventions = &shape.conventions;
-    steps.extend(shape.channel_norm.map(Step::ChannelNorm));
-    let stem = conv_shape(shape.c_in, shape.base, 7, 2, conventions.stem_padding);
-    steps.push(Step::Conv(normed("trunk.ResNet.stem".into(), stem, conventions, true)));
-    steps.push(Step::MaxPool { kernel: 3, stride: 2, padding: conventions.stem_pool_padding });
-    let (mut c, mut i) = (shape.base, 0);
-    for (stage, &depth) in shape.depths.iter().enumerate().take(shape.stages) {
-        let channels = shape.base << stage;
-        for block in 0..depth {
-            let path = format!("trunk.ResNet.blocks.{i}");
-            let stride = if stage > 0 && block == 0 { 2 } else { 1 };
-            let step = match shape.kind {
-                BlockKind::Basic => basic(&path, c, channels, stride, conventions),
-                BlockKind::Bottleneck => {
-                    bottleneck(&path, c, [channels, channels, 4 * channels], stride, conventions)
-                }
-            };
-            steps.push(step);
-            c = if shape.kind == BlockKind::Basic { channels } else { 4 * channels };
-            i += 1;
-        }
-    }
-}
-
-fn basic(path: &str, c_in: usize, c: usize, stride: usize, conventions: &Conventions) -> Step {
-    residual(path, c_in, &[(c, 3, stride), (c, 3, 1)], stride, conventions)
-}
-
-fn bottleneck(
-    path: &str,
-    c_in: usize,
-    [a, b, c]: [usize; 3],
-    stride: usize,
-    conventions: &Conventions,
-) -> Step {
-    let [first, middle] = match conventions.stride_on {
-        StrideOn::First => [stride, 1],
-        StrideOn::Middle => [1, stride],
-    };
-    residual(path, c_in, &[(a, 1, first), (b, 3, middle), (c, 1, 1)], stride, conventions)
-}
-
-/// A block of `(channels out, kernel, stride)` convolutions.
-fn residual(
-    path: &str,
-    c_in: usize,
-    convs: &[(usize, usize, usize)],
-    stride: usize,
-    conventions: &Conventions,
-) -> Step {
-    let mut c = c_in;
-    let mut branch = Vec::with_capacity(convs.len());
-    for (i, &(c_out, kernel, stride)) in convs.iter().enumerate() {
-        let shape = conv_shape(c, c_out, kernel, stride, conventions.padding);
-        branch.push(normed(format!("{path}.branch.{i}"), shape, conventions, i + 1 < convs.len()));
-        c = c_out;
-    }
-    let shape = conv_shape(c_in, c, 1, stride, conventions.padding);
-    let shortcut =
-        (c_in != c || stride != 1).then(|| normed(format!("{path}.shortcut"), shape, conventions, false));
-    Step::Residual { branch, shortcut }
-}
-
-fn vgg(shape: &VggShape, steps: &mut Vec<Step>) {
-    steps.extend(shape.channel_norm.map(Step::ChannelNorm));
-    let mut c = shape.c_in;
-    for (i, &(channels, depth)) in shape.blocks.iter().enumerate() {
-        vgg_block(&format!("trunk.Vgg.blocks.{i}"), c, channels, depth, shape.norm.as_ref(), steps);
-        c = channels;
-    }
-}
-
-fn vgg_block(
-    path: &str,
-    c_in: usize,
-    channels: usize,
-    depth: usize,
-    norm: Option<&Conventions>,
-    steps: &mut Vec<Step>,
-) {
-    for i in 0..depth {
-        let shape = conv_shape(if i == 0 { c_in } else { channels }, channels, 3, 1, Padding::Half);
-        let path = format!("{path}.convs.{i}");
-        steps.push(Step::Conv(match norm {
-            Some(conventions) => normed(path, shape, conventions, true),
-            None => ConvStep { path, shape, bias: true, norm: None, relu: true },
-        }));
-    }
-    steps.push(Step::MaxPool { kernel: 2, stride: 2, padding: Padding::Valid });
 }
 
 #[cfg(test)]

@@ -7,106 +7,23 @@
 //! probabilities first, which it explains as an information bottleneck; they are here
 //! because the comparison is part of the paper.
 
-use std::fmt;
-
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::tensor::activation::{relu, softmax};
 use burn::tensor::{DType, Device, Tensor};
-use serde::{Deserialize, Serialize};
 
+use crate::Result;
 use crate::conventions::{Conventions, Padding};
 use crate::layers::{ConvShape, LinearNorm, average_pool, conv2d};
 use crate::maps::Maps;
 use crate::plan::{Map, Planner};
 use crate::resnet::ResidualBlock;
 use crate::vgg::VggBlock;
-use crate::{Error, Result};
 
-/// A top as data.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum TopConfig {
-    /// Global average of the trunk's features, nothing in between.
-    Average,
-    /// Bottleneck blocks, the paper's `[512-512-1024]x2`: each entry of `blocks` is a group
-    /// that begins with stride 2 and holds `repeats` blocks.
-    Residual {
-        /// Channels of each group: 1x1, 3x3, 1x1.
-        blocks: Vec<[usize; 3]>,
-        /// Blocks in each group.
-        repeats: usize,
-    },
-    /// VGG blocks with batch norm, the paper's `512x1`.
-    Vgg {
-        /// Channels of each block.
-        channels: Vec<usize>,
-        /// Convolutions in each block.
-        depth: usize,
-    },
-    /// Heatmap, then bottleneck blocks.
-    HeatmapResidual {
-        /// As in `Residual`.
-        blocks: Vec<[usize; 3]>,
-        /// As in `Residual`.
-        repeats: usize,
-        /// How the heatmap is made.
-        #[serde(default)]
-        heatmap: HeatmapRule,
-    },
-    /// Heatmap, max pool, fully connected layers (`5x5`, `64-32` in the paper).
-    HeatmapFc {
-        /// Side and stride of the max pool.
-        pool: usize,
-        /// Units of each hidden layer.
-        fc: Vec<usize>,
-        /// Whether hidden layers have batch norm, as in the original code.
-        #[serde(default)]
-        batch_norm: bool,
-        /// How the heatmap is made.
-        #[serde(default)]
-        heatmap: HeatmapRule,
-    },
-    /// YaroslavNet's top: as `HeatmapFc` (`16-8`), and a shortcut that hands the pooled
-    /// heatmap straight to the last layer.
-    Yaroslav {
-        /// Side and stride of the max pool.
-        pool: usize,
-        /// Units of each hidden layer.
-        fc: Vec<usize>,
-        /// As in `HeatmapFc`.
-        #[serde(default)]
-        batch_norm: bool,
-        /// How the heatmap is made.
-        #[serde(default)]
-        heatmap: HeatmapRule,
-    },
-}
-
-/// What is kept of the last map of a convolutional top, per channel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MapPooling {
-    /// The mean over all cells, as in the paper.
-    #[default]
-    Average,
-    /// The largest value of any cell: one finding is enough for a cancer.
-    Max,
-    /// Both, means first: twice as many features.
-    AverageMax,
-}
+mod config;
+pub use config::{FcLayout, HeatmapActivation, HeatmapRule, MapPooling, TopConfig, heatmap_grid};
 
 impl MapPooling {
-    /// Whether it is the paper's.
-    pub fn is_average(&self) -> bool {
-        *self == Self::Average
-    }
-
-    /// Features per channel of the map.
-    pub fn per_channel(self) -> usize {
-        if self == Self::AverageMax { 2 } else { 1 }
-    }
-
     /// # Shapes
     /// `[n, c, rows, cols]` to `[n, c * per_channel]`.
     fn forward(self, map: Tensor<4>) -> Tensor<2> {
@@ -115,96 +32,6 @@ impl MapPooling {
             Self::Average => map.mean_over_space(),
             Self::Max => map.max_over_space(),
             Self::AverageMax => Tensor::cat(vec![map.clone().mean_over_space(), map.max_over_space()], 1),
-        }
-    }
-}
-
-impl fmt::Display for MapPooling {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(match self {
-            Self::Average => "mean over all cells",
-            Self::Max => "largest value of any cell",
-            Self::AverageMax => "mean over all cells and largest value of any",
-        })
-    }
-}
-
-/// How a heatmap is made of the trunk's features.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct HeatmapRule {
-    /// Side, in cells, of the window whose mean features the patch head reads, one cell apart;
-    /// 1 reads each cell. The original code takes the grid of one patch (7 for ResNet50).
-    pub window: usize,
-    /// What follows the patch head.
-    pub activation: HeatmapActivation,
-}
-
-impl Default for HeatmapRule {
-    fn default() -> Self {
-        Self { window: 1, activation: HeatmapActivation::Softmax }
-    }
-}
-
-/// What turns a patch head's outputs into heat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HeatmapActivation {
-    /// Probabilities over patch classes.
-    Softmax,
-    /// Logits above zero, as in the original code.
-    Relu,
-}
-
-/// Entries that a configuration's lists may have, so that a damaged model file cannot ask for
-/// a network larger than memory.
-const MAX_ENTRIES: usize = 64;
-
-impl TopConfig {
-    /// Whether the patch classifier's head becomes a heatmap layer under this top.
-    pub fn has_heatmap(&self) -> bool {
-        self.heatmap().is_some()
-    }
-
-    /// How its heatmap is made, if it has one.
-    pub fn heatmap(&self) -> Option<HeatmapRule> {
-        match self {
-            Self::HeatmapResidual { heatmap, .. }
-            | Self::HeatmapFc { heatmap, .. }
-            | Self::Yaroslav { heatmap, .. } => Some(*heatmap),
-            Self::Average | Self::Residual { .. } | Self::Vgg { .. } => None,
-        }
-    }
-
-    /// Refuses empty, zero and absurd entries, and a pooling that this top does not have.
-    ///
-    /// # Errors
-    /// [`Error::Network`] naming the setting.
-    pub fn check(&self, pooling: MapPooling) -> Result<()> {
-        if self.fc_layout().is_some() && pooling != MapPooling::Average {
-            let found = format!("{pooling:?} under fully connected layers");
-            return Err(Error::network(
-                "pooling",
-                found,
-                "average: these tops read a pooled heatmap as it is",
-            ));
-        }
-        let list = |what: &str, entries: &[usize], repeats: usize| {
-            let fits =
-                !entries.is_empty() && entries.len() <= MAX_ENTRIES && (1..=MAX_ENTRIES).contains(&repeats);
-            if fits && entries.iter().all(|c| (1..=8192).contains(c)) {
-                return Ok(());
-            }
-            let found = format!("{entries:?} times {repeats}");
-            Err(Error::network(what, found, "1 to 64 entries of 1 to 8192, repeated 1 to 64 times"))
-        };
-        match self {
-            Self::Average => Ok(()),
-            Self::Residual { blocks, repeats } | Self::HeatmapResidual { blocks, repeats, .. } => {
-                list("top.blocks", blocks.as_flattened(), *repeats)
-            }
-            Self::Vgg { channels, depth } => list("top.channels", channels, *depth),
-            Self::HeatmapFc { fc, .. } | Self::Yaroslav { fc, .. } => list("top.fc", fc, 1),
         }
     }
 }
@@ -348,62 +175,6 @@ impl FcTop {
             false => x,
         }
     }
-}
-
-/// The fully connected part of a top, whichever kind it is.
-#[derive(Clone, Copy, Debug)]
-pub struct FcLayout<'a> {
-    /// Side and stride of the max pool.
-    pub pool: usize,
-    /// Units of each hidden layer.
-    pub fc: &'a [usize],
-    /// Whether hidden layers have batch norm.
-    pub batch_norm: bool,
-    /// Whether the pooled heatmap goes to the last layer as well.
-    pub shortcut: bool,
-}
-
-impl FcLayout<'_> {
-    /// Features of a pooled heatmap of `n_classes` channels.
-    ///
-    /// # Errors
-    /// [`Error::Network`] when the pool is larger than the heatmap.
-    pub fn d_pooled(&self, n_classes: usize, grid: [usize; 2]) -> Result<usize> {
-        let [rows, cols] = grid;
-        if self.pool == 0 || rows < self.pool || cols < self.pool {
-            let expected = format!("1 to {}, the smaller side of the heatmap", rows.min(cols));
-            return Err(Error::network("top.pool", self.pool.to_string(), expected));
-        }
-        Ok(n_classes * (rows / self.pool) * (cols / self.pool))
-    }
-}
-
-impl TopConfig {
-    /// The fully connected part, for the tops that end in one.
-    pub fn fc_layout(&self) -> Option<FcLayout<'_>> {
-        match self {
-            Self::HeatmapFc { pool, fc, batch_norm, .. } => {
-                Some(FcLayout { pool: *pool, fc, batch_norm: *batch_norm, shortcut: false })
-            }
-            Self::Yaroslav { pool, fc, batch_norm, .. } => {
-                Some(FcLayout { pool: *pool, fc, batch_norm: *batch_norm, shortcut: true })
-            }
-            _ => None,
-        }
-    }
-}
-
-/// Rows and columns of a heatmap over a feature map of `grid` cells.
-///
-/// # Errors
-/// [`Error::Network`] when its window is larger than the map.
-pub fn heatmap_grid(rule: Option<HeatmapRule>, grid: [usize; 2]) -> Result<[usize; 2]> {
-    let window = rule.map_or(1, |rule| rule.window);
-    if window == 0 || grid.iter().any(|&n| n < window) {
-        let expected = format!("1 to {}, the smaller side of the feature map", grid[0].min(grid[1]));
-        return Err(Error::network("top.heatmap.window", window.to_string(), expected));
-    }
-    Ok(grid.map(|n| n + 1 - window))
 }
 
 /// The layers between the trunk (or its heatmap) and the last linear layer.

@@ -1,0 +1,80 @@
+//! How a score table is evaluated, as a user sets it.
+
+use serde::{Deserialize, Serialize};
+
+use super::aggregate::Pooling;
+use super::bootstrap::BootstrapConfig;
+use super::froc::HitRule;
+use crate::{Error, Result};
+
+/// How a score table is evaluated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvalConfig {
+    /// How intervals are drawn.
+    pub bootstrap: BootstrapConfig,
+    /// How the views of a breast become one score: their mean.
+    pub views: Pooling,
+    /// How the breasts of a woman become one score: the higher one, because one suspicious
+    /// breast is enough to recall her.
+    pub breasts: Pooling,
+    /// Prevalence where the model is to be used, for predictive values and net benefit; without
+    /// one, those of the sample are given.
+    pub prevalence: Option<f64>,
+    /// Prevalence that the model was trained at, 0.5 for balanced batches: adds the calibration
+    /// after correction for the prevalence.
+    pub training_prevalence: Option<f64>,
+    /// Lower end of the range of specificity of the partial area.
+    pub min_specificity: f64,
+    /// Specificities and sensitivities at which the other one is given.
+    pub fixed_at: Vec<f64>,
+    /// Bins of the reliability curve and of the histograms.
+    pub n_bins: usize,
+    /// When a finding hits a lesion.
+    pub hit_rule: HitRule,
+    /// Columns that group the images; empty for all that have 2 to 12 values.
+    pub subgroups: Vec<String>,
+    /// Columns to test for a shortcut, where the table has them.
+    pub shortcuts: Vec<String>,
+}
+
+impl Default for EvalConfig {
+    fn default() -> Self {
+        Self {
+            bootstrap: BootstrapConfig::default(),
+            views: Pooling::Mean,
+            breasts: Pooling::Max,
+            prevalence: None,
+            training_prevalence: None,
+            min_specificity: 0.8,
+            fixed_at: vec![0.8, 0.9, 0.95],
+            n_bins: 10,
+            hit_rule: HitRule::CentreInBox,
+            subgroups: vec![],
+            shortcuts: ["site", "vendor", "scanner"].map(String::from).to_vec(),
+        }
+    }
+}
+
+impl EvalConfig {
+    /// Refuses settings that cannot be meant, before any work.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] naming the setting.
+    pub fn check(&self) -> Result<()> {
+        let share = |setting: &str, value: f64| {
+            if value > 0.0 && value < 1.0 {
+                return Ok(());
+            }
+            Err(Error::setting(setting, value.to_string(), "a share strictly between 0 and 1"))
+        };
+        self.prevalence.map_or(Ok(()), |prevalence| share("prevalence", prevalence))?;
+        self.training_prevalence.map_or(Ok(()), |prevalence| share("training_prevalence", prevalence))?;
+        share("min_specificity", self.min_specificity)?;
+        self.fixed_at.iter().try_for_each(|&at| share("fixed_at", at))?;
+        if !(2..=100).contains(&self.n_bins) {
+            return Err(Error::setting("n_bins", self.n_bins.to_string(), "2 to 100 bins"));
+        }
+        Ok(())
+    }
+}
