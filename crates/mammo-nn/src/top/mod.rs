@@ -200,7 +200,7 @@ impl Top {
     /// Builds a top; weights are filled by [`init`](crate::init).
     ///
     /// # Errors
-    /// [`TopConfig::check`], or [`Error::Network`] for a window or pool larger than the heatmap.
+    /// [`TopConfig::check`], or [`Error::Network`](crate::Error::Network) for a window or pool larger than the heatmap.
     pub fn build(
         config: &TopConfig,
         pooling: MapPooling,
