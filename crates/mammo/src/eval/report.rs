@@ -140,8 +140,8 @@ pub fn evaluate_scores(table: &ScoreTable, inputs: &EvalInputs, config: &EvalCon
     };
     let of_images = || image_figures(&levels.images, &image_points, config);
     let of_breasts = || {
-        let of_breasts = |sample| unit(sample, frozen(|levels| levels.breasts.as_ref())?);
-        levels.breasts.as_ref().map(of_breasts).transpose()
+        let of_sample = |sample| unit(sample, frozen(|levels| levels.breasts.as_ref())?);
+        levels.breasts.as_ref().map(of_sample).transpose()
     };
     let of_patients = || unit(&levels.patients, frozen(|levels| Some(&levels.patients))?);
     // Each sorts and sums up on one thread before its resamples take all threads.
