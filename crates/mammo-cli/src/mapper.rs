@@ -27,7 +27,8 @@ pub enum Method {
 
 /// A model ready to draw maps.
 pub struct Mapper {
-    preprocessing: Preprocessing,
+    /// What turns a stored image into the network's input.
+    pub preprocessing: Preprocessing,
     /// Digest of the model file.
     pub digest: String,
     kind: Kind,

@@ -36,11 +36,11 @@ pub fn sections(model: &ModelFile) -> Vec<CardSection> {
         entry("Classes", card.classes.join(", ")),
     ];
     if let Some((top, pooling)) = top {
+        let kind = serde_json::to_value(top).ok().map(|value| words(&value)).unwrap_or_default();
+        network.insert(1, entry("Top", kind));
         if top.fc_layout().is_none() {
-            network.insert(1, entry("Pooling", pooling.to_string()));
+            network.insert(2, entry("Pooling", pooling.to_string()));
         }
-        let top = serde_json::to_value(top).ok().map(|value| words(&value)).unwrap_or_default();
-        network.insert(1, entry("Top", top));
     }
     let origin = record.started_from.clone();
     let mut training = vec![

@@ -12,7 +12,7 @@ use mammo::eval::{
 use mammo::manifest::Manifest;
 use mammo::split::{Side, Split};
 use mammo::write::read_json;
-use mammo_nn::model_file;
+use mammo_nn::model_file::{self, ModelFile};
 use mammo_nn::resume::EpochRow;
 use mammo_nn::train::{METRICS_FILE, MODEL_FILE};
 use mammo_report::{Epoch, Flow, FlowStep, LeftOut, PairedTest, Part, Report, Run};
@@ -112,7 +112,7 @@ impl RunFiles {
 
     /// The evaluation written beside the scores, or a new one when there is none or the scores
     /// have changed since.
-    fn evaluate(&self, manifest: Option<&Manifest>) -> Result<Evaluation> {
+    fn evaluate(&self, model: Option<&ModelFile>, manifest: Option<&Manifest>) -> Result<Evaluation> {
         let path = self.evaluation.join("evaluation.json");
         let modified = |path: &Path| path.metadata().and_then(|m| m.modified()).ok();
         let fresh = modified(&path).is_some_and(|written| {
@@ -120,14 +120,11 @@ impl RunFiles {
             sources.into_iter().flatten().all(|source| modified(source).is_none_or(|time| time <= written))
         });
         if !fresh {
-            let model = self.model.as_deref().map(model_file::load).transpose()?;
+            let card = model.map(|model| &model.card);
             let findings = self.findings.as_deref().map(read_findings).transpose()?;
             let inputs = EvalInputs {
-                operating_point: model.as_ref().and_then(|model| model.card.operating_point.as_ref()),
-                calibrator: model
-                    .as_ref()
-                    .and_then(|model| model.card.calibration.as_ref())
-                    .map(|calibration| &calibration.calibrator),
+                operating_point: card.and_then(|card| card.operating_point.as_ref()),
+                calibrator: card.and_then(|card| card.calibration.as_ref()).map(|c| &c.calibrator),
                 validation: None,
                 images: manifest.map_or(&[], |manifest| &manifest.images),
                 findings: findings.as_deref().filter(|_| manifest.is_some()),
@@ -178,7 +175,7 @@ pub fn write(files: &[RunFiles], args: &Args) -> Result<PathBuf> {
         let model = file.model.as_deref().map(model_file::load).transpose()?;
         runs.push(Run {
             name: file.name.clone(),
-            evaluation: file.evaluate(manifest.as_ref().map(|(_, manifest)| manifest))?,
+            evaluation: file.evaluate(model.as_ref(), manifest.as_ref().map(|(_, manifest)| manifest))?,
             training: file.training()?,
             card: match &model {
                 Some(model) => Part::There(model_card::sections(model)),

@@ -11,7 +11,7 @@ use mammo::manifest::Manifest;
 use mammo::pixels::read_gray_as;
 use mammo::preprocess::{Explained, Preprocessing, Step};
 use mammo::record::Mammogram;
-use mammo_nn::{device, model_file};
+use mammo_nn::device;
 use mammo_report::{Case, CaseKind, ContactSheet, Panel, Part, Picture};
 
 use crate::gallery::{outline, outline_lesions};
@@ -41,13 +41,12 @@ pub fn draw(
     };
     let threshold = evaluation.images.operating_points.first().map(|point| point.result.threshold);
     let chosen = choose(rows, threshold, args.cases);
-    let preprocessing = model_file::load(model)?.card.preprocessing;
+    let mapper = Mapper::load(model, None, None, &device::by_name(&args.device)?)?;
     let example = chosen.first().map(|(_, row)| *row).or(rows.first());
     let sheet = match example.and_then(|row| manifest.find(&row.file)) {
-        Some(image) => Part::There(contact_sheet(manifest, image, &preprocessing)?),
+        Some(image) => Part::There(contact_sheet(manifest, image, &mapper.preprocessing)?),
         None => Part::missing("none of the scored images is in the manifest"),
     };
-    let mapper = Mapper::load(model, None, None, &device::by_name(&args.device)?)?;
     let bar = progress::bar("drawing cases", chosen.len() as u64);
     let mut cases = Vec::new();
     for (kind, row) in chosen {

@@ -213,28 +213,26 @@ impl Top {
         let grid = heatmap_grid(rule, input.grid)?;
         let heatmap = rule.map(|rule| Heatmap::new(input, rule, device));
         let c_in = if heatmap.is_some() { input.n_patch_classes } else { input.c_in };
-        let conv = |residual, vgg, c_out: usize| {
-            (Self::Conv(ConvTop { residual, vgg, pooling }), c_out * pooling.per_channel())
-        };
-        let (top, d_out) = match config {
-            TopConfig::Average => conv(Vec::new(), Vec::new(), c_in),
+        if let Some(layout) = config.fc_layout() {
+            let (top, d_out) = FcTop::new(c_in, grid, layout, conventions, device)?;
+            return Ok(BuiltTop { heatmap, top: Self::Fc(top), d_out });
+        }
+        let (residual, vgg, c_out) = match config {
             TopConfig::Residual { blocks, repeats } | TopConfig::HeatmapResidual { blocks, repeats, .. } => {
                 let c_out = blocks.last().map_or(0, |last| last[2]);
-                conv(ConvTop::residual(c_in, blocks, *repeats, conventions, device), Vec::new(), c_out)
+                (ConvTop::residual(c_in, blocks, *repeats, conventions, device), Vec::new(), c_out)
             }
             TopConfig::Vgg { channels, depth } => {
                 let c_out = channels.last().copied().unwrap_or(0);
-                conv(Vec::new(), ConvTop::vgg(c_in, channels, *depth, conventions, device), c_out)
+                (Vec::new(), ConvTop::vgg(c_in, channels, *depth, conventions, device), c_out)
             }
-            TopConfig::HeatmapFc { pool, fc, batch_norm, .. }
-            | TopConfig::Yaroslav { pool, fc, batch_norm, .. } => {
-                let shortcut = matches!(config, TopConfig::Yaroslav { .. });
-                let layout = FcLayout { pool: *pool, fc, batch_norm: *batch_norm, shortcut };
-                let (top, d_out) = FcTop::new(c_in, grid, layout, conventions, device)?;
-                (Self::Fc(top), d_out)
+            // No blocks; fully connected tops are built above.
+            TopConfig::Average | TopConfig::HeatmapFc { .. } | TopConfig::Yaroslav { .. } => {
+                (Vec::new(), Vec::new(), c_in)
             }
         };
-        Ok(BuiltTop { heatmap, top, d_out })
+        let top = Self::Conv(ConvTop { residual, vgg, pooling });
+        Ok(BuiltTop { heatmap, top, d_out: c_out * pooling.per_channel() })
     }
 
     /// # Shapes

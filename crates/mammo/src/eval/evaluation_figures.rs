@@ -40,12 +40,9 @@ impl Report for Evaluation {
         }
         for (name, unit) in units(self).into_iter().skip(1) {
             // The first of a unit's points tells enough here; all are in the JSON.
-            figures.extend(
-                unit.operating_points
-                    .iter()
-                    .take(1)
-                    .flat_map(|first| operating_point(&format!("{name}_"), first)),
-            );
+            if let Some(first) = unit.operating_points.first() {
+                figures.extend(operating_point(&format!("{name}_"), first));
+            }
         }
         figures.extend(net_benefits(self));
         figures.extend(subgroups(self));
@@ -69,17 +66,14 @@ fn units(evaluation: &Evaluation) -> Vec<(&'static str, &UnitFigures)> {
 
 fn counts(evaluation: &Evaluation) -> Vec<Figure> {
     let mut figures = vec![];
-    for (unit, plural) in [("image", "images"), ("breast", "breasts"), ("patient", "patients")] {
-        let Some((_, of_unit)) = units(evaluation).into_iter().find(|(name, _)| *name == unit) else {
-            continue;
-        };
-        figures.push(Figure::count(&format!("n_{plural}"), of_unit.n));
-        let mut malignant = Figure::count(&format!("n_{plural}_malignant"), of_unit.n_malignant);
-        if unit == "patient" && of_unit.n_malignant.min(of_unit.n - of_unit.n_malignant) < FEW_PATIENTS {
+    for (name, unit) in units(evaluation) {
+        figures.push(Figure::count(&format!("n_{name}s"), unit.n));
+        let mut malignant = Figure::count(&format!("n_{name}s_malignant"), unit.n_malignant);
+        if name == "patient" && unit.n_malignant.min(unit.n - unit.n_malignant) < FEW_PATIENTS {
             malignant.note = "few of a class: 95 % intervals hold in 92 to 99 of 100 such studies".into();
         }
         figures.push(malignant);
-        if unit == "image" {
+        if name == "image" {
             figures.push(Figure::count("n_images_unlabelled", evaluation.n_unlabelled));
         }
     }

@@ -137,10 +137,10 @@ impl ScoreTable {
                 column.push(record.get(index).unwrap_or_default().to_string());
             }
         }
-        let name = |&(index, header): &(usize, &str)| match header.strip_prefix(READER_PREFIX) {
+        let name = |&(index, header): &(usize, &str)| match header.starts_with(READER_PREFIX) {
             // A reader's name stays as it is written.
-            Some(reader) => format!("{READER_PREFIX}{}", &written[index][header.len() - reader.len()..]),
-            None => header.to_string(),
+            true => format!("{READER_PREFIX}{}", &written[index][READER_PREFIX.len()..]),
+            false => header.to_string(),
         };
         table.columns = further.iter().map(name).zip(columns).collect();
         Ok(table)
