@@ -4,10 +4,12 @@
 #   bench/compare.sh [ROUNDS]        3 rounds by default; medians of 7 runs in each
 #
 # Makes a virtual environment with the peers from PyPI on the first run ($PEERS, by default
-# bench/.peers). THREADS is 2 by default. Prints a table; bench/results/ keeps those that count.
+# bench/.peers). THREADS is 2 by default; PRECISIONS is "bf16 f32", and "f32" alone is the sensible choice on a
+# processor without bf16 instructions. Prints a table; bench/results/ keeps those that count.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 rounds=${1:-3}
+precisions=${PRECISIONS:-bf16 f32}
 export THREADS=${THREADS:-2}
 export RAYON_NUM_THREADS=$THREADS
 peers=${PEERS:-bench/.peers}
@@ -26,12 +28,12 @@ ours() { # kind network precision program
 for round in $(seq "$rounds"); do
   for network in resnet50 vgg16; do
     echo "round $round of $rounds: $network" >&2
-    for precision in bf16 f32; do
+    for precision in $precisions; do
       ours predict $network $precision predict_speed
       "$peers/bin/python" bench/peers.py predict $network torch-$precision 7 2>/dev/null >>"$lines"
     done
     "$peers/bin/python" bench/peers.py predict $network ort-f32 7 2>/dev/null >>"$lines"
-    for precision in bf16 f32; do
+    for precision in $precisions; do
       ours train $network $precision train_step
       "$peers/bin/python" bench/peers.py train $network torch-$precision 7 2>/dev/null >>"$lines"
     done

@@ -76,7 +76,7 @@ fn render_with(report: &Report, slots: &[Slot]) -> Result<String> {
     let (wide, pairs): (Vec<_>, Vec<_>) = results.into_iter().partition(|figure| figure.id == "subgroups");
     let page = Page {
         report,
-        style: format!("{}{}{STYLE}", palette::css(), chart::STYLE),
+        style: format!("{}{STYLE}", palette::css()),
         // No text of a report can close the script element.
         json: json.replace("</", "<\\/"),
         level: report.runs.first().map_or(95.0, |run| percent(run.evaluation.config.bootstrap.level)),

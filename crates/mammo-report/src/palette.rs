@@ -49,6 +49,12 @@ pub fn css() -> String {
     )
 }
 
+/// A colour of the light scheme; ink for a name that is none.
+pub fn light(name: &str) -> u32 {
+    let named = |wanted: &str| COLOURS.iter().find(|c| c.name == wanted).map(|c| c.light);
+    named(name).or(named("ink")).unwrap_or_default()
+}
+
 /// WCAG contrast ratio of two colours, 1 to 21.
 pub fn contrast(a: u32, b: u32) -> f64 {
     let luminance = |rgb: u32| {

@@ -1,13 +1,27 @@
-//! A [`Forest`] drawn: a row per group with its counts, estimate and interval.
+//! A [`Forest`] in kuva's terms: dots with whiskers, and columns of text beside them.
 
-use std::fmt::Write;
+use kuva::plot::ScatterPlot;
+use kuva::plot::annotations::ReferenceLine;
+use kuva::render::layout::ComputedLayout;
+use kuva::render::plots::Plot;
+use kuva::render::render::{Primitive, TextAnchor};
 
-use super::axes::Frame;
-use super::svg::{Body, Drawing, label, line, round};
-use super::{Axis, Forest, Head};
+use super::canvas::{self, Colours, LETTERS, SMALL};
+use super::dress::Look;
+use super::svg::{Body, Drawing};
+use super::{Axis, Forest, ForestRow, Head, Ink};
 
-const BOTTOM: f64 = 46.0;
-const FOREST_ROW: f64 = 24.0;
+const WIDTH: f64 = 720.0;
+/// Height of a row in pixels.
+const ROW: f64 = 24.0;
+/// Room for names and counts on the left, for the numbers on the right, for the columns' names above.
+const LEFT: f64 = 330.0;
+const RIGHT: f64 = 160.0;
+const TOP: f64 = 26.0;
+/// Where columns stand.
+const IMAGES: f64 = 250.0;
+const MALIGNANT: f64 = 316.0;
+const ESTIMATE: f64 = 706.0;
 
 impl Drawing for Forest {
     fn head(&self) -> &Head {
@@ -18,52 +32,93 @@ impl Drawing for Forest {
         self.words()
     }
 
-    fn body(&self) -> Body {
-        let (width, top) = (720.0, 26.0);
-        let height = top + self.rows.len() as f64 * FOREST_ROW + BOTTOM;
-        let plot = [330.0, top, 230.0, height - top - BOTTOM];
+    fn body(&self, colours: Colours) -> Body {
+        let n = self.rows.len() as f64;
         let [low, high] = self.range;
-        let step = (high - low) / 4.0;
-        let ticks = (0..=4).map(|i| low + f64::from(i) * step).map(|v| (v, format!("{v:.2}"))).collect();
-        let x = Axis { label: self.label.clone(), min: low, max: high, ticks };
-        let y = Axis { label: String::new(), min: 0.0, max: self.rows.len() as f64, ticks: vec![] };
-        let frame = Frame { plot, x: &x, y: &y };
-        let mut out = String::new();
-        frame.axes(&mut out);
-        for (text, place, anchor) in
-            [("images", 250.0, "end"), ("malignant", 316.0, "end"), ("estimate and interval", 706.0, "end")]
-        {
-            label(&mut out, "", [place, top - 10.0], anchor, text);
-        }
+        let x =
+            Axis { label: self.label.clone(), min: low, max: high, step: (high - low) / 4.0, decimals: 2 };
+        let y = Axis { label: String::new(), min: 0.0, max: n, step: n, decimals: 0 };
+        let mut layout = canvas::layout(&x, &y, colours).with_width(WIDTH).with_force_margins(LEFT, RIGHT);
+        layout.suppress_y_ticks = true;
+        layout.force_margin_top = Some(TOP);
         if let Some(overall) = self.overall {
-            let x = frame.x(overall);
-            line(&mut out, "line dash", [x, top, x, top + plot[3]], " stroke=\"var(--neutral)\"");
+            let line =
+                ReferenceLine::vertical(overall).with_color(colours.css("neutral")).with_dasharray("4 4");
+            layout = layout.with_reference_line(line);
+        }
+        let frame = ComputedLayout::from_layout(&layout);
+        let layout = layout.with_height(frame.height - frame.plot_height() + n * ROW);
+        let (mut plots, mut looks, mut texts) = (Vec::new(), Vec::new(), Vec::new());
+        for (text, place) in
+            [("images", IMAGES), ("malignant", MALIGNANT), ("estimate and interval", ESTIMATE)]
+        {
+            texts.push(words(text, [place, TOP - 10.0], TextAnchor::End, Style::Column, colours));
         }
         for (i, row) in self.rows.iter().enumerate() {
-            let y = top + (i as f64 + 0.5) * FOREST_ROW;
-            let (class, indent) = if row.heading { ("strong", 8.0) } else { ("name", 22.0) };
-            label(&mut out, class, [indent, y + 3.8], "start", &row.label);
-            if let Some([n, malignant]) = row.n {
-                label(&mut out, "name", [250.0, y + 3.8], "end", &n.to_string());
-                label(&mut out, "name", [316.0, y + 3.8], "end", &malignant.to_string());
-            }
-            match row.estimate {
-                Some([estimate, from, to]) => {
-                    let (a, b) = (frame.x(from.max(low)), frame.x(to.min(high)));
-                    line(&mut out, "whisker", [a, y, b, y], " stroke=\"var(--accent)\"");
-                    let _ = write!(
-                        out,
-                        "<circle class=\"dot\" data-row=\"{i}\" cx=\"{}\" cy=\"{}\" r=\"5\" fill=\"var(--accent)\"/>",
-                        round(frame.x(estimate.clamp(low, high))),
-                        round(y)
-                    );
-                    let text = format!("{estimate:.3}  ({from:.3} to {to:.3})");
-                    label(&mut out, "name", [706.0, y + 3.8], "end", &text);
-                }
-                None if !row.heading => label(&mut out, "", [706.0, y + 3.8], "end", &row.note),
-                None => {}
+            texts.extend(texts_of(row, TOP + (i as f64 + 0.5) * ROW, colours));
+            if let Some([estimate, from, to]) = row.estimate {
+                let look = look(i);
+                let (at, y) = (estimate.clamp(low, high), n - i as f64 - 0.5);
+                let dot = ScatterPlot::new().with_data([(at, y)]).with_size(5.0).with_color(&look.token);
+                plots.push(Plot::Scatter(
+                    dot.with_x_err_asymmetric([(at - from.max(low), to.min(high) - at)]),
+                ));
+                looks.push(look);
             }
         }
-        Body { width, height, plot, range: [low, high, 0.0, self.rows.len() as f64], content: out }
+        // Without a plot there are no axes: rows that have no estimate stand on them.
+        if plots.is_empty() {
+            plots.push(Plot::Scatter(ScatterPlot::new()));
+        }
+        canvas::body(&self.head.id, plots, layout, &looks, texts, colours)
+    }
+}
+
+fn look(row: usize) -> Look {
+    Look {
+        token: format!("row {row}"),
+        ink: Ink::Accent,
+        opacity: 1.0,
+        outlined: false,
+        attributes: Some(format!("data-row=\"{row}\"")),
+    }
+}
+
+/// Name, counts, and numbers of a row.
+fn texts_of(row: &ForestRow, middle: f64, colours: Colours) -> Vec<Primitive> {
+    let y = middle + 3.8;
+    let (style, indent) = if row.heading { (Style::Heading, 8.0) } else { (Style::Plain, 22.0) };
+    let mut texts = vec![words(&row.label, [indent, y], TextAnchor::Start, style, colours)];
+    for (n, place) in row.n.into_iter().flat_map(|[n, malignant]| [(n, IMAGES), (malignant, MALIGNANT)]) {
+        texts.push(words(&n.to_string(), [place, y], TextAnchor::End, Style::Plain, colours));
+    }
+    let numbers = match row.estimate {
+        Some([estimate, from, to]) => (format!("{estimate:.3}  ({from:.3} to {to:.3})"), Style::Plain),
+        None => (row.note.clone(), Style::Column),
+    };
+    if !numbers.0.is_empty() {
+        texts.push(words(&numbers.0, [ESTIMATE, y], TextAnchor::End, numbers.1, colours));
+    }
+    texts
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Style {
+    Column,
+    Heading,
+    Plain,
+}
+
+fn words(text: &str, [x, y]: [f64; 2], anchor: TextAnchor, style: Style, colours: Colours) -> Primitive {
+    let muted = style == Style::Column;
+    Primitive::Text {
+        x,
+        y,
+        content: text.into(),
+        size: if muted { SMALL } else { LETTERS },
+        anchor,
+        rotate: None,
+        bold: style == Style::Heading,
+        color: Some(colours.css(if muted { "muted" } else { "ink" }).into()),
     }
 }

@@ -1,16 +1,17 @@
-//! Figures as data, and as SVG.
+//! Figures as data, and as SVG drawn by the crate kuva.
 //!
-//! Why not a plotting crate: figures here follow the page's light and dark scheme, carry a text
-//! alternative and keep their data beside them, and what is needed is one kind of axes and six
-//! marks. (kuva and plotters were read about, not tried.)
+//! What a figure shows stands here as data, which goes into `report.json` and is read out by
+//! [`words`]; [`plot`] and [`forest`] say it to kuva on a [`canvas`], [`dress`] lends the page's colours
+//! to what kuva draws and marks whose it is, [`svg`] puts the element with its text alternative around.
 
-mod axes;
+mod canvas;
+mod dress;
 mod forest;
 mod plot;
 mod svg;
 mod words;
 
-pub use svg::{Body, Drawing, STYLE, inline, standalone};
+pub use svg::{Drawing, inline, standalone};
 
 use serde::Serialize;
 
@@ -50,15 +51,16 @@ pub struct Axis {
     pub min: f64,
     /// Right or upper end.
     pub max: f64,
-    /// Where ticks stand, with their text.
-    pub ticks: Vec<(f64, String)>,
+    /// From tick to tick; they stand at its multiples.
+    pub step: f64,
+    /// Digits of the ticks after the point.
+    pub decimals: usize,
 }
 
 impl Axis {
     /// A share from 0 to 1.
     pub fn share(label: &str) -> Self {
-        let ticks = (0..=5).map(|i| (f64::from(i) / 5.0, format!("{:.1}", f64::from(i) / 5.0))).collect();
-        Self { label: label.into(), min: 0.0, max: 1.0, ticks }
+        Self { label: label.into(), min: 0.0, max: 1.0, step: 0.2, decimals: 1 }
     }
 
     /// A round axis over a range.
@@ -70,10 +72,16 @@ impl Axis {
         let step = step.unwrap_or(10.0 * power);
         let (first, last) = ((low / step).floor(), ((low + span) / step).ceil());
         let decimals = (0..6).find(|d| is_round(step * 10_f64.powi(*d))).unwrap_or(6) as usize;
-        let ticks = (first as i64..=last as i64)
-            .map(|i| (i as f64 * step, format!("{:.decimals$}", i as f64 * step)))
-            .collect();
-        Self { label: label.into(), min: first * step, max: last * step, ticks }
+        Self { label: label.into(), min: first * step, max: last * step, step, decimals }
+    }
+
+    /// Where ticks stand, with their text.
+    pub fn ticks(&self) -> Vec<(f64, String)> {
+        let (first, last) = ((self.min / self.step - 1e-9).ceil(), (self.max / self.step + 1e-9).floor());
+        (first as i64..=last as i64)
+            .map(|i| i as f64 * self.step)
+            .map(|at| (at, format!("{at:.*}", self.decimals)))
+            .collect()
     }
 }
 
@@ -237,8 +245,8 @@ mod tests {
     fn axes_end_at_round_numbers_around_the_data() {
         let axis = Axis::over("loss", 0.31, 0.72);
         assert!(axis.min <= 0.31 && axis.max >= 0.72, "{axis:?}");
-        assert!((3..=7).contains(&axis.ticks.len()), "{axis:?}");
-        assert_eq!(Axis::over("n", 0.0, 40.0).ticks[1], (10.0, "10".into()));
-        assert_eq!(Axis::over("n", 3.0, 3.0).ticks.len(), 5);
+        assert!((3..=7).contains(&axis.ticks().len()), "{axis:?}");
+        assert_eq!(Axis::over("n", 0.0, 40.0).ticks()[1], (10.0, "10".into()));
+        assert_eq!(Axis::over("n", 3.0, 3.0).ticks().len(), 5);
     }
 }

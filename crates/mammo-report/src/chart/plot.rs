@@ -1,22 +1,18 @@
-//! A [`Chart`] drawn: axes, marks, and the names of the series above.
+//! A [`Chart`] in kuva's terms.
 
-use std::fmt::Write;
+use kuva::plot::legend::{LegendEntry, LegendPosition, LegendShape};
+use kuva::plot::{BandPlot, Histogram, LinePlot, LineStyle, ScatterPlot};
+use kuva::render::layout::{ComputedLayout, Layout};
+use kuva::render::plots::Plot;
 
-use super::axes::Frame;
-use super::svg::{Body, Drawing, label, line, round};
-use super::{Chart, Head, Mark, Series};
+use super::canvas::{self, Colours};
+use super::dress::Look;
+use super::svg::{Body, Drawing};
+use super::{Chart, Dot, Head, Ink, Mark, Series};
 
 const WIDTH: f64 = 440.0;
-const SQUARE_HEIGHT: f64 = 392.0;
-const WIDE_HEIGHT: f64 = 286.0;
-const LEFT: f64 = 50.0;
-const RIGHT: f64 = 14.0;
-const BOTTOM: f64 = 46.0;
-const LEGEND_ROW: f64 = 18.0;
-/// Width of a letter of the legend, about; to break its rows.
-const LETTER: f64 = 6.3;
-/// Length of a line in the legend: one period of the longest pattern.
-const KEY_LINE: f64 = 20.0;
+/// Height of the plot that is not square, in pixels.
+const LOW: f64 = 232.0;
 
 impl Drawing for Chart {
     fn head(&self) -> &Head {
@@ -27,157 +23,125 @@ impl Drawing for Chart {
         self.words()
     }
 
-    fn body(&self) -> Body {
-        let (legend, rows) = legend(&self.series);
-        let top = 8.0 + rows as f64 * LEGEND_ROW;
-        let height = if self.square { SQUARE_HEIGHT } else { WIDE_HEIGHT } + rows as f64 * LEGEND_ROW;
-        let widest = self.y.ticks.iter().map(|(_, text)| text.chars().count()).max().unwrap_or(0);
-        let left = LEFT.max(30.0 + widest as f64 * LETTER);
-        let plot = [left, top, WIDTH - left - RIGHT, height - top - BOTTOM];
-        let frame = Frame { plot, x: &self.x, y: &self.y };
-        let mut content = legend;
-        // Lines that leave the axes end there; one pixel more keeps those along an edge whole.
-        let [x, y, w, h] = [plot[0] - 1.0, plot[1] - 1.0, plot[2] + 2.0, plot[3] + 2.0];
-        let _ = write!(
-            content,
-            "<clipPath id=\"{}-clip\"><rect x=\"{x}\" y=\"{y}\" width=\"{w}\" height=\"{h}\"/></clipPath>",
-            self.head.id
-        );
-        frame.axes(&mut content);
+    fn body(&self, colours: Colours) -> Body {
+        let (mut plots, mut looks, mut legend) = (Vec::new(), Vec::new(), Vec::new());
         for (i, series) in self.series.iter().enumerate() {
-            frame.series(&mut content, series, i, &format!(" clip-path=\"url(#{}-clip)\"", self.head.id));
+            let of_series = look(series, format!("series {i}"), Some(format!("data-series=\"{i}\"{ROUND}")));
+            plots.extend(plot(series, &of_series.token));
+            looks.push(of_series);
+            if !series.name.is_empty() {
+                let in_legend = look(series, format!("key {i}"), None);
+                legend.push(key(series, &in_legend.token));
+                looks.push(in_legend);
+            }
         }
-        let range = [self.x.min, self.x.max, self.y.min, self.y.max];
-        Body { width: WIDTH, height, plot, range, content }
+        // What is drawn last and lies on top is named first.
+        legend.reverse();
+        let layout = canvas::layout(&self.x, &self.y, colours)
+            .with_width(WIDTH)
+            .with_legend_position(LegendPosition::OutsideBottomColumns)
+            .with_legend_entries(legend);
+        let layout = sized(layout, self.square);
+        canvas::body(&self.head.id, plots, layout, &looks, Vec::new(), colours)
     }
 }
 
-impl Frame<'_> {
-    fn series(&self, out: &mut String, series: &Series, index: usize, clip: &str) {
-        let ink = series.ink.variable();
-        match &series.mark {
-            Mark::Line { points, dashed } => {
-                let d = self.path(points.iter().copied());
-                let class = if *dashed { "line dash" } else { "line" };
-                let _ = write!(
-                    out,
-                    "<path class=\"{class} {ink}\" data-series=\"{index}\"{clip} stroke=\"var(--{ink})\" d=\"{d}\"/>"
-                );
-            }
-            Mark::Steps { points } => {
-                let mut corners: Vec<[f64; 2]> = Vec::new();
-                for &[x, y] in points {
-                    if let Some(&[_, before]) = corners.last() {
-                        corners.push([x, before]);
-                    }
-                    corners.push([x, y]);
-                }
-                let d = self.path(corners.into_iter());
-                let _ = write!(
-                    out,
-                    "<path class=\"line {ink}\" data-series=\"{index}\"{clip} stroke=\"var(--{ink})\" d=\"{d}\"/>"
-                );
-            }
-            Mark::Band { points } => {
-                let low = points.iter().map(|&[x, low, _]| [x, low]);
-                let high = points.iter().rev().map(|&[x, _, high]| [x, high]);
-                let d = self.path(low.chain(high));
-                let _ = write!(
-                    out,
-                    "<path class=\"band\" data-series=\"{index}\"{clip} fill=\"var(--{ink})\" d=\"{d}Z\"/>"
-                );
-            }
-            Mark::Dots { points } => {
-                for dot in points {
-                    let (x, y) = (self.x(dot.x), self.y(dot.y));
-                    if let (Some(low), Some(high)) = (dot.low, dot.high) {
-                        let stroke = format!(" stroke=\"var(--{ink})\"");
-                        line(out, "whisker", [x, self.y(low), x, self.y(high)], &stroke);
-                    }
-                    let _ = write!(
-                        out,
-                        "<circle class=\"dot\" data-series=\"{index}\" cx=\"{}\" cy=\"{}\" r=\"4.5\" fill=\"var(--{ink})\"/>",
-                        round(x),
-                        round(y)
-                    );
-                }
-            }
-            Mark::Bars { bars } => {
-                for &[from, to, height] in bars {
-                    let (x0, x1, y) = (self.x(from), self.x(to), self.y(height));
-                    let _ = write!(
-                        out,
-                        "<rect class=\"bar {ink}\" data-series=\"{index}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"var(--{ink})\"/>",
-                        round(x0 + 0.5),
-                        round(y),
-                        round(x1 - x0 - 1.0),
-                        round(self.y(0.0) - y)
-                    );
-                }
-            }
-        }
-    }
+/// Corners and ends of lines.
+const ROUND: &str = " stroke-linejoin=\"round\" stroke-linecap=\"round\"";
+
+/// As high as it takes: what stands around the plot comes from kuva.
+fn sized(layout: Layout, square: bool) -> Layout {
+    let frame = ComputedLayout::from_layout(&layout);
+    let around = frame.height - frame.plot_height();
+    layout.with_height(around + if square { frame.plot_width() } else { LOW })
 }
 
-/// The names of the series in rows over the plot, and how many rows they take.
-fn legend(series: &[Series]) -> (String, usize) {
-    let mut out = String::new();
-    let (mut x, mut row) = (LEFT, 0_usize);
-    // What is drawn last and lies on top is named first.
-    let named: Vec<&Series> = series.iter().rev().filter(|s| !s.name.is_empty()).collect();
-    for entry in &named {
-        let wide = 26.0 + entry.name.chars().count() as f64 * LETTER + 14.0;
-        if x > LEFT && x + wide > WIDTH {
-            x = LEFT;
-            row += 1;
+fn look(series: &Series, token: String, attributes: Option<String>) -> Look {
+    let outlined = series.ink == Ink::Neutral && matches!(series.mark, Mark::Bars { .. });
+    let opacity = match series.mark {
+        Mark::Band { .. } => 0.16,
+        Mark::Bars { .. } if outlined => 0.2,
+        Mark::Bars { .. } => 0.78,
+        _ => 1.0,
+    };
+    Look { token, ink: series.ink, opacity, outlined, attributes }
+}
+
+fn plot(series: &Series, token: &str) -> Option<Plot> {
+    let line = |points: &[[f64; 2]], step| LinePlot {
+        step,
+        line_style: style(series),
+        ..LinePlot::new()
+            .with_data(points.iter().map(|p| (p[0], p[1])))
+            .with_stroke_width(if is_reference(&series.mark) { 1.4 } else { 2.0 })
+            .with_color(token)
+    };
+    Some(match &series.mark {
+        Mark::Line { points, .. } => Plot::Line(line(points, false)),
+        Mark::Steps { points } => Plot::Line(line(points, true)),
+        Mark::Band { points } => {
+            let column = |i: usize| points.iter().map(move |p| p[i]);
+            Plot::Band(BandPlot::new(column(0), column(1), column(2)).with_color(token))
         }
-        let y = 10.0 + row as f64 * LEGEND_ROW;
-        let ink = entry.ink.variable();
-        let _ = match &entry.mark {
-            Mark::Band { .. } => {
-                write!(
-                    out,
-                    "<rect class=\"band\" x=\"{x}\" y=\"{}\" width=\"{KEY_LINE}\" height=\"10\" fill=\"var(--{ink})\"/>",
-                    y - 5.0
-                )
-            }
-            Mark::Bars { .. } => {
-                write!(
-                    out,
-                    "<rect class=\"bar {ink}\" x=\"{}\" y=\"{}\" width=\"10\" height=\"10\" fill=\"var(--{ink})\"/>",
-                    x + 3.0,
-                    y - 5.0
-                )
-            }
-            Mark::Dots { .. } => {
-                write!(
-                    out,
-                    "<circle class=\"dot\" cx=\"{}\" cy=\"{y}\" r=\"4.5\" fill=\"var(--{ink})\"/>",
-                    x + 8.0
-                )
-            }
-            Mark::Line { dashed, .. } => {
-                let class = if *dashed { "line dash" } else { "line" };
-                write!(
-                    out,
-                    "<path class=\"{class} {ink}\" stroke=\"var(--{ink})\" d=\"M{x} {y}h{KEY_LINE}\"/>"
-                )
-            }
-            Mark::Steps { .. } => {
-                write!(out, "<path class=\"line {ink}\" stroke=\"var(--{ink})\" d=\"M{x} {y}h{KEY_LINE}\"/>")
-            }
-        };
-        label(&mut out, "key", [x + 26.0, y + 3.8], "start", &entry.name);
-        x += wide;
+        Mark::Dots { points } => Plot::Scatter(dots(points).with_color(token)),
+        Mark::Bars { bars } => Plot::Histogram(histogram(bars)?.with_color(token)),
+    })
+}
+
+fn dots(points: &[Dot]) -> ScatterPlot {
+    let mut plot = ScatterPlot::new().with_data(points.iter().map(|dot| (dot.x, dot.y))).with_size(4.5);
+    for (point, dot) in plot.data.iter_mut().zip(points) {
+        point.y_err = dot.low.zip(dot.high).map(|(low, high)| (dot.y - low, high - dot.y));
     }
-    (out, if named.is_empty() { 0 } else { row + 1 })
+    plot
+}
+
+/// Bars with gaps: to kuva a gap is a bin without height.
+fn histogram(bars: &[[f64; 3]]) -> Option<Histogram> {
+    let mut edges = vec![bars.first()?[0]];
+    let mut heights = Vec::new();
+    for &[from, to, height] in bars {
+        if edges.last().is_some_and(|&end| from > end) {
+            edges.push(from);
+            heights.push(0.0);
+        }
+        edges.push(to);
+        heights.push(height);
+    }
+    Some(Histogram::from_bins(edges, heights))
+}
+
+fn is_reference(mark: &Mark) -> bool {
+    matches!(mark, Mark::Line { dashed: true, .. })
+}
+
+/// Each ink has a pattern of its own, so that nothing is told by colour alone.
+fn style(series: &Series) -> LineStyle {
+    let pattern = match series.ink {
+        _ if is_reference(&series.mark) => "4 4",
+        Ink::Accent => return LineStyle::Solid,
+        Ink::Second => "9 4",
+        Ink::Third => "2 4.5",
+        Ink::Fourth => "10 4 2 4",
+        Ink::Neutral => "5 3 1 3",
+    };
+    LineStyle::Custom(pattern.into())
+}
+
+fn key(series: &Series, token: &str) -> LegendEntry {
+    let (shape, dasharray) = match series.mark {
+        Mark::Line { .. } | Mark::Steps { .. } => (LegendShape::Line, style(series).dasharray()),
+        Mark::Band { .. } | Mark::Bars { .. } => (LegendShape::Rect, None),
+        Mark::Dots { .. } => (LegendShape::Circle, None),
+    };
+    LegendEntry { label: series.name.clone(), color: token.into(), shape, dasharray }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chart::Axis;
     use crate::chart::svg::standalone;
-    use crate::chart::{Axis, Dot, Ink};
 
     fn chart() -> Chart {
         Chart {
@@ -202,9 +166,10 @@ mod tests {
 
     #[test]
     fn points_land_where_the_axes_say() {
-        let body = chart().body();
+        let body = chart().body(Colours::Page);
         let [left, top, width, height] = body.plot;
-        let d = format!("M{} {}L{} {}", left, round(top + height), left + width, top);
+        let round = |v: f64| (v * 100.0).round() / 100.0;
+        let d = format!("M {} {} L {} {}", round(left), round(top + height), round(left + width), round(top));
         assert!(body.content.contains(&d), "{}", body.content);
         let middle = format!("cx=\"{}\" cy=\"{}\"", round(left + width / 2.0), round(top + height / 2.0));
         assert!(body.content.contains(&middle), "{}", body.content);
@@ -214,6 +179,6 @@ mod tests {
     fn a_file_of_its_own_has_colours_and_escaped_words() {
         let svg = standalone(&chart());
         assert!(svg.contains("ROC &lt;curve&gt;") && svg.contains("a &amp; b"));
-        assert!(svg.contains("prefers-color-scheme:dark") && svg.contains("--accent:#"));
+        assert!(svg.contains("#0a5fb4") && !svg.contains("var("), "{svg}");
     }
 }

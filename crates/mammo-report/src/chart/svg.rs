@@ -1,9 +1,7 @@
-//! Figures as SVG, in the page's colours: the element around a drawing, and what drawings are made of.
-
-use std::fmt::Write;
+//! The element around a drawing, with its text alternative.
 
 use super::Head;
-use crate::palette;
+use super::canvas::Colours;
 
 /// Anything that can be drawn.
 pub trait Drawing {
@@ -12,7 +10,7 @@ pub trait Drawing {
     /// What it shows, in numbers.
     fn in_words(&self) -> String;
     /// Width and height in pixels at size 1, and what is inside of the `svg` element.
-    fn body(&self) -> Body;
+    fn body(&self, colours: Colours) -> Body;
 }
 
 /// The inside of a drawing.
@@ -26,13 +24,18 @@ pub struct Body {
     pub(super) content: String,
 }
 
+/// Letters of a figure, in files and on the page.
+const LETTERS: &str =
+    "font-family=\"system-ui,-apple-system,'Segoe UI',Inter,Roboto,'Helvetica Neue',Arial,sans-serif\"";
+
 /// The figure for a page that defines the colours.
 pub fn inline(figure: &dyn Drawing) -> String {
-    let Body { width, height, plot, range, content } = figure.body();
+    let Body { width, height, plot, range, content } = figure.body(Colours::Page);
     let Head { id, title, caption } = figure.head();
     format!(
-        "<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\" \
+        "<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\" {LETTERS} fill=\"{}\" \
          data-plot=\"{}\" data-range=\"{}\"><title id=\"{id}-t\">{}</title><desc id=\"{id}-d\">{}</desc>{content}</svg>",
+        Colours::Page.css("ink"),
         numbers(&plot),
         numbers(&range),
         escape(title),
@@ -40,56 +43,23 @@ pub fn inline(figure: &dyn Drawing) -> String {
     )
 }
 
-/// The figure as a file of its own, with a heading and both colour schemes.
+/// The figure as a file of its own, with a heading, in the light scheme's colours: a file for a paper
+/// or a drawing program, which know neither variables nor dark pages.
 pub fn standalone(figure: &dyn Drawing) -> String {
-    let Body { width, height, content, .. } = figure.body();
+    let Body { width, height, content, .. } = figure.body(Colours::File);
     let (Head { title, caption, .. }, top) = (figure.head(), 34.0);
     format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {}\" width=\"{width}\" height=\"{}\" role=\"img\">\
-         <title>{title}</title><desc>{}</desc><style>{}{STYLE}svg{{background:var(--page)}}</style>\
-         <text class=\"head\" x=\"14\" y=\"23\">{title}</text><g transform=\"translate(0 {top})\">{content}</g></svg>\n",
-        height + top,
-        height + top,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {total}\" width=\"{width}\" height=\"{total}\" \
+         role=\"img\" {LETTERS} fill=\"{ink}\"><title>{title}</title><desc>{}</desc>\
+         <rect width=\"100%\" height=\"100%\" fill=\"{}\"/>\
+         <text x=\"14\" y=\"23\" font-size=\"14\" font-weight=\"bold\">{title}</text>\
+         <g transform=\"translate(0 {top})\">{content}</g></svg>\n",
         escape(&format!("{caption} {}", figure.in_words())),
-        palette::css(),
+        Colours::File.css("page"),
+        total = height + top,
+        ink = Colours::File.css("ink"),
         title = escape(title),
     )
-}
-
-/// Rules for the parts of a figure, shared by page and files. Each ink has a pattern of its own, so
-/// that nothing is told by colour alone.
-pub const STYLE: &str = "\
-svg text{font:11px system-ui,-apple-system,'Segoe UI',Inter,Roboto,'Helvetica Neue',Arial,sans-serif;\
-fill:var(--muted);font-variant-numeric:tabular-nums}\
-svg .head{font-size:14px;font-weight:600;fill:var(--ink)}\
-svg .key,svg .name{fill:var(--ink)}svg .strong{fill:var(--ink);font-weight:600}\
-svg .grid{stroke:var(--grid);stroke-width:1}svg .axis{stroke:var(--neutral);stroke-width:1}\
-svg .line{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}\
-svg .dash{stroke-width:1.4;stroke-dasharray:4 4}svg .band{opacity:.16;stroke:none}\
-svg .whisker{stroke-width:1.5}svg .dot{stroke:var(--page);stroke-width:1.5}\
-svg .bar{opacity:.78}svg .bar.neutral{fill-opacity:.2;stroke:var(--neutral);opacity:1}\
-svg .line.second{stroke-dasharray:9 4}svg .line.third{stroke-dasharray:2 4.5}\
-svg .line.fourth{stroke-dasharray:10 4 2 4}svg .line.neutral{stroke-dasharray:5 3 1 3}\
-svg .line.dash{stroke-dasharray:4 4}";
-
-pub(super) fn line(out: &mut String, class: &str, [x1, y1, x2, y2]: [f64; 4], more: &str) {
-    let [x1, y1, x2, y2] = [x1, y1, x2, y2].map(round);
-    let _ = write!(out, "<line class=\"{class}\" x1=\"{x1}\" y1=\"{y1}\" x2=\"{x2}\" y2=\"{y2}\"{more}/>");
-}
-
-pub(super) fn label(out: &mut String, class: &str, [x, y]: [f64; 2], anchor: &str, text: &str) {
-    // A number takes a minus sign, not a hyphen.
-    let text = match text.strip_prefix('-') {
-        Some(number) if number.starts_with(|c: char| c.is_ascii_digit()) => format!("−{number}"),
-        _ => text.to_string(),
-    };
-    let (x, y, text) = (round(x), round(y), escape(&text));
-    let _ = write!(out, "<text class=\"{class}\" x=\"{x}\" y=\"{y}\" text-anchor=\"{anchor}\">{text}</text>");
-}
-
-/// Hundredths of a pixel are enough and keep the file small.
-pub(super) fn round(v: f64) -> f64 {
-    (v * 100.0).round() / 100.0
 }
 
 fn numbers(values: &[f64]) -> String {

@@ -19,8 +19,8 @@ impl Forest {
 
 fn series_in_words(series: &Series, x: &Axis, y: &Axis) -> Option<String> {
     let name = &series.name;
-    let at_ticks = |values: Vec<(&str, String)>| {
-        let (at, values): (Vec<&str>, Vec<String>) = values.into_iter().unzip();
+    let at_ticks = |values: Vec<(String, String)>| {
+        let (at, values): (Vec<String>, Vec<String>) = values.into_iter().unzip();
         let (at, values) = (at.join(", "), values.join(", "));
         (!at.is_empty()).then(|| format!("{name}: {} {values} at {} {at}.", y.label, x.label))
     };
@@ -65,8 +65,8 @@ fn series_in_words(series: &Series, x: &Axis, y: &Axis) -> Option<String> {
 }
 
 /// The ticks of an axis at which there is a value.
-fn ticks(axis: &Axis, value: impl Fn(f64) -> Option<String>) -> Vec<(&str, String)> {
-    axis.ticks.iter().filter_map(|(at, text)| Some((text.as_str(), value(*at)?))).collect()
+fn ticks(axis: &Axis, value: impl Fn(f64) -> Option<String>) -> Vec<(String, String)> {
+    axis.ticks().into_iter().filter_map(|(at, text)| Some((text, value(at)?))).collect()
 }
 
 /// The height of a line through points by rising `x`; of an upright step its upper end.
