@@ -2,6 +2,8 @@
 # Runs fuzz targets from fresh seeds and prints executions and outcome of each. Needs a nightly
 # toolchain and cargo-fuzz (cargo install cargo-fuzz).
 #   fuzz/run.sh [SECONDS] [TARGET...]     default: 600 seconds each, all targets, two at a time
+# FEATURES=networks builds the targets on weights and model files too, whose seeds are made by fuzz/make_seeds.py;
+# SANITIZER=none leaves AddressSanitizer out, under which Burn takes long to compile.
 # Inputs that crashed, hung or took more than 1 GiB lie in fuzz/artifacts/TARGET afterwards, and
 # the exit code is 1.
 set -uo pipefail
@@ -11,9 +13,10 @@ shift $(($# > 0))
 host=$(rustc +nightly -vV | sed -n 's/^host: //p')
 
 # With debug assertions and overflow checks, the default of cargo-fuzz.
-cargo +nightly fuzz build || exit 1
+cargo +nightly fuzz build --sanitizer "${SANITIZER:-address}" --features "${FEATURES:-}" || exit 1
 rm -rf fuzz/base
-cargo run --release --quiet -p mammo --example fuzz_seeds -- fuzz || exit 1
+# Of the whole workspace, as everywhere else: of one crate, other features would build all anew.
+cargo build --release --quiet --workspace --examples && target/release/examples/fuzz_seeds fuzz || exit 1
 targets=("$@")
 # Targets of the networks are built with `--features networks` only; those that are there are run.
 [ ${#targets[@]} -gt 0 ] || mapfile -t targets < <(cargo +nightly fuzz list | while read -r target; do

@@ -25,7 +25,7 @@ pub fn sections(model: &ModelFile) -> Vec<CardSection> {
     let entry = |name: &str, value: String| (name.to_string(), value);
     let trunk = card.network.trunk();
     let top = match &card.network {
-        Network::Image(config) => Some((&config.top, config.pooling)),
+        Network::Image(config) => Some((&config.top, config.map_pooling())),
         Network::Patch(_) | Network::Trunk(_) => None,
     };
     let n_weights: usize = model.tensors.values().map(|tensor| tensor.values.len()).sum();
@@ -38,7 +38,7 @@ pub fn sections(model: &ModelFile) -> Vec<CardSection> {
     if let Some((top, pooling)) = top {
         let kind = serde_json::to_value(top).ok().map(|value| words(&value)).unwrap_or_default();
         network.insert(1, entry("Top", kind));
-        if top.fc_layout().is_none() {
+        if let Some(pooling) = pooling {
             network.insert(2, entry("Pooling", pooling.to_string()));
         }
     }

@@ -39,6 +39,13 @@ pub struct ImageClassifierConfig {
     pub dropout: f64,
 }
 
+impl ImageClassifierConfig {
+    /// How the last map is pooled; `None` for tops that read a pooled heatmap as it is.
+    pub fn map_pooling(&self) -> Option<MapPooling> {
+        self.top.fc_layout().is_none().then_some(self.pooling)
+    }
+}
+
 /// Benign (or normal), malignant.
 pub const N_CLASSES: usize = 2;
 

@@ -49,9 +49,7 @@ fn network_lines(card: &ModelCard) -> Vec<(&'static str, String)> {
     ];
     if let Network::Image(config) = &card.network {
         lines.push(("top", serde_json::to_string(&config.top).unwrap_or_default()));
-        if !config.pooling.is_average() {
-            lines.push(("pooling", config.pooling.to_string()));
-        }
+        lines.extend(config.map_pooling().map(|pooling| ("pooling", pooling.to_string())));
         if config.top_conventions != trunk.conventions {
             lines.push(("top's conventions", conventions(&config.top_conventions)));
         }

@@ -70,7 +70,8 @@ fn counts(evaluation: &Evaluation) -> Vec<Figure> {
         figures.push(Figure::count(&format!("n_{name}s"), unit.n));
         let mut malignant = Figure::count(&format!("n_{name}s_malignant"), unit.n_malignant);
         if name == "patient" && unit.n_malignant.min(unit.n - unit.n_malignant) < FEW_PATIENTS {
-            malignant.note = "few of a class: 95 % intervals hold in 92 to 99 of 100 such studies".into();
+            malignant.note =
+                "few of a class: 95 % intervals held in 92 to 99 of 100 simulated studies".into();
         }
         figures.push(malignant);
         if name == "image" {

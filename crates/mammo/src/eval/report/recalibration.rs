@@ -1,0 +1,90 @@
+//! Whether the probabilities are true: as scored, and after each map that can be had.
+
+use super::super::calibrator::Calibrator;
+use super::super::config::EvalConfig;
+use super::super::measured::Measured;
+use super::super::reliability::{CalibrationFigures, Recalibrated};
+use super::super::sample::Sample;
+use super::super::scores::ScoreRow;
+use crate::{Error, Result};
+
+/// A figure that scores on another scale do not have.
+pub(super) fn not_probabilities<T>() -> Measured<T> {
+    Measured::undefined("the scores are no probabilities between 0 and 1")
+}
+
+/// Calibration of the scores as they are.
+pub(super) fn calibration(images: &Sample, config: &EvalConfig) -> Result<Measured<CalibrationFigures>> {
+    if !images.scores_are_probabilities() {
+        return Ok(not_probabilities());
+    }
+    Measured::of(CalibrationFigures::of(images, config.n_bins, &config.bootstrap))
+}
+
+/// Calibration after the map in the model's file.
+pub(super) fn by_model_file(
+    images: &Sample,
+    rows: &[ScoreRow],
+    calibrator: Option<&Calibrator>,
+    config: &EvalConfig,
+) -> Result<Vec<Measured<Recalibrated>>> {
+    let Some(calibrator) = calibrator.filter(|_| images.scores_are_probabilities()) else {
+        return Ok(vec![]);
+    };
+    let calibrated = match rows.iter().map(|row| row.calibrated).collect() {
+        Some(scores) => Sample { scores, ..images.clone() },
+        None if rows.iter().any(|row| !["", "none"].contains(&row.tta.as_str())) => {
+            let reason = "model file: fitted to single images, the scores are means over flips; \
+                          score the images again, which adds a column of calibrated probabilities";
+            return Ok(vec![Measured::undefined(reason)]);
+        }
+        None => calibrator.apply_to(images),
+    };
+    let figures = CalibrationFigures::of(&calibrated, config.n_bins, &config.bootstrap)?;
+    Ok(vec![Measured::Value(Recalibrated {
+        calibrator: calibrator.clone(),
+        origin: "model file".into(),
+        figures,
+    })])
+}
+
+/// Calibration after each map that can be had.
+pub(super) fn recalibrated(
+    images: &Sample,
+    validation: Option<&Sample>,
+    config: &EvalConfig,
+) -> Result<Vec<Measured<Recalibrated>>> {
+    let mut calibrators = vec![];
+    if let Some(validation) = validation.filter(|validation| validation.scores_are_probabilities()) {
+        calibrators.extend([
+            ("platt", Calibrator::platt(validation)),
+            ("temperature", Calibrator::temperature(validation)),
+            ("isotonic", Calibrator::isotonic(validation)),
+        ]);
+    }
+    let of_validation = validation.map(|sample| sample.n_malignant() as f64 / sample.n() as f64);
+    if let (Some(trained_at), Some(used_at)) =
+        (config.training_prevalence, config.prevalence.or(of_validation))
+    {
+        calibrators.push(("prior_shift", Calibrator::prior_shift(trained_at, used_at)));
+    }
+    if !images.scores_are_probabilities() {
+        return Ok(vec![]);
+    }
+    let after = |(method, calibrator): (&str, Result<Calibrator>)| {
+        let calibrator = match calibrator {
+            Ok(calibrator) => calibrator,
+            Err(Error::Undefined { reason, .. }) => {
+                return Ok(Measured::undefined(format!("{method}: {reason}")));
+            }
+            Err(other) => return Err(other),
+        };
+        let figures = CalibrationFigures::of(&calibrator.apply_to(images), config.n_bins, &config.bootstrap)?;
+        let origin = match calibrator {
+            Calibrator::PriorShift { .. } => "prevalence",
+            _ => "validation scores",
+        };
+        Ok(Measured::Value(Recalibrated { calibrator, origin: origin.into(), figures }))
+    };
+    calibrators.into_iter().map(after).collect()
+}
