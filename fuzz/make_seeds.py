@@ -1,4 +1,4 @@
-"""Small valid weight files for the fuzz targets, one folder of fuzz/seeds per kind.
+"""Small valid weight files for the fuzz targets of weights, in fuzz/seeds.
 
     python fuzz/make_seeds.py      from the repository root after `cargo build --release`; needs numpy, tensorflow,
                                    tf_keras, h5py
@@ -49,11 +49,12 @@ resnet = conv_norm("conv1", "bn1", 4, 3, 7)
 for block in range(2):
     for i in (1, 2):
         resnet |= conv_norm(f"layer1.{block}.conv{i}", f"layer1.{block}.bn{i}", 4, 4, 3)
-safetensors(f"{folder('safetensors')}/vgg.safetensors", vgg)
-safetensors(f"{folder('safetensors')}/resnet18.safetensors", {f"module.{k}": v for k, v in resnet.items()})
+weights = folder("weights")
+safetensors(f"{weights}/vgg.safetensors", vgg)
+safetensors(f"{weights}/resnet18.safetensors", {f"module.{k}": v for k, v in resnet.items()})
 
-for kind, name in (("torch_zip", "vgg_zip.pth"), ("torch_legacy", "vgg_legacy.pth")):
-    shutil.copy(f"fixtures/models/{name}", folder(kind))
+for name in ("vgg_zip.pth", "vgg_legacy.pth"):
+    shutil.copy(f"fixtures/models/{name}", weights)
 with open(f"{folder('torch_pickle')}/vgg.pkl", "wb") as f:
     f.write(zipfile.ZipFile("fixtures/models/vgg_zip.pth").read("vgg_zip/data.pkl"))
 
@@ -65,8 +66,8 @@ models = {
     "resnet50_image": whole(lambda x: resnet50_trunk(x, 4, 1), 1, (64, 32), residual_top([(1, 1, 1)], 1)),
 }
 for name, model in models.items():
-    randomise(model, 1).save(f"{folder('keras')}/{name}.h5")
+    randomise(model, 1).save(f"{weights}/{name}.h5")
 
-for kind, name in (("safetensors", "vgg.safetensors"), ("keras", "vgg_patch.h5"), ("keras", "yaroslav_image.h5")):
-    subprocess.run(["target/release/mammo", "model", "import", f"{SEEDS}/{kind}/{name}", "--preprocessing", "paper",
+for name in ("vgg.safetensors", "vgg_patch.h5", "yaroslav_image.h5"):
+    subprocess.run(["target/release/mammo", "model", "import", f"{weights}/{name}", "--preprocessing", "paper",
                     "--out", f"{folder('model_file')}/{name.split('.')[0]}.safetensors"], check=True)
