@@ -80,6 +80,11 @@ fn format_of(axis: &Axis) -> TickFormat {
     TickFormat::Custom(std::sync::Arc::new(move |v| format!("{v:.decimals$}").replace('-', "−")))
 }
 
+/// Words of the data as they are: between two dollar signs kuva would read a formula.
+pub(super) fn literal(text: &str) -> String {
+    text.replace('$', "\\$")
+}
+
 /// Lets kuva draw and dresses the result; `texts` are put on top.
 pub(super) fn body(
     id: &str,

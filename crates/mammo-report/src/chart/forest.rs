@@ -114,7 +114,7 @@ fn words(text: &str, [x, y]: [f64; 2], anchor: TextAnchor, style: Style, colours
     Primitive::Text {
         x,
         y,
-        content: text.into(),
+        content: canvas::literal(text),
         size: if muted { SMALL } else { LETTERS },
         anchor,
         rotate: None,

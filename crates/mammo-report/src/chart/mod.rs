@@ -1,8 +1,8 @@
 //! Figures as data, and as SVG drawn by the crate kuva.
 //!
 //! What a figure shows stands here as data, which goes into `report.json` and is read out by
-//! [`words`]; [`plot`] and [`forest`] say it to kuva on a [`canvas`], [`dress`] lends the page's colours
-//! to what kuva draws and marks whose it is, [`svg`] puts the element with its text alternative around.
+//! `words`; `plot` and `forest` say it to kuva on a `canvas`, `dress` lends the page's colours
+//! to what kuva draws and marks whose it is, `svg` puts the element with its text alternative around.
 
 mod canvas;
 mod dress;

@@ -46,6 +46,8 @@ impl Drawing for Chart {
     }
 }
 
+/// Letters of the legend that a figure has room for.
+const LONGEST_NAME: usize = 46;
 /// Corners and ends of lines.
 const ROUND: &str = " stroke-linejoin=\"round\" stroke-linecap=\"round\"";
 
@@ -128,13 +130,21 @@ fn style(series: &Series) -> LineStyle {
     LineStyle::Custom(pattern.into())
 }
 
+/// A name that fits below the plot; the page's tables have it whole.
+fn shortened(name: &str) -> String {
+    match name.char_indices().nth(LONGEST_NAME) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.into(),
+    }
+}
+
 fn key(series: &Series, token: &str) -> LegendEntry {
     let (shape, dasharray) = match series.mark {
         Mark::Line { .. } | Mark::Steps { .. } => (LegendShape::Line, style(series).dasharray()),
         Mark::Band { .. } | Mark::Bars { .. } => (LegendShape::Rect, None),
         Mark::Dots { .. } => (LegendShape::Circle, None),
     };
-    LegendEntry { label: series.name.clone(), color: token.into(), shape, dasharray }
+    LegendEntry { label: canvas::literal(&shortened(&series.name)), color: token.into(), shape, dasharray }
 }
 
 #[cfg(test)]
@@ -173,6 +183,17 @@ mod tests {
         assert!(body.content.contains(&d), "{}", body.content);
         let middle = format!("cx=\"{}\" cy=\"{}\"", round(left + width / 2.0), round(top + height / 2.0));
         assert!(body.content.contains(&middle), "{}", body.content);
+    }
+
+    #[test]
+    fn a_name_stands_in_the_legend_as_it_is_until_it_is_too_long() {
+        let named = |name: &str| {
+            let mut chart = chart();
+            chart.series[0].name = name.into();
+            chart.body(Colours::File).content
+        };
+        assert!(named("costs $5 or $6").contains(">costs $5 or $6<"));
+        assert!(named("é".repeat(60).as_str()).contains(&format!(">{}…<", "é".repeat(LONGEST_NAME))));
     }
 
     #[test]
