@@ -74,6 +74,13 @@ pub(super) fn layout(x: &Axis, y: &Axis, colours: Colours) -> Layout {
     layout
 }
 
+/// As high as it takes for a plot that is `height` pixels high, given its width: what stands around
+/// it comes from kuva.
+pub(super) fn with_plot_height(layout: Layout, height: impl FnOnce(f64) -> f64) -> Layout {
+    let frame = ComputedLayout::from_layout(&layout);
+    layout.with_height(frame.height - frame.plot_height() + height(frame.plot_width()))
+}
+
 /// A number takes a minus sign, not a hyphen.
 fn format_of(axis: &Axis) -> TickFormat {
     let decimals = axis.decimals;

@@ -2,7 +2,6 @@
 
 use kuva::plot::ScatterPlot;
 use kuva::plot::annotations::ReferenceLine;
-use kuva::render::layout::ComputedLayout;
 use kuva::render::plots::Plot;
 use kuva::render::render::{Primitive, TextAnchor};
 
@@ -46,8 +45,7 @@ impl Drawing for Forest {
                 ReferenceLine::vertical(overall).with_color(colours.css("neutral")).with_dasharray("4 4");
             layout = layout.with_reference_line(line);
         }
-        let frame = ComputedLayout::from_layout(&layout);
-        let layout = layout.with_height(frame.height - frame.plot_height() + n * ROW);
+        let layout = canvas::with_plot_height(layout, |_| n * ROW);
         let (mut plots, mut looks, mut texts) = (Vec::new(), Vec::new(), Vec::new());
         for (text, place) in
             [("images", IMAGES), ("malignant", MALIGNANT), ("estimate and interval", ESTIMATE)]

@@ -2,7 +2,6 @@
 
 use kuva::plot::legend::{LegendEntry, LegendPosition, LegendShape};
 use kuva::plot::{BandPlot, Histogram, LinePlot, LineStyle, ScatterPlot};
-use kuva::render::layout::{ComputedLayout, Layout};
 use kuva::render::plots::Plot;
 
 use super::canvas::{self, Colours};
@@ -41,7 +40,7 @@ impl Drawing for Chart {
             .with_width(WIDTH)
             .with_legend_position(LegendPosition::OutsideBottomColumns)
             .with_legend_entries(legend);
-        let layout = sized(layout, self.square);
+        let layout = canvas::with_plot_height(layout, |width| if self.square { width } else { LOW });
         canvas::body(&self.head.id, plots, layout, &looks, Vec::new(), colours)
     }
 }
@@ -50,13 +49,6 @@ impl Drawing for Chart {
 const LONGEST_NAME: usize = 46;
 /// Corners and ends of lines.
 const ROUND: &str = " stroke-linejoin=\"round\" stroke-linecap=\"round\"";
-
-/// As high as it takes: what stands around the plot comes from kuva.
-fn sized(layout: Layout, square: bool) -> Layout {
-    let frame = ComputedLayout::from_layout(&layout);
-    let around = frame.height - frame.plot_height();
-    layout.with_height(around + if square { frame.plot_width() } else { LOW })
-}
 
 fn look(series: &Series, token: String, attributes: Option<String>) -> Look {
     let outlined = series.ink == Ink::Neutral && matches!(series.mark, Mark::Bars { .. });

@@ -24,8 +24,8 @@ pub struct Body {
     pub(super) content: String,
 }
 
-/// Letters of a figure, in files and on the page.
-const LETTERS: &str =
+/// Letters of a file of its own; on the page a figure has the page's.
+const FONT: &str =
     "font-family=\"system-ui,-apple-system,'Segoe UI',Inter,Roboto,'Helvetica Neue',Arial,sans-serif\"";
 
 /// The figure for a page that defines the colours.
@@ -33,7 +33,7 @@ pub fn inline(figure: &dyn Drawing) -> String {
     let Body { width, height, plot, range, content } = figure.body(Colours::Page);
     let Head { id, title, caption } = figure.head();
     format!(
-        "<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\" {LETTERS} fill=\"{}\" \
+        "<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\" fill=\"{}\" \
          data-plot=\"{}\" data-range=\"{}\"><title id=\"{id}-t\">{}</title><desc id=\"{id}-d\">{}</desc>{content}</svg>",
         Colours::Page.css("ink"),
         numbers(&plot),
@@ -50,7 +50,7 @@ pub fn standalone(figure: &dyn Drawing) -> String {
     let (Head { title, caption, .. }, top) = (figure.head(), 34.0);
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {total}\" width=\"{width}\" height=\"{total}\" \
-         role=\"img\" {LETTERS} fill=\"{ink}\"><title>{title}</title><desc>{}</desc>\
+         role=\"img\" {FONT} fill=\"{ink}\"><title>{title}</title><desc>{}</desc>\
          <rect width=\"100%\" height=\"100%\" fill=\"{}\"/>\
          <text x=\"14\" y=\"23\" font-size=\"14\" font-weight=\"bold\">{title}</text>\
          <g transform=\"translate(0 {top})\">{content}</g></svg>\n",
