@@ -1,9 +1,9 @@
-//! Speed of every convolution of ResNet50 and VGG16: `layers [f32|bf16] [train|predict]`.
+//! Speed of every convolution of ResNet50, VGG16 and the demo's network: `layers [f32|bf16] [train|predict]`.
 
 use std::time::Instant;
 
 use mammo_kernels::conv::{
-    ConvShape, Pad, backward_input, backward_weight, forward, pack_forward, pack_prediction,
+    ConvShape, Pad, backward_input, backward_weight, forward, pack_prediction, pack_training,
 };
 use mammo_kernels::isa::Isa;
 use mammo_kernels::micro::Finish;
@@ -20,7 +20,10 @@ fn main() {
 
 fn table<T: Operand>(train: bool) {
     let (n, h, w) = if train { (8, 224, 224) } else { (1, 1152, 896) };
-    for (name, layers) in [("ResNet50", resnet50(n, h, w)), ("VGG16", vgg16(n, h, w))] {
+    let small = if train { demo(32, 64, 64) } else { demo(1, 384, 288) };
+    let networks =
+        [("ResNet50", resnet50(n, h, w)), ("VGG16", vgg16(n, h, w)), ("the demo's YaroslavNet", small)];
+    for (name, layers) in networks {
         println!("{name} {}", std::any::type_name::<T>());
         let mut sums = [0.0; 4];
         for (times, shape) in layers {
@@ -55,7 +58,7 @@ fn measure<T: Operand>(shape: &ConvShape, train: bool) -> Vec<f64> {
     let panels = pack_prediction::<T>(isa, shape, &weight);
     let mut seconds = vec![best(|| {
         if train {
-            let panels = pack_forward::<T>(isa, shape, &weight);
+            let panels = pack_training::<T>(isa, shape, &weight);
             forward(isa, shape, &x, &panels, &mut y, &Finish::default());
         } else {
             forward(isa, shape, &x, &panels, &mut y, &Finish { relu: true, ..Finish::default() });
@@ -99,9 +102,18 @@ fn resnet50(n: usize, h: usize, w: usize) -> Vec<(usize, ConvShape)> {
 }
 
 fn vgg16(n: usize, h: usize, w: usize) -> Vec<(usize, ConvShape)> {
+    plain([n, h, w, 3], &[(2, 64), (2, 128), (3, 256), (3, 512), (3, 512)])
+}
+
+/// The demo's YaroslavNet.
+fn demo(n: usize, h: usize, w: usize) -> Vec<(usize, ConvShape)> {
+    plain([n, h, w, 1], &[(2, 16), (2, 32), (2, 64), (2, 128), (2, 256)])
+}
+
+fn plain([n, h, w, c_in]: [usize; 4], blocks: &[(usize, usize)]) -> Vec<(usize, ConvShape)> {
     let mut layers = Vec::new();
-    let (mut h, mut w, mut c_in) = (h, w, 3);
-    for (depth, c) in [(2, 64), (2, 128), (3, 256), (3, 512), (3, 512)] {
+    let (mut h, mut w, mut c_in) = (h, w, c_in);
+    for &(depth, c) in blocks {
         for _ in 0..depth {
             layers.push((1, conv(n, h, w, c_in, c, 3, 1)));
             c_in = c;

@@ -5,7 +5,7 @@
 
 use rayon::prelude::*;
 
-use super::{ConvShape, pixels_from};
+use super::{ConvShape, pixels_from, winograd};
 use crate::isa::Isa;
 use crate::micro::{Finish, Rows, Window};
 use crate::operand::{Operand, units};
@@ -39,6 +39,9 @@ pub fn backward_input<T: Operand>(
     assert_eq!(d_in.len(), shape.input_len(), "gradient of the input of {shape:?}");
     assert!(other.is_none_or(|o| o.len() == d_in.len()), "other gradient of the input of {shape:?}");
     assert_eq!(weight.len(), shape.weight_len(), "weights for {shape:?}");
+    if let Some(turned) = winograd::turned(shape).filter(winograd::wins_once::<T>) {
+        return winograd::backward_input(isa, &turned, d_out, weight, other, d_in);
+    }
     let kernel = T::kernel(isa);
     let padded = pad_channels(shape.c_out, d_out);
     let (d_out, depth) = match &padded {

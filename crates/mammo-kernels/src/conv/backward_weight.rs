@@ -8,7 +8,7 @@
 use rayon::prelude::*;
 
 use super::gather::{gather, needs_gather};
-use super::{ConvShape, Pad};
+use super::{ConvShape, Pad, winograd};
 use crate::isa::{Isa, Job};
 use crate::micro::{Finish, Kernel, Rows};
 use crate::operand::{Operand, units};
@@ -38,6 +38,9 @@ pub fn backward_weight<T: Operand>(
     if needs_gather::<T>(shape.c_in) && shape.kernel > 1 {
         return by_windows(isa, shape, input, d_out, d_weight);
     }
+    if winograd::wins_for_weights::<T>(shape) {
+        return winograd::backward_weight(isa, shape, input, d_out, d_weight);
+    }
     let flat = flatten(shape);
     let (kernel, taps) = (T::kernel(isa), shape.taps());
     let groups = shape.c_in.div_ceil(kernel.rows());
@@ -46,19 +49,32 @@ pub fn backward_weight<T: Operand>(
     let size = taps * groups * tile_len;
     let rows = flat.n * flat.out_h();
     let per_stretch = (STRETCH / units::<T>(flat.out_w())).max(1);
-    // Stretches are dealt to lanes, each with sums of its own. The number of lanes depends on the
-    // shape alone, not on the threads, and so do the sums.
-    let stretches = rows.div_ceil(per_stretch);
-    let lanes = (LANE_BYTES / (4 * size)).clamp(1, 16).min(stretches);
+    let sums = summed(size, rows.div_ceil(per_stretch), |stretch, sums, accumulate| {
+        let first = stretch * per_stretch;
+        let each = Stretch::new(isa, &kernel, &flat, first, per_stretch.min(rows - first), input, d_out);
+        let tiles = (taps * groups).div_ceil(4 * rayon::current_num_threads()).min(16);
+        sums.par_chunks_mut(tiles * tile_len).enumerate().for_each(|(b, sums)| {
+            each.multiply(b * tiles, sums, accumulate);
+        });
+    });
+    to_weight_order(shape, &sums[..size], groups * kernel.rows(), d_weight);
+}
+
+/// The first `size` numbers are the sum over `pieces` pieces of work: `add(piece, sums, accumulate)` adds to
+/// `sums`, or puts there, what a piece comes to.
+///
+/// Pieces are dealt to lanes, each with sums of its own. The number of lanes depends on the sizes alone,
+/// not on the threads, and so do the sums.
+pub(super) fn summed(
+    size: usize,
+    pieces: usize,
+    add: impl Fn(usize, &mut [f32], bool) + Sync,
+) -> Scratch<f32> {
+    let lanes = (LANE_BYTES / (4 * size)).clamp(1, 16).min(pieces);
     let mut sums = f32::shelf().take(lanes * size);
     sums.par_chunks_mut(size).enumerate().for_each(|(lane, sums)| {
-        for stretch in (lane..stretches).step_by(lanes) {
-            let first = stretch * per_stretch;
-            let each = Stretch::new(isa, &kernel, &flat, first, per_stretch.min(rows - first), input, d_out);
-            let tiles = (taps * groups).div_ceil(4 * rayon::current_num_threads()).min(16);
-            sums.par_chunks_mut(tiles * tile_len).enumerate().for_each(|(b, sums)| {
-                each.multiply(b * tiles, sums, stretch != lane);
-            });
+        for piece in (lane..pieces).step_by(lanes) {
+            add(piece, sums, piece != lane);
         }
     });
     let (total, rest) = sums.split_at_mut(size);
@@ -67,7 +83,7 @@ pub fn backward_weight<T: Operand>(
             total.iter_mut().zip(lane).for_each(|(t, l)| *t += l);
         });
     }
-    to_weight_order(shape, total, groups * kernel.rows(), d_weight);
+    sums
 }
 
 /// A kernel of one pixel does not care which pixels are neighbours: short rows are joined.
@@ -172,7 +188,7 @@ impl<'s, T: Operand> Stretch<'s, T> {
         let run_len = self.zeros.len();
         let groups = shape.c_in.div_ceil(kernel.rows());
         let tiles = sums.len() / (kernel.rows() * shape.c_out);
-        let mut rows = Rows::side_by_side(kernel, self.count, width);
+        let mut rows = Rows::side_by_side(kernel, self.count, width, kernel.rows());
         rows.reset(tiles, &self.zeros);
         for tile in 0..tiles {
             let (tap, group) = ((first_tile + tile) / groups, (first_tile + tile) % groups);
@@ -234,8 +250,9 @@ impl<T: Operand> Job for CopyLeft<'_, T> {
             for ((a, b), run) in groups.zip(self.copy.chunks_exact_mut(self.run_len)) {
                 let to = &mut run[unit * unit_len..][..a.len() * T::PER_UNIT];
                 match a.len() {
-                    // The usual length, known to the compiler.
+                    // The usual lengths, known to the compiler.
                     12 => T::join([&a[..12], &b[..12]], to),
+                    6 => T::join([&a[..6], &b[..6]], to),
                     _ => T::join([a, b], to),
                 }
             }
@@ -264,8 +281,9 @@ impl<T: Operand> Job for CopyRight<'_, T> {
             let b = if T::PER_UNIT == 2 { pixels.next().unwrap_or(&zeros) } else { a };
             let to = &mut unit[..self.live * T::PER_UNIT];
             match a.len() {
-                // The usual length, known to the compiler.
+                // The usual lengths, known to the compiler.
                 32 => T::join([&a[..32], &b[..32]], to),
+                16 => T::join([&a[..16], &b[..16]], to),
                 _ => T::join([a, b], to),
             }
         }

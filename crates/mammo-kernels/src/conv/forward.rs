@@ -21,6 +21,15 @@ pub fn pack_prediction<T: Operand>(isa: Isa, shape: &ConvShape, weight: &[f32]) 
     }
 }
 
+/// Weights `[c_out, c_in, k, k]` for [`forward`] to be done once, with the batch in `shape`: in `f32` by
+/// Winograd's products where they win even so.
+pub fn pack_training<T: Operand>(isa: Isa, shape: &ConvShape, weight: &[f32]) -> Panels<T> {
+    match winograd::wins_once::<T>(shape) {
+        true => winograd::pack(isa, shape, weight),
+        false => pack_forward(isa, shape, weight),
+    }
+}
+
 /// Weights `[c_out, c_in, k, k]` as [`forward`] reads them.
 pub fn pack_forward<T: Operand>(isa: Isa, shape: &ConvShape, weight: &[f32]) -> Panels<T> {
     assert_eq!(weight.len(), shape.weight_len(), "weights for {shape:?}");

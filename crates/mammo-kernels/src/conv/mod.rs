@@ -8,8 +8,9 @@
 //! | [`backward_input()`] | input pixels | taps that reach them | output channels | input channels |
 //! | [`backward_weight()`] | taps x input channels | rows of output pixels | pixels of a row | output channels |
 //!
-//! Weights that are packed once for many images ([`pack_prediction()`]) may do with a quarter of the
-//! multiplications (`winograd`), in 36 products whose points are tiles of 4x4 output pixels.
+//! In `f32` 3x3 kernels may do with a quarter of the multiplications (`winograd`), in 36 products whose points
+//! are tiles of 4x4 output pixels: always when weights are packed once for many images
+//! ([`pack_prediction()`]), and in training where the batch has enough tiles ([`pack_training()`]).
 
 mod backward_input;
 mod backward_weight;
@@ -20,7 +21,7 @@ mod winograd;
 
 pub use backward_input::backward_input;
 pub use backward_weight::backward_weight;
-pub use forward::{forward, pack_forward, pack_prediction};
+pub use forward::{forward, pack_forward, pack_prediction, pack_training};
 pub use pooled::forward_pooled;
 
 /// Rows and columns of zeros around an image. Frameworks differ in where an odd one goes.

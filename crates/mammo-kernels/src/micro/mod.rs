@@ -68,6 +68,8 @@ pub struct Rows<'a, T> {
     units: usize,
     /// Pointers per segment: one for each row, or one for all.
     per_segment: usize,
+    /// From a unit to the next one in a segment, in units.
+    step: usize,
     /// Numbers behind each pointer.
     reach: usize,
     borrowed: PhantomData<&'a [T]>,
@@ -77,19 +79,20 @@ impl<'a, T: Operand> Rows<'a, T> {
     /// An empty table for tiles of `kernel`: each row reads `units` consecutive units in each of
     /// `segments` segments.
     pub fn apart(kernel: &Kernel, segments: usize, units: usize) -> Self {
-        Self::new(kernel, segments, units, kernel.rows, units)
+        Self::new(kernel, segments, units, [kernel.rows, 1])
     }
 
-    /// The same for left operands that stand as `[unit][row]` in each segment.
-    pub fn side_by_side(kernel: &Kernel, segments: usize, units: usize) -> Self {
-        Self::new(kernel, segments, units, 1, units * kernel.rows)
+    /// The same for left operands that stand as `[unit][row]` in each segment, one unit's rows `step`
+    /// units behind those of the unit before.
+    pub fn side_by_side(kernel: &Kernel, segments: usize, units: usize, step: usize) -> Self {
+        Self::new(kernel, segments, units, [1, step])
     }
 
-    fn new(kernel: &Kernel, segments: usize, units: usize, per_segment: usize, reach: usize) -> Self {
+    fn new(kernel: &Kernel, segments: usize, units: usize, [per_segment, step]: [usize; 2]) -> Self {
         assert_eq!(kernel.kind, T::KIND, "the kernel is for another number type");
         assert!(units > 0, "a segment needs a length");
-        let reach = reach * T::PER_UNIT;
-        Self { pointers: Vec::new(), segments, units, per_segment, reach, borrowed: PhantomData }
+        let reach = ((units - 1) * step + kernel.rows / per_segment) * T::PER_UNIT;
+        Self { pointers: Vec::new(), segments, units, per_segment, step, reach, borrowed: PhantomData }
     }
 
     /// Makes room for `tiles` tiles whose rows all read `filler`.
@@ -204,7 +207,7 @@ impl Kernel {
         let pointers = &rows.pointers[tile * size..(tile + 1) * size];
         assert!(self.kind == T::KIND && columns <= width && columns > 0);
         assert!(rows.per_segment == 1 || rows.per_segment == self.rows, "rows of another kernel");
-        let side_by_side = rows.reach == rows.units * self.rows * T::PER_UNIT;
+        let side_by_side = rows.per_segment != self.rows;
         assert!(panel.len() >= rows.segments * rows.units * width * T::PER_UNIT, "panel too short");
         assert!(offsets.len() <= self.rows, "more rows than the tile has");
         let end = offsets.iter().max().map_or(0, |&o| o + columns);
@@ -215,6 +218,7 @@ impl Kernel {
             rows: pointers.as_ptr().cast(),
             segments: rows.segments,
             units: rows.units,
+            step: rows.step,
             panel: panel.as_ptr().cast(),
             bias: finish.bias.map_or(std::ptr::null(), <[f32]>::as_ptr),
             residual: finish.residual.map_or(std::ptr::null(), |r| r.as_ptr().cast()),

@@ -8,8 +8,8 @@ use crate::operand::Kind;
 /// A tile as the kernels see it.
 ///
 /// Promises: `rows` has `segments` times the kernel's rows of pointers, each readable for `units`
-/// units; or, side by side, `segments` pointers, each readable for `units` times the kernel's rows
-/// of units; `panel` has `segments * units` times the panel's width
+/// units; or, side by side, `segments` pointers, each readable for the kernel's rows of units at
+/// `units` places, `step` units apart; `panel` has `segments * units` times the panel's width
 /// of units; `bias` is null or as wide as the panel; `out`, and `residual` unless null, can be
 /// accessed at `columns` numbers from each of `offsets`, of which there are at most as many as
 /// rows.
@@ -17,6 +17,7 @@ pub(super) struct Tile<'a> {
     pub rows: *const *const f32,
     pub segments: usize,
     pub units: usize,
+    pub step: usize,
     pub panel: *const f32,
     pub bias: *const f32,
     pub residual: *const u8,
@@ -90,7 +91,7 @@ pub(super) unsafe fn tile<
                             if PAIRS { S::dot(acc[i][j], a, b[j]) } else { S::fma(acc[i][j], a, b[j]) };
                     }
                 }
-                at += if BESIDE { ROWS } else { 1 };
+                at += if BESIDE { tile.step } else { 1 };
             }
         }
         // `acc` stays in registers only while its indices are constants: no loop over `offsets`.

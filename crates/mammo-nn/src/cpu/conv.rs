@@ -6,7 +6,7 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
-use mammo_kernels::conv::{self, ConvShape, backward_input, backward_weight, pack_forward};
+use mammo_kernels::conv::{self, ConvShape, backward_input, backward_weight, pack_training};
 use mammo_kernels::isa::Isa;
 use mammo_kernels::micro::Finish;
 use mammo_kernels::norm;
@@ -28,7 +28,7 @@ pub(super) fn forward(
     let s = call_shape(x, weight, call);
     let (x, weight) = (in_order(x), in_order(weight));
     by_dtype!(&x, T => {
-        let panels = pack_forward::<T>(Isa::best(), &s, numbers(&weight));
+        let panels = pack_training::<T>(Isa::best(), &s, numbers(&weight));
         let bias = bias.map(|b| panels.pad_bias(numbers(&in_order(b))));
         let finish = Finish { bias: bias.as_deref(), relu: call.relu, ..Finish::default() };
         filled([s.n, s.out_h(), s.out_w(), s.c_out], |out: &mut [T]| {

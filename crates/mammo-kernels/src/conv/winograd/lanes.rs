@@ -116,6 +116,15 @@ pub(super) fn points_to_output([m0, m1, m2, m3, m4, m5]: [Lanes; 6]) -> [Lanes; 
     ]
 }
 
+/// The transposed way of [`points_to_output`]: from the gradients of four neighbouring output pixels to those
+/// of the products at the six points.
+#[inline(always)]
+pub(super) fn output_to_points([y0, y1, y2, y3]: [Lanes; 4]) -> [Lanes; 6] {
+    let (even_a, odd_a) = (y0 + y2 * (A * A), (y1 + y3 * (A * A)) * A);
+    let (even_b, odd_b) = (y0 + y2 * (B * B), (y1 + y3 * (B * B)) * B);
+    [y0, even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, y3]
+}
+
 /// What the three weights of an axis count at each of the six points; rounded only after both axes.
 pub(super) fn weight_to_points() -> [[f64; 3]; 6] {
     let (a, b) = (f64::from(A), f64::from(B));

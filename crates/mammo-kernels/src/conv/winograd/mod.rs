@@ -10,21 +10,29 @@
 //!
 //! A block of tiles goes through all three before the next one starts, so that what lies between them
 //! stays in the cache. Within a block all three are shared among threads too: a small map is one
-//! block.
+//! block, or shares one with other images of the batch.
+//!
+//! The gradient of the input is such a convolution itself ([`turned`]), that of the weights has its products
+//! at the same points (gradient.rs). Training in `f32` goes this way where batches are large enough to
+//! pay for transforming the weights each time.
 
+mod gradient;
 mod lanes;
 mod tiles;
+mod weights;
 
 use rayon::prelude::*;
 
-use super::ConvShape;
+use super::{ConvShape, Pad};
 use crate::isa::Isa;
 use crate::micro::{Finish, Kernel, Rows};
 use crate::operand::{Kind, Operand, units};
-use crate::pack::{Panels, Places, Scheme};
+use crate::pack::{Panels, Scheme};
 use crate::product::block;
-use lanes::{LANES, weight_to_points};
+pub(super) use gradient::backward_weight;
+use lanes::LANES;
 use tiles::{ToOutput, ToPoints};
+use weights::{Side, WeightsToPoints};
 
 /// Side of a tile's window, and points along an axis.
 const SIDE: usize = 6;
@@ -42,29 +50,80 @@ fn tiles_per_block(shape: &ConvShape) -> usize {
     24 * ((shape.c_in + shape.c_out) / 256).clamp(1, 4)
 }
 
-/// Whether this way is faster than direct sums and as good: in `f32`, from 32 channels on; transforms
-/// cost as much for one output channel as for many. bf16 would round values at the points, which are
-/// larger than what becomes of them.
+/// Whether this way is faster than direct sums and as good, weights packed once: in `f32`, from 32 channels
+/// on; transforms cost as much for one output channel as for many. bf16 would round values at the points,
+/// which are larger than what becomes of them.
 pub(super) fn wins<T: Operand>(shape: &ConvShape) -> bool {
     T::KIND == Kind::F32 && shape.kernel == 3 && shape.stride == 1 && shape.c_in.min(shape.c_out) >= 32
 }
 
+/// The same for weights that change with each batch: transforming them costs as much as the products of so
+/// many tiles save.
+pub(super) fn wins_once<T: Operand>(shape: &ConvShape) -> bool {
+    wins::<T>(shape) && tiles_of_batch(shape) >= 32
+}
+
+/// The same for [`backward_weight`], which reads and writes the sums of all points as well.
+pub(super) fn wins_for_weights<T: Operand>(shape: &ConvShape) -> bool {
+    wins::<T>(shape) && tiles_of_batch(shape) >= 96
+}
+
+fn tiles_of_batch(shape: &ConvShape) -> usize {
+    shape.n * shape.out_h().div_ceil(STEP) * shape.out_w().div_ceil(STEP)
+}
+
 /// Weights `[c_out, c_in, 3, 3]` at the points: a segment of the panels for each point.
 pub(super) fn pack<T: Operand>(isa: Isa, shape: &ConvShape, weight: &[f32]) -> Panels<T> {
-    assert_eq!(weight.len(), shape.weight_len(), "weights for {shape:?}");
-    let (depth, columns) = (shape.c_in, shape.c_out);
-    let mut points = vec![0.0f32; POINTS * depth * columns];
-    let factors = weight_to_points();
-    points.par_chunks_mut(depth * columns).enumerate().for_each(|(point, to)| {
-        let (down, across) = (factors[point / SIDE], factors[point % SIDE]);
-        let factor: [f64; 9] = std::array::from_fn(|tap| down[tap / 3] * across[tap % 3]);
-        for (to, taps) in to.iter_mut().zip(weight.chunks_exact(9)) {
-            *to = taps.iter().zip(factor).map(|(&w, f)| f64::from(w) * f).sum::<f64>() as f32;
-        }
+    packed(isa, weight, [shape.c_out, shape.c_in], Side::Forward)
+}
+
+fn packed<T: Operand>(isa: Isa, weight: &[f32], channels: [usize; 2], side: Side) -> Panels<T> {
+    assert_eq!(weight.len(), 9 * channels[0] * channels[1], "weights of {channels:?} channels");
+    let (columns, depth) = match side {
+        Side::Forward => (channels[0], channels[1]),
+        Side::Backward => (channels[1], channels[0]),
+    };
+    let mut panels = Panels::unfilled(&T::kernel(isa), columns, POINTS * depth);
+    panels.for_each_panel(|first, live, panel| {
+        isa.run(WeightsToPoints { weight, channels, side, first, live, panel });
     });
-    let segments = (0..POINTS).map(|point| point * depth * columns).collect();
-    let places = Places { columns, column_stride: depth, depth, depth_stride: 1, segments };
-    Panels::new(isa, &points, &places).with_scheme(Scheme::Winograd)
+    panels.with_scheme(Scheme::Winograd)
+}
+
+/// The convolution that makes the gradient of the input of `shape` from that of its output: channels
+/// change sides, kernels are turned by half a circle, and of their reach what was padding is not any more.
+/// `None` when the padding is wider than that.
+pub(super) fn turned(shape: &ConvShape) -> Option<ConvShape> {
+    let reach = shape.kernel - 1;
+    let pad = Pad {
+        top: reach.checked_sub(shape.pad.top)?,
+        bottom: reach.checked_sub(shape.pad.bottom)?,
+        left: reach.checked_sub(shape.pad.left)?,
+        right: reach.checked_sub(shape.pad.right)?,
+    };
+    let (h, w) = (shape.out_h(), shape.out_w());
+    Some(ConvShape { h, w, c_in: shape.c_out, c_out: shape.c_in, pad, ..*shape })
+}
+
+/// As [`backward_input`](super::backward_input()), for a shape [`turned`] into that of its gradient.
+pub(super) fn backward_input<T: Operand>(
+    isa: Isa,
+    turned: &ConvShape,
+    d_out: &[T],
+    weight: &[f32],
+    other: Option<&[T]>,
+    d_in: &mut [T],
+) {
+    let panels = packed(isa, weight, [turned.c_in, turned.c_out], Side::Backward);
+    let finish = Finish { residual: other, ..Finish::default() };
+    Winograd::new(isa, turned, d_out, &panels).whole(d_in, &finish);
+}
+
+/// Image, row and column of the first output pixel of the tiles in `rows` rows of them, from output row
+/// `from` on.
+fn tile_places(shape: &ConvShape, n: usize, from: usize, rows: usize) -> impl Iterator<Item = [usize; 3]> {
+    let across = shape.out_w().div_ceil(STEP);
+    (0..rows * across).map(move |tile| [n, from + tile / across * STEP, tile % across * STEP])
 }
 
 /// A convolution about to be done, some rows of output pixels at a time.
@@ -82,12 +141,10 @@ pub(super) struct Winograd<'a, T: Operand> {
 
 /// Consecutive tiles on their way from input to output.
 struct Block<'b> {
-    /// Image.
-    n: usize,
     /// First tile, counted from the first of the rows that are made.
     first: usize,
-    /// Row and column of the first output pixel of each.
-    tiles: &'b [[usize; 2]],
+    /// Image, row and column of the first output pixel of each.
+    tiles: &'b [[usize; 3]],
 }
 
 impl<'a, T: Operand> Winograd<'a, T> {
@@ -104,44 +161,51 @@ impl<'a, T: Operand> Winograd<'a, T> {
         STEP * (tiles_per_block(self.shape) / self.across).max(1)
     }
 
-    /// All output pixels.
+    /// All output pixels. Small images share blocks.
     pub fn whole<O: Operand>(&self, out: &mut [O], finish: &Finish<'_, O>) {
-        let (line, band) = (self.shape.out_w() * self.shape.c_out, self.band());
-        out.par_chunks_mut(self.shape.out_h() * line).enumerate().for_each(|(n, image)| {
-            image.par_chunks_mut(band * line).enumerate().for_each(|(b, out)| {
-                self.rows([n, b * band], out, finish);
+        let line = self.shape.out_w() * self.shape.c_out;
+        let image = self.shape.out_h() * line;
+        let tiles = self.across * self.shape.out_h().div_ceil(STEP);
+        let images = (tiles_per_block(self.shape) / tiles).max(1);
+        let band = if images == 1 { self.band() * line } else { images * image };
+        out.par_chunks_mut(images * image).enumerate().for_each(|(i, out)| {
+            out.par_chunks_mut(band).enumerate().for_each(|(b, out)| {
+                self.rows([i * images, b * band / line], out, finish);
             });
         });
     }
 
-    /// The rows of output pixels of image `n` from `from` on, as many as fit into `out`. Tiles stand where
-    /// they stand in the whole map when `from` is a multiple of [`STEP`]: then sums are the same to the
-    /// last digit.
+    /// The rows of output pixels of image `n` from `from` on, as many as fit into `out`; or, from the first one on,
+    /// those of several images. Tiles stand where they stand in the whole map when `from` is a multiple of
+    /// [`STEP`]: then sums are the same to the last digit.
     pub fn rows<O: Operand>(&self, [n, from]: [usize; 2], out: &mut [O], finish: &Finish<'_, O>) {
         let line = self.shape.out_w() * self.shape.c_out;
-        let residual = finish.residual.map(|r| &r[(n * self.shape.out_h() + from) * line..][..out.len()]);
+        let image = self.shape.out_h() * line;
+        let residual = finish.residual.map(|r| &r[n * image + from * line..][..out.len()]);
         let finish = Finish { residual, ..*finish };
-        let rows = (out.len() / line).div_ceil(STEP);
-        let place = |tile: usize| [from + tile / self.across * STEP, tile % self.across * STEP];
-        let tiles: Vec<[usize; 2]> = (0..rows * self.across).map(place).collect();
+        let rows = |out: &[O]| (out.len() / line).div_ceil(STEP);
+        let images = out.chunks(image).enumerate();
+        let tiles = images.flat_map(|(i, out)| tile_places(self.shape, n + i, from, rows(out)));
+        let tiles: Vec<[usize; 3]> = tiles.collect();
         // Blocks of about equal size, the last tile of each but the last one full.
         let blocks = tiles.len().div_ceil(tiles_per_block(self.shape));
         let fair = tiles.len().div_ceil(blocks).next_multiple_of(self.kernel.rows());
         for (b, tiles) in tiles.chunks(fair).enumerate() {
-            self.block(&Block { n, first: b * fair, tiles }, out, &finish);
+            self.block(&Block { first: b * fair, tiles }, out, &finish);
         }
     }
 
     fn block<O: Operand>(&self, of: &Block<'_>, out: &mut [O], finish: &Finish<'_, O>) {
         let (isa, shape, rows) = (self.isa, self.shape, self.kernel.rows());
-        let image_len = shape.h * shape.w * shape.c_in;
-        let image = &self.input[of.n * image_len..][..image_len];
+        let (input, zeros) = (self.input, &self.zeros);
         // `[tile of the product][point][row][c_in]`
-        let left_stride = rows * shape.c_in.next_multiple_of(LANES) + SKEW;
+        let width = shape.c_in.next_multiple_of(LANES);
+        let left_stride = rows * width + SKEW;
         let mut left = T::shelf().take(of.tiles.len().div_ceil(rows) * POINTS * left_stride);
         let groups = left.par_chunks_mut(POINTS * left_stride).zip(of.tiles.par_chunks(rows));
         groups.for_each(|(to, tiles)| {
-            isa.run(ToPoints { shape, image, zeros: &self.zeros, tiles, to, stride: left_stride });
+            let (channels, stride) = (0..shape.c_in, left_stride);
+            isa.run(ToPoints { shape, input, zeros, tiles, channels, to, width, stride });
         });
 
         // `[point][tile][c_out]`
@@ -156,13 +220,19 @@ impl<'a, T: Operand> Winograd<'a, T> {
         });
 
         let line = shape.out_w() * shape.c_out;
-        out.par_chunks_mut(STEP * line).enumerate().for_each(|(row, out)| {
+        let rows = |image: usize| image * shape.out_h().div_ceil(STEP);
+        let images = out.par_chunks_mut(shape.out_h() * line).enumerate();
+        let lines = images.flat_map(|(image, out)| {
+            let lines = out.par_chunks_mut(STEP * line).enumerate();
+            lines.map(move |(row, out)| (rows(image) + row, image * shape.out_h() + row * STEP, out))
+        });
+        lines.for_each(|(row, y, out)| {
             // The tiles of the block in this row of tiles.
             let first = of.first.max(row * self.across);
             let end = (of.first + of.tiles.len()).min((row + 1) * self.across);
             if first < end {
                 let points = &points[(first - of.first) * padded..];
-                let residual = finish.residual.map(|r| &r[row * STEP * line..][..out.len()]);
+                let residual = finish.residual.map(|r| &r[y * line..][..out.len()]);
                 let (column, count) = (first % self.across * STEP, end - first);
                 let finish = Finish { residual, ..*finish };
                 isa.run(ToOutput { shape, points, stride, column, count, out, finish });

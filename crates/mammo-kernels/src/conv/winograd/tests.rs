@@ -52,6 +52,53 @@ fn agrees_with_naive_sums() {
 }
 
 #[test]
+fn gradients_agree_with_naive_sums() {
+    let mut random = Random(1299709);
+    for _ in 0..if cfg!(miri) { 2 } else { 30 } {
+        let shape = random_shape(&mut random);
+        let turned = turned(&shape).unwrap();
+        let (x, w) = (random.values(shape.input_len()), random.values(shape.weight_len()));
+        let (g, other) = (random.values(shape.output_len()), random.values(shape.input_len()));
+        let mut d_x: Vec<f64> = other.iter().map(|&o| f64::from(o)).collect();
+        let mut d_w = vec![0.0f64; shape.weight_len()];
+        each_product(&shape, |o, i, k| {
+            d_x[i] += f64::from(g[o]) * f64::from(w[k]);
+            d_w[k] += f64::from(g[o]) * f64::from(x[i]);
+        });
+        for isa in Isa::available() {
+            let mut d_in = vec![7.0f32; d_x.len()];
+            backward_input(isa, &turned, &g, &w, Some(&other), &mut d_in);
+            close("backward_input", &shape, isa, &d_in, &d_x, 1e-4);
+            let mut d_weight = vec![7.0f32; d_w.len()];
+            backward_weight(isa, &shape, &x, &g, &mut d_weight);
+            close("backward_weight", &shape, isa, &d_weight, &d_w, 1e-4);
+        }
+    }
+}
+
+/// Blocks of several small images do not mix them.
+#[test]
+fn small_images_in_a_batch_are_as_alone() {
+    let shape = ConvShape { n: 5, h: 6, w: 5, c_in: 33, c_out: 20, kernel: 3, stride: 1, pad: Pad::all(1) };
+    let one = ConvShape { n: 1, ..shape };
+    let mut random = Random(5);
+    let (x, weight) = (random.values(shape.input_len()), random.values(shape.weight_len()));
+    let residual = random.values(shape.output_len());
+    for isa in Isa::available() {
+        let panels = pack::<f32>(isa, &shape, &weight);
+        let run = |shape: &ConvShape, x: &[f32], residual: &[f32]| {
+            let mut out = vec![0.0f32; shape.output_len()];
+            let finish = Finish { residual: Some(residual), ..Finish::default() };
+            forward(isa, shape, x, &panels, &mut out, &finish);
+            out
+        };
+        let alone = x.chunks(one.input_len()).zip(residual.chunks(one.output_len()));
+        let alone: Vec<f32> = alone.flat_map(|(x, residual)| run(&one, x, residual)).collect();
+        assert_eq!(run(&shape, &x, &residual), alone, "{isa:?}");
+    }
+}
+
+#[test]
 fn pooled_on_the_way_is_pooled_afterwards() {
     let mut random = Random(11);
     for _ in 0..if cfg!(miri) { 2 } else { 20 } {
@@ -98,7 +145,9 @@ fn sums_do_not_depend_on_the_number_of_threads() {
             let mut out = vec![0.0f32; shape.output_len()];
             let panels = pack::<f32>(Isa::best(), &shape, &weight);
             forward(Isa::best(), &shape, &x, &panels, &mut out, &Finish::default());
-            out
+            let mut d_weight = vec![0.0f32; shape.weight_len()];
+            backward_weight(Isa::best(), &shape, &x, &out, &mut d_weight);
+            (out, d_weight)
         })
     };
     assert_eq!(run(1), run(3));

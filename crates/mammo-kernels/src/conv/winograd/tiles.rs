@@ -3,50 +3,51 @@
 use std::array::from_fn;
 use std::ops::Range;
 
-use super::lanes::{LANES, Lanes, input_to_points, points_to_output};
-use super::{SIDE, STEP};
+use super::lanes::{LANES, Lanes, input_to_points, output_to_points, points_to_output};
+use super::{POINTS, SIDE, STEP};
 use crate::conv::ConvShape;
 use crate::isa::Job;
 use crate::micro::Finish;
 use crate::operand::Operand;
 
-/// The windows of some tiles, at the points: `to` is `[point][tile][channel]`, a point's tiles `stride`
-/// numbers apart from the next one's, a tile's channels filled up to whole lanes.
+/// The windows of some tiles, at the points: `to` is `[point][tile][channel]`, a tile's channels `width`
+/// numbers apart from the next one's, a point's tiles `stride`. Channels are filled up to whole lanes.
 pub(super) struct ToPoints<'a, T> {
     pub shape: &'a ConvShape,
-    /// One image.
-    pub image: &'a [T],
+    pub input: &'a [T],
     /// What pixels in the padding hold.
     pub zeros: &'a [T],
-    /// Row and column of the first output pixel of each tile.
-    pub tiles: &'a [[usize; 2]],
+    /// Image, row and column of the first output pixel of each tile.
+    pub tiles: &'a [[usize; 3]],
+    pub channels: Range<usize>,
     pub to: &'a mut [T],
+    pub width: usize,
     pub stride: usize,
 }
 
 impl<T: Operand> Job for ToPoints<'_, T> {
     #[inline(always)]
     fn run(self) {
-        let (shape, c_in) = (self.shape, self.shape.c_in);
-        let padded = c_in.next_multiple_of(LANES);
-        let pixel = |y, x, ky, kx| match shape.input_at(0, y, x, ky, kx) {
-            Some(at) => &self.image[at..at + c_in],
-            None => &self.zeros[..c_in],
+        let (shape, channels) = (self.shape, &self.channels);
+        let pixel = |n, y, x, ky, kx| match shape.input_at(n, y, x, ky, kx) {
+            Some(at) => &self.input[at..][channels.clone()],
+            None => &self.zeros[channels.clone()],
         };
         let mut lines = [[Lanes::ZERO; SIDE]; SIDE];
-        for (tile, [y, x]) in self.tiles.iter().enumerate() {
-            let window: [[&[T]; SIDE]; SIDE] = from_fn(|ky| from_fn(|kx| pixel(*y, *x, ky, kx)));
-            let whole = c_in / LANES * LANES;
-            for channel in (0..whole).step_by(LANES) {
-                let to = &mut self.to[tile * padded + channel..];
-                window_to_points(&window, channel..channel + LANES, &mut lines, to, self.stride);
-            }
-            if whole < c_in {
-                let to = &mut self.to[tile * padded + whole..];
-                window_to_points(&window, whole..c_in, &mut lines, to, self.stride);
+        for (tile, [n, y, x]) in self.tiles.iter().enumerate() {
+            let window: [[&[T]; SIDE]; SIDE] = from_fn(|ky| from_fn(|kx| pixel(*n, *y, *x, ky, kx)));
+            for channels in in_lanes(channels.len()) {
+                let to = &mut self.to[tile * self.width + channels.start..];
+                window_to_points(&window, channels, &mut lines, to, self.stride);
             }
         }
     }
+}
+
+/// So many channels, by whole lanes and a rest.
+#[inline(always)]
+fn in_lanes(channels: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..channels).step_by(LANES).map(move |first| first..channels.min(first + LANES))
 }
 
 /// Some channels of a window, point `i` to `to[i * stride..]`; `lines` is working memory.
@@ -67,6 +68,49 @@ fn window_to_points<T: Operand>(
         let points = input_to_points(*line);
         for (px, lanes) in points.iter().enumerate() {
             lanes.store(&mut to[(py * SIDE + px) * stride..][..LANES]);
+        }
+    }
+}
+
+/// The gradients of the output pixels of some tiles, at the points: `to` is `[point][tile][channel]`, as wide
+/// as a panel.
+pub(super) struct GradientToPoints<'a, T> {
+    pub shape: &'a ConvShape,
+    pub d_out: &'a [T],
+    /// What pixels beyond the map hold.
+    pub zeros: &'a [T],
+    /// Image, row and column of the first output pixel of each tile.
+    pub tiles: &'a [[usize; 3]],
+    pub channels: Range<usize>,
+    pub to: &'a mut [T],
+}
+
+impl<T: Operand> Job for GradientToPoints<'_, T> {
+    #[inline(always)]
+    fn run(self) {
+        let (shape, channels) = (self.shape, &self.channels);
+        let (h, w) = (shape.out_h(), shape.out_w());
+        let pixel = |n: usize, y: usize, x: usize| match y < h && x < w {
+            true => &self.d_out[((n * h + y) * w + x) * shape.c_out..][channels.clone()],
+            false => &self.zeros[channels.clone()],
+        };
+        let stride = self.to.len() / POINTS;
+        let width = stride / self.tiles.len();
+        let mut lines = [[Lanes::ZERO; STEP]; SIDE];
+        for (tile, [n, y, x]) in self.tiles.iter().enumerate() {
+            let pixels: [[&[T]; STEP]; STEP] = from_fn(|dy| from_fn(|dx| pixel(*n, y + dy, x + dx)));
+            for channels in in_lanes(channels.len()) {
+                for dx in 0..STEP {
+                    let down = output_to_points(from_fn(|dy| Lanes::load(&pixels[dy][dx][channels.clone()])));
+                    lines.iter_mut().zip(&down).for_each(|(line, lanes)| line[dx] = *lanes);
+                }
+                let to = &mut self.to[tile * width + channels.start..];
+                for (py, line) in lines.iter().enumerate() {
+                    for (px, lanes) in output_to_points(*line).iter().enumerate() {
+                        lanes.store(&mut to[(py * SIDE + px) * stride..][..channels.len()]);
+                    }
+                }
+            }
         }
     }
 }
@@ -93,12 +137,8 @@ impl<O: Operand> Job for ToOutput<'_, O> {
         let padded = c_out.next_multiple_of(LANES);
         let mut lines = [[Lanes::ZERO; SIDE]; STEP];
         for tile in 0..self.count {
-            let whole = c_out / LANES * LANES;
-            for channel in (0..whole).step_by(LANES) {
-                self.tile(tile, padded, channel..channel + LANES, &mut lines);
-            }
-            if whole < c_out {
-                self.tile(tile, padded, whole..c_out, &mut lines);
+            for channels in in_lanes(c_out) {
+                self.tile(tile, padded, channels, &mut lines);
             }
         }
     }

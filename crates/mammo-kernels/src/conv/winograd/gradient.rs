@@ -1,0 +1,103 @@
+//! Gradient of the weights by the same products: the gradient at a point is that of a plain product,
+//! `sum over tiles of in[tile]^T * d_out[tile]`, with the input's windows at the points as in the forward
+//! pass and the output's gradient taken to the points by the transposed way of
+//! [`points_to_output`](super::lanes::points_to_output).
+
+use rayon::prelude::*;
+
+use super::lanes::LANES;
+use super::tiles::{GradientToPoints, ToPoints};
+use super::weights::PointsToWeights;
+use super::{POINTS, STEP, tile_places};
+use crate::conv::ConvShape;
+use crate::conv::backward_weight::summed;
+use crate::isa::Isa;
+use crate::micro::{Finish, Kernel, Rows};
+use crate::operand::Operand;
+use crate::pack::Panels;
+use crate::product::block;
+use crate::scratch::Scratch;
+
+/// Channels of the left operands that stand together: whole lanes, and whole rows of every kernel.
+const TOGETHER: usize = 48;
+
+/// Tiles in a block, the depth of its products. With many channels sums do not stay in the cache, and more
+/// tiles pay for reading and writing them.
+fn tiles_per_block(shape: &ConvShape) -> usize {
+    64 * ((shape.c_in + shape.c_out) / 128).clamp(1, 4)
+}
+
+/// As [`backward_weight`](crate::conv::backward_weight()).
+pub(in crate::conv) fn backward_weight<T: Operand>(
+    isa: Isa,
+    shape: &ConvShape,
+    input: &[T],
+    d_out: &[T],
+    d_weight: &mut [f32],
+) {
+    let (c_in, c_out) = (shape.c_in, shape.c_out);
+    let rows = shape.out_h().div_ceil(STEP);
+    let tiles: Vec<[usize; 3]> = (0..shape.n).flat_map(|n| tile_places(shape, n, 0, rows)).collect();
+    let blocks: Vec<&[[usize; 3]]> = tiles.chunks(tiles_per_block(shape)).collect();
+    let sums = summed(POINTS * c_in * c_out, blocks.len(), |b, sums, accumulate| {
+        let block = Block::new(isa, shape, blocks[b], input, d_out);
+        sums.par_chunks_mut(c_in * c_out).enumerate().for_each(|(point, sums)| {
+            block.multiply(point, sums, accumulate);
+        });
+    });
+    let points = &sums[..POINTS * c_in * c_out];
+    d_weight.par_chunks_mut(LANES * c_in * 9).enumerate().for_each(|(i, d_weight)| {
+        isa.run(PointsToWeights { points, channels: [c_out, c_in], first: i * LANES, d_weight });
+    });
+}
+
+/// Both operands of some tiles, at the points.
+struct Block<'s, T: Operand> {
+    kernel: Kernel,
+    shape: &'s ConvShape,
+    tiles: usize,
+    /// `[channels together][point][tile][channel]`
+    left: Scratch<T>,
+    /// A segment for each point.
+    right: Panels<T>,
+}
+
+impl<'s, T: Operand> Block<'s, T> {
+    fn new(isa: Isa, shape: &'s ConvShape, tiles: &[[usize; 3]], input: &[T], d_out: &[T]) -> Self {
+        let kernel = T::kernel(isa);
+        let (c_in, c_out) = (shape.c_in, shape.c_out);
+        let zeros = vec![T::default(); c_in.max(c_out)];
+        let stride = tiles.len() * TOGETHER;
+        let mut left = T::shelf().take(c_in.div_ceil(TOGETHER) * POINTS * stride);
+        left.par_chunks_mut(POINTS * stride).enumerate().for_each(|(i, to)| {
+            let channels = i * TOGETHER..c_in.min((i + 1) * TOGETHER);
+            isa.run(ToPoints { shape, input, zeros: &zeros, tiles, channels, to, width: TOGETHER, stride });
+        });
+        let mut right = Panels::unfilled(&kernel, c_out, POINTS * tiles.len());
+        right.for_each_panel(|first, live, to| {
+            isa.run(GradientToPoints {
+                shape,
+                d_out,
+                zeros: &zeros,
+                tiles,
+                channels: first..first + live,
+                to,
+            });
+        });
+        Self { kernel, shape, tiles: tiles.len(), left, right }
+    }
+
+    /// Puts into `sums`, `[c_in][c_out]`, or adds to it, the product at `point`.
+    fn multiply(&self, point: usize, sums: &mut [f32], accumulate: bool) {
+        let (rows, c_in) = (self.kernel.rows(), self.shape.c_in);
+        let mut table = Rows::side_by_side(&self.kernel, 1, self.tiles, TOGETHER);
+        table.reset(c_in.div_ceil(rows), &self.left);
+        for (tile, channel) in (0..c_in).step_by(rows).enumerate() {
+            let at = (channel / TOGETHER * POINTS + point) * self.tiles * TOGETHER + channel % TOGETHER;
+            table.set(tile, 0, 0, &self.left[at..]);
+        }
+        let offsets: Vec<usize> = (0..c_in).map(|i| i * self.shape.c_out).collect();
+        let panels = self.right.of_segment(point, POINTS);
+        block(&self.kernel, &table, panels, &offsets, sums, &Finish { accumulate, ..Finish::default() });
+    }
+}
