@@ -35,7 +35,7 @@ const N_DIGITAL: usize = 184;
 /// the first, patches train a patch classifier, which becomes a whole-image classifier; a second one
 /// is trained from scratch for comparison; two models and four flips are averaged; then one model
 /// moves to the second hospital with twenty patients. Under 10 minutes on 2 cores: on a slow
-/// processor networks are narrower and patients fewer. Run it again to continue a stopped demo.
+/// processor patients and steps are fewer. Run it again to continue a stopped demo.
 ///
 /// Example: mammo demo --out runs/demo
 #[derive(clap::Args)]

@@ -102,17 +102,23 @@ fn by_windows<T: Operand>(isa: Isa, shape: &ConvShape, input: &[T], d_out: &[T],
     let (depth, taps) = (shape.taps() * shape.c_in, shape.taps());
     let padded = units::<T>(depth) * T::PER_UNIT;
     let (h, w) = (shape.out_h(), shape.out_w());
-    let mut windows = Vec::new();
-    let mut sums = vec![0.0f32; padded * shape.c_out];
-    let mut of_image = sums.clone();
-    for n in 0..shape.n {
+    let flat = ConvShape { n: 1, h, w, c_in: padded, kernel: 1, stride: 1, pad: Pad::default(), ..*shape };
+    let sums = summed(padded * shape.c_out, shape.n, |n, sums, accumulate| {
+        let mut windows = Vec::new();
         gather(shape, input, n * h * w, h * w, &mut windows);
-        let flat =
-            ConvShape { n: 1, h, w, c_in: padded, kernel: 1, stride: 1, pad: Pad::default(), ..*shape };
-        let d_out = &d_out[n * h * w * shape.c_out..][..h * w * shape.c_out];
-        backward_weight(isa, &flat, &windows, d_out, &mut of_image);
-        sums.iter_mut().zip(&of_image).for_each(|(sum, x)| *sum += x);
-    }
+        let mut of_image = vec![0.0f32; sums.len()];
+        backward_weight(
+            isa,
+            &flat,
+            &windows,
+            &d_out[n * h * w * shape.c_out..][..h * w * shape.c_out],
+            &mut of_image,
+        );
+        match accumulate {
+            true => sums.iter_mut().zip(&of_image).for_each(|(sum, x)| *sum += x),
+            false => sums.copy_from_slice(&of_image),
+        }
+    });
     for (i, w) in d_weight.iter_mut().enumerate() {
         let (co, ci, tap) = (i / depth, i % depth / taps, i % taps);
         *w = sums[co * padded + tap * shape.c_in + ci];

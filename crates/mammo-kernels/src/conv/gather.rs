@@ -37,7 +37,12 @@ pub(super) fn gather<T: Operand>(
             }
             let source = ((n * shape.h + y) * shape.w + left + from - shape.pad.left) * c;
             let length = (to - from) * c;
-            window[(ky * k + from) * c..][..length].copy_from_slice(&input[source..source + length]);
+            let (to, from) = (&mut window[(ky * k + from) * c..][..length], &input[source..source + length]);
+            match length {
+                // The usual length for grey images, known to the compiler.
+                3 => to[..3].copy_from_slice(&from[..3]),
+                _ => to.copy_from_slice(from),
+            }
         }
     }
 }
