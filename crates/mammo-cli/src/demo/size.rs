@@ -29,7 +29,7 @@ impl Size {
     pub fn n_film(self) -> usize {
         match self {
             Self::Full => 1400,
-            Self::Small => 720,
+            Self::Small => 640,
         }
     }
 
@@ -38,12 +38,12 @@ impl Size {
         let changes: &[&str] = match self {
             Self::Full => &[],
             Self::Small => &[
-                "patch.training.examples_per_epoch=5600",
-                "patch.training.stages=[{train=\"all\",epochs=8,learning_rate=2e-3,weight_decay=1e-3}]",
-                "image.training.examples_per_epoch=224",
-                "image.training.stages=[{train=\"top\",epochs=5,learning_rate=2e-3,weight_decay=1e-3},\
+                "patch.training.examples_per_epoch=5200",
+                "patch.training.stages=[{train=\"all\",epochs=7,learning_rate=2e-3,weight_decay=1e-3}]",
+                "image.training.examples_per_epoch=192",
+                "image.training.stages=[{train=\"top\",epochs=3,learning_rate=2e-3,weight_decay=1e-3},\
                  {train=\"all\",keep_norm_statistics=true,epochs=1,learning_rate=5e-5,weight_decay=1e-2}]",
-                "transfer.training.examples_per_epoch=40",
+                "transfer.training.examples_per_epoch=32",
             ],
         };
         changes.iter().map(ToString::to_string).collect()
