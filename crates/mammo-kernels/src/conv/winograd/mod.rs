@@ -79,6 +79,7 @@ pub(super) fn pack<T: Operand>(isa: Isa, shape: &ConvShape, weight: &[f32]) -> P
 
 fn packed<T: Operand>(isa: Isa, weight: &[f32], channels: [usize; 2], side: Side) -> Panels<T> {
     assert_eq!(weight.len(), 9 * channels[0] * channels[1], "weights of {channels:?} channels");
+    assert_eq!(T::KIND, Kind::F32, "weights at the points stand one by one, not in pairs");
     let (columns, depth) = match side {
         Side::Forward => (channels[0], channels[1]),
         Side::Backward => (channels[1], channels[0]),

@@ -38,7 +38,7 @@ impl<T: Operand> Job for ToPoints<'_, T> {
             let window: [[&[T]; SIDE]; SIDE] = from_fn(|ky| from_fn(|kx| pixel(*n, *y, *x, ky, kx)));
             for channels in in_lanes(channels.len()) {
                 let to = &mut self.to[tile * self.width + channels.start..];
-                window_to_points(&window, channels, &mut lines, to, self.stride);
+                pixels_to_points(&window, channels, input_to_points, &mut lines, to, [self.stride, LANES]);
             }
         }
     }
@@ -50,24 +50,24 @@ fn in_lanes(channels: usize) -> impl Iterator<Item = Range<usize>> {
     (0..channels).step_by(LANES).map(move |first| first..channels.min(first + LANES))
 }
 
-/// Some channels of a window, point `i` to `to[i * stride..]`; `lines` is working memory.
+/// Some channels of a square of pixels, by the transform `axis` down and then across, point `i` to
+/// `to[i * stride..]`, `kept` numbers of it; `lines` is working memory.
 #[inline(always)]
-fn window_to_points<T: Operand>(
-    window: &[[&[T]; SIDE]; SIDE],
+fn pixels_to_points<T: Operand, const N: usize>(
+    pixels: &[[&[T]; N]; N],
     channels: Range<usize>,
-    lines: &mut [[Lanes; SIDE]; SIDE],
+    axis: impl Fn([Lanes; N]) -> [Lanes; SIDE],
+    lines: &mut [[Lanes; N]; SIDE],
     to: &mut [T],
-    stride: usize,
+    [stride, kept]: [usize; 2],
 ) {
-    for kx in 0..SIDE {
-        let column = from_fn(|ky| Lanes::load(&window[ky][kx][channels.clone()]));
-        let down = input_to_points(column);
-        lines.iter_mut().zip(&down).for_each(|(line, lanes)| line[kx] = *lanes);
+    for x in 0..N {
+        let down = axis(from_fn(|y| Lanes::load(&pixels[y][x][channels.clone()])));
+        lines.iter_mut().zip(&down).for_each(|(line, lanes)| line[x] = *lanes);
     }
     for (py, line) in lines.iter().enumerate() {
-        let points = input_to_points(*line);
-        for (px, lanes) in points.iter().enumerate() {
-            lanes.store(&mut to[(py * SIDE + px) * stride..][..LANES]);
+        for (px, lanes) in axis(*line).iter().enumerate() {
+            lanes.store(&mut to[(py * SIDE + px) * stride..][..kept]);
         }
     }
 }
@@ -100,16 +100,9 @@ impl<T: Operand> Job for GradientToPoints<'_, T> {
         for (tile, [n, y, x]) in self.tiles.iter().enumerate() {
             let pixels: [[&[T]; STEP]; STEP] = from_fn(|dy| from_fn(|dx| pixel(*n, y + dy, x + dx)));
             for channels in in_lanes(channels.len()) {
-                for dx in 0..STEP {
-                    let down = output_to_points(from_fn(|dy| Lanes::load(&pixels[dy][dx][channels.clone()])));
-                    lines.iter_mut().zip(&down).for_each(|(line, lanes)| line[dx] = *lanes);
-                }
+                let kept = channels.len();
                 let to = &mut self.to[tile * width + channels.start..];
-                for (py, line) in lines.iter().enumerate() {
-                    for (px, lanes) in output_to_points(*line).iter().enumerate() {
-                        lanes.store(&mut to[(py * SIDE + px) * stride..][..channels.len()]);
-                    }
-                }
+                pixels_to_points(&pixels, channels, output_to_points, &mut lines, to, [stride, kept]);
             }
         }
     }
