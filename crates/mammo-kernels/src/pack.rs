@@ -17,16 +17,6 @@ pub struct Panels<T: Operand> {
     width: usize,
     /// Units in a panel per column.
     depth: usize,
-    scheme: Scheme,
-}
-
-/// How a convolution multiplies with its panels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scheme {
-    /// As the sums are written.
-    Direct,
-    /// By `conv/winograd`: the segments are points.
-    Winograd,
 }
 
 impl<T: Operand> Panels<T> {
@@ -45,7 +35,7 @@ impl<T: Operand> Panels<T> {
         let last = kernel.panel_columns((columns - 1) % width + 1);
         let full = (columns - 1) / width;
         let data = T::shelf().take((full * width + last) * depth * T::PER_UNIT);
-        Self { data, columns, width, depth, scheme: Scheme::Direct }
+        Self { data, columns, width, depth }
     }
 
     /// Calls `fill(first column, live columns, panel)` for every panel, in parallel.
@@ -54,15 +44,6 @@ impl<T: Operand> Panels<T> {
         self.data.par_chunks_mut(width * self.depth * T::PER_UNIT).enumerate().for_each(|(p, panel)| {
             fill(p * width, (columns - p * width).min(width), panel);
         });
-    }
-
-    /// The same panels, for another way to multiply with them.
-    pub(crate) fn with_scheme(self, scheme: Scheme) -> Self {
-        Self { scheme, ..self }
-    }
-
-    pub(crate) fn scheme(&self) -> Scheme {
-        self.scheme
     }
 
     /// Every panel.

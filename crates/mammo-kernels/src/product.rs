@@ -5,7 +5,7 @@
 //! block pass, and the block's left operands stay there too, from panel to panel. Blocks are
 //! what threads take; each writes its own piece of the output.
 
-use crate::micro::{Finish, Kernel, Panel, Rows};
+use crate::micro::{Finish, Kernel, Offsets, Panel, Rows};
 use crate::operand::Operand;
 
 /// Left operands of a block may take this much of the second-level cache (of 1 MiB and more).
@@ -42,6 +42,7 @@ pub(crate) fn block<'p, T: Operand, O: Operand>(
     out: &mut [O],
     finish: &Finish<'_, O>,
 ) {
+    let offsets = Offsets::new(offsets);
     for panel in panels {
         let first = panel.first;
         let finish = Finish {
@@ -49,8 +50,6 @@ pub(crate) fn block<'p, T: Operand, O: Operand>(
             residual: finish.residual.map(|r| &r[first..]),
             ..*finish
         };
-        for (tile, offsets) in offsets.chunks(kernel.rows()).enumerate() {
-            kernel.multiply(rows, tile, &panel, offsets, &mut out[first..], &finish);
-        }
+        kernel.multiply(rows, &panel, &offsets, &mut out[first..], &finish);
     }
 }

@@ -39,7 +39,7 @@ pub fn backward_input<T: Operand>(
     assert_eq!(d_in.len(), shape.input_len(), "gradient of the input of {shape:?}");
     assert!(other.is_none_or(|o| o.len() == d_in.len()), "other gradient of the input of {shape:?}");
     assert_eq!(weight.len(), shape.weight_len(), "weights for {shape:?}");
-    if let Some(turned) = winograd::turned(shape).filter(winograd::wins_once::<T>) {
+    if let Some(turned) = winograd::turned(shape).filter(|turned| winograd::wins_once::<T>(isa, turned)) {
         return winograd::backward_input(isa, &turned, d_out, weight, other, d_in);
     }
     let kernel = T::kernel(isa);

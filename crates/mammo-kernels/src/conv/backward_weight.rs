@@ -38,7 +38,7 @@ pub fn backward_weight<T: Operand>(
     if needs_gather::<T>(shape.c_in) && shape.kernel > 1 {
         return by_windows(isa, shape, input, d_out, d_weight);
     }
-    if winograd::wins_for_weights::<T>(shape) {
+    if winograd::wins_for_weights::<T>(isa, shape) {
         return winograd::backward_weight(isa, shape, input, d_out, d_weight);
     }
     let flat = flatten(shape);

@@ -3,55 +3,16 @@
 use rayon::prelude::*;
 
 use super::gather::{gather, needs_gather};
-use super::winograd::{self, Winograd};
-use super::{ConvShape, pixels_from};
+use super::winograd::Winograd;
+use super::{ConvShape, Packed, pixels_from};
 use crate::isa::Isa;
 use crate::micro::{Finish, Kernel, Rows, Window};
 use crate::operand::{Operand, units};
-use crate::pack::{Panels, Places, Scheme};
+use crate::pack::Panels;
 use crate::product::{block, tiles_per_block};
 
-/// Weights `[c_out, c_in, k, k]` for [`forward`] to be done many times, an image or a few at a time: in
-/// `f32` by Winograd's products where they win. Packing takes longer than [`pack_forward`], four times
-/// the memory of 3x3 weights, and last digits of sums differ. The size of the image may be any.
-pub fn pack_prediction<T: Operand>(isa: Isa, shape: &ConvShape, weight: &[f32]) -> Panels<T> {
-    match winograd::wins::<T>(shape) {
-        true => winograd::pack(isa, shape, weight),
-        false => pack_forward(isa, shape, weight),
-    }
-}
-
-/// Weights `[c_out, c_in, k, k]` for [`forward`] to be done once, with the batch in `shape`: in `f32` by
-/// Winograd's products where they win even so.
-pub fn pack_training<T: Operand>(isa: Isa, shape: &ConvShape, weight: &[f32]) -> Panels<T> {
-    match winograd::wins_once::<T>(shape) {
-        true => winograd::pack(isa, shape, weight),
-        false => pack_forward(isa, shape, weight),
-    }
-}
-
-/// Weights `[c_out, c_in, k, k]` as [`forward`] reads them.
-pub fn pack_forward<T: Operand>(isa: Isa, shape: &ConvShape, weight: &[f32]) -> Panels<T> {
-    assert_eq!(weight.len(), shape.weight_len(), "weights for {shape:?}");
-    let (c_in, taps) = (shape.c_in, shape.taps());
-    if needs_gather::<T>(c_in) {
-        // One segment, depth running over taps and within a tap over channels.
-        let by_tap = |i: usize| {
-            let (column, k) = (i / (taps * c_in), i % (taps * c_in));
-            weight[(column * c_in + k % c_in) * taps + k / c_in]
-        };
-        let by_tap: Vec<f32> = (0..weight.len()).map(by_tap).collect();
-        let (depth, segments) = (taps * c_in, vec![0]);
-        let places = Places { columns: shape.c_out, column_stride: depth, depth, depth_stride: 1, segments };
-        return Panels::new(isa, &by_tap, &places);
-    }
-    let (columns, segments) = (shape.c_out, (0..taps).collect());
-    let places = Places { columns, column_stride: c_in * taps, depth: c_in, depth_stride: taps, segments };
-    Panels::new(isa, weight, &places)
-}
-
 /// Convolution of `input` (`[n, h, w, c_in]`) into `out` (`[n, out_h, out_w, c_out]`), with what
-/// `finish` adds on the way; its bias has been through [`Panels::pad_bias`].
+/// `finish` adds on the way; its bias has been through [`Packed::pad_bias`].
 ///
 /// # Panics
 /// When a slice does not have the length that `shape` says.
@@ -59,14 +20,15 @@ pub fn forward<T: Operand, O: Operand>(
     isa: Isa,
     shape: &ConvShape,
     input: &[T],
-    panels: &Panels<T>,
+    weight: &Packed<T>,
     out: &mut [O],
     finish: &Finish<'_, O>,
 ) {
     assert_eq!(out.len(), shape.output_len(), "output of {shape:?}");
-    if panels.scheme() == Scheme::Winograd {
-        return Winograd::new(isa, shape, input, panels).whole(out, finish);
-    }
+    let panels = match weight {
+        Packed::Direct(panels) => panels,
+        Packed::AtPoints(panels) => return Winograd::new(isa, shape, input, panels).whole(out, finish),
+    };
     let direct = Direct::new(isa, shape, input, panels);
     let blocks = out.par_chunks_mut(direct.size() * shape.c_out).enumerate();
     blocks.for_each_init(

@@ -8,20 +8,23 @@
 //! | [`backward_input()`] | input pixels | taps that reach them | output channels | input channels |
 //! | [`backward_weight()`] | taps x input channels | rows of output pixels | pixels of a row | output channels |
 //!
-//! In `f32` 3x3 kernels may do with a quarter of the multiplications (`winograd`), in 36 products whose points
-//! are tiles of 4x4 output pixels: always when weights are packed once for many images
-//! ([`pack_prediction()`]), and in training where the batch has enough tiles ([`pack_training()`]).
+//! 3x3 kernels may do with a quarter of the multiplications (`winograd`), in 36 products whose points
+//! are tiles of 4x4 output pixels: when weights are packed once for many images ([`pack_prediction()`]), and in
+//! training where the batch has enough tiles ([`pack_training()`]). Maps may be bf16; what lies at the points
+//! is `f32`.
 
 mod backward_input;
 mod backward_weight;
 mod forward;
 mod gather;
+mod packed;
 mod pooled;
 mod winograd;
 
 pub use backward_input::backward_input;
 pub use backward_weight::backward_weight;
-pub use forward::{forward, pack_forward, pack_prediction, pack_training};
+pub use forward::forward;
+pub use packed::{Packed, pack_forward, pack_prediction, pack_training, predicts_at_points};
 pub use pooled::forward_pooled;
 
 /// Rows and columns of zeros around an image. Frameworks differ in where an odd one goes.

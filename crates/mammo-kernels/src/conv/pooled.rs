@@ -2,13 +2,12 @@
 
 use rayon::prelude::*;
 
-use super::ConvShape;
 use super::forward::Direct;
 use super::winograd::{STEP, Winograd};
+use super::{ConvShape, Packed};
 use crate::isa::Isa;
 use crate::micro::Finish;
 use crate::operand::Operand;
-use crate::pack::{Panels, Scheme};
 use crate::pool::LargestOfRow;
 
 /// Bytes of a band: what is convolved is still in the second-level cache when it is pooled.
@@ -25,22 +24,22 @@ pub fn forward_pooled<T: Operand, O: Operand>(
     shape: &ConvShape,
     pool: &ConvShape,
     input: &[T],
-    panels: &Panels<T>,
+    weight: &Packed<T>,
     out: &mut [O],
     finish: &Finish<'_, O>,
 ) {
     assert_eq!(out.len(), pool.output_len(), "output of {pool:?}");
     assert_eq!(shape.output_len(), pool.input_len(), "{pool:?} pools another map than that of {shape:?}");
     assert!(!finish.accumulate, "nothing to add to");
-    match panels.scheme() {
-        Scheme::Direct => {
+    match weight {
+        Packed::Direct(panels) => {
             let direct = Direct::new(isa, shape, input, panels);
             let fitting = BAND_BYTES / (pool.w * pool.c_in * size_of::<O>() * pool.stride);
             let fair = pool.n * pool.out_h() / (8 * rayon::current_num_threads());
             let bands = Bands { isa, pool, rows: fitting.min(fair).max(1), align: 1 };
             bands.run(out, || direct.work(), |work, from, rows| direct.rows(work, from, rows, finish));
         }
-        Scheme::Winograd => {
+        Packed::AtPoints(panels) => {
             let winograd = Winograd::new(isa, shape, input, panels);
             let rows = (winograd.band() / pool.stride).max(1);
             let bands = Bands { isa, pool, rows, align: STEP };

@@ -4,7 +4,6 @@ use super::*;
 use crate::isa::Isa;
 use crate::micro::Finish;
 use crate::operand::Operand;
-use crate::pack::Panels;
 use half::bf16;
 
 /// A small generator of its own (xorshift), so that the crate needs no other.
@@ -24,7 +23,7 @@ impl Random {
     }
 }
 
-fn typed<T: Operand>(values: &[f32]) -> Vec<T> {
+pub(super) fn typed<T: Operand>(values: &[f32]) -> Vec<T> {
     values.iter().map(|&v| T::from_f32(v)).collect()
 }
 
@@ -139,7 +138,7 @@ pub(super) fn check_pooled(
     random: &mut Random,
     shape: &ConvShape,
     relu: bool,
-    pack: impl Fn(Isa, &ConvShape, &[f32]) -> Panels<f32>,
+    pack: impl Fn(Isa, &ConvShape, &[f32]) -> Packed<f32>,
 ) {
     let (kernel, stride) = [(2, 2), (3, 2), (3, 1)][random.below(3)];
     let (h, w, c) = (shape.out_h(), shape.out_w(), shape.c_out);

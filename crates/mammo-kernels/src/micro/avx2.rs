@@ -8,22 +8,22 @@ use std::arch::x86_64::*;
 
 use super::Kernel;
 use super::simd::{Simd, part, put, rounded};
-use super::tile::{Tile, tile, tiles_of};
+use super::tile::{Tiles, tiles, tiles_of};
 use crate::operand::Kind;
 
 const ROWS: usize = 6;
 
 /// The kernel for `kind`.
 pub(super) fn kernel(kind: Kind) -> Kernel {
-    Kernel { kind, rows: ROWS, lanes: 8, tiles: tiles_of!(tile_of, kind) }
+    Kernel { kind, rows: ROWS, lanes: 8, tiles: tiles_of!(tiles_of_panel, kind) }
 }
 
 /// # Safety
-/// The promises of [`Tile`]; AVX2 and FMA.
+/// The promises of [`Tiles`]; AVX2 and FMA.
 #[target_feature(enable = "avx2,fma")]
-unsafe fn tile_of<const NV: usize, const PAIRS: bool, const BESIDE: bool>(t: &Tile<'_>) {
+unsafe fn tiles_of_panel<const NV: usize, const PAIRS: bool, const BESIDE: bool>(t: &Tiles<'_>) {
     // SAFETY: passed on.
-    unsafe { tile::<Avx2, ROWS, NV, PAIRS, BESIDE>(t) }
+    unsafe { tiles::<Avx2, ROWS, NV, PAIRS, BESIDE>(t) }
 }
 
 struct Avx2;
@@ -75,7 +75,10 @@ unsafe impl Simd for Avx2 {
 
     #[inline(always)]
     unsafe fn load_f32(from: *const f32, n: usize) -> __m256 {
-        unsafe { _mm256_loadu_ps(part::<f32, 8>(from, n).as_ptr()) }
+        // Of whole vectors no copy: it would be a call.
+        unsafe {
+            if n == 8 { _mm256_loadu_ps(from) } else { _mm256_loadu_ps(part::<f32, 8>(from, n).as_ptr()) }
+        }
     }
 
     #[inline(always)]

@@ -13,14 +13,14 @@ use std::mem::transmute;
 
 use super::Kernel;
 use super::simd::Simd;
-use super::tile::{Tile, tile};
+use super::tile::{Tiles, tiles};
 use crate::operand::Kind;
 
 const ROWS: usize = 12;
 
 /// The kernel for `kind`; `pairs` says that the processor multiplies bf16 pairs.
 pub(super) fn kernel(kind: Kind, pairs: bool) -> Kernel {
-    let tiles: [[super::TileFn; 2]; 2] = match (kind, pairs) {
+    let tiles: [[super::TilesFn; 2]; 2] = match (kind, pairs) {
         (Kind::F32, _) => {
             [[tile_f32::<1, false>, tile_f32::<2, false>], [tile_f32::<1, true>, tile_f32::<2, true>]]
         }
@@ -35,27 +35,27 @@ pub(super) fn kernel(kind: Kind, pairs: bool) -> Kernel {
 }
 
 /// # Safety
-/// The promises of [`Tile`]; AVX-512 F, BW, VL.
+/// The promises of [`Tiles`]; AVX-512 F, BW, VL.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn tile_f32<const NV: usize, const BESIDE: bool>(t: &Tile<'_>) {
+unsafe fn tile_f32<const NV: usize, const BESIDE: bool>(t: &Tiles<'_>) {
     // SAFETY: passed on.
-    unsafe { tile::<Wide<false>, ROWS, NV, false, BESIDE>(t) }
+    unsafe { tiles::<Wide<false>, ROWS, NV, false, BESIDE>(t) }
 }
 
 /// # Safety
-/// The promises of [`Tile`]; AVX-512 F, BW, VL and BF16.
+/// The promises of [`Tiles`]; AVX-512 F, BW, VL and BF16.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-unsafe fn tile_bf16<const NV: usize, const BESIDE: bool>(t: &Tile<'_>) {
+unsafe fn tile_bf16<const NV: usize, const BESIDE: bool>(t: &Tiles<'_>) {
     // SAFETY: passed on.
-    unsafe { tile::<Wide<true>, ROWS, NV, true, BESIDE>(t) }
+    unsafe { tiles::<Wide<true>, ROWS, NV, true, BESIDE>(t) }
 }
 
 /// # Safety
-/// The promises of [`Tile`]; AVX-512 F, BW, VL.
+/// The promises of [`Tiles`]; AVX-512 F, BW, VL.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn tile_split<const NV: usize, const BESIDE: bool>(t: &Tile<'_>) {
+unsafe fn tile_split<const NV: usize, const BESIDE: bool>(t: &Tiles<'_>) {
     // SAFETY: passed on.
-    unsafe { tile::<Wide<false>, ROWS, NV, true, BESIDE>(t) }
+    unsafe { tiles::<Wide<false>, ROWS, NV, true, BESIDE>(t) }
 }
 
 /// 512-bit vectors; `PAIRS`: `vdpbf16ps` is there.

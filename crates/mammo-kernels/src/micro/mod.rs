@@ -1,4 +1,4 @@
-//! One tile of a product, held in registers: the only module with `unsafe`.
+//! Tiles of a product, each held in registers: the only module with `unsafe`.
 //!
 //! A tile is `rows x columns` sums. Row `i` reads its left operands through a pointer per
 //! *segment* (a tap of a convolution, or a run of pixels), `units` units each, `step` units
@@ -23,7 +23,7 @@ use std::marker::PhantomData;
 
 use crate::isa::Isa;
 use crate::operand::{Kind, Operand};
-use tile::{Tile, TileFn};
+use tile::{Tiles, TilesFn};
 
 /// Most rows of any kernel, for tables on the stack.
 pub const MAX_ROWS: usize = 12;
@@ -35,7 +35,7 @@ pub struct Kernel {
     rows: usize,
     lanes: usize,
     /// With one vector of columns, and with two; left operands by row, and side by side.
-    tiles: [[TileFn; 2]; 2],
+    tiles: [[TilesFn; 2]; 2],
 }
 
 impl std::fmt::Debug for Kernel {
@@ -156,6 +156,20 @@ impl Window {
     }
 }
 
+/// Where the rows of some tiles go.
+#[derive(Clone, Copy, Debug)]
+pub struct Offsets<'a> {
+    list: &'a [usize],
+    largest: usize,
+}
+
+impl<'a> Offsets<'a> {
+    /// One place in the output for each row.
+    pub fn new(list: &'a [usize]) -> Self {
+        Self { list, largest: list.iter().copied().max().unwrap_or(0) }
+    }
+}
+
 /// What happens to the sums of a tile on their way out.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Finish<'a, O> {
@@ -185,8 +199,8 @@ impl Kernel {
         if live <= self.lanes { self.lanes } else { 2 * self.lanes }
     }
 
-    /// Computes tile number `tile` of `rows` with `panel` and writes the live columns of each row
-    /// in `offsets` to `out[offset..]`.
+    /// Multiplies the tiles of `rows` with `panel` and writes the live columns of row `i`, counted over all
+    /// tiles, to `out[offsets[i]..]`.
     ///
     /// # Panics
     /// When a slice is too short for what the shapes ask of it.
@@ -194,9 +208,8 @@ impl Kernel {
     pub fn multiply<T: Operand, O: Operand>(
         &self,
         rows: &Rows<'_, T>,
-        tile: usize,
         panel: &Panel<'_, T>,
-        offsets: &[usize],
+        offsets: &Offsets<'_>,
         out: &mut [O],
         finish: &Finish<'_, O>,
     ) {
@@ -204,18 +217,20 @@ impl Kernel {
         let width = self.panel_columns(columns);
         let panel = panel.numbers;
         let size = rows.segments * rows.per_segment;
-        let pointers = &rows.pointers[tile * size..(tile + 1) * size];
         assert!(self.kind == T::KIND && columns <= width && columns > 0);
         assert!(rows.per_segment == 1 || rows.per_segment == self.rows, "rows of another kernel");
+        assert!(
+            offsets.list.len().div_ceil(self.rows) * size <= rows.pointers.len(),
+            "fewer tiles than offsets"
+        );
         let side_by_side = rows.per_segment != self.rows;
         assert!(panel.len() >= rows.segments * rows.units * width * T::PER_UNIT, "panel too short");
-        assert!(offsets.len() <= self.rows, "more rows than the tile has");
-        let end = offsets.iter().max().map_or(0, |&o| o + columns);
+        let end = offsets.largest + columns;
         assert!(end <= out.len(), "output too short");
         assert!(finish.bias.is_none_or(|b| b.len() >= width), "bias shorter than the panel");
         assert!(finish.residual.is_none_or(|r| r.len() >= end), "residual too short");
-        let tile = Tile {
-            rows: pointers.as_ptr().cast(),
+        let tiles = Tiles {
+            rows: rows.pointers.as_ptr().cast(),
             segments: rows.segments,
             units: rows.units,
             step: rows.step,
@@ -224,7 +239,7 @@ impl Kernel {
             residual: finish.residual.map_or(std::ptr::null(), |r| r.as_ptr().cast()),
             out: out.as_mut_ptr().cast(),
             out_kind: O::KIND,
-            offsets,
+            offsets: offsets.list,
             columns,
             relu: finish.relu,
             accumulate: finish.accumulate,
@@ -233,6 +248,6 @@ impl Kernel {
         // SAFETY: every pointer in `rows` was checked to reach over its segment when it was set,
         // and borrows its slice; panel, offsets, output, bias and residual were checked above;
         // `kernel` hands out a function only for an instruction set that `Isa` vouches for.
-        unsafe { run(&tile) }
+        unsafe { run(&tiles) }
     }
 }

@@ -8,21 +8,21 @@ use std::arch::aarch64::*;
 
 use super::Kernel;
 use super::simd::{Simd, part, put, rounded};
-use super::tile::{Tile, tile, tiles_of};
+use super::tile::{Tiles, tiles, tiles_of};
 use crate::operand::Kind;
 
 const ROWS: usize = 8;
 
 /// The kernel for `kind`.
 pub(super) fn kernel(kind: Kind) -> Kernel {
-    Kernel { kind, rows: ROWS, lanes: 4, tiles: tiles_of!(tile_of, kind) }
+    Kernel { kind, rows: ROWS, lanes: 4, tiles: tiles_of!(tiles_of_panel, kind) }
 }
 
 /// # Safety
-/// The promises of [`Tile`]. NEON is part of every 64-bit Arm processor.
-unsafe fn tile_of<const NV: usize, const PAIRS: bool, const BESIDE: bool>(t: &Tile<'_>) {
+/// The promises of [`Tiles`]. NEON is part of every 64-bit Arm processor.
+unsafe fn tiles_of_panel<const NV: usize, const PAIRS: bool, const BESIDE: bool>(t: &Tiles<'_>) {
     // SAFETY: passed on.
-    unsafe { tile::<Neon, ROWS, NV, PAIRS, BESIDE>(t) }
+    unsafe { tiles::<Neon, ROWS, NV, PAIRS, BESIDE>(t) }
 }
 
 struct Neon;

@@ -4,21 +4,21 @@ use half::bf16;
 
 use super::Kernel;
 use super::simd::{Simd, part, put, rounded};
-use super::tile::{Tile, tile, tiles_of};
+use super::tile::{Tiles, tiles, tiles_of};
 use crate::operand::Kind;
 
 const ROWS: usize = 4;
 
 /// The kernel for `kind`.
 pub(super) fn kernel(kind: Kind) -> Kernel {
-    Kernel { kind, rows: ROWS, lanes: 4, tiles: tiles_of!(tile_of, kind) }
+    Kernel { kind, rows: ROWS, lanes: 4, tiles: tiles_of!(tiles_of_panel, kind) }
 }
 
 /// # Safety
-/// The promises of [`Tile`].
-unsafe fn tile_of<const NV: usize, const PAIRS: bool, const BESIDE: bool>(t: &Tile<'_>) {
+/// The promises of [`Tiles`].
+unsafe fn tiles_of_panel<const NV: usize, const PAIRS: bool, const BESIDE: bool>(t: &Tiles<'_>) {
     // SAFETY: passed on.
-    unsafe { tile::<Four, ROWS, NV, PAIRS, BESIDE>(t) }
+    unsafe { tiles::<Four, ROWS, NV, PAIRS, BESIDE>(t) }
 }
 
 /// Four floats that the compiler may keep in a vector.

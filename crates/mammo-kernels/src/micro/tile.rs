@@ -1,19 +1,22 @@
 //! The tile product, written once for all instruction sets.
+//!
+//! One call makes all tiles of a block with one panel: with a depth of 64 a tile takes so few cycles that a
+//! call and its checks for each would take a tenth of them.
 
 use std::array::from_fn;
 
 use super::simd::Simd;
 use crate::operand::Kind;
 
-/// A tile as the kernels see it.
+/// A panel and the tiles that it makes, as the kernels see them.
 ///
-/// Promises: `rows` has `segments` times the kernel's rows of pointers, each readable for `units`
-/// units; or, side by side, `segments` pointers, each readable for the kernel's rows of units at
-/// `units` places, `step` units apart; `panel` has `segments * units` times the panel's width
-/// of units; `bias` is null or as wide as the panel; `out`, and `residual` unless null, can be
-/// accessed at `columns` numbers from each of `offsets`, of which there are at most as many as
-/// rows.
-pub(super) struct Tile<'a> {
+/// Promises: for each tile, one for every kernel's rows of `offsets` or what is left of them, `rows` has
+/// `segments` times the kernel's rows of pointers, each readable for `units` units; or, side by
+/// side, `segments` pointers, each readable for the kernel's rows of units at `units` places, `step`
+/// units apart; `panel` has `segments * units` times the panel's width of units; `bias` is null or as
+/// wide as the panel; `out`, and `residual` unless null, can be accessed at `columns` numbers from each
+/// of `offsets`.
+pub(super) struct Tiles<'a> {
     pub rows: *const *const f32,
     pub segments: usize,
     pub units: usize,
@@ -29,10 +32,10 @@ pub(super) struct Tile<'a> {
     pub accumulate: bool,
 }
 
-/// Computes one tile.
-pub(super) type TileFn = unsafe fn(&Tile<'_>);
+/// Computes some tiles.
+pub(super) type TilesFn = unsafe fn(&Tiles<'_>);
 
-/// The tiles of an instruction set whose one function takes `NV`, `PAIRS` and `BESIDE`, for
+/// The functions of an instruction set whose one function takes `NV`, `PAIRS` and `BESIDE`, for
 /// [`Kernel`](super::Kernel): left operands by row and side by side, one vector and two.
 macro_rules! tiles_of {
     ($function:ident, $kind:expr) => {
@@ -55,49 +58,53 @@ pub(super) use tiles_of;
 /// left operands of all rows stand side by side.
 ///
 /// # Safety
-/// The promises of [`Tile`] and of [`Simd`].
+/// The promises of [`Tiles`] and of [`Simd`].
 // Indices that are constants after unrolling keep the sums in registers.
 #[allow(clippy::needless_range_loop)]
 #[inline(always)]
-pub(super) unsafe fn tile<
+pub(super) unsafe fn tiles<
     S: Simd,
     const ROWS: usize,
     const NV: usize,
     const PAIRS: bool,
     const BESIDE: bool,
 >(
-    tile: &Tile<'_>,
+    tiles: &Tiles<'_>,
 ) {
-    // SAFETY: see the promises of `Tile`; pointers advance within them.
+    // SAFETY: see the promises of `Tiles`; pointers advance within them.
     unsafe {
-        let start: [S::V; NV] = from_fn(|j| match tile.bias.is_null() {
+        let start: [S::V; NV] = from_fn(|j| match tiles.bias.is_null() {
             true => S::zero(),
-            false => S::load(tile.bias.add(j * S::LANES)),
+            false => S::load(tiles.bias.add(j * S::LANES)),
         });
-        let mut acc = [start; ROWS];
-        let (mut rows, mut panel) = (tile.rows, tile.panel);
-        for _ in 0..tile.segments {
-            let row: [*const f32; ROWS] =
-                from_fn(|i| if BESIDE { (*rows).wrapping_add(i) } else { *rows.add(i) });
-            rows = rows.add(if BESIDE { 1 } else { ROWS });
-            let mut at = 0;
-            for _ in 0..tile.units {
-                let b: [S::V; NV] = from_fn(|j| S::load(panel.add(j * S::LANES)));
-                panel = panel.add(NV * S::LANES);
-                for i in 0..ROWS {
-                    let a = S::splat(row[i].add(at));
-                    for j in 0..NV {
-                        acc[i][j] =
-                            if PAIRS { S::dot(acc[i][j], a, b[j]) } else { S::fma(acc[i][j], a, b[j]) };
+        // From tile to tile without a gap.
+        let mut rows = tiles.rows;
+        for offsets in tiles.offsets.chunks(ROWS) {
+            let mut acc = [start; ROWS];
+            let mut panel = tiles.panel;
+            for _ in 0..tiles.segments {
+                let row: [*const f32; ROWS] =
+                    from_fn(|i| if BESIDE { (*rows).wrapping_add(i) } else { *rows.add(i) });
+                rows = rows.add(if BESIDE { 1 } else { ROWS });
+                let mut at = 0;
+                for _ in 0..tiles.units {
+                    let b: [S::V; NV] = from_fn(|j| S::load(panel.add(j * S::LANES)));
+                    panel = panel.add(NV * S::LANES);
+                    for i in 0..ROWS {
+                        let a = S::splat(row[i].add(at));
+                        for j in 0..NV {
+                            acc[i][j] =
+                                if PAIRS { S::dot(acc[i][j], a, b[j]) } else { S::fma(acc[i][j], a, b[j]) };
+                        }
                     }
+                    at += if BESIDE { tiles.step } else { 1 };
                 }
-                at += if BESIDE { tile.step } else { 1 };
             }
-        }
-        // `acc` stays in registers only while its indices are constants: no loop over `offsets`.
-        for i in 0..ROWS {
-            if i < tile.offsets.len() {
-                finish::<S, NV>(tile, *tile.offsets.get_unchecked(i), &acc[i]);
+            // `acc` stays in registers only while its indices are constants: no loop over `offsets`.
+            for i in 0..ROWS {
+                if let Some(offset) = offsets.get(i) {
+                    finish::<S, NV>(tiles, *offset, &acc[i]);
+                }
             }
         }
     }
@@ -106,43 +113,43 @@ pub(super) unsafe fn tile<
 /// Residual, ReLU and conversion of one row on its way out.
 ///
 /// # Safety
-/// As for [`tile`]; `offset` is one of the tile's.
+/// As for [`tiles`]; `offset` is one of theirs.
 #[allow(clippy::needless_range_loop)]
 #[inline(always)]
-unsafe fn finish<S: Simd, const NV: usize>(tile: &Tile<'_>, offset: usize, sums: &[S::V; NV]) {
+unsafe fn finish<S: Simd, const NV: usize>(tiles: &Tiles<'_>, offset: usize, sums: &[S::V; NV]) {
     for j in 0..NV {
         let done = j * S::LANES;
-        if done >= tile.columns {
+        if done >= tiles.columns {
             break;
         }
-        let n = (tile.columns - done).min(S::LANES);
+        let n = (tiles.columns - done).min(S::LANES);
         let place = offset + done;
         // SAFETY: `place + n` lies within `columns` numbers from `offset`.
         unsafe {
             let mut v = sums[j];
-            match tile.out_kind {
+            match tiles.out_kind {
                 Kind::F32 => {
-                    let out = tile.out.cast::<f32>().add(place);
-                    if tile.accumulate {
+                    let out = tiles.out.cast::<f32>().add(place);
+                    if tiles.accumulate {
                         v = S::add(v, S::load_f32(out, n));
                     }
-                    if !tile.residual.is_null() {
-                        v = S::add(v, S::load_f32(tile.residual.cast::<f32>().add(place), n));
+                    if !tiles.residual.is_null() {
+                        v = S::add(v, S::load_f32(tiles.residual.cast::<f32>().add(place), n));
                     }
-                    if tile.relu {
+                    if tiles.relu {
                         v = S::relu(v);
                     }
                     S::store_f32(out, v, n);
                 }
                 Kind::Bf16 => {
-                    let out = tile.out.cast::<u16>().add(place);
-                    if tile.accumulate {
+                    let out = tiles.out.cast::<u16>().add(place);
+                    if tiles.accumulate {
                         v = S::add(v, S::load_bf16(out, n));
                     }
-                    if !tile.residual.is_null() {
-                        v = S::add(v, S::load_bf16(tile.residual.cast::<u16>().add(place), n));
+                    if !tiles.residual.is_null() {
+                        v = S::add(v, S::load_bf16(tiles.residual.cast::<u16>().add(place), n));
                     }
-                    if tile.relu {
+                    if tiles.relu {
                         v = S::relu(v);
                     }
                     S::store_bf16(out, v, n);

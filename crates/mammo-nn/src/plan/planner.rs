@@ -1,7 +1,7 @@
 //! Collects the layers of a network and gives each map its buffer.
 
 use mammo_kernels::Operand;
-use mammo_kernels::conv::{ConvShape, pack_prediction};
+use mammo_kernels::conv::{ConvShape, pack_prediction, predicts_at_points};
 use mammo_kernels::isa::Isa;
 use mammo_kernels::operand::Kind;
 
@@ -141,16 +141,16 @@ impl Planner {
                 Slide { padding: Padding::Valid, ..slide }.over([1, slide.kernel, slide.kernel, c_in], c_out);
             let isa = Isa::best();
             let (weights, bias) = if input == INPUT {
-                let panels = pack_prediction(isa, &shape, &weight);
-                let bias = panels.pad_bias(&bias);
-                (Weights::OfInput(panels), bias)
+                let weight = pack_prediction(isa, &shape, &weight);
+                let bias = weight.pad_bias(&bias);
+                (Weights::OfInput(weight), bias)
             } else {
-                if T::KIND == Kind::Bf16 {
+                if T::KIND == Kind::Bf16 && !predicts_at_points::<T>(isa, &shape) {
                     weight.chunks_exact_mut(weight_len(&shape)).for_each(round_in_balance);
                 }
-                let panels = pack_prediction(isa, &shape, &weight);
-                let bias = panels.pad_bias(&bias);
-                (Weights::OfMap { panels, input: place(input) }, bias)
+                let weight = pack_prediction(isa, &shape, &weight);
+                let bias = weight.pad_bias(&bias);
+                (Weights::OfMap { weight, input: place(input) }, bias)
             };
             let residual = residual.map(place);
             Step { weights, bias, c_out, slide, residual, relu, pool, output: places[i + 1] }

@@ -4,19 +4,18 @@ use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
 
 use mammo_kernels::Operand;
-use mammo_kernels::conv::{forward, forward_pooled};
+use mammo_kernels::conv::{Packed, forward, forward_pooled};
 use mammo_kernels::isa::Isa;
 use mammo_kernels::micro::Finish;
-use mammo_kernels::pack::Panels;
 
 use super::planner::Slide;
 
 /// Packed weights, and what they are multiplied with.
 pub(super) enum Weights<T: Operand> {
     /// The planes of the input, in `f32` whatever the number type of the maps.
-    OfInput(Panels<f32>),
+    OfInput(Packed<f32>),
     /// The map in a buffer.
-    OfMap { panels: Panels<T>, input: usize },
+    OfMap { weight: Packed<T>, input: usize },
 }
 
 /// One convolution with all that is done to its result.
@@ -75,12 +74,12 @@ impl<T: Operand> Program<T> {
         for step in &self.steps {
             let mut out = std::mem::take(&mut buffers[step.output]);
             match &step.weights {
-                Weights::OfInput(panels) => {
-                    step.run(&planes, [n, h, w, self.planes], panels, &buffers, &mut out);
+                Weights::OfInput(weight) => {
+                    step.run(&planes, [n, h, w, self.planes], weight, &buffers, &mut out);
                 }
-                Weights::OfMap { panels, input } => {
+                Weights::OfMap { weight, input } => {
                     let input = &buffers[*input];
-                    step.run(input.numbers(), input.shape, panels, &buffers, &mut out);
+                    step.run(input.numbers(), input.shape, weight, &buffers, &mut out);
                 }
             }
             buffers[step.output] = out;
@@ -96,7 +95,7 @@ impl<T: Operand> Step<T> {
         &self,
         input: &[I],
         shape: [usize; 4],
-        panels: &Panels<I>,
+        weight: &Packed<I>,
         buffers: &[Buffer<T>],
         out: &mut Buffer<T>,
     ) {
@@ -105,11 +104,11 @@ impl<T: Operand> Step<T> {
         let finish = Finish { bias: Some(&self.bias), residual, relu: self.relu, accumulate: false };
         let made = [shape.n, shape.out_h(), shape.out_w(), shape.c_out];
         match self.pool {
-            None => forward(Isa::best(), &shape, input, panels, out.fit(made), &finish),
+            None => forward(Isa::best(), &shape, input, weight, out.fit(made), &finish),
             Some(pool) => {
                 let pool = pool.over(made, self.c_out);
                 let out = out.fit([pool.n, pool.out_h(), pool.out_w(), pool.c_out]);
-                forward_pooled(Isa::best(), &shape, &pool, input, panels, out, &finish);
+                forward_pooled(Isa::best(), &shape, &pool, input, weight, out, &finish);
             }
         }
     }

@@ -52,23 +52,29 @@ pub(in crate::conv) fn backward_weight<T: Operand>(
 }
 
 /// Both operands of some tiles, at the points.
-struct Block<'s, T: Operand> {
+struct Block<'s> {
     kernel: Kernel,
     shape: &'s ConvShape,
     tiles: usize,
     /// `[channels together][point][tile][channel]`
-    left: Scratch<T>,
+    left: Scratch<f32>,
     /// A segment for each point.
-    right: Panels<T>,
+    right: Panels<f32>,
 }
 
-impl<'s, T: Operand> Block<'s, T> {
-    fn new(isa: Isa, shape: &'s ConvShape, tiles: &[[usize; 3]], input: &[T], d_out: &[T]) -> Self {
-        let kernel = T::kernel(isa);
+impl<'s> Block<'s> {
+    fn new<T: Operand>(
+        isa: Isa,
+        shape: &'s ConvShape,
+        tiles: &[[usize; 3]],
+        input: &[T],
+        d_out: &[T],
+    ) -> Self {
+        let kernel = f32::kernel(isa);
         let (c_in, c_out) = (shape.c_in, shape.c_out);
         let zeros = vec![T::default(); c_in.max(c_out)];
         let stride = tiles.len() * TOGETHER;
-        let mut left = T::shelf().take(c_in.div_ceil(TOGETHER) * POINTS * stride);
+        let mut left = f32::shelf().take(c_in.div_ceil(TOGETHER) * POINTS * stride);
         left.par_chunks_mut(POINTS * stride).enumerate().for_each(|(i, to)| {
             let channels = i * TOGETHER..c_in.min((i + 1) * TOGETHER);
             isa.run(ToPoints { shape, input, zeros: &zeros, tiles, channels, to, width: TOGETHER, stride });

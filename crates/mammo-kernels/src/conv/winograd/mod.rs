@@ -13,8 +13,12 @@
 //! block, or shares one with other images of the batch.
 //!
 //! The gradient of the input is such a convolution itself ([`turned`]), that of the weights has its products
-//! at the same points (gradient.rs). Training in `f32` goes this way where batches are large enough to
-//! pay for transforming the weights each time.
+//! at the same points (gradient.rs). Training goes this way where batches are large enough to pay for
+//! transforming the weights each time.
+//!
+//! Maps may be `f32` or bf16. What lies at the points is `f32` always: numbers there are larger than what
+//! becomes of them, and would lose what bf16 leaves out. A quarter of the products at half the speed is still
+//! fewer seconds than all of them in bf16.
 
 mod gradient;
 mod lanes;
@@ -26,8 +30,8 @@ use rayon::prelude::*;
 use super::{ConvShape, Pad};
 use crate::isa::Isa;
 use crate::micro::{Finish, Kernel, Rows};
-use crate::operand::{Kind, Operand, units};
-use crate::pack::{Panels, Scheme};
+use crate::operand::{Kind, Operand};
+use crate::pack::Panels;
 use crate::product::block;
 pub(super) use gradient::backward_weight;
 use lanes::LANES;
@@ -50,22 +54,28 @@ fn tiles_per_block(shape: &ConvShape) -> usize {
     24 * ((shape.c_in + shape.c_out) / 256).clamp(1, 4)
 }
 
-/// Whether this way is faster than direct sums and as good, weights packed once: in `f32`, from 32 channels
-/// on; transforms cost as much for one output channel as for many. bf16 would round values at the points,
-/// which are larger than what becomes of them.
-pub(super) fn wins<T: Operand>(shape: &ConvShape) -> bool {
-    T::KIND == Kind::F32 && shape.kernel == 3 && shape.stride == 1 && shape.c_in.min(shape.c_out) >= 32
+/// Whether this way is faster than direct sums, weights packed once: from 32 channels on, since transforms
+/// cost as much for one output channel as for many; from 64 where direct sums multiply pairs of bf16, twice
+/// as many in the same time.
+pub(super) fn wins<T: Operand>(isa: Isa, shape: &ConvShape) -> bool {
+    let channels = if pairs::<T>(isa) { 64 } else { 32 };
+    shape.kernel == 3 && shape.stride == 1 && shape.c_in.min(shape.c_out) >= channels
+}
+
+/// Whether direct sums multiply pairs of bf16.
+fn pairs<T: Operand>(isa: Isa) -> bool {
+    isa == Isa::Avx512Bf16 && T::KIND == Kind::Bf16
 }
 
 /// The same for weights that change with each batch: transforming them costs as much as the products of so
 /// many tiles save.
-pub(super) fn wins_once<T: Operand>(shape: &ConvShape) -> bool {
-    wins::<T>(shape) && tiles_of_batch(shape) >= 32
+pub(super) fn wins_once<T: Operand>(isa: Isa, shape: &ConvShape) -> bool {
+    wins::<T>(isa, shape) && tiles_of_batch(shape) >= 32
 }
 
 /// The same for [`backward_weight`], which reads and writes the sums of all points as well.
-pub(super) fn wins_for_weights<T: Operand>(shape: &ConvShape) -> bool {
-    wins::<T>(shape) && tiles_of_batch(shape) >= 96
+pub(super) fn wins_for_weights<T: Operand>(isa: Isa, shape: &ConvShape) -> bool {
+    wins::<T>(isa, shape) && tiles_of_batch(shape) >= 96
 }
 
 fn tiles_of_batch(shape: &ConvShape) -> usize {
@@ -73,22 +83,21 @@ fn tiles_of_batch(shape: &ConvShape) -> usize {
 }
 
 /// Weights `[c_out, c_in, 3, 3]` at the points: a segment of the panels for each point.
-pub(super) fn pack<T: Operand>(isa: Isa, shape: &ConvShape, weight: &[f32]) -> Panels<T> {
+pub(super) fn pack(isa: Isa, shape: &ConvShape, weight: &[f32]) -> Panels<f32> {
     packed(isa, weight, [shape.c_out, shape.c_in], Side::Forward)
 }
 
-fn packed<T: Operand>(isa: Isa, weight: &[f32], channels: [usize; 2], side: Side) -> Panels<T> {
+fn packed(isa: Isa, weight: &[f32], channels: [usize; 2], side: Side) -> Panels<f32> {
     assert_eq!(weight.len(), 9 * channels[0] * channels[1], "weights of {channels:?} channels");
-    assert_eq!(T::KIND, Kind::F32, "weights at the points stand one by one, not in pairs");
     let (columns, depth) = match side {
         Side::Forward => (channels[0], channels[1]),
         Side::Backward => (channels[1], channels[0]),
     };
-    let mut panels = Panels::unfilled(&T::kernel(isa), columns, POINTS * depth);
+    let mut panels = Panels::unfilled(&f32::kernel(isa), columns, POINTS * depth);
     panels.for_each_panel(|first, live, panel| {
         isa.run(WeightsToPoints { weight, channels, side, first, live, panel });
     });
-    panels.with_scheme(Scheme::Winograd)
+    panels
 }
 
 /// The convolution that makes the gradient of the input of `shape` from that of its output: channels
@@ -134,7 +143,7 @@ pub(super) struct Winograd<'a, T: Operand> {
     shape: &'a ConvShape,
     input: &'a [T],
     /// As [`pack`] makes them.
-    panels: &'a Panels<T>,
+    panels: &'a Panels<f32>,
     /// Tiles in a row of them.
     across: usize,
     zeros: Vec<T>,
@@ -149,12 +158,12 @@ struct Block<'b> {
 }
 
 impl<'a, T: Operand> Winograd<'a, T> {
-    pub fn new(isa: Isa, shape: &'a ConvShape, input: &'a [T], panels: &'a Panels<T>) -> Self {
+    pub fn new(isa: Isa, shape: &'a ConvShape, input: &'a [T], panels: &'a Panels<f32>) -> Self {
         assert_eq!(input.len(), shape.input_len(), "input of {shape:?}");
         assert!(shape.kernel == 3 && shape.stride == 1, "weights at points for {shape:?}");
         let across = shape.out_w().div_ceil(STEP);
         let zeros = vec![T::default(); shape.c_in];
-        Self { isa, kernel: T::kernel(isa), shape, input, panels, across, zeros }
+        Self { isa, kernel: f32::kernel(isa), shape, input, panels, across, zeros }
     }
 
     /// Rows of output pixels that fill a block, or more than one block when a single row of tiles does.
@@ -202,7 +211,7 @@ impl<'a, T: Operand> Winograd<'a, T> {
         // `[tile of the product][point][row][c_in]`
         let width = shape.c_in.next_multiple_of(LANES);
         let left_stride = rows * width + SKEW;
-        let mut left = T::shelf().take(of.tiles.len().div_ceil(rows) * POINTS * left_stride);
+        let mut left = f32::shelf().take(of.tiles.len().div_ceil(rows) * POINTS * left_stride);
         let groups = left.par_chunks_mut(POINTS * left_stride).zip(of.tiles.par_chunks(rows));
         groups.for_each(|(to, tiles)| {
             let (channels, stride) = (0..shape.c_in, left_stride);
@@ -242,10 +251,10 @@ impl<'a, T: Operand> Winograd<'a, T> {
     }
 
     /// The left operands of the product at `point`.
-    fn left<'l>(&self, left: &'l [T], point: usize, tiles: usize) -> Rows<'l, T> {
+    fn left<'l>(&self, left: &'l [f32], point: usize, tiles: usize) -> Rows<'l, f32> {
         let rows = self.kernel.rows();
         let padded = self.shape.c_in.next_multiple_of(LANES);
-        let mut table = Rows::apart(&self.kernel, 1, units::<T>(self.shape.c_in));
+        let mut table = Rows::apart(&self.kernel, 1, self.shape.c_in);
         table.reset(tiles.div_ceil(rows), left);
         for (tile, group) in left.chunks_exact(POINTS * (rows * padded + SKEW)).enumerate() {
             let group = &group[point * (rows * padded + SKEW)..];

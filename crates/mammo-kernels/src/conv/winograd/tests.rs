@@ -2,14 +2,18 @@
 
 use super::*;
 use crate::bf16;
-use crate::conv::tests::{Random, check_pooled, close, each_product, on_threads};
-use crate::conv::{Pad, forward};
+use crate::conv::tests::{Random, check_pooled, close, each_product, on_threads, typed};
+use crate::conv::{Packed, Pad, forward};
 
 /// Sums of the convolution in `f64`.
 fn naive(shape: &ConvShape, x: &[f32], weight: &[f32]) -> Vec<f64> {
     let mut y = vec![0.0f64; shape.output_len()];
     each_product(shape, |o, i, k| y[o] += f64::from(x[i]) * f64::from(weight[k]));
     y
+}
+
+fn at_points<T: Operand>(isa: Isa, shape: &ConvShape, weight: &[f32]) -> Packed<T> {
+    Packed::AtPoints(pack(isa, shape, weight))
 }
 
 fn random_shape(random: &mut Random) -> ConvShape {
@@ -32,7 +36,7 @@ fn agrees_with_naive_sums() {
         let plus: Vec<f64> = (0..y.len()).map(|i| y[i] + f64::from(b[i % shape.c_out] + r[i])).collect();
         let relu: Vec<f64> = plus.iter().map(|y| y.max(0.0)).collect();
         for isa in Isa::available() {
-            let panels = pack::<f32>(isa, &shape, &w);
+            let panels = at_points::<f32>(isa, &shape, &w);
             let bias = panels.pad_bias(&b);
             let mut out = vec![7.0f32; y.len()];
             forward(isa, &shape, &x, &panels, &mut out, &Finish::default());
@@ -47,6 +51,9 @@ fn agrees_with_naive_sums() {
             let mut out = vec![bf16::ONE; y.len()];
             forward(isa, &shape, &x, &panels, &mut out, &Finish::default());
             close("to bf16", &shape, isa, &out, &y, 5e-3);
+            let (panels, mut out) = (at_points::<bf16>(isa, &shape, &w), vec![7.0f32; y.len()]);
+            forward(isa, &shape, &typed::<bf16>(&x), &panels, &mut out, &Finish::default());
+            close("from bf16", &shape, isa, &out, &y, 1e-4);
         }
     }
 }
@@ -72,6 +79,11 @@ fn gradients_agree_with_naive_sums() {
             let mut d_weight = vec![7.0f32; d_w.len()];
             backward_weight(isa, &shape, &x, &g, &mut d_weight);
             close("backward_weight", &shape, isa, &d_weight, &d_w, 1e-4);
+            let (x, g, mut d_in) = (typed::<bf16>(&x), typed(&g), vec![bf16::ONE; d_x.len()]);
+            backward_input(isa, &turned, &g, &w, Some(&typed(&other)), &mut d_in);
+            close("backward_input in bf16", &shape, isa, &d_in, &d_x, 5e-3);
+            backward_weight(isa, &shape, &x, &g, &mut d_weight);
+            close("backward_weight from bf16", &shape, isa, &d_weight, &d_w, 1e-4);
         }
     }
 }
@@ -85,7 +97,7 @@ fn small_images_in_a_batch_are_as_alone() {
     let (x, weight) = (random.values(shape.input_len()), random.values(shape.weight_len()));
     let residual = random.values(shape.output_len());
     for isa in Isa::available() {
-        let panels = pack::<f32>(isa, &shape, &weight);
+        let panels = at_points::<f32>(isa, &shape, &weight);
         let run = |shape: &ConvShape, x: &[f32], residual: &[f32]| {
             let mut out = vec![0.0f32; shape.output_len()];
             let finish = Finish { residual: Some(residual), ..Finish::default() };
@@ -103,7 +115,7 @@ fn pooled_on_the_way_is_pooled_afterwards() {
     let mut random = Random(11);
     for _ in 0..if cfg!(miri) { 2 } else { 20 } {
         let shape = random_shape(&mut random);
-        check_pooled(&mut random, &shape, true, pack::<f32>);
+        check_pooled(&mut random, &shape, true, at_points);
     }
 }
 
@@ -126,7 +138,7 @@ fn errors_stay_a_few_millionths_of_the_output() {
     let scale = root_mean_square(&mut exact.iter().copied());
     for isa in Isa::available() {
         let mut out = vec![0.0f32; shape.output_len()];
-        forward(isa, &shape, &x, &pack::<f32>(isa, &shape, &weight), &mut out, &Finish::default());
+        forward(isa, &shape, &x, &at_points::<f32>(isa, &shape, &weight), &mut out, &Finish::default());
         let errors = || out.iter().zip(&exact).map(|(&got, wanted)| (f64::from(got) - wanted) / scale);
         let (typical, largest) = (root_mean_square(&mut errors()), errors().fold(0.0, |m, e| e.abs().max(m)));
         println!("{isa:?}: {typical:.1e}, at most {largest:.1e}");
@@ -143,7 +155,7 @@ fn sums_do_not_depend_on_the_number_of_threads() {
     let run = |threads: usize| {
         on_threads(threads, || {
             let mut out = vec![0.0f32; shape.output_len()];
-            let panels = pack::<f32>(Isa::best(), &shape, &weight);
+            let panels = at_points::<f32>(Isa::best(), &shape, &weight);
             forward(Isa::best(), &shape, &x, &panels, &mut out, &Finish::default());
             let mut d_weight = vec![0.0f32; shape.weight_len()];
             backward_weight(Isa::best(), &shape, &x, &out, &mut d_weight);

@@ -20,7 +20,7 @@ pub(super) struct ToPoints<'a, T> {
     /// Image, row and column of the first output pixel of each tile.
     pub tiles: &'a [[usize; 3]],
     pub channels: Range<usize>,
-    pub to: &'a mut [T],
+    pub to: &'a mut [f32],
     pub width: usize,
     pub stride: usize,
 }
@@ -58,7 +58,7 @@ fn pixels_to_points<T: Operand, const N: usize>(
     channels: Range<usize>,
     axis: impl Fn([Lanes; N]) -> [Lanes; SIDE],
     lines: &mut [[Lanes; N]; SIDE],
-    to: &mut [T],
+    to: &mut [f32],
     [stride, kept]: [usize; 2],
 ) {
     for x in 0..N {
@@ -82,7 +82,7 @@ pub(super) struct GradientToPoints<'a, T> {
     /// Image, row and column of the first output pixel of each tile.
     pub tiles: &'a [[usize; 3]],
     pub channels: Range<usize>,
-    pub to: &'a mut [T],
+    pub to: &'a mut [f32],
 }
 
 impl<T: Operand> Job for GradientToPoints<'_, T> {

@@ -3,7 +3,6 @@
 use super::lanes::{LANES, weight_to_points};
 use super::{POINTS, SIDE};
 use crate::isa::Job;
-use crate::operand::Operand;
 
 /// Which weights of `[c_out, c_in, 3, 3]` a product reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,20 +14,20 @@ pub(super) enum Side {
 }
 
 /// One panel: weights at the points, a segment for each.
-pub(super) struct WeightsToPoints<'a, T> {
+pub(super) struct WeightsToPoints<'a> {
     pub weight: &'a [f32],
     /// Output and input channels of `weight`.
     pub channels: [usize; 2],
     pub side: Side,
     pub first: usize,
     pub live: usize,
-    pub panel: &'a mut [T],
+    pub panel: &'a mut [f32],
 }
 
 /// Nine numbers of some columns.
 type Taps = [[f64; LANES]; 9];
 
-impl<T: Operand> Job for WeightsToPoints<'_, T> {
+impl Job for WeightsToPoints<'_> {
     #[inline(always)]
     fn run(self) {
         let [c_out, c_in] = self.channels;
@@ -62,10 +61,8 @@ impl<T: Operand> Job for WeightsToPoints<'_, T> {
                         weighted([a, b, c], across, &mut sums);
                         let to = &mut self.panel[((p * SIDE + q) * depth + k) * width + columns..][..live];
                         match to.first_chunk_mut::<LANES>() {
-                            Some(to) => {
-                                to.iter_mut().zip(&sums).for_each(|(to, &x)| *to = T::from_f32(x as f32))
-                            }
-                            None => (0..live).for_each(|i| to[i] = T::from_f32(sums[i % LANES] as f32)),
+                            Some(to) => to.iter_mut().zip(&sums).for_each(|(to, &x)| *to = x as f32),
+                            None => (0..live).for_each(|i| to[i] = sums[i % LANES] as f32),
                         }
                     }
                 }
