@@ -1,11 +1,15 @@
 //! Gradient of the input: `d_in[q] = sum over taps of d_out[(q - tap) / stride] * weight[tap]^T`.
 //!
-//! With a stride, an input pixel is reached only by the taps that its place modulo the stride
+//! Without a stride that is a convolution of its own, with kernels turned by half a circle.
+//!
+//! With one, an input pixel is reached only by the taps that its place modulo the stride
 //! allows. Pixels of one such class share their taps: each class is a product of its own.
 
 use rayon::prelude::*;
 
-use super::{ConvShape, pixels_from, winograd};
+use super::gather::needs_gather;
+use super::packed::pack_turned;
+use super::{ConvShape, Pad, forward, pixels_from};
 use crate::isa::Isa;
 use crate::micro::{Finish, Rows, Window};
 use crate::operand::{Operand, units};
@@ -39,8 +43,9 @@ pub fn backward_input<T: Operand>(
     assert_eq!(d_in.len(), shape.input_len(), "gradient of the input of {shape:?}");
     assert!(other.is_none_or(|o| o.len() == d_in.len()), "other gradient of the input of {shape:?}");
     assert_eq!(weight.len(), shape.weight_len(), "weights for {shape:?}");
-    if let Some(turned) = winograd::turned(shape).filter(|turned| winograd::wins_once::<T>(isa, turned)) {
-        return winograd::backward_input(isa, &turned, d_out, weight, other, d_in);
+    if let Some(turned) = turned(shape).filter(|turned| !needs_gather::<T>(turned.c_in)) {
+        let weight = pack_turned::<T>(isa, &turned, weight);
+        return forward(isa, &turned, d_out, &weight, d_in, &Finish { residual: other, ..Finish::default() });
     }
     let kernel = T::kernel(isa);
     let padded = pad_channels(shape.c_out, d_out);
@@ -102,6 +107,24 @@ pub fn backward_input<T: Operand>(
             block(&kernel, &rows, panels.iter(), &offsets, d_in, &finish);
         }
     });
+}
+
+/// The convolution that makes the gradient of the input of `shape` from that of its output: channels
+/// change sides, kernels are turned by half a circle, and of their reach what was padding is not any more.
+/// `None` with a stride, and with padding wider than the reach.
+pub(super) fn turned(shape: &ConvShape) -> Option<ConvShape> {
+    if shape.stride > 1 {
+        return None;
+    }
+    let reach = shape.kernel - 1;
+    let pad = Pad {
+        top: reach.checked_sub(shape.pad.top)?,
+        bottom: reach.checked_sub(shape.pad.bottom)?,
+        left: reach.checked_sub(shape.pad.left)?,
+        right: reach.checked_sub(shape.pad.right)?,
+    };
+    let (h, w) = (shape.out_h(), shape.out_w());
+    Some(ConvShape { h, w, c_in: shape.c_out, c_out: shape.c_in, pad, ..*shape })
 }
 
 /// The classes by `(row, column)` modulo the stride, counted in the padded image.

@@ -1,7 +1,8 @@
 //! Weights packed for the forward convolution, and which of the two ways they are packed for.
 
+use super::ConvShape;
 use super::gather::needs_gather;
-use super::{ConvShape, winograd};
+use super::winograd::{self, Side};
 use crate::isa::Isa;
 use crate::operand::Operand;
 use crate::pack::{Panels, Places};
@@ -30,7 +31,7 @@ impl<T: Operand> Packed<T> {
 /// weights in `f32`, and last digits of sums differ. The size of the image may be any.
 pub fn pack_prediction<T: Operand>(isa: Isa, shape: &ConvShape, weight: &[f32]) -> Packed<T> {
     match predicts_at_points::<T>(isa, shape) {
-        true => Packed::AtPoints(winograd::pack(isa, shape, weight)),
+        true => at_points(isa, shape, weight),
         false => pack_forward(isa, shape, weight),
     }
 }
@@ -44,9 +45,25 @@ pub fn predicts_at_points<T: Operand>(isa: Isa, shape: &ConvShape) -> bool {
 /// where they win even so.
 pub fn pack_training<T: Operand>(isa: Isa, shape: &ConvShape, weight: &[f32]) -> Packed<T> {
     match winograd::wins_once::<T>(isa, shape) {
-        true => Packed::AtPoints(winograd::pack(isa, shape, weight)),
+        true => at_points(isa, shape, weight),
         false => pack_forward(isa, shape, weight),
     }
+}
+
+fn at_points<T: Operand>(isa: Isa, shape: &ConvShape, weight: &[f32]) -> Packed<T> {
+    Packed::AtPoints(winograd::pack(isa, weight, [shape.c_out, shape.c_in], Side::Forward))
+}
+
+/// Weights `[c_out, c_in, k, k]` of another convolution, for the one that makes the gradient of its input,
+/// [`turned`](super::backward_input::turned): both sides of channels change places, and kernels turn.
+pub(super) fn pack_turned<T: Operand>(isa: Isa, turned: &ConvShape, weight: &[f32]) -> Packed<T> {
+    let (c_out, c_in, taps) = (turned.c_in, turned.c_out, turned.taps());
+    if winograd::wins_once::<T>(isa, turned) {
+        return Packed::AtPoints(winograd::pack(isa, weight, [c_out, c_in], Side::Backward));
+    }
+    let (columns, depth, segments) = (c_in, c_out, (0..taps).rev().collect());
+    let places = Places { columns, column_stride: taps, depth, depth_stride: c_in * taps, segments };
+    Packed::Direct(Panels::new(isa, weight, &places))
 }
 
 /// Weights `[c_out, c_in, k, k]` for sums as they are written.

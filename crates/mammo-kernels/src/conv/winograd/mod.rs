@@ -12,13 +12,12 @@
 //! stays in the cache. Within a block all three are shared among threads too: a small map is one
 //! block, or shares one with other images of the batch.
 //!
-//! The gradient of the input is such a convolution itself ([`turned`]), that of the weights has its products
+//! The gradient of the input is such a convolution itself, that of the weights has its products
 //! at the same points (gradient.rs). Training goes this way where batches are large enough to pay for
 //! transforming the weights each time.
 //!
 //! Maps may be `f32` or bf16. What lies at the points is `f32` always: numbers there are larger than what
-//! becomes of them, and would lose what bf16 leaves out. A quarter of the products at half the speed is still
-//! fewer seconds than all of them in bf16.
+//! becomes of them, and would lose what bf16 leaves out.
 
 mod gradient;
 mod lanes;
@@ -27,7 +26,7 @@ mod weights;
 
 use rayon::prelude::*;
 
-use super::{ConvShape, Pad};
+use super::ConvShape;
 use crate::isa::Isa;
 use crate::micro::{Finish, Kernel, Rows};
 use crate::operand::{Kind, Operand};
@@ -36,7 +35,8 @@ use crate::product::block;
 pub(super) use gradient::backward_weight;
 use lanes::LANES;
 use tiles::{ToOutput, ToPoints};
-use weights::{Side, WeightsToPoints};
+pub(super) use weights::Side;
+use weights::WeightsToPoints;
 
 /// Side of a tile's window, and points along an axis.
 const SIDE: usize = 6;
@@ -55,16 +55,11 @@ fn tiles_per_block(shape: &ConvShape) -> usize {
 }
 
 /// Whether this way is faster than direct sums, weights packed once: from 32 channels on, since transforms
-/// cost as much for one output channel as for many; from 64 where direct sums multiply pairs of bf16, twice
-/// as many in the same time.
+/// cost as much for one output channel as for many; and not where direct sums multiply pairs of bf16, twice as
+/// many in the same time.
 pub(super) fn wins<T: Operand>(isa: Isa, shape: &ConvShape) -> bool {
-    let channels = if pairs::<T>(isa) { 64 } else { 32 };
-    shape.kernel == 3 && shape.stride == 1 && shape.c_in.min(shape.c_out) >= channels
-}
-
-/// Whether direct sums multiply pairs of bf16.
-fn pairs<T: Operand>(isa: Isa) -> bool {
-    isa == Isa::Avx512Bf16 && T::KIND == Kind::Bf16
+    let pairs = isa == Isa::Avx512Bf16 && T::KIND == Kind::Bf16;
+    !pairs && shape.kernel == 3 && shape.stride == 1 && shape.c_in.min(shape.c_out) >= 32
 }
 
 /// The same for weights that change with each batch: transforming them costs as much as the products of so
@@ -83,11 +78,7 @@ fn tiles_of_batch(shape: &ConvShape) -> usize {
 }
 
 /// Weights `[c_out, c_in, 3, 3]` at the points: a segment of the panels for each point.
-pub(super) fn pack(isa: Isa, shape: &ConvShape, weight: &[f32]) -> Panels<f32> {
-    packed(isa, weight, [shape.c_out, shape.c_in], Side::Forward)
-}
-
-fn packed(isa: Isa, weight: &[f32], channels: [usize; 2], side: Side) -> Panels<f32> {
+pub(super) fn pack(isa: Isa, weight: &[f32], channels: [usize; 2], side: Side) -> Panels<f32> {
     assert_eq!(weight.len(), 9 * channels[0] * channels[1], "weights of {channels:?} channels");
     let (columns, depth) = match side {
         Side::Forward => (channels[0], channels[1]),
@@ -98,35 +89,6 @@ fn packed(isa: Isa, weight: &[f32], channels: [usize; 2], side: Side) -> Panels<
         isa.run(WeightsToPoints { weight, channels, side, first, live, panel });
     });
     panels
-}
-
-/// The convolution that makes the gradient of the input of `shape` from that of its output: channels
-/// change sides, kernels are turned by half a circle, and of their reach what was padding is not any more.
-/// `None` when the padding is wider than that.
-pub(super) fn turned(shape: &ConvShape) -> Option<ConvShape> {
-    let reach = shape.kernel - 1;
-    let pad = Pad {
-        top: reach.checked_sub(shape.pad.top)?,
-        bottom: reach.checked_sub(shape.pad.bottom)?,
-        left: reach.checked_sub(shape.pad.left)?,
-        right: reach.checked_sub(shape.pad.right)?,
-    };
-    let (h, w) = (shape.out_h(), shape.out_w());
-    Some(ConvShape { h, w, c_in: shape.c_out, c_out: shape.c_in, pad, ..*shape })
-}
-
-/// As [`backward_input`](super::backward_input()), for a shape [`turned`] into that of its gradient.
-pub(super) fn backward_input<T: Operand>(
-    isa: Isa,
-    turned: &ConvShape,
-    d_out: &[T],
-    weight: &[f32],
-    other: Option<&[T]>,
-    d_in: &mut [T],
-) {
-    let panels = packed(isa, weight, [turned.c_in, turned.c_out], Side::Backward);
-    let finish = Finish { residual: other, ..Finish::default() };
-    Winograd::new(isa, turned, d_out, &panels).whole(d_in, &finish);
 }
 
 /// Image, row and column of the first output pixel of the tiles in `rows` rows of them, from output row

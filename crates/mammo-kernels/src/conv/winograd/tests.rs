@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::bf16;
+use crate::conv::backward_input::turned;
 use crate::conv::tests::{Random, check_pooled, close, each_product, on_threads, typed};
 use crate::conv::{Packed, Pad, forward};
 
@@ -13,7 +14,7 @@ fn naive(shape: &ConvShape, x: &[f32], weight: &[f32]) -> Vec<f64> {
 }
 
 fn at_points<T: Operand>(isa: Isa, shape: &ConvShape, weight: &[f32]) -> Packed<T> {
-    Packed::AtPoints(pack(isa, shape, weight))
+    Packed::AtPoints(pack(isa, weight, [shape.c_out, shape.c_in], Side::Forward))
 }
 
 fn random_shape(random: &mut Random) -> ConvShape {
@@ -73,14 +74,18 @@ fn gradients_agree_with_naive_sums() {
             d_w[k] += f64::from(g[o]) * f64::from(x[i]);
         });
         for isa in Isa::available() {
+            let points = || pack(isa, &w, [shape.c_out, shape.c_in], Side::Backward);
             let mut d_in = vec![7.0f32; d_x.len()];
-            backward_input(isa, &turned, &g, &w, Some(&other), &mut d_in);
+            let finish = Finish { residual: Some(&other), ..Finish::default() };
+            forward(isa, &turned, &g, &Packed::AtPoints(points()), &mut d_in, &finish);
             close("backward_input", &shape, isa, &d_in, &d_x, 1e-4);
             let mut d_weight = vec![7.0f32; d_w.len()];
             backward_weight(isa, &shape, &x, &g, &mut d_weight);
             close("backward_weight", &shape, isa, &d_weight, &d_w, 1e-4);
             let (x, g, mut d_in) = (typed::<bf16>(&x), typed(&g), vec![bf16::ONE; d_x.len()]);
-            backward_input(isa, &turned, &g, &w, Some(&typed(&other)), &mut d_in);
+            let other: Vec<bf16> = typed(&other);
+            let finish = Finish { residual: Some(&other), ..Finish::default() };
+            forward(isa, &turned, &g, &Packed::AtPoints(points()), &mut d_in, &finish);
             close("backward_input in bf16", &shape, isa, &d_in, &d_x, 5e-3);
             backward_weight(isa, &shape, &x, &g, &mut d_weight);
             close("backward_weight from bf16", &shape, isa, &d_weight, &d_w, 1e-4);

@@ -6,7 +6,7 @@ use crate::isa::Job;
 
 /// Which weights of `[c_out, c_in, 3, 3]` a product reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+pub(in crate::conv) enum Side {
     /// Columns are output channels, the depth input channels.
     Forward,
     /// The other way around, with kernels turned by half a circle: the gradient of the input.
