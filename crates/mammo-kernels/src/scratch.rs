@@ -30,16 +30,15 @@ impl<T: Copy + Default> Shelf<T> {
     pub(crate) fn take(&'static self, len: usize) -> Scratch<T> {
         let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // The smallest that is large enough, else the largest.
-        let fits = |b: &Vec<T>| (b.capacity() < len, b.capacity().abs_diff(len));
+        let fits = |b: &Vec<T>| (b.len() < len, b.len().abs_diff(len));
         let best = (0..shelf.len()).min_by_key(|&i| fits(&shelf[i]));
         let mut buffer = best.map(|i| shelf.swap_remove(i)).unwrap_or_default();
         drop(shelf);
-        if buffer.capacity() < len {
+        if buffer.len() < len {
             // Growing would copy what nobody reads.
             buffer = vec![T::default(); len];
         }
-        buffer.resize(len, T::default());
-        Scratch { buffer, shelf: self }
+        Scratch { buffer, len, shelf: self }
     }
 }
 
@@ -47,6 +46,8 @@ impl<T: Copy + Default> Shelf<T> {
 #[derive(Debug)]
 pub(crate) struct Scratch<T: 'static> {
     buffer: Vec<T>,
+    /// Numbers asked for; the buffer may hold more, which need not be filled anew each time.
+    len: usize,
     shelf: &'static Shelf<T>,
 }
 
@@ -54,13 +55,13 @@ impl<T> Deref for Scratch<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        &self.buffer
+        &self.buffer[..self.len]
     }
 }
 
 impl<T> DerefMut for Scratch<T> {
     fn deref_mut(&mut self) -> &mut [T] {
-        &mut self.buffer
+        &mut self.buffer[..self.len]
     }
 }
 

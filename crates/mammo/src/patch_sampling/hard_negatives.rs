@@ -103,18 +103,20 @@ fn blur(values: &[f32], width: usize, sigma: f32) -> Vec<f32> {
     let total: f32 = (0..=2 * radius).map(weight).sum();
     let kernel: Vec<f32> = (0..=2 * radius).map(|i| weight(i) / total).collect();
     let within = |i: usize, length: usize| i.saturating_sub(radius).min(length - 1);
-    let mut across = Vec::with_capacity(values.len());
-    for row in values.chunks_exact(width) {
+    // Whole rows at a time, a weight after the other: sums of one row in order would not fill vectors.
+    let add = |line: &mut [f32], source: &[f32], weight: f32| {
+        line.iter_mut().zip(source).for_each(|(sum, v)| *sum += weight * v);
+    };
+    let mut across = vec![0.0; values.len()];
+    for (line, row) in across.chunks_exact_mut(width).zip(values.chunks_exact(width)) {
         let padded: Vec<f32> = (0..width + 2 * radius).map(|i| row[within(i, width)]).collect();
-        let dot = |window: &[f32]| window.iter().zip(&kernel).map(|(v, weight)| v * weight).sum::<f32>();
-        across.extend(padded.windows(kernel.len()).map(dot));
+        kernel.iter().enumerate().for_each(|(i, &weight)| add(line, &padded[i..], weight));
     }
     let height = values.len() / width;
     let mut blurred = vec![0.0; values.len()];
     for (y, line) in blurred.chunks_exact_mut(width).enumerate() {
         for (i, &weight) in kernel.iter().enumerate() {
-            let source = &across[within(y + i, height) * width..][..width];
-            line.iter_mut().zip(source).for_each(|(sum, v)| *sum += weight * v);
+            add(line, &across[within(y + i, height) * width..], weight);
         }
     }
     blurred
