@@ -50,7 +50,8 @@ pub fn pack_training<T: Operand>(isa: Isa, shape: &ConvShape, weight: &[f32]) ->
     }
 }
 
-fn at_points<T: Operand>(isa: Isa, shape: &ConvShape, weight: &[f32]) -> Packed<T> {
+/// The same at Winograd's points, whether that wins or not.
+pub(super) fn at_points<T: Operand>(isa: Isa, shape: &ConvShape, weight: &[f32]) -> Packed<T> {
     Packed::AtPoints(winograd::pack(isa, weight, [shape.c_out, shape.c_in], Side::Forward))
 }
 

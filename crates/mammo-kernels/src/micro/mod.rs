@@ -25,9 +25,6 @@ use crate::isa::Isa;
 use crate::operand::{Kind, Operand};
 use tile::{Tiles, TilesFn};
 
-/// Most rows of any kernel, for tables on the stack.
-pub const MAX_ROWS: usize = 12;
-
 /// A tile product for one instruction set and number type.
 #[derive(Clone, Copy)]
 pub struct Kernel {

@@ -35,7 +35,7 @@ pub(super) struct Tiles<'a> {
 /// Computes some tiles.
 pub(super) type TilesFn = unsafe fn(&Tiles<'_>);
 
-/// The functions of an instruction set whose one function takes `NV`, `PAIRS` and `BESIDE`, for
+/// The forms of an instruction set's one function, which takes `NV`, `PAIRS` and `BESIDE`, for
 /// [`Kernel`](super::Kernel): left operands by row and side by side, one vector and two.
 macro_rules! tiles_of {
     ($function:ident, $kind:expr) => {

@@ -8,7 +8,8 @@
 //! **bf16.** What rounding does to the probability was measured layer by layer on real
 //! mammograms (docs/performance.md). Two thirds of it came from the first layer, so that one
 //! stays in `f32`: it is a hundredth of the work. Most of the rest came from the weights, whose
-//! errors do not average out over an image: `rounding` rounds them so that they cancel.
+//! errors do not average out over an image: `rounding` rounds them so that they cancel. Weights at Winograd's
+//! points, where the kernels take that way, stay in `f32` too.
 
 mod planner;
 mod program;

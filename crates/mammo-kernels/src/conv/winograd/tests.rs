@@ -3,6 +3,7 @@
 use super::*;
 use crate::bf16;
 use crate::conv::backward_input::turned;
+use crate::conv::packed::at_points;
 use crate::conv::tests::{Random, check_pooled, close, each_product, on_threads, typed};
 use crate::conv::{Packed, Pad, forward};
 
@@ -11,10 +12,6 @@ fn naive(shape: &ConvShape, x: &[f32], weight: &[f32]) -> Vec<f64> {
     let mut y = vec![0.0f64; shape.output_len()];
     each_product(shape, |o, i, k| y[o] += f64::from(x[i]) * f64::from(weight[k]));
     y
-}
-
-fn at_points<T: Operand>(isa: Isa, shape: &ConvShape, weight: &[f32]) -> Packed<T> {
-    Packed::AtPoints(pack(isa, weight, [shape.c_out, shape.c_in], Side::Forward))
 }
 
 fn random_shape(random: &mut Random) -> ConvShape {
