@@ -76,6 +76,10 @@ pub struct ImageSection {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TransferSection {
+    /// Share of the weights before transfer in the model after it: 0.5 lies halfway between the two. With few
+    /// patients that reads new images better than training alone, which is 0, the default and the paper's.
+    #[serde(default)]
+    pub start_share: f64,
     /// Which map to calibrated probabilities is fitted to the validation side.
     #[serde(default)]
     pub calibration: CalibrationMethod,
@@ -127,6 +131,9 @@ impl RunConfig {
             if !(0.0..1.0).contains(&dropout) {
                 bail!("{section}.dropout: {dropout}; expected at least 0 and below 1");
             }
+        }
+        if !(0.0..1.0).contains(&self.transfer.start_share) {
+            bail!("transfer.start_share: {}; expected at least 0 and below 1", self.transfer.start_share);
         }
         for training in [&self.patch.training, &self.image.training, &self.transfer.training] {
             training.check()?;

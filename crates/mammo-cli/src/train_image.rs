@@ -100,6 +100,7 @@ pub fn run(args: &Args) -> Result<Done> {
         augmentation: &section.augmentation,
         training: &section.training,
         calibration: section.calibration,
+        start_share: 0.0,
         channels: config.patch.trunk.channels,
         n_patients: None,
         resume: args.resume,

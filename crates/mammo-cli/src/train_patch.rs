@@ -129,6 +129,7 @@ pub fn run(args: &Args) -> Result<Done> {
         dir: &args.out,
         metric: Metric::BalancedAccuracy,
         calibration: CalibrationMethod::None,
+        start_share: 0.0,
         digest: setup.digest(&network)?,
         card: setup.card(network, names, &train_side.images, train_patches.len()),
         resume: args.resume,

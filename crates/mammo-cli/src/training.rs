@@ -179,6 +179,8 @@ pub struct ImageRun<'a> {
     pub training: &'a TrainingConfig,
     /// Which map to calibrated probabilities is fitted to the validation side.
     pub calibration: CalibrationMethod,
+    /// Share of the starting weights in the model that is kept.
+    pub start_share: f64,
     /// Channels that the network reads.
     pub channels: usize,
     /// Train on so many patients only.
@@ -221,6 +223,7 @@ pub fn train_images(image_run: &ImageRun) -> Result<Done> {
         dir: setup.out,
         metric: Metric::Auc,
         calibration: image_run.calibration,
+        start_share: image_run.start_share,
         digest: setup.digest(&image_run.network)?,
         card: setup.card(image_run.network.clone(), classes, &train_side.images, training.len()),
         resume: image_run.resume,

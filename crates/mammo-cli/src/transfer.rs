@@ -74,6 +74,7 @@ pub fn run(args: &Args) -> Result<Done> {
         augmentation: &section.augmentation,
         training: &section.training,
         calibration: section.calibration,
+        start_share: section.start_share,
         channels: file.card.network.channels(),
         n_patients: args.patients,
         resume: args.resume,

@@ -61,6 +61,21 @@ pub fn load_state_dict<M: Module>(module: M, tensors: StateDict) -> Result<M, St
     }
 }
 
+/// `share` of the tensors in `start` and the rest of those in `trained`, name by name; names that `start` lacks
+/// stay as trained.
+pub fn mixed(start: &StateDict, share: f64, trained: StateDict) -> StateDict {
+    let share = share as f32;
+    let mix = |(name, mut tensor): (String, NamedTensor)| {
+        if let Some(start) = start.get(&name) {
+            for (value, start) in tensor.values.iter_mut().zip(&start.values) {
+                *value = share * start + (1.0 - share) * *value;
+            }
+        }
+        (name, tensor)
+    };
+    trained.into_iter().map(mix).collect()
+}
+
 /// The flags by which layers such as batch norm tell training from evaluation, without the
 /// tensors beside them.
 pub fn training_flags<M: Module>(module: &M) -> ParamGroup {

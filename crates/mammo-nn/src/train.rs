@@ -18,7 +18,7 @@ use crate::optimizer::optimizer;
 use crate::plan::Precision;
 use crate::resume::{self, EpochRow, Position, Saved};
 use crate::schedule::{Classifier, RateSchedule, StageProgress, TrainingConfig};
-use crate::state::{state_dict, training_flags};
+use crate::state::{StateDict, load_state_dict, mixed, state_dict, training_flags};
 use crate::validation::{Metric, assess, learn_from_validation, metric, sample};
 use crate::{Error, Result};
 
@@ -42,6 +42,12 @@ pub struct Run<'a> {
     pub metric: Metric,
     /// What is fitted to the validation side of the best epoch, for images.
     pub calibration: CalibrationMethod,
+    /// Share of the weights that the run started with in the models that are validated and kept; the rest is
+    /// what training has come to. Zero is training alone.
+    ///
+    /// Few patients pull a model further than they can vouch for: halfway back it reads new images better
+    /// (Wortsman et al., "Robust fine-tuning of zero-shot models", arXiv 2109.01903, section 3).
+    pub start_share: f64,
     /// Card of the model to be written.
     pub card: ModelCard,
     /// Digest of all that determines the run.
@@ -102,6 +108,7 @@ pub fn train<C: Classifier>(
     let precision = run.config.precision.on(run.device)?;
     check_examples(training, validation)?;
     let config = run.config;
+    let start = (run.start_share > 0.0).then(|| state_dict(&model));
     let resume_path = run.dir.join(resume::FILE);
     let saved = match run.resume && resume_path.exists() {
         true => Some(Saved::load(&resume_path, &run.digest)?),
@@ -143,7 +150,8 @@ pub fn train<C: Classifier>(
             }
             let n_pictures = ((position.step - first_step) * config.batch_size) as f64;
             let pictures_per_s = n_pictures / started.elapsed().as_secs_f64();
-            let ends = end_epoch(&model, validation, run, &mut position, precision, pictures_per_s, watch)?;
+            let kept = with_start(model.valid(), start.as_ref(), run.start_share)?;
+            let ends = end_epoch(&kept, validation, run, &mut position, precision, pictures_per_s, watch)?;
             if ends || position.epoch == stage_config.epochs {
                 break;
             }
@@ -253,7 +261,16 @@ fn train_epoch<C: Classifier>(
     })
 }
 
-/// Validates, keeps the model if it is the best, and moves `position`, which stands behind the epoch's
+/// What is validated and kept of a trained model.
+fn with_start<C: Classifier>(trained: C, start: Option<&StateDict>, share: f64) -> Result<C> {
+    let Some(start) = start else { return Ok(trained) };
+    let mixed = mixed(start, share, state_dict(&trained));
+    load_state_dict(trained, mixed).map_err(|problem| {
+        Error::network("start_share", problem, "a model of the network that training started with")
+    })
+}
+
+/// Validates `model`, keeps it if it is the best, and moves `position`, which stands behind the epoch's
 /// last step, to the next epoch; true when the stage should end early.
 fn end_epoch<C: Classifier>(
     model: &C,
@@ -265,8 +282,7 @@ fn end_epoch<C: Classifier>(
     watch: &mut dyn Watch,
 ) -> Result<bool> {
     let config = run.config;
-    let frozen = model.valid();
-    let assessment = assess(&frozen, validation, config.batch_size, run.device, precision)?;
+    let assessment = assess(model, validation, config.batch_size, run.device, precision)?;
     let metric = metric(run.metric, &assessment, validation.n_classes())?;
     let best = position.best_metric.is_none_or(|best| metric > best);
     if best {
@@ -277,7 +293,7 @@ fn end_epoch<C: Classifier>(
         if run.metric == Metric::Auc {
             learn_from_validation(&mut card, &sample(&assessment, validation), run.calibration)?;
         }
-        model_file::save(&run.dir.join(MODEL_FILE), &card, &state_dict(&frozen))?;
+        model_file::save(&run.dir.join(MODEL_FILE), &card, &state_dict(model))?;
     }
     let n_epochs = config.stages[position.stage].epochs;
     let done = match config.schedule {

@@ -4,7 +4,7 @@ use burn::tensor::Device;
 use mammo_nn::model_file;
 use mammo_nn::schedule::{Scope, StageConfig};
 use mammo_nn::state::{StateDict, state_dict};
-use mammo_nn::train::{MODEL_FILE, train};
+use mammo_nn::train::{MODEL_FILE, Run, train};
 use mammo_nn::trunk::Family;
 
 use crate::toy::{Recorder, Stripes, network, run, stage, training};
@@ -15,22 +15,21 @@ fn changed(scope: Scope) -> Vec<String> {
 }
 
 fn changed_under(stage: StageConfig) -> Vec<String> {
+    let [before, after] = before_and_after(stage, 0.0);
+    before.iter().filter(|(name, tensor)| after[*name] != **tensor).map(|(name, _)| name.clone()).collect()
+}
+
+/// The tensors before one epoch and those kept after it.
+fn before_and_after(stage: StageConfig, start_share: f64) -> [StateDict; 2] {
     let dir = tempfile::tempdir().unwrap();
     let config = training(vec![stage]);
     let device = Device::flex();
     let data = Stripes { n: 16, seed: 1 };
     let start = network(Family::Resnet18, 1);
     let before: StateDict = state_dict(&start);
-    train(
-        start,
-        &data,
-        &data,
-        &run(Family::Resnet18, &config, &device, dir.path()),
-        &mut Recorder::default(),
-    )
-    .unwrap();
-    let after = model_file::load(&dir.path().join(MODEL_FILE)).unwrap().tensors;
-    before.iter().filter(|(name, tensor)| after[*name] != **tensor).map(|(name, _)| name.clone()).collect()
+    let run = Run { start_share, ..run(Family::Resnet18, &config, &device, dir.path()) };
+    train(start, &data, &data, &run, &mut Recorder::default()).unwrap();
+    [before, model_file::load(&dir.path().join(MODEL_FILE)).unwrap().tensors]
 }
 
 #[test]
@@ -61,4 +60,18 @@ fn weights_and_scales_learn_but_statistics_stay_when_they_are_kept() {
     let all: Vec<String> = state_dict(&network(Family::Resnet18, 1)).into_keys().collect();
     assert_eq!(n_statistics(&changed), 0, "{changed:?}");
     assert_eq!(changed.len(), all.len() - n_statistics(&all));
+}
+
+#[test]
+fn the_share_of_the_start_is_kept_and_the_rest_is_what_training_came_to() {
+    let stage = stage(Scope::All, 1, 1e-2);
+    let [start, trained] = before_and_after(stage, 0.0);
+    let [_, kept] = before_and_after(stage, 0.25);
+    for (name, kept) in &kept {
+        for ((kept, start), trained) in kept.values.iter().zip(&start[name].values).zip(&trained[name].values)
+        {
+            let expected = 0.25 * f64::from(*start) + 0.75 * f64::from(*trained);
+            assert!((f64::from(*kept) - expected).abs() < 1e-6, "{name}: {kept}, expected {expected}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use mammo_nn::model_file;
 use mammo_nn::resume;
 use mammo_nn::schedule::{RateSchedule, Scope, TrainingConfig};
 use mammo_nn::state::StateDict;
-use mammo_nn::train::{MODEL_FILE, Outcome, train};
+use mammo_nn::train::{MODEL_FILE, Outcome, Run, train};
 use mammo_nn::trunk::Family;
 
 use crate::toy::{Recorder, Stripes, network, run, stage, training};
@@ -23,7 +23,8 @@ fn train_until(dir: &Path, stop_after: Option<usize>) -> (Outcome, Recorder) {
     let (config, device) = (config(), Device::flex());
     let (training, validation) = (Stripes { n: 40, seed: 3 }, Stripes { n: 16, seed: 4 });
     let mut recorder = Recorder { stop_after, ..Recorder::default() };
-    let run = run(Family::Resnet18, &config, &device, dir);
+    // A share of the start is kept: a resumed run must know it again.
+    let run = Run { start_share: 0.25, ..run(Family::Resnet18, &config, &device, dir) };
     let outcome = train(network(Family::Resnet18, 9), &training, &validation, &run, &mut recorder).unwrap();
     (outcome, recorder)
 }

@@ -99,6 +99,7 @@ pub fn run<'a>(family: Family, config: &'a TrainingConfig, device: &'a Device, d
         dir,
         metric: Metric::BalancedAccuracy,
         calibration: CalibrationMethod::Platt,
+        start_share: 0.0,
         card: card(family),
         digest: "toy".into(),
         resume: true,
