@@ -12,7 +12,9 @@ use crate::training::{Data, ImageRun, RunSetup, check_out, read_model, train_ima
 /// Fine-tune a whole-image model on another data set, from image labels alone.
 ///
 /// Preprocessing comes from the model; stages, rates and augmentation from [transfer] in the
-/// configuration. --patients trains on that many patients only, for the few-patients curve.
+/// configuration, and start_share, the share of the weights before transfer that is kept: with
+/// few patients, halfway (0.5) reads new images better than training alone (0). --patients trains
+/// on that many patients only, for the few-patients curve.
 ///
 /// Example: mammo transfer data/digital/manifest.json --config configs/demo.toml \
 ///          --model run/image/model.safetensors --patients 20 --out run/transfer

@@ -157,7 +157,7 @@ fn calibration(evaluation: &Evaluation) -> Part<Chart> {
         let points =
             recalibrated.figures.bins.iter().map(|b| [b.mean_probability, b.observed.estimate]).collect();
         let of_model = if recalibrated.origin == "model file" { ", as in the model file" } else { "" };
-        let name = format!("after {}{of_model}", recalibrated.calibrator.name().replace('_', " "));
+        let name = format!("after {}{of_model}", recalibrated.calibrator.label());
         series.push(Series::new(name, Ink::of_run(i + 1), line(points)));
     }
     let points = figures.bins.iter().map(|b| [b.mean_probability, b.observed.estimate]).collect();

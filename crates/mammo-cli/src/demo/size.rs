@@ -38,7 +38,7 @@ impl Size {
         let changes: &[&str] = match self {
             Self::Full => &[],
             Self::Small => &[
-                "patch.training.examples_per_epoch=5600",
+                "patch.training.examples_per_epoch=5200",
                 "patch.training.stages=[{train=\"all\",epochs=7,learning_rate=2e-3,weight_decay=1e-3}]",
                 "image.training.examples_per_epoch=192",
                 "image.training.stages=[{train=\"top\",epochs=3,learning_rate=2e-3,weight_decay=1e-3},\

@@ -58,6 +58,16 @@ impl Calibrator {
         }
     }
 
+    /// Its name, as it is read.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Platt { .. } => "Platt",
+            Self::Temperature { .. } => "temperature",
+            Self::Isotonic { .. } => "isotonic",
+            Self::PriorShift { .. } => "prior shift",
+        }
+    }
+
     /// Platt's map of the validation scores.
     ///
     /// # Errors
