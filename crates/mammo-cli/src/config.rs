@@ -76,8 +76,8 @@ pub struct ImageSection {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TransferSection {
-    /// Share of the weights before transfer in the model after it: 0.5 lies halfway between the two. With few
-    /// patients that reads new images better than training alone, which is 0, the default and the paper's.
+    /// Share of the weights before transfer in the model after it: 0.5 lies halfway between the two, which is
+    /// steadier with few patients than training alone: 0, the default and the paper's.
     #[serde(default)]
     pub start_share: f64,
     /// Which map to calibrated probabilities is fitted to the validation side.

@@ -13,8 +13,8 @@ use crate::training::{Data, ImageRun, RunSetup, check_out, read_model, train_ima
 ///
 /// Preprocessing comes from the model; stages, rates and augmentation from [transfer] in the
 /// configuration, and start_share, the share of the weights before transfer that is kept: with
-/// few patients, halfway (0.5) reads new images better than training alone (0). --patients trains
-/// on that many patients only, for the few-patients curve.
+/// few patients, halfway (0.5) is steadier than training alone (0). --patients trains on that
+/// many patients only, for the few-patients curve.
 ///
 /// Example: mammo transfer data/digital/manifest.json --config configs/demo.toml \
 ///          --model run/image/model.safetensors --patients 20 --out run/transfer

@@ -68,7 +68,8 @@ pub fn mixed(start: &StateDict, share: f64, trained: StateDict) -> StateDict {
     let mix = |(name, mut tensor): (String, NamedTensor)| {
         if let Some(start) = start.get(&name) {
             for (value, start) in tensor.values.iter_mut().zip(&start.values) {
-                *value = share * start + (1.0 - share) * *value;
+                // In this form what is equal, such as a frozen layer, keeps its bytes.
+                *value += share * (start - *value);
             }
         }
         (name, tensor)

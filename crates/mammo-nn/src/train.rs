@@ -45,8 +45,8 @@ pub struct Run<'a> {
     /// Share of the weights that the run started with in the models that are validated and kept; the rest is
     /// what training has come to. Zero is training alone.
     ///
-    /// Few patients pull a model further than they can vouch for: halfway back it reads new images better
-    /// (Wortsman et al., "Robust fine-tuning of zero-shot models", arXiv 2109.01903, section 3).
+    /// Few patients pull a model further than they can vouch for; halfway back is steadier (Wortsman et al.,
+    /// "Robust fine-tuning of zero-shot models", arXiv 2109.01903, section 3).
     pub start_share: f64,
     /// Card of the model to be written.
     pub card: ModelCard,
