@@ -100,11 +100,16 @@ pub(super) unsafe fn tiles<
                     at += if BESIDE { tiles.step } else { 1 };
                 }
             }
-            // `acc` stays in registers only while its indices are constants: no loop over `offsets`.
+            // `acc` stays in registers only while its indices are constants, and the loop below is too long
+            // to be unrolled: it reads a copy.
+            let mut sums = [start; ROWS];
             for i in 0..ROWS {
-                if let Some(offset) = offsets.get(i) {
-                    finish::<S, NV>(tiles, *offset, &acc[i]);
+                for j in 0..NV {
+                    sums[i][j] = acc[i][j];
                 }
+            }
+            for (offset, sums) in offsets.iter().zip(&sums) {
+                finish::<S, NV>(tiles, *offset, sums);
             }
         }
     }

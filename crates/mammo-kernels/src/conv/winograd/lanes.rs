@@ -86,26 +86,46 @@ impl Mul<f32> for Lanes {
     }
 }
 
-/// Six neighbouring pixels to their values at the six points.
-#[inline(always)]
-pub(super) fn input_to_points([x0, x1, x2, x3, x4, x5]: [Lanes; 6]) -> [Lanes; 6] {
-    const A2: f32 = A * A;
-    const B2: f32 = B * B;
-    let (even_a, odd_a) = (x4 - x2 * B2, (x3 - x1 * B2) * A);
-    let (even_b, odd_b) = (x4 - x2 * A2, (x3 - x1 * A2) * B);
-    [
-        x0 * (A2 * B2) - x2 * (A2 + B2) + x4,
-        even_a + odd_a,
-        even_a - odd_a,
-        even_b + odd_b,
-        even_b - odd_b,
-        x1 * (A2 * B2) - x3 * (A2 + B2) + x5,
-    ]
+/// Neighbouring pixels that go to the six points.
+pub(super) trait Axis {
+    /// Their values there.
+    fn to_points(&self) -> [Lanes; 6];
+}
+
+/// Pixels of the input.
+impl Axis for [Lanes; 6] {
+    #[inline(always)]
+    fn to_points(&self) -> [Lanes; 6] {
+        const A2: f32 = A * A;
+        const B2: f32 = B * B;
+        let [x0, x1, x2, x3, x4, x5] = *self;
+        let (even_a, odd_a) = (x4 - x2 * B2, (x3 - x1 * B2) * A);
+        let (even_b, odd_b) = (x4 - x2 * A2, (x3 - x1 * A2) * B);
+        [
+            x0 * (A2 * B2) - x2 * (A2 + B2) + x4,
+            even_a + odd_a,
+            even_a - odd_a,
+            even_b + odd_b,
+            even_b - odd_b,
+            x1 * (A2 * B2) - x3 * (A2 + B2) + x5,
+        ]
+    }
+}
+
+/// Gradients of output pixels, the transposed way of [`points_to_output`]: to those of the products.
+impl Axis for [Lanes; 4] {
+    #[inline(always)]
+    fn to_points(&self) -> [Lanes; 6] {
+        let [y0, y1, y2, y3] = *self;
+        let (even_a, odd_a) = (y0 + y2 * (A * A), (y1 + y3 * (A * A)) * A);
+        let (even_b, odd_b) = (y0 + y2 * (B * B), (y1 + y3 * (B * B)) * B);
+        [y0, even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, y3]
+    }
 }
 
 /// The values of a product at the six points to four neighbouring output pixels.
 #[inline(always)]
-pub(super) fn points_to_output([m0, m1, m2, m3, m4, m5]: [Lanes; 6]) -> [Lanes; 4] {
+pub(super) fn points_to_output(&[m0, m1, m2, m3, m4, m5]: &[Lanes; 6]) -> [Lanes; 4] {
     let (even_a, odd_a) = (m1 + m2, (m1 - m2) * A);
     let (even_b, odd_b) = (m3 + m4, (m3 - m4) * B);
     [
@@ -114,15 +134,6 @@ pub(super) fn points_to_output([m0, m1, m2, m3, m4, m5]: [Lanes; 6]) -> [Lanes; 
         even_a * (A * A) + even_b * (B * B),
         odd_a * (A * A) + odd_b * (B * B) + m5,
     ]
-}
-
-/// The transposed way of [`points_to_output`]: from the gradients of four neighbouring output pixels to those
-/// of the products at the six points.
-#[inline(always)]
-pub(super) fn output_to_points([y0, y1, y2, y3]: [Lanes; 4]) -> [Lanes; 6] {
-    let (even_a, odd_a) = (y0 + y2 * (A * A), (y1 + y3 * (A * A)) * A);
-    let (even_b, odd_b) = (y0 + y2 * (B * B), (y1 + y3 * (B * B)) * B);
-    [y0, even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, y3]
 }
 
 /// What the three weights of an axis count at each of the six points; rounded only after both axes.

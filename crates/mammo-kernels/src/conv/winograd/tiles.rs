@@ -1,9 +1,11 @@
 //! The two transforms between maps and tiles, over all channels of a tile.
+//!
+//! No `from_fn` and no function passed along: the compiler may leave either as a call, and what is called is
+//! compiled without the [`Job`]'s instructions. That took a fifth of the time of some layers.
 
-use std::array::from_fn;
 use std::ops::Range;
 
-use super::lanes::{LANES, Lanes, input_to_points, output_to_points, points_to_output};
+use super::lanes::{Axis, LANES, Lanes, points_to_output};
 use super::{POINTS, SIDE, STEP};
 use crate::conv::ConvShape;
 use crate::isa::Job;
@@ -29,16 +31,19 @@ impl<T: Operand> Job for ToPoints<'_, T> {
     #[inline(always)]
     fn run(self) {
         let (shape, channels) = (self.shape, &self.channels);
-        let pixel = |n, y, x, ky, kx| match shape.input_at(n, y, x, ky, kx) {
-            Some(at) => &self.input[at..][channels.clone()],
-            None => &self.zeros[channels.clone()],
-        };
         let mut lines = [[Lanes::ZERO; SIDE]; SIDE];
         for (tile, [n, y, x]) in self.tiles.iter().enumerate() {
-            let window: [[&[T]; SIDE]; SIDE] = from_fn(|ky| from_fn(|kx| pixel(*n, *y, *x, ky, kx)));
+            let mut window: [[&[T]; SIDE]; SIDE] = [[&self.zeros[channels.clone()]; SIDE]; SIDE];
+            for (ky, row) in window.iter_mut().enumerate() {
+                for (kx, pixel) in row.iter_mut().enumerate() {
+                    if let Some(at) = shape.input_at(*n, *y, *x, ky, kx) {
+                        *pixel = &self.input[at..][channels.clone()];
+                    }
+                }
+            }
             for channels in in_lanes(channels.len()) {
                 let to = &mut self.to[tile * self.width + channels.start..];
-                pixels_to_points(&window, channels, input_to_points, &mut lines, to, [self.stride, LANES]);
+                pixels_to_points(&window, channels, &mut lines, to, [self.stride, LANES]);
             }
         }
     }
@@ -50,23 +55,27 @@ fn in_lanes(channels: usize) -> impl Iterator<Item = Range<usize>> {
     (0..channels).step_by(LANES).map(move |first| first..channels.min(first + LANES))
 }
 
-/// Some channels of a square of pixels, by the transform `axis` down and then across, point `i` to
+/// Some channels of a square of pixels to the points, down and then across, point `i` to
 /// `to[i * stride..]`, `kept` numbers of it; `lines` is working memory.
 #[inline(always)]
 fn pixels_to_points<T: Operand, const N: usize>(
     pixels: &[[&[T]; N]; N],
     channels: Range<usize>,
-    axis: impl Fn([Lanes; N]) -> [Lanes; SIDE],
     lines: &mut [[Lanes; N]; SIDE],
     to: &mut [f32],
     [stride, kept]: [usize; 2],
-) {
+) where
+    [Lanes; N]: Axis,
+{
     for x in 0..N {
-        let down = axis(from_fn(|y| Lanes::load(&pixels[y][x][channels.clone()])));
-        lines.iter_mut().zip(&down).for_each(|(line, lanes)| line[x] = *lanes);
+        let mut column = [Lanes::ZERO; N];
+        for (lanes, row) in column.iter_mut().zip(pixels) {
+            *lanes = Lanes::load(&row[x][channels.clone()]);
+        }
+        lines.iter_mut().zip(&column.to_points()).for_each(|(line, lanes)| line[x] = *lanes);
     }
     for (py, line) in lines.iter().enumerate() {
-        for (px, lanes) in axis(*line).iter().enumerate() {
+        for (px, lanes) in line.to_points().iter().enumerate() {
             lanes.store(&mut to[(py * SIDE + px) * stride..][..kept]);
         }
     }
@@ -90,19 +99,20 @@ impl<T: Operand> Job for GradientToPoints<'_, T> {
     fn run(self) {
         let (shape, channels) = (self.shape, &self.channels);
         let (h, w) = (shape.out_h(), shape.out_w());
-        let pixel = |n: usize, y: usize, x: usize| match y < h && x < w {
-            true => &self.d_out[((n * h + y) * w + x) * shape.c_out..][channels.clone()],
-            false => &self.zeros[channels.clone()],
-        };
         let stride = self.to.len() / POINTS;
         let width = stride / self.tiles.len();
         let mut lines = [[Lanes::ZERO; STEP]; SIDE];
         for (tile, [n, y, x]) in self.tiles.iter().enumerate() {
-            let pixels: [[&[T]; STEP]; STEP] = from_fn(|dy| from_fn(|dx| pixel(*n, y + dy, x + dx)));
+            let mut pixels: [[&[T]; STEP]; STEP] = [[&self.zeros[channels.clone()]; STEP]; STEP];
+            for (y, row) in (*y..h).zip(&mut pixels) {
+                for (x, pixel) in (*x..w).zip(row) {
+                    *pixel = &self.d_out[((n * h + y) * w + x) * shape.c_out..][channels.clone()];
+                }
+            }
             for channels in in_lanes(channels.len()) {
                 let kept = channels.len();
                 let to = &mut self.to[tile * width + channels.start..];
-                pixels_to_points(&pixels, channels, output_to_points, &mut lines, to, [stride, kept]);
+                pixels_to_points(&pixels, channels, &mut lines, to, [stride, kept]);
             }
         }
     }
@@ -151,15 +161,18 @@ impl<O: Operand> ToOutput<'_, O> {
         let Finish { bias, residual, relu, accumulate } = self.finish;
         let points = &self.points[tile * padded + channels.start..];
         for px in 0..SIDE {
-            let column = from_fn(|py| Lanes::load(&points[(py * SIDE + px) * self.stride..][..LANES]));
-            let down = points_to_output(column);
+            let mut column = [Lanes::ZERO; SIDE];
+            for (py, lanes) in column.iter_mut().enumerate() {
+                *lanes = Lanes::load(&points[(py * SIDE + px) * self.stride..][..LANES]);
+            }
+            let down = points_to_output(&column);
             lines.iter_mut().zip(&down).for_each(|(line, lanes)| line[px] = *lanes);
         }
         let bias = bias.map_or(Lanes::ZERO, |bias| Lanes::load(&bias[channels.clone()]));
         let first = self.column + tile * STEP;
         for (line, pixels) in lines.iter().zip(self.out.chunks_exact_mut(out_w * c_out).enumerate()) {
             let (y, pixels) = pixels;
-            let sums = points_to_output(*line);
+            let sums = points_to_output(line);
             for (x, sums) in (first..out_w).zip(&sums) {
                 let at = x * c_out + channels.start..x * c_out + channels.end;
                 let mut sums = *sums + bias;
