@@ -54,12 +54,12 @@ fn tiles_per_block(shape: &ConvShape) -> usize {
     24 * ((shape.c_in + shape.c_out) / 256).clamp(1, 4)
 }
 
-/// Whether this way is faster than direct sums, weights packed once: from 32 channels on, since transforms
-/// cost as much for one output channel as for many; and not where direct sums multiply pairs of bf16, twice as
-/// many in the same time.
+/// Whether this way is faster than direct sums, weights packed once: from 16 channels on, since transforms cost
+/// as much for one output channel as for many (with 16 only the gradient of the weights gains much); and not
+/// where direct sums multiply pairs of bf16, twice as many in the same time.
 pub(super) fn wins<T: Operand>(isa: Isa, shape: &ConvShape) -> bool {
     let pairs = isa == Isa::Avx512Bf16 && T::KIND == Kind::Bf16;
-    !pairs && shape.kernel == 3 && shape.stride == 1 && shape.c_in.min(shape.c_out) >= 32
+    !pairs && shape.kernel == 3 && shape.stride == 1 && shape.c_in.min(shape.c_out) >= 16
 }
 
 /// The same for weights that change with each batch: transforming them costs as much as the products of so
