@@ -31,9 +31,10 @@ impl<T: Operand> Job for ToPoints<'_, T> {
     #[inline(always)]
     fn run(self) {
         let (shape, channels) = (self.shape, &self.channels);
+        let zeros = &self.zeros[channels.clone()];
         let mut lines = [[Lanes::ZERO; SIDE]; SIDE];
         for (tile, [n, y, x]) in self.tiles.iter().enumerate() {
-            let mut window: [[&[T]; SIDE]; SIDE] = [[&self.zeros[channels.clone()]; SIDE]; SIDE];
+            let mut window: [[&[T]; SIDE]; SIDE] = [[zeros; SIDE]; SIDE];
             for (ky, row) in window.iter_mut().enumerate() {
                 for (kx, pixel) in row.iter_mut().enumerate() {
                     if let Some(at) = shape.input_at(*n, *y, *x, ky, kx) {
@@ -98,12 +99,13 @@ impl<T: Operand> Job for GradientToPoints<'_, T> {
     #[inline(always)]
     fn run(self) {
         let (shape, channels) = (self.shape, &self.channels);
+        let zeros = &self.zeros[channels.clone()];
         let (h, w) = (shape.out_h(), shape.out_w());
         let stride = self.to.len() / POINTS;
         let width = stride / self.tiles.len();
         let mut lines = [[Lanes::ZERO; STEP]; SIDE];
         for (tile, [n, y, x]) in self.tiles.iter().enumerate() {
-            let mut pixels: [[&[T]; STEP]; STEP] = [[&self.zeros[channels.clone()]; STEP]; STEP];
+            let mut pixels: [[&[T]; STEP]; STEP] = [[zeros; STEP]; STEP];
             for (y, row) in (*y..h).zip(&mut pixels) {
                 for (x, pixel) in (*x..w).zip(row) {
                     *pixel = &self.d_out[((n * h + y) * w + x) * shape.c_out..][channels.clone()];
