@@ -36,6 +36,7 @@ pub mod init;
 pub mod layers;
 pub mod maps;
 pub mod model_file;
+mod muon;
 pub mod onnx;
 pub mod optimizer;
 pub mod outline;

@@ -9,6 +9,7 @@ use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdamConfig, AdamWConfig, ModuleOptimizer, SgdConfig};
 use serde::{Deserialize, Serialize};
 
+use crate::muon::Muon;
 use crate::{Error, Result};
 
 /// Which update rule.
@@ -20,6 +21,8 @@ pub enum OptimizerKind {
     Adam,
     /// Adam with decay decoupled from the gradient (Loshchilov & Hutter, arXiv 1711.05101).
     AdamW,
+    /// Muon for the kernels of convolutions, AdamW for everything else.
+    Muon,
     /// Gradient descent with Nesterov momentum 0.9.
     Sgd,
 }
@@ -34,8 +37,8 @@ const EPSILON: f32 = 1e-8;
 /// # Errors
 /// Never for the built-in path pattern; kept because pattern building is fallible.
 pub fn optimizer(kind: OptimizerKind, weight_decay: f64) -> Result<ModuleOptimizer> {
-    let kernels = ParamGroup::from_regex(r"\.weight$")
-        .map_err(|e| Error::network("optimizer", format!("{e:?}"), "a valid path pattern"))?;
+    let wrong_pattern = |e| Error::network("optimizer", format!("{e:?}"), "a valid path pattern");
+    let kernels = ParamGroup::from_regex(r"\.weight$").map_err(wrong_pattern)?;
     let decay = (weight_decay > 0.0).then(|| WeightDecayConfig::new(weight_decay as f32));
     Ok(match kind {
         OptimizerKind::Adam => {
@@ -46,6 +49,14 @@ pub fn optimizer(kind: OptimizerKind, weight_decay: f64) -> Result<ModuleOptimiz
             let config = AdamWConfig::new().with_beta_1(BETA_1).with_beta_2(BETA_2).with_epsilon(EPSILON);
             let plain = config.clone().with_weight_decay(0.0);
             plain.init().with_group(kernels, config.with_weight_decay(weight_decay as f32).build(), None)
+        }
+        OptimizerKind::Muon => {
+            let convolutions = ParamGroup::from_regex(r"\bconv\.weight$").map_err(wrong_pattern)?;
+            optimizer(OptimizerKind::AdamW, weight_decay)?.with_group(
+                convolutions,
+                Muon::new(weight_decay),
+                None,
+            )
         }
         OptimizerKind::Sgd => {
             let momentum = MomentumConfig::new().with_momentum(0.9).with_dampening(0.0).with_nesterov(true);

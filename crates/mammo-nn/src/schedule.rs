@@ -63,7 +63,7 @@ pub struct StageConfig {
     pub epochs: usize,
     /// Learning rate at the start of the stage.
     pub learning_rate: f64,
-    /// L2 penalty on kernels (Adam, SGD) or decoupled decay (AdamW).
+    /// L2 penalty on kernels (Adam, SGD) or decoupled decay (AdamW, Muon).
     #[serde(default)]
     pub weight_decay: f64,
     /// Normalise with the running statistics instead of the batch's, and leave them as they

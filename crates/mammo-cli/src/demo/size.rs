@@ -38,8 +38,8 @@ impl Size {
         let changes: &[&str] = match self {
             Self::Full => &[],
             Self::Small => &[
-                "patch.training.examples_per_epoch=5200",
-                "patch.training.stages=[{train=\"all\",epochs=7,learning_rate=2e-3,weight_decay=1e-3}]",
+                "patch.training.examples_per_epoch=6000",
+                "patch.training.stages=[{train=\"all\",epochs=7,learning_rate=1e-2,weight_decay=1e-3}]",
                 "image.training.examples_per_epoch=192",
                 "image.training.stages=[{train=\"top\",epochs=3,learning_rate=2e-3,weight_decay=1e-3},\
                  {train=\"all\",keep_norm_statistics=true,epochs=1,learning_rate=5e-5,weight_decay=1e-2}]",

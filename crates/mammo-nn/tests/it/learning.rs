@@ -3,6 +3,7 @@
 use burn::tensor::Device;
 use mammo_nn::init::initialise;
 use mammo_nn::model_file;
+use mammo_nn::optimizer::OptimizerKind;
 use mammo_nn::patch_classifier::{PatchClassifier, PatchClassifierConfig};
 use mammo_nn::plan::Precision;
 use mammo_nn::schedule::{PrecisionChoice, Scope, TrainingConfig};
@@ -39,6 +40,22 @@ fn every_family_learns_one_batch_by_heart() {
             .unwrap();
         let last = recorder.rows.last().unwrap().train_loss;
         assert!(last < 0.1, "{family:?} ends at {last}");
+    }
+}
+
+#[test]
+fn muon_steps_kernels_of_convolutions_and_leaves_the_rest_to_adamw() {
+    let after_a_step = |optimizer| {
+        let dir = tempfile::tempdir().unwrap();
+        let (batch, device) = (Stripes { n: 8, seed: 2 }, Device::flex());
+        let config = TrainingConfig { optimizer, ..training(vec![stage(Scope::All, 1, 1e-3)]) };
+        let run = run(Family::Resnet18, &config, &device, dir.path());
+        train(network(Family::Resnet18, 1), &batch, &batch, &run, &mut Recorder::default()).unwrap();
+        model_file::load(&dir.path().join(MODEL_FILE)).unwrap().tensors
+    };
+    let (adamw, muon) = (after_a_step(OptimizerKind::AdamW), after_a_step(OptimizerKind::Muon));
+    for (name, tensor) in &adamw {
+        assert_eq!(name.ends_with("conv.weight"), muon[name] != *tensor, "{name}");
     }
 }
 
