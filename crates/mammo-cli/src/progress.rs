@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use mammo_nn::resume::EpochRow;
-use mammo_nn::train::{StepReport, Watch};
+use mammo_nn::run::{EpochRow, StepReport, Watch};
 
 static STOP: AtomicBool = AtomicBool::new(false);
 static HANDLER: OnceLock<()> = OnceLock::new();

@@ -13,8 +13,7 @@ use mammo::manifest::Manifest;
 use mammo::split::{Side, Split};
 use mammo::write::read_json;
 use mammo_nn::model_file::{self, ModelFile};
-use mammo_nn::resume::EpochRow;
-use mammo_nn::train::{METRICS_FILE, MODEL_FILE};
+use mammo_nn::run::{EpochRow, METRICS_FILE, MODEL_FILE};
 use mammo_report::{Epoch, Flow, FlowStep, LeftOut, PairedTest, Part, Report, Run};
 
 use crate::{Done, model_card, report_pictures};

@@ -10,7 +10,8 @@ use mammo_nn::init::initialise;
 use mammo_nn::model_file::{CalibrationMethod, Network};
 use mammo_nn::patch_classifier::{PatchClassifier, PatchClassifierConfig};
 use mammo_nn::predict::trunk;
-use mammo_nn::train::{Run, train};
+use mammo_nn::run::Run;
+use mammo_nn::train::train;
 use mammo_nn::validation::Metric;
 
 use crate::Done;

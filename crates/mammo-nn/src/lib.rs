@@ -19,8 +19,8 @@
 //! [`trunk`] (made of [`resnet`] and [`vgg`]), [`patch_classifier`], [`top`] and
 //! [`image_classifier`] are the networks; [`examples`] and [`batches`] feed them,
 //! [`schedule`] and [`optimizer`] say what learns how fast, `features` goes from a batch to
-//! the trunk's features, [`train`] is the loop, [`validation`] what it learns from the side held
-//! back, [`resume`] its memory; [`model_file`] stores the result, [`predict`] uses it and
+//! the trunk's features, [`train`] is the loop, [`run`] what goes into it and comes out,
+//! [`validation`] what it learns from the side held back, [`resume`] its memory; [`model_file`] stores the result, [`predict`] uses it and
 //! [`heatmap`] shows where it looks.
 
 pub mod batches;
@@ -45,6 +45,7 @@ pub mod plan;
 pub mod predict;
 pub mod resnet;
 pub mod resume;
+pub mod run;
 pub mod schedule;
 pub mod speed;
 pub mod state;

@@ -15,6 +15,7 @@ use mammo::write::write_atomically;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
+use crate::run::EpochRow;
 use crate::schedule::StageProgress;
 use crate::{Error, Result};
 
@@ -24,27 +25,6 @@ pub const FILE: &str = "resume.safetensors";
 const POSITION: &str = "position";
 const MODEL: &str = "model";
 const OPTIMIZER: &str = "optimizer";
-
-/// Figures of one finished epoch: a row of `metrics.csv`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EpochRow {
-    /// Stage, from one.
-    pub stage: usize,
-    /// Epoch within the stage, from one.
-    pub epoch: usize,
-    /// Rate at the last step.
-    pub learning_rate: f64,
-    /// Mean loss over the epoch's training batches.
-    pub train_loss: f64,
-    /// Loss on the validation side.
-    pub validation_loss: f64,
-    /// AUC (images) or balanced accuracy (patches) on the validation side.
-    pub validation_metric: f64,
-    /// Training pictures per second.
-    pub pictures_per_s: f64,
-    /// Whether this epoch's model is the best so far.
-    pub best: bool,
-}
 
 /// Where a run stands.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

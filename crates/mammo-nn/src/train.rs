@@ -4,92 +4,20 @@
 //! loss, backward, update; after each epoch validate, keep the best, save. Patches and
 //! images are trained by the same loop.
 
-use std::path::Path;
-
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::Device;
-use mammo::write::write_atomically;
 
 use crate::batches::{Examples, Pass, epoch_order, training_batches};
 use crate::features::Features;
-use crate::model_file::{self, CalibrationMethod, ModelCard};
+use crate::model_file;
 use crate::optimizer::optimizer;
 use crate::plan::Precision;
-use crate::resume::{self, EpochRow, Position, Saved};
-use crate::schedule::{Classifier, RateSchedule, StageProgress, TrainingConfig};
+use crate::resume::{self, Position, Saved};
+use crate::run::{self, EpochRow, MODEL_FILE, Outcome, Run, StepReport, Watch};
+use crate::schedule::{Classifier, RateSchedule, StageProgress};
 use crate::state::{StateDict, load_state_dict, mixed, state_dict, training_flags};
 use crate::validation::{Metric, assess, learn_from_validation, metric, sample};
 use crate::{Error, Result};
-
-/// Name of the best model in a run folder.
-pub const MODEL_FILE: &str = "model.safetensors";
-
-/// Name of the table of epochs in a run folder.
-pub const METRICS_FILE: &str = "metrics.csv";
-
-/// What a run is about, besides its data.
-pub struct Run<'a> {
-    /// Stages, rates, batches.
-    pub config: &'a TrainingConfig,
-    /// Seed of the run.
-    pub seed: u64,
-    /// Where to compute, without autodiff.
-    pub device: &'a Device,
-    /// Folder for the best model, the resume state and the metrics.
-    pub dir: &'a Path,
-    /// What the best checkpoint is chosen by.
-    pub metric: Metric,
-    /// What is fitted to the validation side of the best epoch, for images.
-    pub calibration: CalibrationMethod,
-    /// Share of the weights that the run started with in the models that are validated and kept; the rest is
-    /// what training has come to. Zero is training alone.
-    ///
-    /// Few patients pull a model further than they can vouch for; halfway back is steadier (Wortsman et al.,
-    /// "Robust fine-tuning of zero-shot models", arXiv 2109.01903, section 3).
-    pub start_share: f64,
-    /// Card of the model to be written.
-    pub card: ModelCard,
-    /// Digest of all that determines the run.
-    pub digest: String,
-    /// Continue from the resume state when there is one.
-    pub resume: bool,
-}
-
-/// What a watcher sees after each step.
-#[derive(Clone, Copy, Debug)]
-pub struct StepReport {
-    /// Stage, from one, and how many there are.
-    pub stage: [usize; 2],
-    /// Epoch within the stage, from one, and how many there are.
-    pub epoch: [usize; 2],
-    /// Step within the epoch, from one, and how many there are.
-    pub step: [usize; 2],
-    /// Mean loss of the epoch so far.
-    pub loss: f64,
-}
-
-/// Whoever shows progress and can ask for a stop.
-pub trait Watch {
-    /// A step has ended.
-    fn step(&mut self, report: &StepReport);
-    /// An epoch has ended.
-    fn epoch(&mut self, row: &EpochRow);
-    /// Whether to stop after the current step, saving the state.
-    fn stop_requested(&self) -> bool;
-}
-
-/// How a run ended.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
-    /// All stages done; the best model is in [`MODEL_FILE`].
-    Finished {
-        /// Its validation metric.
-        best_metric: f64,
-    },
-    /// Stopped on request; [`resume::FILE`] holds the state.
-    Interrupted,
-}
 
 /// Trains a network. Same seed, data, configuration and device give the same weights, also
 /// when the run was stopped and resumed on the way.
@@ -316,26 +244,6 @@ fn end_epoch<C: Classifier>(
     position.epoch += 1;
     position.step = 0;
     position.loss_sum = 0.0;
-    write_metrics(run, position)?;
+    run::write_metrics(run.dir, &position.history)?;
     Ok(ends)
-}
-
-fn write_metrics(run: &Run, position: &Position) -> Result<()> {
-    let mut table = String::from(
-        "stage,epoch,learning_rate,train_loss,validation_loss,validation_metric,pictures_per_s,best\n",
-    );
-    for row in &position.history {
-        table.push_str(&format!(
-            "{},{},{:e},{:.6},{:.6},{:.6},{:.1},{}\n",
-            row.stage,
-            row.epoch,
-            row.learning_rate,
-            row.train_loss,
-            row.validation_loss,
-            row.validation_metric,
-            row.pictures_per_s,
-            row.best
-        ));
-    }
-    Ok(write_atomically(&run.dir.join(METRICS_FILE), table.as_bytes())?)
 }

@@ -8,7 +8,7 @@ use mammo::eval::ScoreRow;
 use mammo::eval::scores::write_scores;
 use mammo::phantom::{Layout, Site};
 use mammo::split::Side;
-use mammo_nn::train::{METRICS_FILE, MODEL_FILE};
+use mammo_nn::run::{METRICS_FILE, MODEL_FILE};
 
 use super::Args;
 use super::size::Choice;

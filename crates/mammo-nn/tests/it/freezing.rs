@@ -2,9 +2,10 @@
 
 use burn::tensor::Device;
 use mammo_nn::model_file;
+use mammo_nn::run::{MODEL_FILE, Run};
 use mammo_nn::schedule::{Scope, StageConfig};
 use mammo_nn::state::{StateDict, state_dict};
-use mammo_nn::train::{MODEL_FILE, Run, train};
+use mammo_nn::train::train;
 use mammo_nn::trunk::Family;
 
 use crate::toy::{Recorder, Stripes, network, run, stage, training};

@@ -6,9 +6,10 @@ use mammo_nn::model_file;
 use mammo_nn::optimizer::OptimizerKind;
 use mammo_nn::patch_classifier::{PatchClassifier, PatchClassifierConfig};
 use mammo_nn::plan::Precision;
+use mammo_nn::run::{METRICS_FILE, MODEL_FILE, Outcome};
 use mammo_nn::schedule::{PrecisionChoice, Scope, TrainingConfig};
 use mammo_nn::state::state_dict;
-use mammo_nn::train::{METRICS_FILE, MODEL_FILE, Outcome, train};
+use mammo_nn::train::train;
 use mammo_nn::trunk::{Family, TrunkConfig};
 use mammo_nn::validation::assess;
 

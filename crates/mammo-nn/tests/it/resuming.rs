@@ -6,9 +6,10 @@ use burn::tensor::Device;
 use mammo_nn::model_file;
 use mammo_nn::optimizer::OptimizerKind;
 use mammo_nn::resume;
+use mammo_nn::run::{MODEL_FILE, Outcome, Run};
 use mammo_nn::schedule::{RateSchedule, Scope, TrainingConfig};
 use mammo_nn::state::StateDict;
-use mammo_nn::train::{MODEL_FILE, Outcome, Run, train};
+use mammo_nn::train::train;
 use mammo_nn::trunk::Family;
 
 use crate::toy::{Recorder, Stripes, network, run, stage, training};
