@@ -21,7 +21,8 @@ pub enum OptimizerKind {
     Adam,
     /// Adam with decay decoupled from the gradient (Loshchilov & Hutter, arXiv 1711.05101).
     AdamW,
-    /// Muon for the kernels of convolutions, AdamW for everything else.
+    /// Muon (Jordan and others 2024, kellerjordan.github.io/posts/muon) for the kernels of convolutions, AdamW for
+    /// everything else. Rates are those of AdamW, or several times higher.
     Muon,
     /// Gradient descent with Nesterov momentum 0.9.
     Sgd,
