@@ -18,9 +18,6 @@ pub trait Operand: Copy + Send + Sync + Default + PartialEq + std::fmt::Debug + 
     fn from_f32(x: f32) -> Self;
     /// Exact.
     fn to_f32(self) -> f32;
-    /// Units of consecutive pixels: `units[i]` joins `pixels[..][i]`, of which the first
-    /// [`PER_UNIT`](Self::PER_UNIT) count.
-    fn join(pixels: [&[Self]; 2], units: &mut [Self]);
     /// Working memory of this type.
     fn shelf() -> &'static Shelf<Self>;
     /// The tile product for this type.
@@ -56,11 +53,6 @@ impl Operand for f32 {
         static SHELF: Shelf<f32> = Shelf::new();
         &SHELF
     }
-
-    #[inline(always)]
-    fn join([pixel, _]: [&[Self]; 2], units: &mut [Self]) {
-        units.copy_from_slice(pixel);
-    }
 }
 
 impl Operand for bf16 {
@@ -85,14 +77,6 @@ impl Operand for bf16 {
     fn shelf() -> &'static Shelf<Self> {
         static SHELF: Shelf<bf16> = Shelf::new();
         &SHELF
-    }
-
-    #[inline(always)]
-    fn join([first, second]: [&[Self]; 2], units: &mut [Self]) {
-        for ((unit, &a), &b) in units.chunks_exact_mut(2).zip(first).zip(second) {
-            unit[0] = a;
-            unit[1] = b;
-        }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use crate::isa::{Isa, Job};
-use crate::micro::{Kernel, Panel};
+use crate::isa::Isa;
+use crate::micro::{Kernel, Lanes, Panel, Simd, VectorJob, run_on_vectors};
 use crate::operand::{Operand, units};
 use crate::scratch::Scratch;
 
@@ -24,7 +24,9 @@ impl<T: Operand> Panels<T> {
     pub(crate) fn new(isa: Isa, weight: &[f32], places: &Places) -> Self {
         let depth = places.segments.len() * units::<T>(places.depth);
         let mut panels = Self::unfilled(&T::kernel(isa), places.columns, depth);
-        panels.for_each_panel(|first, live, panel| isa.run(Fill { weight, places, panel, first, live }));
+        panels.for_each_panel(|first, live, panel| {
+            run_on_vectors(isa, Fill { weight, places, panel, first, live });
+        });
         panels
     }
 
@@ -90,7 +92,11 @@ pub(crate) struct Places {
 /// Widest panel of any kernel.
 const WIDEST: usize = 32;
 
-/// Fills one panel: writes are in order, reads run along the depth of all its columns at once.
+/// Depth of which all columns are read before it is written, in numbers.
+const RUN: usize = 32;
+
+/// Fills one panel, a run of its depth after the other: reads are along the depth of a column, or along the
+/// columns where those stand side by side, writes in order.
 struct Fill<'a, T> {
     weight: &'a [f32],
     places: &'a Places,
@@ -99,37 +105,59 @@ struct Fill<'a, T> {
     live: usize,
 }
 
-impl<T: Operand> Job for Fill<'_, T> {
+impl<T: Operand> VectorJob for Fill<'_, T> {
     #[inline(always)]
-    fn run(self) {
-        let Places { column_stride, depth, depth_stride, segments, .. } = self.places;
-        let per_segment = units::<T>(*depth);
-        let width = self.panel.len() / (segments.len() * per_segment * T::PER_UNIT);
-        let mut lines = [[T::default(); WIDEST]; 2];
-        for (to, unit) in self.panel.chunks_exact_mut(width * T::PER_UNIT).zip(0..) {
-            let start = segments[unit / per_segment] + self.first * column_stride;
-            for (i, line) in lines.iter_mut().enumerate().take(T::PER_UNIT) {
-                let k = unit % per_segment * T::PER_UNIT + i;
-                if k >= *depth {
-                    line.fill(T::default());
-                    continue;
+    fn run<S: Simd>(self, simd: S) {
+        let Self { weight, live, .. } = self;
+        let Places { column_stride, depth, depth_stride, ref segments, .. } = *self.places;
+        let segment_len = self.panel.len() / segments.len();
+        let unit_len = segment_len / units::<T>(depth);
+        for (segment, panel) in segments.iter().zip(self.panel.chunks_exact_mut(segment_len)) {
+            let weight = &weight[segment + self.first * column_stride..];
+            if column_stride == 1 {
+                let mut lines = [[T::default(); WIDEST]; 2];
+                for (unit, to) in panel.chunks_exact_mut(unit_len).enumerate() {
+                    for (i, line) in lines.iter_mut().enumerate().take(T::PER_UNIT) {
+                        match unit * T::PER_UNIT + i {
+                            k if k < depth => rounded(simd, &weight[k * depth_stride..][..live], line),
+                            _ => line.fill(T::default()),
+                        }
+                    }
+                    let [first, second] = &lines;
+                    Lanes::join(simd, [first, second], to, live);
                 }
-                let from = &self.weight[start + k * depth_stride..];
-                if *column_stride == 1 {
-                    line.iter_mut().zip(&from[..self.live]).for_each(|(to, &w)| *to = T::from_f32(w));
-                } else {
-                    let mut plain = [0.0f32; WIDEST];
-                    let columns = from.iter().step_by(*column_stride).take(self.live);
-                    plain.iter_mut().zip(columns).for_each(|(to, &w)| *to = w);
-                    line.iter_mut().zip(&plain).for_each(|(to, &w)| *to = T::from_f32(w));
-                }
+                continue;
             }
-            let [a, b] = &lines;
-            match self.live {
-                // The usual number, known to the compiler.
-                WIDEST => T::join([a, b], to),
-                live => T::join([&a[..live], &b[..live]], &mut to[..live * T::PER_UNIT]),
+            let mut lines = [[T::default(); RUN]; WIDEST];
+            for (from, to) in (0..depth).step_by(RUN).zip(panel.chunks_mut(RUN / T::PER_UNIT * unit_len)) {
+                let n = RUN.min(depth - from);
+                for (column, line) in lines.iter_mut().enumerate().take(live) {
+                    let weight = &weight[column * column_stride + from * depth_stride..];
+                    if depth_stride == 1 {
+                        rounded(simd, &weight[..n], line);
+                    } else {
+                        let mut plain = [0.0f32; RUN];
+                        let spread = weight.iter().step_by(depth_stride).take(n);
+                        plain.iter_mut().zip(spread).for_each(|(to, &w)| *to = w);
+                        rounded(simd, &plain, line);
+                    }
+                    line[n..].fill(T::default());
+                }
+                for (unit, to) in to.chunks_exact_mut(unit_len).enumerate() {
+                    for (to, line) in to.chunks_exact_mut(T::PER_UNIT).zip(&lines[..live]) {
+                        to.copy_from_slice(&line[unit * T::PER_UNIT..][..T::PER_UNIT]);
+                    }
+                }
             }
         }
+    }
+}
+
+/// `from` in the number type of the operands, into the first numbers of `to`.
+#[inline(always)]
+fn rounded<S: Simd, T: Operand>(simd: S, from: &[f32], to: &mut [T]) {
+    for at in (0..from.len()).step_by(S::LANES) {
+        let n = S::LANES.min(from.len() - at);
+        Lanes::load(simd, &from[at..], n).store(&mut to[at..], n);
     }
 }

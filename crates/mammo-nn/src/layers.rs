@@ -73,6 +73,11 @@ impl ConvNorm {
         self.finished(x, Some(residual), None, true)
     }
 
+    /// [`forward`](Self::forward) of a map that also goes through the block.
+    pub(crate) fn forward_at_fork(&self, x: Maps, fork: &Fork) -> Maps {
+        self.finished(x, None, Some(fork), false)
+    }
+
     /// [`forward_relu`](Self::forward_relu) of a map that also goes around the block.
     pub(crate) fn forward_relu_at_fork(&self, x: Maps, fork: &Fork) -> Maps {
         self.finished(x, None, Some(fork), true)

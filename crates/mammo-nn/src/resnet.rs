@@ -90,8 +90,9 @@ impl ResidualBlock {
         let through = |x: Maps| middle.iter().fold(x, |x, conv| conv.forward_relu(x));
         match &self.shortcut {
             Some(projection) => {
-                let shortcut = projection.forward(x.clone());
-                last.forward_add_relu(through(first.forward_relu(x)), shortcut)
+                let fork = Fork::of_convolutions();
+                let shortcut = projection.forward_at_fork(x.clone(), &fork);
+                last.forward_add_relu(through(first.forward_relu_at_fork(x, &fork)), shortcut)
             }
             None => {
                 let fork = Fork::default();

@@ -9,8 +9,8 @@ use rayon::prelude::*;
 
 use super::gather::{gather, needs_gather};
 use super::{ConvShape, Pad, winograd};
-use crate::isa::{Isa, Job};
-use crate::micro::{Finish, Kernel, Rows};
+use crate::isa::Isa;
+use crate::micro::{Finish, Kernel, Lanes, Rows, Simd, VectorJob, run_on_vectors};
 use crate::operand::{Operand, units};
 use crate::pack::Panels;
 use crate::scratch::Scratch;
@@ -129,12 +129,26 @@ fn by_windows<T: Operand>(isa: Isa, shape: &ConvShape, input: &[T], d_out: &[T],
 /// a time, so that each read takes a whole cache line.
 fn to_weight_order(shape: &ConvShape, sums: &[f32], padded: usize, d_weight: &mut [f32]) {
     const TOGETHER: usize = 16;
+    /// Weights of an output channel that are written in one go.
+    const RUN: usize = 64;
     let (c_in, c_out, taps) = (shape.c_in, shape.c_out, shape.taps());
     d_weight.par_chunks_mut(TOGETHER * c_in * taps).enumerate().for_each(|(block, weight)| {
-        for i in 0..c_in * taps {
-            let from = &sums[(i % taps * padded + i / taps) * c_out + block * TOGETHER..];
-            for (weight, &sum) in weight.chunks_exact_mut(c_in * taps).zip(from) {
-                weight[i] = sum;
+        let mut lines = [[0.0f32; RUN]; TOGETHER];
+        for first in (0..c_in * taps).step_by(RUN) {
+            let run = RUN.min(c_in * taps - first);
+            let (mut tap, mut channel) = (first % taps, first / taps);
+            for i in 0..run {
+                let from = &sums[(tap * padded + channel) * c_out + block * TOGETHER..];
+                for (line, &sum) in lines.iter_mut().zip(from) {
+                    line[i] = sum;
+                }
+                tap += 1;
+                if tap == taps {
+                    (tap, channel) = (0, channel + 1);
+                }
+            }
+            for (weight, line) in weight.chunks_exact_mut(c_in * taps).zip(&lines) {
+                weight[first..first + run].copy_from_slice(&line[..run]);
             }
         }
     });
@@ -173,14 +187,15 @@ impl<'s, T: Operand> Stretch<'s, T> {
         left.par_chunks_mut(groups * run_len).enumerate().for_each(|(i, copy)| {
             let at = (first_input + i / shape.kernel) * shape.w * shape.c_in;
             let line = &input[at..at + shape.w * shape.c_in];
-            isa.run(CopyLeft { rows: kernel.rows(), shape, line, kx: i % shape.kernel, run_len, copy });
+            let kx = i % shape.kernel;
+            run_on_vectors(isa, CopyLeft { rows: kernel.rows(), shape, line, kx, run_len, copy });
         });
         let mut right = Panels::unfilled(kernel, shape.c_out, count * width);
         let line = shape.out_w() * shape.c_out;
         right.for_each_panel(|column, live, panel| {
             for (y, panel) in panel.chunks_exact_mut(panel.len() / count).enumerate() {
                 let line = &d_out[(first + y) * line..][..line];
-                isa.run(CopyRight { c_out: shape.c_out, line, column, live, width, panel });
+                run_on_vectors(isa, CopyRight { c_out: shape.c_out, line, column, live, width, panel });
             }
         });
         Self { kernel, shape, first, count, left, first_input, right, zeros: vec![T::default(); run_len] }
@@ -240,9 +255,9 @@ struct CopyLeft<'a, T> {
     copy: &'a mut [T],
 }
 
-impl<T: Operand> Job for CopyLeft<'_, T> {
+impl<T: Operand> VectorJob for CopyLeft<'_, T> {
     #[inline(always)]
-    fn run(self) {
+    fn run<S: Simd>(self, simd: S) {
         let (shape, c) = (self.shape, self.shape.c_in);
         let unit_len = self.rows * T::PER_UNIT;
         let zeros = vec![T::default(); c];
@@ -254,12 +269,12 @@ impl<T: Operand> Job for CopyLeft<'_, T> {
             let (a, b) = (pixel(unit * T::PER_UNIT), pixel(unit * T::PER_UNIT + T::PER_UNIT - 1));
             let groups = a.chunks(self.rows).zip(b.chunks(self.rows));
             for ((a, b), run) in groups.zip(self.copy.chunks_exact_mut(self.run_len)) {
-                let to = &mut run[unit * unit_len..][..a.len() * T::PER_UNIT];
+                let to = &mut run[unit * unit_len..][..unit_len];
                 match a.len() {
                     // The usual lengths, known to the compiler.
-                    12 => T::join([&a[..12], &b[..12]], to),
-                    6 => T::join([&a[..6], &b[..6]], to),
-                    _ => T::join([a, b], to),
+                    12 => Lanes::join(simd, [a, b], to, 12),
+                    6 => Lanes::join(simd, [a, b], to, 6),
+                    n => Lanes::join(simd, [a, b], to, n),
                 }
             }
         }
@@ -276,21 +291,20 @@ struct CopyRight<'a, T> {
     panel: &'a mut [T],
 }
 
-impl<T: Operand> Job for CopyRight<'_, T> {
+impl<T: Operand> VectorJob for CopyRight<'_, T> {
     #[inline(always)]
-    fn run(self) {
+    fn run<S: Simd>(self, simd: S) {
         let zeros = vec![T::default(); self.live];
         let pixels = self.line.chunks_exact(self.c_out).map(|p| &p[self.column..self.column + self.live]);
         let mut pixels = pixels.chain(std::iter::repeat(&zeros[..]));
         for unit in self.panel.chunks_exact_mut(self.panel.len() / self.width) {
             let a = pixels.next().unwrap_or(&zeros);
             let b = if T::PER_UNIT == 2 { pixels.next().unwrap_or(&zeros) } else { a };
-            let to = &mut unit[..self.live * T::PER_UNIT];
             match a.len() {
                 // The usual lengths, known to the compiler.
-                32 => T::join([&a[..32], &b[..32]], to),
-                16 => T::join([&a[..16], &b[..16]], to),
-                _ => T::join([a, b], to),
+                32 => Lanes::join(simd, [a, b], unit, 32),
+                16 => Lanes::join(simd, [a, b], unit, 16),
+                n => Lanes::join(simd, [a, b], unit, n),
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::gather::{gather, needs_gather};
+use super::gather::{gather, needs_gather, row_is_segment};
 use super::winograd::Winograd;
 use super::{ConvShape, Packed, pixels_from};
 use crate::isa::Isa;
@@ -43,12 +43,23 @@ pub(super) struct Direct<'a, T: Operand> {
     shape: &'a ConvShape,
     input: &'a [T],
     panels: &'a Panels<T>,
-    gathers: bool,
+    reads: Reads,
     /// Tiles in a block.
     tiles: usize,
     zeros: Vec<T>,
     offsets: Vec<usize>,
     window: Window,
+}
+
+/// How the window of an output pixel is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reads {
+    /// In place, a segment for each tap.
+    Taps,
+    /// In place, a segment for each row of the kernel; from a copy where it reaches into the padding.
+    Rows,
+    /// From a copy, in one segment.
+    Copy,
 }
 
 /// What a thread works in.
@@ -61,16 +72,27 @@ impl<'a, T: Operand> Direct<'a, T> {
     pub(super) fn new(isa: Isa, shape: &'a ConvShape, input: &'a [T], panels: &'a Panels<T>) -> Self {
         assert_eq!(input.len(), shape.input_len(), "input of {shape:?}");
         let kernel = T::kernel(isa);
-        let gathers = needs_gather::<T>(shape.c_in);
-        let depth = if gathers { shape.taps() * shape.c_in } else { shape.c_in };
+        let reads = match needs_gather::<T>(shape.c_in) {
+            false => Reads::Taps,
+            true if row_is_segment::<T>(shape) => Reads::Rows,
+            true => Reads::Copy,
+        };
+        let window = shape.taps() * shape.c_in;
+        let depth = if reads == Reads::Taps { shape.c_in } else { window };
         let points = shape.n * shape.out_h() * shape.out_w();
         let tiles = tiles_per_block(&kernel, points, depth * size_of::<T>(), panels.bytes());
-        let places = shape.each_tap().map(|(ky, kx)| (ky * shape.w + kx) * shape.c_in);
+        let starts_segment = |(ky, kx): &(usize, usize)| match reads {
+            Reads::Taps => true,
+            Reads::Rows => *kx == 0,
+            Reads::Copy => *ky + *kx == 0,
+        };
+        let segments = shape.each_tap().filter(starts_segment);
+        let places = segments.map(|(ky, kx)| (ky * shape.w + kx) * shape.c_in);
         Self {
             shape,
             input,
             panels,
-            gathers,
+            reads,
             tiles,
             zeros: vec![T::default(); units::<T>(depth) * T::PER_UNIT],
             offsets: (0..tiles * kernel.rows()).map(|i| i * shape.c_out).collect(),
@@ -89,8 +111,9 @@ impl<'a, T: Operand> Direct<'a, T> {
     }
 
     fn table<'f>(&self) -> Rows<'f, T> {
-        let segments = if self.gathers { 1 } else { self.shape.taps() };
-        Rows::apart(&self.kernel, segments, self.zeros.len() / T::PER_UNIT)
+        let segments = self.window.segments();
+        let units = self.zeros.len() / T::PER_UNIT;
+        Rows::apart(&self.kernel, segments, if self.reads == Reads::Rows { units / segments } else { units })
     }
 
     /// The output pixels from number `first` on, counted over all images, as many as fit into `out`:
@@ -106,17 +129,52 @@ impl<'a, T: Operand> Direct<'a, T> {
         let offsets = &self.offsets[..out.len() / c_out];
         let residual = finish.residual.map(|r| &r[first * c_out..][..out.len()]);
         let finish = Finish { residual, ..*finish };
-        if self.gathers {
-            gather(self.shape, self.input, first, offsets.len(), &mut work.gathered);
-            let mut rows = self.table();
-            rows.reset(self.tiles, &self.zeros);
-            for (i, operands) in work.gathered.chunks_exact(self.zeros.len()).enumerate() {
-                rows.set(i / self.kernel.rows(), 0, i % self.kernel.rows(), operands);
+        let rows = match self.reads {
+            Reads::Taps => {
+                self.point(&mut work.rows, first, offsets.len());
+                return block(&self.kernel, &work.rows, self.panels.iter(), offsets, out, &finish);
             }
-            return block(&self.kernel, &rows, self.panels.iter(), offsets, out, &finish);
+            Reads::Rows => self.point_at_rows(&mut work.gathered, first, offsets.len()),
+            Reads::Copy => self.point_at_copies(&mut work.gathered, first, offsets.len()),
+        };
+        block(&self.kernel, &rows, self.panels.iter(), offsets, out, &finish);
+    }
+
+    /// A table of the windows of `count` pixels, all copied to `gathered`.
+    fn point_at_copies<'g>(&'g self, gathered: &'g mut Vec<T>, first: usize, count: usize) -> Rows<'g, T> {
+        gathered.clear();
+        gather(self.shape, self.input, first, count, gathered);
+        let mut rows = self.table();
+        rows.reset(self.tiles, &self.zeros);
+        for (i, operands) in gathered.chunks_exact(self.zeros.len()).enumerate() {
+            rows.set(i / self.kernel.rows(), 0, i % self.kernel.rows(), operands);
         }
-        self.point(&mut work.rows, first, offsets.len());
-        block(&self.kernel, &work.rows, self.panels.iter(), offsets, out, &finish);
+        rows
+    }
+
+    /// The same, read in place but for those that reach into the padding.
+    fn point_at_rows<'g>(&'g self, gathered: &'g mut Vec<T>, first: usize, count: usize) -> Rows<'g, T> {
+        let shape = self.shape;
+        let pixels = || pixels_from(first, shape.out_h(), shape.out_w()).take(count).enumerate();
+        gathered.clear();
+        for (i, (n, oy, ox)) in pixels() {
+            if shape.whole_window_at(n, oy, ox).is_none() {
+                gather(shape, self.input, first + i, 1, gathered);
+            }
+        }
+        let mut copies = gathered.chunks_exact(self.zeros.len());
+        let mut rows = self.table();
+        rows.reset(self.tiles, &self.zeros);
+        for (i, (n, oy, ox)) in pixels() {
+            let (tile, row) = (i / self.kernel.rows(), i % self.kernel.rows());
+            if let Some(at) = shape.whole_window_at(n, oy, ox) {
+                rows.set_window(tile, row, self.input, at, &self.window);
+            } else if let Some(copy) = copies.next() {
+                let segments = copy.chunks_exact(copy.len() / shape.kernel);
+                segments.enumerate().for_each(|(segment, operands)| rows.set(tile, segment, row, operands));
+            }
+        }
+        rows
     }
 
     /// The rows of output pixels of image `n` from `from` on, as many as fit into `out`.

@@ -7,6 +7,7 @@
 use std::arch::x86_64::*;
 
 use super::Kernel;
+use super::lanes::VectorJob;
 use super::simd::{Simd, part, put, rounded};
 use super::tile::{Tiles, tiles, tiles_of};
 use crate::operand::Kind;
@@ -26,12 +27,26 @@ unsafe fn tiles_of_panel<const NV: usize, const PAIRS: bool, const BESIDE: bool>
     unsafe { tiles::<Avx2, ROWS, NV, PAIRS, BESIDE>(t) }
 }
 
-struct Avx2;
+/// # Safety
+/// AVX2 and FMA.
+#[target_feature(enable = "avx2,fma")]
+pub(super) unsafe fn run<J: VectorJob>(job: J) {
+    job.run(Avx2(()));
+}
+
+#[derive(Clone, Copy)]
+struct Avx2(());
 
 // SAFETY: only called from the function above, which enables the features.
 unsafe impl Simd for Avx2 {
     type V = __m256;
     const LANES: usize = 8;
+
+    #[inline(always)]
+    fn prefetch(at: *const u8) {
+        // SAFETY: no address is wrong.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+    }
 
     #[inline(always)]
     unsafe fn zero() -> __m256 {
@@ -66,6 +81,16 @@ unsafe impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn add(a: __m256, b: __m256) -> __m256 {
         unsafe { _mm256_add_ps(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn sub(a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_sub_ps(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn mul(a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_mul_ps(a, b) }
     }
 
     #[inline(always)]

@@ -12,6 +12,7 @@ use std::arch::x86_64::*;
 use std::mem::transmute;
 
 use super::Kernel;
+use super::lanes::VectorJob;
 use super::simd::Simd;
 use super::tile::{Tiles, tiles};
 use crate::operand::Kind;
@@ -58,8 +59,23 @@ unsafe fn tile_split<const NV: usize, const BESIDE: bool>(t: &Tiles<'_>) {
     unsafe { tiles::<Wide<false>, ROWS, NV, true, BESIDE>(t) }
 }
 
+/// # Safety
+/// AVX-512 F, BW, DQ, VL.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")]
+pub(super) unsafe fn run<J: VectorJob>(job: J) {
+    job.run(Wide::<false>(()));
+}
+
+/// # Safety
+/// AVX-512 F, BW, DQ, VL and BF16.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma")]
+pub(super) unsafe fn run_with_pairs<J: VectorJob>(job: J) {
+    job.run(Wide::<true>(()));
+}
+
 /// 512-bit vectors; `PAIRS`: `vdpbf16ps` is there.
-struct Wide<const PAIRS: bool>;
+#[derive(Clone, Copy)]
+struct Wide<const PAIRS: bool>(());
 
 #[inline(always)]
 fn mask(n: usize) -> __mmask16 {
@@ -70,6 +86,12 @@ fn mask(n: usize) -> __mmask16 {
 unsafe impl<const PAIRS: bool> Simd for Wide<PAIRS> {
     type V = __m512;
     const LANES: usize = 16;
+
+    #[inline(always)]
+    fn prefetch(at: *const u8) {
+        // SAFETY: no address is wrong.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+    }
 
     #[inline(always)]
     unsafe fn zero() -> __m512 {
@@ -115,6 +137,16 @@ unsafe impl<const PAIRS: bool> Simd for Wide<PAIRS> {
     }
 
     #[inline(always)]
+    unsafe fn sub(a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_sub_ps(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn mul(a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_mul_ps(a, b) }
+    }
+
+    #[inline(always)]
     unsafe fn relu(a: __m512) -> __m512 {
         unsafe { _mm512_max_ps(a, _mm512_setzero_ps()) }
     }
@@ -133,6 +165,15 @@ unsafe impl<const PAIRS: bool> Simd for Wide<PAIRS> {
                 _mm256_maskz_loadu_epi16(mask(n), from.cast())
             };
             _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(half)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn pairs(low: *const u16, high: *const u16, n: usize) -> __m512 {
+        unsafe {
+            let wide = |from| _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask(n), from));
+            let high = _mm512_slli_epi32::<16>(wide(high.cast()));
+            _mm512_castsi512_ps(_mm512_or_si512(wide(low.cast()), high))
         }
     }
 

@@ -13,6 +13,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod lanes;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
@@ -23,6 +24,8 @@ use std::marker::PhantomData;
 
 use crate::isa::Isa;
 use crate::operand::{Kind, Operand};
+pub(crate) use lanes::{Lanes, VectorJob, run_on_vectors};
+pub(crate) use simd::Simd;
 use tile::{Tiles, TilesFn};
 
 /// A tile product for one instruction set and number type.
@@ -150,6 +153,11 @@ impl Window {
     pub fn new(places: Vec<usize>) -> Self {
         let span = places.iter().copied().max().unwrap_or(0);
         Self { places, span }
+    }
+
+    /// How many segments it has.
+    pub fn segments(&self) -> usize {
+        self.places.len()
     }
 }
 

@@ -7,6 +7,7 @@
 use std::arch::aarch64::*;
 
 use super::Kernel;
+use super::lanes::VectorJob;
 use super::simd::{Simd, part, put, rounded};
 use super::tile::{Tiles, tiles, tiles_of};
 use crate::operand::Kind;
@@ -25,7 +26,12 @@ unsafe fn tiles_of_panel<const NV: usize, const PAIRS: bool, const BESIDE: bool>
     unsafe { tiles::<Neon, ROWS, NV, PAIRS, BESIDE>(t) }
 }
 
-struct Neon;
+pub(super) fn run<J: VectorJob>(job: J) {
+    job.run(Neon(()));
+}
+
+#[derive(Clone, Copy)]
+struct Neon(());
 
 // SAFETY: NEON is part of every 64-bit Arm processor.
 unsafe impl Simd for Neon {
@@ -65,6 +71,16 @@ unsafe impl Simd for Neon {
     #[inline(always)]
     unsafe fn add(a: float32x4_t, b: float32x4_t) -> float32x4_t {
         unsafe { vaddq_f32(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn sub(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        unsafe { vsubq_f32(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn mul(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        unsafe { vmulq_f32(a, b) }
     }
 
     #[inline(always)]

@@ -3,6 +3,7 @@
 use half::bf16;
 
 use super::Kernel;
+use super::lanes::VectorJob;
 use super::simd::{Simd, part, put, rounded};
 use super::tile::{Tiles, tiles, tiles_of};
 use crate::operand::Kind;
@@ -21,8 +22,13 @@ unsafe fn tiles_of_panel<const NV: usize, const PAIRS: bool, const BESIDE: bool>
     unsafe { tiles::<Four, ROWS, NV, PAIRS, BESIDE>(t) }
 }
 
+pub(super) fn run<J: VectorJob>(job: J) {
+    job.run(Four(()));
+}
+
 /// Four floats that the compiler may keep in a vector.
-struct Four;
+#[derive(Clone, Copy)]
+struct Four(());
 
 fn both(pair: f32) -> (f32, f32) {
     let bits = pair.to_bits();
@@ -65,6 +71,16 @@ unsafe impl Simd for Four {
     #[inline(always)]
     unsafe fn add(a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
         std::array::from_fn(|i| a[i] + b[i])
+    }
+
+    #[inline(always)]
+    unsafe fn sub(a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
+        std::array::from_fn(|i| a[i] - b[i])
+    }
+
+    #[inline(always)]
+    unsafe fn mul(a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
+        std::array::from_fn(|i| a[i] * b[i])
     }
 
     #[inline(always)]

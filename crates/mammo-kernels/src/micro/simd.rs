@@ -9,14 +9,18 @@ use crate::operand::Operand;
 ///
 /// # Safety
 /// Methods may use instructions that only some processors have: they are called from functions
-/// that are entered after `Isa` found those features. Pointers must be valid for the numbers
-/// named.
-pub(super) unsafe trait Simd {
+/// that are entered after `Isa` found those features, which alone make values of the type. Pointers must be
+/// valid for the numbers named.
+pub(crate) unsafe trait Simd: Copy {
     /// `LANES` numbers.
     type V: Copy;
     /// Numbers in a vector.
     const LANES: usize;
 
+    /// Asks the caches for the line at `at`, which may be any address; where there is no instruction for it, does
+    /// nothing.
+    #[inline(always)]
+    fn prefetch(_at: *const u8) {}
     unsafe fn zero() -> Self::V;
     /// `LANES` numbers.
     unsafe fn load(from: *const f32) -> Self::V;
@@ -27,11 +31,26 @@ pub(super) unsafe trait Simd {
     /// `acc + a.0 * b.0 + a.1 * b.1`, each lane of `a` and `b` a pair of bf16.
     unsafe fn dot(acc: Self::V, a: Self::V, b: Self::V) -> Self::V;
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
     /// Negative numbers become zero.
     unsafe fn relu(a: Self::V) -> Self::V;
     /// The first `n <= LANES` numbers; the rest is undefined but readable.
     unsafe fn load_f32(from: *const f32, n: usize) -> Self::V;
     unsafe fn load_bf16(from: *const u16, n: usize) -> Self::V;
+    /// The first `n <= LANES` pairs of bf16, of which the lower halves stand at `low`, the upper ones at `high`.
+    #[inline(always)]
+    unsafe fn pairs(low: *const u16, high: *const u16, n: usize) -> Self::V {
+        // SAFETY: `n` numbers can be read at both, and no vector has more than 16 lanes.
+        unsafe {
+            let (low, high) = (part::<u16, 16>(low, n), part::<u16, 16>(high, n));
+            let mut pairs = [0u32; 16];
+            for ((pair, low), high) in pairs.iter_mut().zip(low).zip(high) {
+                *pair = u32::from(low) | u32::from(high) << 16;
+            }
+            Self::load(pairs.as_ptr().cast())
+        }
+    }
     /// Writes the first `n <= LANES` numbers and nothing else.
     unsafe fn store_f32(to: *mut f32, v: Self::V, n: usize);
     /// The same, rounded to bf16 (to nearest, ties to even).

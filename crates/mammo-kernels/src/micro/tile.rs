@@ -80,6 +80,7 @@ pub(super) unsafe fn tiles<
         // From tile to tile without a gap.
         let mut rows = tiles.rows;
         for offsets in tiles.offsets.chunks(ROWS) {
+            ask_for::<S>(tiles, offsets);
             let mut acc = [start; ROWS];
             let mut panel = tiles.panel;
             for _ in 0..tiles.segments {
@@ -110,6 +111,25 @@ pub(super) unsafe fn tiles<
             }
             for (offset, sums) in offsets.iter().zip(&sums) {
                 finish::<S, NV>(tiles, *offset, sums);
+            }
+        }
+    }
+}
+
+/// Asks the caches for all that the end of a tile will read or write: rows lie apart, so nothing else sees them
+/// coming, and they arrive while the sums are made.
+#[inline(always)]
+fn ask_for<S: Simd>(tiles: &Tiles<'_>, offsets: &[usize]) {
+    let size = match tiles.out_kind {
+        Kind::F32 => size_of::<f32>(),
+        Kind::Bf16 => size_of::<u16>(),
+    };
+    for offset in offsets {
+        // A row may begin in one line and end in the next.
+        for at in [size * offset, size * (offset + tiles.columns) - 1] {
+            S::prefetch(tiles.out.wrapping_add(at));
+            if !tiles.residual.is_null() {
+                S::prefetch(tiles.residual.wrapping_add(at));
             }
         }
     }

@@ -48,16 +48,25 @@ struct Kept {
 }
 
 impl Kept {
-    fn d_x(&self, d_out: &FlexTensor) -> FlexTensor {
+    /// `None` when another convolution of the same map will add it to its own.
+    fn d_x(&self, d_out: &FlexTensor) -> Option<FlexTensor> {
         let s = call_shape(&self.x, &self.weight, &self.call);
-        let other = self.call.fork.as_ref().and_then(Fork::take);
+        let fork = self.call.fork.as_ref();
+        let other = fork.and_then(Fork::take);
         let weight = in_order(&self.weight);
-        by_dtype!(d_out, T => {
+        let d_x = by_dtype!(d_out, T => {
             filled([s.n, s.h, s.w, s.c_in], |d_x: &mut [T]| {
                 let other = other.as_ref().map(numbers::<T>);
                 backward_input(Isa::best(), &s, numbers::<T>(d_out), numbers(&weight), other, d_x);
             })
-        })
+        });
+        match fork.filter(|fork| fork.of_convolutions && other.is_none()) {
+            Some(fork) => {
+                fork.leave(d_x);
+                None
+            }
+            None => Some(d_x),
+        }
     }
 
     fn d_weight(&self, d_out: &FlexTensor) -> FlexTensor {
@@ -83,8 +92,10 @@ impl Backward<Flex, 2> for ConvBackward {
         if let Some(node) = weight {
             grads.register::<Flex>(node.id, kept.d_weight(&d_out));
         }
-        if let Some(node) = x {
-            grads.register::<Flex>(node.id, kept.d_x(&d_out));
+        if let Some(node) = x
+            && let Some(d_x) = kept.d_x(&d_out)
+        {
+            grads.register::<Flex>(node.id, d_x);
         }
     }
 }
@@ -118,8 +129,10 @@ impl Backward<Flex, 3> for ConvBiasBackward {
         if let Some(node) = weight {
             grads.register::<Flex>(node.id, kept.d_weight(&d_out));
         }
-        if let Some(node) = x {
-            grads.register::<Flex>(node.id, kept.d_x(&d_out));
+        if let Some(node) = x
+            && let Some(d_x) = kept.d_x(&d_out)
+        {
+            grads.register::<Flex>(node.id, d_x);
         }
     }
 }

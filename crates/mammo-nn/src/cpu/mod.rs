@@ -45,21 +45,30 @@ impl Window {
 }
 
 /// The place where a map goes two ways: into the first convolution of a residual block, and around
-/// the block. The gradient that comes back around waits here for that convolution, which adds it to
+/// the block. The gradient that comes back first waits here for a convolution, which adds it to
 /// its own while it writes it: a map is read once more instead of twice, and no third one is made.
 ///
-/// Whoever leaves a gradient here does not give it to the map, so the convolution must come later on
-/// the way back, as the first of a block does.
+/// Whoever leaves a gradient here does not give it to the map. Around a block without a projection it is the norm
+/// at the end of the block that leaves one, and its first convolution comes later on the way back.
+/// With a projection both ways begin with a convolution: the one whose turn comes first leaves, the other takes.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Fork(Arc<Mutex<Option<FlexTensor>>>);
+pub(crate) struct Fork {
+    waiting: Arc<Mutex<Option<FlexTensor>>>,
+    of_convolutions: bool,
+}
 
 impl Fork {
+    /// For two convolutions of the same map.
+    pub fn of_convolutions() -> Self {
+        Self { of_convolutions: true, ..Self::default() }
+    }
+
     fn leave(&self, gradient: FlexTensor) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(gradient);
+        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(gradient);
     }
 
     fn take(&self) -> Option<FlexTensor> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -70,7 +79,7 @@ pub(crate) struct ConvCall {
     pub window: Window,
     /// Whether ReLU follows; only after a bias.
     pub relu: bool,
-    /// Where to find more of its input's gradient.
+    /// Where to find more of its input's gradient, or to leave its own.
     pub fork: Option<Fork>,
 }
 

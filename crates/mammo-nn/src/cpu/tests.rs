@@ -111,11 +111,13 @@ fn layers_give_what_burn_gives_forward_and_backward() {
 fn a_map_that_goes_around_a_block_gets_both_gradients() {
     let device = Device::flex().autodiff();
     device.seed(6);
-    let random = |c: usize| Tensor::<4>::random([2, c, 6, 6], Distribution::Normal(0.0, 1.0), &device);
+    let random = |c: usize, side: usize| {
+        Tensor::<4>::random([2, c, side, side], Distribution::Normal(0.0, 1.0), &device)
+    };
     // Around the block as it is, and through a projection.
-    for c_in in [8, 4] {
-        let fresh = || ResidualBlock::bottleneck(c_in, [6, 6, 8], 1, &Conventions::default(), &device);
-        let (start, x, g) = (state_dict(&fresh()), random(c_in), random(8));
+    for (c_in, stride) in [(8, 1), (4, 1), (8, 2)] {
+        let fresh = || ResidualBlock::bottleneck(c_in, [6, 6, 8], stride, &Conventions::default(), &device);
+        let (start, x, g) = (state_dict(&fresh()), random(c_in, 6), random(8, 6 / stride));
         let gradients = |enter: fn(Tensor<4>) -> Maps| {
             let block = load_state_dict(fresh(), start.clone()).unwrap();
             let x = x.clone().require_grad();
@@ -128,7 +130,11 @@ fn a_map_that_goes_around_a_block_gets_both_gradients() {
         let (burn, ours) = (gradients(Maps::First), gradients(Maps::enter));
         assert_eq!(ours.len(), burn.len());
         for (i, (a, b)) in burn.iter().zip(&ours).enumerate() {
-            assert!(difference(a, b) < 2e-5, "{c_in} channels, gradient {i}: {}", difference(a, b));
+            assert!(
+                difference(a, b) < 2e-5,
+                "{c_in} channels, stride {stride}, gradient {i}: {}",
+                difference(a, b)
+            );
         }
     }
 }

@@ -1,18 +1,18 @@
 //! Gradient of the weights by the same products: the gradient at a point is that of a plain product,
 //! `sum over tiles of in[tile]^T * d_out[tile]`, with the input's windows at the points as in the forward
 //! pass and the output's gradient taken to the points by the transposed way of
-//! [`points_to_output`](super::lanes::points_to_output).
+//! [`points_to_output`](super::transform::points_to_output).
 
 use rayon::prelude::*;
 
-use super::lanes::LANES;
 use super::tiles::{GradientToPoints, ToPoints};
+use super::transform::LANES;
 use super::weights::PointsToWeights;
 use super::{POINTS, STEP, tile_places};
 use crate::conv::ConvShape;
 use crate::conv::backward_weight::summed;
 use crate::isa::Isa;
-use crate::micro::{Finish, Kernel, Rows};
+use crate::micro::{Finish, Kernel, Rows, run_on_vectors};
 use crate::operand::Operand;
 use crate::pack::Panels;
 use crate::product::block;
@@ -77,18 +77,15 @@ impl<'s> Block<'s> {
         let mut left = f32::shelf().take(c_in.div_ceil(TOGETHER) * POINTS * stride);
         left.par_chunks_mut(POINTS * stride).enumerate().for_each(|(i, to)| {
             let channels = i * TOGETHER..c_in.min((i + 1) * TOGETHER);
-            isa.run(ToPoints { shape, input, zeros: &zeros, tiles, channels, to, width: TOGETHER, stride });
+            run_on_vectors(
+                isa,
+                ToPoints { shape, input, zeros: &zeros, tiles, channels, to, width: TOGETHER, stride },
+            );
         });
         let mut right = Panels::unfilled(&kernel, c_out, POINTS * tiles.len());
         right.for_each_panel(|first, live, to| {
-            isa.run(GradientToPoints {
-                shape,
-                d_out,
-                zeros: &zeros,
-                tiles,
-                channels: first..first + live,
-                to,
-            });
+            let channels = first..first + live;
+            run_on_vectors(isa, GradientToPoints { shape, d_out, zeros: &zeros, tiles, channels, to });
         });
         Self { kernel, shape, tiles: tiles.len(), left, right }
     }

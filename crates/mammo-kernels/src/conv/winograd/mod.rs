@@ -20,21 +20,21 @@
 //! becomes of them, and would lose what bf16 leaves out.
 
 mod gradient;
-mod lanes;
 mod tiles;
+mod transform;
 mod weights;
 
 use rayon::prelude::*;
 
 use super::ConvShape;
 use crate::isa::Isa;
-use crate::micro::{Finish, Kernel, Rows};
+use crate::micro::{Finish, Kernel, Rows, run_on_vectors};
 use crate::operand::{Kind, Operand};
 use crate::pack::Panels;
 use crate::product::block;
 pub(super) use gradient::backward_weight;
-use lanes::LANES;
 use tiles::{ToOutput, ToPoints};
+use transform::LANES;
 pub(super) use weights::Side;
 use weights::WeightsToPoints;
 
@@ -55,22 +55,29 @@ fn tiles_per_block(shape: &ConvShape) -> usize {
 }
 
 /// Whether this way is faster than direct sums, weights packed once: from 16 channels on, since transforms cost
-/// as much for one output channel as for many (with 16 only the gradient of the weights gains much); and not
+/// as much for one output channel as for many (with 16 only the gradient of the weights gains much); from 64 on
 /// where direct sums multiply pairs of bf16, twice as many in the same time.
 pub(super) fn wins<T: Operand>(isa: Isa, shape: &ConvShape) -> bool {
-    let pairs = isa == Isa::Avx512Bf16 && T::KIND == Kind::Bf16;
-    !pairs && shape.kernel == 3 && shape.stride == 1 && shape.c_in.min(shape.c_out) >= 16
+    let fewest = if multiplies_pairs::<T>(isa) { 64 } else { 16 };
+    shape.kernel == 3 && shape.stride == 1 && shape.c_in.min(shape.c_out) >= fewest
 }
 
 /// The same for weights that change with each batch: transforming them costs as much as the products of so
 /// many tiles save.
 pub(super) fn wins_once<T: Operand>(isa: Isa, shape: &ConvShape) -> bool {
-    wins::<T>(isa, shape) && tiles_of_batch(shape) >= 32
+    let fewest = if multiplies_pairs::<T>(isa) { 192 } else { 32 };
+    wins::<T>(isa, shape) && tiles_of_batch(shape) >= fewest
 }
 
-/// The same for [`backward_weight`], which reads and writes the sums of all points as well.
+/// The same for [`backward_weight`], which reads and writes the sums of all points as well: against products of
+/// pairs that leaves a gain of a few hundredths at best, and a loss for most.
 pub(super) fn wins_for_weights<T: Operand>(isa: Isa, shape: &ConvShape) -> bool {
-    wins::<T>(isa, shape) && tiles_of_batch(shape) >= 96
+    !multiplies_pairs::<T>(isa) && wins::<T>(isa, shape) && tiles_of_batch(shape) >= 96
+}
+
+/// Whether direct sums of such maps are sums of products of bf16 pairs.
+fn multiplies_pairs<T: Operand>(isa: Isa) -> bool {
+    isa == Isa::Avx512Bf16 && T::KIND == Kind::Bf16
 }
 
 fn tiles_of_batch(shape: &ConvShape) -> usize {
@@ -111,6 +118,12 @@ pub(super) struct Winograd<'a, T: Operand> {
     zeros: Vec<T>,
 }
 
+/// The smallest number with the least cost.
+fn best(mut numbers: impl Iterator<Item = usize>, cost: impl Fn(usize) -> usize) -> usize {
+    let first = numbers.next().unwrap_or(1);
+    numbers.fold(first, |best, n| if cost(n) < cost(best) { n } else { best })
+}
+
 /// Consecutive tiles on their way from input to output.
 struct Block<'b> {
     /// First tile, counted from the first of the rows that are made.
@@ -128,21 +141,45 @@ impl<'a, T: Operand> Winograd<'a, T> {
         Self { isa, kernel: f32::kernel(isa), shape, input, panels, across, zeros }
     }
 
-    /// Rows of output pixels that fill a block, or more than one block when a single row of tiles does.
+    /// Rows of output pixels to be made in one go: a block or a few.
+    ///
+    /// The last tile of the product is computed as a whole, however few of its rows are live: with 14 tiles in a
+    /// row of them two of 12 rows would be done for little more than one. So it is the number of rows of tiles, of
+    /// those that leave every thread some pieces, with which most rows of the product are live.
     pub fn band(&self) -> usize {
-        STEP * (tiles_per_block(self.shape) / self.across).max(1)
+        let down = self.shape.out_h().div_ceil(STEP);
+        let fewest = (tiles_per_block(self.shape) / self.across).clamp(1, down);
+        let most = (self.shape.n * down / (4 * rayon::current_num_threads())).clamp(fewest, 4 * fewest);
+        STEP * best(fewest..=most.min(down), |rows| self.made([down, rows], self.across))
     }
 
-    /// All output pixels. Small images share blocks.
+    /// Images to be made in one go: more than one where small ones can share blocks, by the same measure.
+    fn images(&self, band: usize) -> usize {
+        let (n, down) = (self.shape.n, self.shape.out_h().div_ceil(STEP));
+        let fewest = (tiles_per_block(self.shape) / (down * self.across)).clamp(1, n);
+        let most = (n / rayon::current_num_threads()).clamp(fewest, 4 * fewest);
+        best(fewest..=most, |images| match images {
+            1 => n * self.made([down, band / STEP], self.across),
+            _ => self.made([n, images], down * self.across),
+        })
+    }
+
+    /// Rows of products for `count` times `tiles` tiles, `together` times at once.
+    fn made(&self, [count, together]: [usize; 2], tiles: usize) -> usize {
+        let whole = |count: usize| (count * tiles).next_multiple_of(self.kernel.rows());
+        count / together * whole(together) + whole(count % together)
+    }
+
+    /// All output pixels.
     pub fn whole<O: Operand>(&self, out: &mut [O], finish: &Finish<'_, O>) {
         let line = self.shape.out_w() * self.shape.c_out;
         let image = self.shape.out_h() * line;
-        let tiles = self.across * self.shape.out_h().div_ceil(STEP);
-        let images = (tiles_per_block(self.shape) / tiles).max(1);
-        let band = if images == 1 { self.band() * line } else { images * image };
+        let band = self.band();
+        let images = self.images(band);
+        let piece = if images == 1 { band * line } else { images * image };
         out.par_chunks_mut(images * image).enumerate().for_each(|(i, out)| {
-            out.par_chunks_mut(band).enumerate().for_each(|(b, out)| {
-                self.rows([i * images, b * band / line], out, finish);
+            out.par_chunks_mut(piece).enumerate().for_each(|(b, out)| {
+                self.rows([i * images, b * piece / line], out, finish);
             });
         });
     }
@@ -177,7 +214,7 @@ impl<'a, T: Operand> Winograd<'a, T> {
         let groups = left.par_chunks_mut(POINTS * left_stride).zip(of.tiles.par_chunks(rows));
         groups.for_each(|(to, tiles)| {
             let (channels, stride) = (0..shape.c_in, left_stride);
-            isa.run(ToPoints { shape, input, zeros, tiles, channels, to, width, stride });
+            run_on_vectors(isa, ToPoints { shape, input, zeros, tiles, channels, to, width, stride });
         });
 
         // `[point][tile][c_out]`
@@ -207,7 +244,7 @@ impl<'a, T: Operand> Winograd<'a, T> {
                 let residual = finish.residual.map(|r| &r[y * line..][..out.len()]);
                 let (column, count) = (first % self.across * STEP, end - first);
                 let finish = Finish { residual, ..*finish };
-                isa.run(ToOutput { shape, points, stride, column, count, out, finish });
+                run_on_vectors(isa, ToOutput { shape, points, stride, column, count, out, finish });
             }
         });
     }

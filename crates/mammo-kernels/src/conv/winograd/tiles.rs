@@ -1,19 +1,15 @@
 //! The two transforms between maps and tiles, over all channels of a tile.
-//!
-//! No `from_fn` and no function passed along: the compiler may leave either as a call, and what is called is
-//! compiled without the [`Job`]'s instructions. That took a fifth of the time of some layers.
 
 use std::ops::Range;
 
-use super::lanes::{Axis, LANES, Lanes, points_to_output};
+use super::transform::{Axis, LANES, points_to_output};
 use super::{POINTS, SIDE, STEP};
 use crate::conv::ConvShape;
-use crate::isa::Job;
-use crate::micro::Finish;
+use crate::micro::{Finish, Lanes, Simd, VectorJob};
 use crate::operand::Operand;
 
 /// The windows of some tiles, at the points: `to` is `[point][tile][channel]`, a tile's channels `width`
-/// numbers apart from the next one's, a point's tiles `stride`. Channels are filled up to whole lanes.
+/// numbers apart from the next one's, a point's tiles `stride`. Channels are filled up to whole vectors.
 pub(super) struct ToPoints<'a, T> {
     pub shape: &'a ConvShape,
     pub input: &'a [T],
@@ -27,12 +23,12 @@ pub(super) struct ToPoints<'a, T> {
     pub stride: usize,
 }
 
-impl<T: Operand> Job for ToPoints<'_, T> {
+impl<T: Operand> VectorJob for ToPoints<'_, T> {
     #[inline(always)]
-    fn run(self) {
-        let (shape, channels) = (self.shape, &self.channels);
-        let zeros = &self.zeros[channels.clone()];
-        let mut lines = [[Lanes::ZERO; SIDE]; SIDE];
+    fn run<S: Simd>(self, simd: S) {
+        let Self { shape, zeros, ref channels, .. } = self;
+        let zeros = &zeros[channels.clone()];
+        let mut lines = [[Lanes::zero(simd); SIDE]; SIDE];
         for (tile, [n, y, x]) in self.tiles.iter().enumerate() {
             let mut window: [[&[T]; SIDE]; SIDE] = [[zeros; SIDE]; SIDE];
             for (ky, row) in window.iter_mut().enumerate() {
@@ -42,42 +38,8 @@ impl<T: Operand> Job for ToPoints<'_, T> {
                     }
                 }
             }
-            for channels in in_lanes(channels.len()) {
-                let to = &mut self.to[tile * self.width + channels.start..];
-                pixels_to_points(&window, channels, &mut lines, to, [self.stride, LANES]);
-            }
-        }
-    }
-}
-
-/// So many channels, by whole lanes and a rest.
-#[inline(always)]
-fn in_lanes(channels: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..channels).step_by(LANES).map(move |first| first..channels.min(first + LANES))
-}
-
-/// Some channels of a square of pixels to the points, down and then across, point `i` to
-/// `to[i * stride..]`, `kept` numbers of it; `lines` is working memory.
-#[inline(always)]
-fn pixels_to_points<T: Operand, const N: usize>(
-    pixels: &[[&[T]; N]; N],
-    channels: Range<usize>,
-    lines: &mut [[Lanes; N]; SIDE],
-    to: &mut [f32],
-    [stride, kept]: [usize; 2],
-) where
-    [Lanes; N]: Axis,
-{
-    for x in 0..N {
-        let mut column = [Lanes::ZERO; N];
-        for (lanes, row) in column.iter_mut().zip(pixels) {
-            *lanes = Lanes::load(&row[x][channels.clone()]);
-        }
-        lines.iter_mut().zip(&column.to_points()).for_each(|(line, lanes)| line[x] = *lanes);
-    }
-    for (py, line) in lines.iter().enumerate() {
-        for (px, lanes) in line.to_points().iter().enumerate() {
-            lanes.store(&mut to[(py * SIDE + px) * stride..][..kept]);
+            let to = &mut self.to[tile * self.width..];
+            square_to_points(simd, &window, channels.len(), &mut lines, to, self.stride);
         }
     }
 }
@@ -95,15 +57,15 @@ pub(super) struct GradientToPoints<'a, T> {
     pub to: &'a mut [f32],
 }
 
-impl<T: Operand> Job for GradientToPoints<'_, T> {
+impl<T: Operand> VectorJob for GradientToPoints<'_, T> {
     #[inline(always)]
-    fn run(self) {
-        let (shape, channels) = (self.shape, &self.channels);
-        let zeros = &self.zeros[channels.clone()];
+    fn run<S: Simd>(self, simd: S) {
+        let Self { shape, zeros, ref channels, .. } = self;
+        let zeros = &zeros[channels.clone()];
         let (h, w) = (shape.out_h(), shape.out_w());
         let stride = self.to.len() / POINTS;
         let width = stride / self.tiles.len();
-        let mut lines = [[Lanes::ZERO; STEP]; SIDE];
+        let mut lines = [[Lanes::zero(simd); STEP]; SIDE];
         for (tile, [n, y, x]) in self.tiles.iter().enumerate() {
             let mut pixels: [[&[T]; STEP]; STEP] = [[zeros; STEP]; STEP];
             for (y, row) in (*y..h).zip(&mut pixels) {
@@ -111,11 +73,55 @@ impl<T: Operand> Job for GradientToPoints<'_, T> {
                     *pixel = &self.d_out[((n * h + y) * w + x) * shape.c_out..][channels.clone()];
                 }
             }
-            for channels in in_lanes(channels.len()) {
-                let kept = channels.len();
-                let to = &mut self.to[tile * width + channels.start..];
-                pixels_to_points(&pixels, channels, &mut lines, to, [stride, kept]);
-            }
+            square_to_points(simd, &pixels, channels.len(), &mut lines, &mut self.to[tile * width..], stride);
+        }
+    }
+}
+
+/// A square of pixels to the points, `channels` of them, point `i` to `to[i * stride..]`; `lines` is working
+/// memory.
+#[inline(always)]
+fn square_to_points<S: Simd, T: Operand, const N: usize>(
+    simd: S,
+    pixels: &[[&[T]; N]; N],
+    channels: usize,
+    lines: &mut [[Lanes<S>; N]; SIDE],
+    to: &mut [f32],
+    stride: usize,
+) where
+    [Lanes<S>; N]: Axis<S>,
+{
+    let whole = channels / S::LANES * S::LANES;
+    for first in (0..whole).step_by(S::LANES) {
+        lanes_to_points(simd, pixels, [first, S::LANES], lines, &mut to[first..], stride);
+    }
+    if whole < channels {
+        lanes_to_points(simd, pixels, [whole, channels - whole], lines, &mut to[whole..], stride);
+    }
+}
+
+/// Of [`square_to_points`] the `n` channels from `first` on, at most a vector: down, and then across.
+#[inline(always)]
+fn lanes_to_points<S: Simd, T: Operand, const N: usize>(
+    simd: S,
+    pixels: &[[&[T]; N]; N],
+    [first, n]: [usize; 2],
+    lines: &mut [[Lanes<S>; N]; SIDE],
+    to: &mut [f32],
+    stride: usize,
+) where
+    [Lanes<S>; N]: Axis<S>,
+{
+    for x in 0..N {
+        let mut column = [Lanes::zero(simd); N];
+        for (lanes, row) in column.iter_mut().zip(pixels) {
+            *lanes = Lanes::load(simd, &row[x][first..], n);
+        }
+        lines.iter_mut().zip(column.to_points()).for_each(|(line, lanes)| line[x] = lanes);
+    }
+    for (py, line) in lines.iter().enumerate() {
+        for (px, lanes) in line.to_points().iter().enumerate() {
+            lanes.store(&mut to[(py * SIDE + px) * stride..], S::LANES);
         }
     }
 }
@@ -135,59 +141,59 @@ pub(super) struct ToOutput<'a, O> {
     pub finish: Finish<'a, O>,
 }
 
-impl<O: Operand> Job for ToOutput<'_, O> {
+impl<O: Operand> VectorJob for ToOutput<'_, O> {
     #[inline(always)]
-    fn run(mut self) {
+    fn run<S: Simd>(mut self, simd: S) {
         let c_out = self.shape.c_out;
-        let padded = c_out.next_multiple_of(LANES);
-        let mut lines = [[Lanes::ZERO; SIDE]; STEP];
+        let whole = c_out / S::LANES * S::LANES;
+        let mut lines = [[Lanes::zero(simd); SIDE]; STEP];
         for tile in 0..self.count {
-            for channels in in_lanes(c_out) {
-                self.tile(tile, padded, channels, &mut lines);
+            for first in (0..whole).step_by(S::LANES) {
+                self.lanes(simd, tile, [first, S::LANES], &mut lines);
+            }
+            if whole < c_out {
+                self.lanes(simd, tile, [whole, c_out - whole], &mut lines);
             }
         }
     }
 }
 
 impl<O: Operand> ToOutput<'_, O> {
-    /// Some channels of a tile; `lines` is working memory.
+    /// Of a tile the `n` channels from `first` on, at most a vector; `lines` is working memory.
     #[inline(always)]
-    fn tile(
+    fn lanes<S: Simd>(
         &mut self,
+        simd: S,
         tile: usize,
-        padded: usize,
-        channels: Range<usize>,
-        lines: &mut [[Lanes; SIDE]; STEP],
+        [first, n]: [usize; 2],
+        lines: &mut [[Lanes<S>; SIDE]; STEP],
     ) {
         let (c_out, out_w) = (self.shape.c_out, self.shape.out_w());
         let Finish { bias, residual, relu, accumulate } = self.finish;
-        let points = &self.points[tile * padded + channels.start..];
+        let points = &self.points[tile * c_out.next_multiple_of(LANES) + first..];
         for px in 0..SIDE {
-            let mut column = [Lanes::ZERO; SIDE];
+            let mut column = [Lanes::zero(simd); SIDE];
             for (py, lanes) in column.iter_mut().enumerate() {
-                *lanes = Lanes::load(&points[(py * SIDE + px) * self.stride..][..LANES]);
+                *lanes = Lanes::load(simd, &points[(py * SIDE + px) * self.stride..], S::LANES);
             }
-            let down = points_to_output(&column);
-            lines.iter_mut().zip(&down).for_each(|(line, lanes)| line[px] = *lanes);
+            lines.iter_mut().zip(points_to_output(&column)).for_each(|(line, lanes)| line[px] = lanes);
         }
-        let bias = bias.map_or(Lanes::ZERO, |bias| Lanes::load(&bias[channels.clone()]));
-        let first = self.column + tile * STEP;
-        for (line, pixels) in lines.iter().zip(self.out.chunks_exact_mut(out_w * c_out).enumerate()) {
-            let (y, pixels) = pixels;
-            let sums = points_to_output(line);
-            for (x, sums) in (first..out_w).zip(&sums) {
-                let at = x * c_out + channels.start..x * c_out + channels.end;
-                let mut sums = *sums + bias;
+        let bias = bias.map_or(Lanes::zero(simd), |bias| Lanes::load(simd, &bias[first..], n));
+        let column = self.column + tile * STEP;
+        for (line, (y, pixels)) in lines.iter().zip(self.out.chunks_exact_mut(out_w * c_out).enumerate()) {
+            for (x, sums) in (column..out_w).zip(points_to_output(line)) {
+                let at = x * c_out + first;
+                let mut sums = sums + bias;
                 if accumulate {
-                    sums = sums + Lanes::load(&pixels[at.clone()]);
+                    sums = sums + Lanes::load(simd, &pixels[at..], n);
                 }
                 if let Some(residual) = residual {
-                    sums = sums + Lanes::load(&residual[y * out_w * c_out..][at.clone()]);
+                    sums = sums + Lanes::load(simd, &residual[y * out_w * c_out + at..], n);
                 }
                 if relu {
                     sums = sums.relu();
                 }
-                sums.store(&mut pixels[at]);
+                sums.store(&mut pixels[at..], n);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Weights to the points, and gradients at the points back to weights; rounded only after both axes.
 
-use super::lanes::{LANES, weight_to_points};
+use super::transform::{LANES, weight_to_points};
 use super::{POINTS, SIDE};
 use crate::isa::Job;
 

@@ -1,0 +1,139 @@
+//! Vectors for loops outside of `micro`, which need no `unsafe` for them.
+//!
+//! What the compiler makes of arrays of sixteen numbers depends on all that stands around them: it may keep one in
+//! a register, or write it to memory and take it apart. These are vectors by their type.
+
+use std::ops::{Add, Mul, Sub};
+
+use super::simd::Simd;
+use crate::isa::Isa;
+use crate::operand::{Kind, Operand};
+
+/// A loop on vectors of any instruction set; `run` must be `#[inline(always)]`, and so must all that it calls.
+pub(crate) trait VectorJob {
+    /// Does the work. That there is an `S` says that the processor has its instructions.
+    fn run<S: Simd>(self, simd: S);
+}
+
+/// Runs `job` compiled for `isa`.
+pub(crate) fn run_on_vectors<J: VectorJob>(isa: Isa, job: J) {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: `Isa::available` lists a set only after the processor reported its features.
+        Isa::Avx512Bf16 => unsafe { super::avx512::run_with_pairs(job) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        Isa::Avx512 => unsafe { super::avx512::run(job) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        Isa::Avx2 => unsafe { super::avx2::run(job) },
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => super::neon::run(job),
+        _ => super::portable::run(job),
+    }
+}
+
+/// `S::LANES` consecutive numbers, in a register. Each is made from an `S`, or from others.
+#[derive(Clone, Copy)]
+pub(crate) struct Lanes<S: Simd>(S::V);
+
+impl<S: Simd> Lanes<S> {
+    /// Zeros.
+    #[inline(always)]
+    pub fn zero(_: S) -> Self {
+        // SAFETY: there is an `S`.
+        Self(unsafe { S::zero() })
+    }
+
+    /// The first `n` numbers of `from`; what other lanes hold is not said.
+    #[inline(always)]
+    pub fn load<T: Operand>(_: S, from: &[T], n: usize) -> Self {
+        let from = &from[..n.min(S::LANES)];
+        // SAFETY: there is an `S`, and as many numbers as are read.
+        Self(unsafe {
+            match T::KIND {
+                Kind::F32 => S::load_f32(from.as_ptr().cast(), from.len()),
+                Kind::Bf16 => S::load_bf16(from.as_ptr().cast(), from.len()),
+            }
+        })
+    }
+
+    /// The first `n` lanes into the first numbers of `to`.
+    #[inline(always)]
+    pub fn store<T: Operand>(self, to: &mut [T], n: usize) {
+        let to = &mut to[..n.min(S::LANES)];
+        // SAFETY: `self` came from an `S`, and there are as many numbers as are written.
+        unsafe {
+            match T::KIND {
+                Kind::F32 => S::store_f32(to.as_mut_ptr().cast(), self.0, to.len()),
+                Kind::Bf16 => S::store_bf16(to.as_mut_ptr().cast(), self.0, to.len()),
+            }
+        }
+    }
+
+    /// The units that `n` numbers of two consecutive pixels make, into the first ones of `to`; of `f32` the first
+    /// pixel alone counts.
+    #[inline(always)]
+    pub fn join<T: Operand>(_: S, [first, second]: [&[T]; 2], to: &mut [T], n: usize) {
+        let (first, second, to) = (&first[..n], &second[..n], &mut to[..n * T::PER_UNIT]);
+        match T::KIND {
+            Kind::F32 => to.copy_from_slice(first),
+            Kind::Bf16 => {
+                for at in (0..n).step_by(S::LANES) {
+                    let live = S::LANES.min(n - at);
+                    // SAFETY: there is an `S`; at `at` there are `live` more numbers of each, and as many units
+                    // of two numbers.
+                    unsafe {
+                        let pairs =
+                            S::pairs(first.as_ptr().add(at).cast(), second.as_ptr().add(at).cast(), live);
+                        S::store_f32(to.as_mut_ptr().add(2 * at).cast(), pairs, live);
+                    }
+                }
+            }
+        }
+    }
+
+    /// `self + other * factor`, rounded once where the processor can.
+    #[inline(always)]
+    pub fn plus(self, other: Self, factor: f32) -> Self {
+        // SAFETY: `self` came from an `S`.
+        Self(unsafe { S::fma(self.0, other.0, S::splat(&factor)) })
+    }
+
+    /// Negative numbers become zero.
+    #[inline(always)]
+    pub fn relu(self) -> Self {
+        // SAFETY: `self` came from an `S`.
+        Self(unsafe { S::relu(self.0) })
+    }
+}
+
+impl<S: Simd> Add for Lanes<S> {
+    type Output = Self;
+
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        // SAFETY: `self` came from an `S`.
+        Self(unsafe { S::add(self.0, other.0) })
+    }
+}
+
+impl<S: Simd> Sub for Lanes<S> {
+    type Output = Self;
+
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        // SAFETY: `self` came from an `S`.
+        Self(unsafe { S::sub(self.0, other.0) })
+    }
+}
+
+impl<S: Simd> Mul<f32> for Lanes<S> {
+    type Output = Self;
+
+    #[inline(always)]
+    fn mul(self, factor: f32) -> Self {
+        // SAFETY: `self` came from an `S`.
+        Self(unsafe { S::mul(self.0, S::splat(&factor)) })
+    }
+}
