@@ -10,6 +10,6 @@ program=${1:-target/release/examples/layers}
 [ -e "$program" ] || cargo build --release --quiet --workspace --examples
 objdump --disassemble --no-show-raw-insn --demangle "$program" |
   awk '/^[0-9a-f]+ <.*>:$/ { name = $0; sub(/^[0-9a-f]+ </, "", name); sub(/>:$/, "", name)
-                             inside = name ~ /isa::run_avx|tiles_of_panel|avx512::tile/ }
+                             inside = name ~ /isa::run_avx|micro::avx|tiles_of_panel/ }
        inside && /call.*</ { sub(/^[^<]*</, ""); sub(/(\+0x[0-9a-f]+)?>.*/, ""); print name " -> " $0 }' |
   grep -vE 'panic|_fail|_DYNAMIC|Unwind' | sort | uniq -c | sort -rn

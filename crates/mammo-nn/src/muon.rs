@@ -13,6 +13,8 @@ use burn::optim::momentum::{Momentum, MomentumConfig, MomentumState};
 use burn::optim::{LearningRate, Optimizer};
 use burn::tensor::{Device, Tensor};
 
+use crate::cpu::times_transposed;
+
 /// Coefficients of the iteration, as published: they lift small singular values fastest and leave all of
 /// them between about 0.7 and 1.2.
 const COEFFICIENTS: [f32; 3] = [3.4445, -4.775, 2.0315];
@@ -75,19 +77,20 @@ fn orthogonal(matrix: Tensor<2>) -> Tensor<2> {
     let x = matrix / norm.unsqueeze();
     let identity = Tensor::<2>::eye(rows, &x.device());
     let [a, b, c] = COEFFICIENTS;
+    // All that comes of a Gram matrix is symmetric, so each product can be one with a transpose.
     let polynomial = |gram: &Tensor<2>| {
-        let squared = gram.clone().matmul(gram.clone());
+        let squared = times_transposed(gram.clone(), gram.clone());
         identity.clone() * a + gram.clone() * b + squared * c
     };
-    let mut gram = x.clone().matmul(x.clone().transpose());
+    let mut gram = times_transposed(x.clone(), x.clone());
     let mut p = polynomial(&gram);
     let mut product = p.clone();
     for _ in 1..N_ITERATIONS {
-        gram = p.clone().matmul(gram).matmul(p);
+        gram = times_transposed(times_transposed(p.clone(), gram), p);
         p = polynomial(&gram);
-        product = p.clone().matmul(product);
+        product = times_transposed(p.clone(), product);
     }
-    product.matmul(x)
+    times_transposed(product, x.transpose())
 }
 
 #[cfg(test)]

@@ -8,9 +8,10 @@
 use rayon::prelude::*;
 
 use super::gather::{gather, needs_gather};
+use super::side_by_side::{CopyLeft, CopyRight};
 use super::{ConvShape, Pad, winograd};
 use crate::isa::Isa;
-use crate::micro::{Finish, Kernel, Lanes, Rows, Simd, VectorJob, run_on_vectors};
+use crate::micro::{Finish, Kernel, Rows, run_on_vectors};
 use crate::operand::{Operand, units};
 use crate::pack::Panels;
 use crate::scratch::Scratch;
@@ -242,70 +243,4 @@ fn input_rows(shape: &ConvShape, first: usize, count: usize) -> (usize, usize) {
     let to = shape.h.min((last % shape.out_h() * shape.stride + shape.kernel).saturating_sub(shape.pad.top));
     let from = first / shape.out_h() * shape.h + from;
     (from, (last / shape.out_h() * shape.h + to).saturating_sub(from))
-}
-
-/// One row of input pixels, shifted by `kx` and strided, into `[group][unit][row of the tile]`.
-/// Rows beyond the channels may hold anything: so do the sums that come of them.
-struct CopyLeft<'a, T> {
-    rows: usize,
-    shape: &'a ConvShape,
-    line: &'a [T],
-    kx: usize,
-    run_len: usize,
-    copy: &'a mut [T],
-}
-
-impl<T: Operand> VectorJob for CopyLeft<'_, T> {
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let (shape, c) = (self.shape, self.shape.c_in);
-        let unit_len = self.rows * T::PER_UNIT;
-        let zeros = vec![T::default(); c];
-        let pixel = |ox: usize| {
-            let x = (ox * shape.stride + self.kx).wrapping_sub(shape.pad.left);
-            if ox < shape.out_w() && x < shape.w { &self.line[x * c..(x + 1) * c] } else { &zeros[..] }
-        };
-        for unit in 0..units::<T>(shape.out_w()) {
-            let (a, b) = (pixel(unit * T::PER_UNIT), pixel(unit * T::PER_UNIT + T::PER_UNIT - 1));
-            let groups = a.chunks(self.rows).zip(b.chunks(self.rows));
-            for ((a, b), run) in groups.zip(self.copy.chunks_exact_mut(self.run_len)) {
-                let to = &mut run[unit * unit_len..][..unit_len];
-                match a.len() {
-                    // The usual lengths, known to the compiler.
-                    12 => Lanes::join(simd, [a, b], to, 12),
-                    6 => Lanes::join(simd, [a, b], to, 6),
-                    n => Lanes::join(simd, [a, b], to, n),
-                }
-            }
-        }
-    }
-}
-
-/// One row of output pixels into `[unit][column of the panel]`.
-struct CopyRight<'a, T> {
-    c_out: usize,
-    line: &'a [T],
-    column: usize,
-    live: usize,
-    width: usize,
-    panel: &'a mut [T],
-}
-
-impl<T: Operand> VectorJob for CopyRight<'_, T> {
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let zeros = vec![T::default(); self.live];
-        let pixels = self.line.chunks_exact(self.c_out).map(|p| &p[self.column..self.column + self.live]);
-        let mut pixels = pixels.chain(std::iter::repeat(&zeros[..]));
-        for unit in self.panel.chunks_exact_mut(self.panel.len() / self.width) {
-            let a = pixels.next().unwrap_or(&zeros);
-            let b = if T::PER_UNIT == 2 { pixels.next().unwrap_or(&zeros) } else { a };
-            match a.len() {
-                // The usual lengths, known to the compiler.
-                32 => Lanes::join(simd, [a, b], unit, 32),
-                16 => Lanes::join(simd, [a, b], unit, 16),
-                n => Lanes::join(simd, [a, b], unit, n),
-            }
-        }
-    }
 }

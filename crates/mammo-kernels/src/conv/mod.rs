@@ -19,6 +19,7 @@ mod forward;
 mod gather;
 mod packed;
 mod pooled;
+mod side_by_side;
 mod winograd;
 
 pub use backward_input::backward_input;

@@ -214,6 +214,18 @@ pub(crate) fn conv(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, cal
     })
 }
 
+/// `a` times the transpose of `b`, which as a convolution is that of rows of pixels with kernels of one pixel: on
+/// the CPU several times as fast as Burn's product.
+pub(crate) fn times_transposed(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
+    if !is_here(&a.device()) {
+        return a.matmul(b.transpose());
+    }
+    let ([rows, depth], [columns, _]) = (a.dims(), b.dims());
+    let window = Window { kernel: 1, stride: 1, pad: Pad::default() };
+    let (pixels, kernels) = (a.reshape([1, 1, rows, depth]), b.reshape([columns, depth, 1, 1]));
+    conv(pixels, kernels, None, ConvCall { window, relu: false, fork: None }).reshape([rows, columns])
+}
+
 /// [`CpuOps::cpu_norm`] or [`CpuOps::cpu_norm_add`] of tensors.
 pub(crate) fn norm(
     x: Tensor<4>,

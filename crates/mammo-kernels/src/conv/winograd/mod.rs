@@ -20,6 +20,7 @@
 //! becomes of them, and would lose what bf16 leaves out.
 
 mod gradient;
+mod pieces;
 mod tiles;
 mod transform;
 mod weights;
@@ -29,10 +30,12 @@ use rayon::prelude::*;
 use super::ConvShape;
 use crate::isa::Isa;
 use crate::micro::{Finish, Kernel, Rows, run_on_vectors};
-use crate::operand::{Kind, Operand};
+use crate::operand::Operand;
 use crate::pack::Panels;
 use crate::product::block;
 pub(super) use gradient::backward_weight;
+use pieces::tiles_per_block;
+pub(super) use pieces::{wins, wins_for_weights, wins_once};
 use tiles::{ToOutput, ToPoints};
 use transform::LANES;
 pub(super) use weights::Side;
@@ -46,43 +49,6 @@ pub(super) const STEP: usize = 4;
 const POINTS: usize = SIDE * SIDE;
 /// Numbers between the points, so that they do not all fall into the same sets of the first-level cache.
 const SKEW: usize = 16;
-
-/// Tiles in a block, a multiple of the rows of every kernel. What lies between the three steps should stay
-/// in the second-level cache; but with many channels it does not, and more tiles pay for reading the
-/// weights of all points once, four times as many numbers as the weights.
-fn tiles_per_block(shape: &ConvShape) -> usize {
-    24 * ((shape.c_in + shape.c_out) / 256).clamp(1, 4)
-}
-
-/// Whether this way is faster than direct sums, weights packed once: from 16 channels on, since transforms cost
-/// as much for one output channel as for many (with 16 only the gradient of the weights gains much); from 64 on
-/// where direct sums multiply pairs of bf16, twice as many in the same time.
-pub(super) fn wins<T: Operand>(isa: Isa, shape: &ConvShape) -> bool {
-    let fewest = if multiplies_pairs::<T>(isa) { 64 } else { 16 };
-    shape.kernel == 3 && shape.stride == 1 && shape.c_in.min(shape.c_out) >= fewest
-}
-
-/// The same for weights that change with each batch: transforming them costs as much as the products of so
-/// many tiles save.
-pub(super) fn wins_once<T: Operand>(isa: Isa, shape: &ConvShape) -> bool {
-    let fewest = if multiplies_pairs::<T>(isa) { 192 } else { 32 };
-    wins::<T>(isa, shape) && tiles_of_batch(shape) >= fewest
-}
-
-/// The same for [`backward_weight`], which reads and writes the sums of all points as well: against products of
-/// pairs that leaves a gain of a few hundredths at best, and a loss for most.
-pub(super) fn wins_for_weights<T: Operand>(isa: Isa, shape: &ConvShape) -> bool {
-    !multiplies_pairs::<T>(isa) && wins::<T>(isa, shape) && tiles_of_batch(shape) >= 96
-}
-
-/// Whether direct sums of such maps are sums of products of bf16 pairs.
-fn multiplies_pairs<T: Operand>(isa: Isa) -> bool {
-    isa == Isa::Avx512Bf16 && T::KIND == Kind::Bf16
-}
-
-fn tiles_of_batch(shape: &ConvShape) -> usize {
-    shape.n * shape.out_h().div_ceil(STEP) * shape.out_w().div_ceil(STEP)
-}
 
 /// Weights `[c_out, c_in, 3, 3]` at the points: a segment of the panels for each point.
 pub(super) fn pack(isa: Isa, weight: &[f32], channels: [usize; 2], side: Side) -> Panels<f32> {
@@ -118,12 +84,6 @@ pub(super) struct Winograd<'a, T: Operand> {
     zeros: Vec<T>,
 }
 
-/// The smallest number with the least cost.
-fn best(mut numbers: impl Iterator<Item = usize>, cost: impl Fn(usize) -> usize) -> usize {
-    let first = numbers.next().unwrap_or(1);
-    numbers.fold(first, |best, n| if cost(n) < cost(best) { n } else { best })
-}
-
 /// Consecutive tiles on their way from input to output.
 struct Block<'b> {
     /// First tile, counted from the first of the rows that are made.
@@ -141,33 +101,9 @@ impl<'a, T: Operand> Winograd<'a, T> {
         Self { isa, kernel: f32::kernel(isa), shape, input, panels, across, zeros }
     }
 
-    /// Rows of output pixels to be made in one go: a block or a few.
-    ///
-    /// The last tile of the product is computed as a whole, however few of its rows are live: with 14 tiles in a
-    /// row of them two of 12 rows would be done for little more than one. So it is the number of rows of tiles, of
-    /// those that leave every thread some pieces, with which most rows of the product are live.
+    /// Rows of output pixels to be made in one go.
     pub fn band(&self) -> usize {
-        let down = self.shape.out_h().div_ceil(STEP);
-        let fewest = (tiles_per_block(self.shape) / self.across).clamp(1, down);
-        let most = (self.shape.n * down / (4 * rayon::current_num_threads())).clamp(fewest, 4 * fewest);
-        STEP * best(fewest..=most.min(down), |rows| self.made([down, rows], self.across))
-    }
-
-    /// Images to be made in one go: more than one where small ones can share blocks, by the same measure.
-    fn images(&self, band: usize) -> usize {
-        let (n, down) = (self.shape.n, self.shape.out_h().div_ceil(STEP));
-        let fewest = (tiles_per_block(self.shape) / (down * self.across)).clamp(1, n);
-        let most = (n / rayon::current_num_threads()).clamp(fewest, 4 * fewest);
-        best(fewest..=most, |images| match images {
-            1 => n * self.made([down, band / STEP], self.across),
-            _ => self.made([n, images], down * self.across),
-        })
-    }
-
-    /// Rows of products for `count` times `tiles` tiles, `together` times at once.
-    fn made(&self, [count, together]: [usize; 2], tiles: usize) -> usize {
-        let whole = |count: usize| (count * tiles).next_multiple_of(self.kernel.rows());
-        count / together * whole(together) + whole(count % together)
+        pieces::band(self.shape, self.kernel.rows())
     }
 
     /// All output pixels.
@@ -175,7 +111,7 @@ impl<'a, T: Operand> Winograd<'a, T> {
         let line = self.shape.out_w() * self.shape.c_out;
         let image = self.shape.out_h() * line;
         let band = self.band();
-        let images = self.images(band);
+        let images = pieces::images(self.shape, self.kernel.rows());
         let piece = if images == 1 { band * line } else { images * image };
         out.par_chunks_mut(images * image).enumerate().for_each(|(i, out)| {
             out.par_chunks_mut(piece).enumerate().for_each(|(b, out)| {
