@@ -1,5 +1,7 @@
 //! When this way is faster than direct sums, and in what pieces the work is done.
 
+use std::ops::RangeInclusive;
+
 use super::STEP;
 use crate::conv::ConvShape;
 use crate::isa::Isa;
@@ -52,11 +54,11 @@ pub(super) fn tiles_per_block(shape: &ConvShape) -> usize {
 ///
 /// The last tile of the product is computed as a whole, however few of its `rows` rows are live: with 14 tiles in
 /// a row of them two of 12 rows would be done for little more than one. So it is the number of rows of tiles, of
-/// those that leave every thread some pieces, with which most rows of the product are live.
+/// those that leave every thread some pieces, with which about the most rows of the product are live.
 pub(super) fn band(shape: &ConvShape, rows: usize) -> usize {
     let [down, across] = tiles_of_image(shape);
     let fewest = (tiles_per_block(shape) / across).clamp(1, down);
-    let most = (shape.n * down / (4 * rayon::current_num_threads())).clamp(fewest, 4 * fewest);
+    let most = (shape.n * down / (4 * rayon::current_num_threads())).clamp(fewest, 8 * fewest);
     STEP * cheapest(fewest..=most.min(down), |together| computed([down, together], across, rows))
 }
 
@@ -78,8 +80,9 @@ fn computed([count, together]: [usize; 2], tiles: usize, rows: usize) -> usize {
     count / together * whole(together) + whole(count % together)
 }
 
-/// The smallest number with the least cost.
-fn cheapest(mut numbers: impl Iterator<Item = usize>, cost: impl Fn(usize) -> usize) -> usize {
-    let first = numbers.next().unwrap_or(1);
-    numbers.fold(first, |best, n| if cost(n) < cost(best) { n } else { best })
+/// The smallest number whose cost is at most a thirty-second above the least: small pieces stay in the cache.
+fn cheapest(numbers: RangeInclusive<usize>, cost: impl Fn(usize) -> usize) -> usize {
+    let least = numbers.clone().map(&cost).min().unwrap_or(0);
+    let smallest = *numbers.start();
+    numbers.into_iter().find(|n| cost(*n) <= least + least / 32).unwrap_or(smallest)
 }

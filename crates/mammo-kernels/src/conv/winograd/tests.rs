@@ -166,3 +166,20 @@ fn sums_do_not_depend_on_the_number_of_threads() {
     };
     assert_eq!(run(1), run(3));
 }
+
+#[test]
+fn pieces_fill_the_rows_of_a_product() {
+    let shape = |n, h, w, c_in, c_out| {
+        let pad = Pad::all(1);
+        ConvShape { n, h, w, c_in, c_out, kernel: 3, stride: 1, pad }
+    };
+    on_threads(2, || {
+        // Five rows of 14 tiles are 70 of 72; one alone would be 14 of 24.
+        assert_eq!(pieces::band(&shape(8, 56, 56, 128, 256), 12), 5 * STEP);
+        // One of 224 is 224 of 228.
+        assert_eq!(pieces::band(&shape(1, 1152, 896, 64, 64), 12), STEP);
+        // An image of 49 tiles is 49 of 60, two are 98 of 108, three 147 of 156.
+        assert_eq!(pieces::images(&shape(8, 28, 28, 512, 512), 12), 3);
+        assert_eq!(pieces::images(&shape(1, 28, 28, 512, 512), 12), 1);
+    });
+}
