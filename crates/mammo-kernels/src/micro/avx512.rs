@@ -169,11 +169,12 @@ unsafe impl<const PAIRS: bool> Simd for Wide<PAIRS> {
     }
 
     #[inline(always)]
-    unsafe fn pairs(low: *const u16, high: *const u16, n: usize) -> __m512 {
+    unsafe fn join(first: *const u16, second: *const u16, to: *mut u16, n: usize) {
         unsafe {
-            let wide = |from| _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask(n), from));
-            let high = _mm512_slli_epi32::<16>(wide(high.cast()));
-            _mm512_castsi512_ps(_mm512_or_si512(wide(low.cast()), high))
+            let wide =
+                |from: *const u16| _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask(n), from.cast()));
+            let pairs = _mm512_or_si512(wide(first), _mm512_slli_epi32::<16>(wide(second)));
+            _mm512_mask_storeu_epi32(to.cast(), mask(n), pairs);
         }
     }
 

@@ -81,13 +81,10 @@ impl<S: Simd> Lanes<S> {
             Kind::Bf16 => {
                 for at in (0..n).step_by(S::LANES) {
                     let live = S::LANES.min(n - at);
-                    // SAFETY: there is an `S`; at `at` there are `live` more numbers of each, and as many units
-                    // of two numbers.
-                    unsafe {
-                        let pairs =
-                            S::pairs(first.as_ptr().add(at).cast(), second.as_ptr().add(at).cast(), live);
-                        S::store_f32(to.as_mut_ptr().add(2 * at).cast(), pairs, live);
-                    }
+                    let pixels = [&first[at..], &second[at..]].map(|pixel| pixel.as_ptr().cast());
+                    let to = to[2 * at..].as_mut_ptr().cast();
+                    // SAFETY: there is an `S`, `live` numbers from `at` on in each pixel, and as many pairs.
+                    unsafe { S::join(pixels[0], pixels[1], to, live) }
                 }
             }
         }

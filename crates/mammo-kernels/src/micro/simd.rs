@@ -38,17 +38,15 @@ pub(crate) unsafe trait Simd: Copy {
     /// The first `n <= LANES` numbers; the rest is undefined but readable.
     unsafe fn load_f32(from: *const f32, n: usize) -> Self::V;
     unsafe fn load_bf16(from: *const u16, n: usize) -> Self::V;
-    /// The first `n <= LANES` pairs of bf16, of which the lower halves stand at `low`, the upper ones at `high`.
+    /// Writes `n <= LANES` pairs of bf16, of which the first halves stand at `first`, the second ones at `second`.
     #[inline(always)]
-    unsafe fn pairs(low: *const u16, high: *const u16, n: usize) -> Self::V {
-        // SAFETY: `n` numbers can be read at both, and no vector has more than 16 lanes.
-        unsafe {
-            let (low, high) = (part::<u16, 16>(low, n), part::<u16, 16>(high, n));
-            let mut pairs = [0u32; 16];
-            for ((pair, low), high) in pairs.iter_mut().zip(low).zip(high) {
-                *pair = u32::from(low) | u32::from(high) << 16;
+    unsafe fn join(first: *const u16, second: *const u16, to: *mut u16, n: usize) {
+        for i in 0..n {
+            // SAFETY: `n` numbers can be read at both, and twice as many written.
+            unsafe {
+                *to.add(2 * i) = *first.add(i);
+                *to.add(2 * i + 1) = *second.add(i);
             }
-            Self::load(pairs.as_ptr().cast())
         }
     }
     /// Writes the first `n <= LANES` numbers and nothing else.
