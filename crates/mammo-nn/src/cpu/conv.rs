@@ -1,5 +1,6 @@
 //! Convolution with its gradients.
 
+use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
@@ -48,6 +49,18 @@ struct Kept {
 }
 
 impl Kept {
+    /// Gives those of input and weights that want a gradient theirs.
+    fn register(&self, [x, weight]: [Option<NodeId>; 2], d_out: &FlexTensor, grads: &mut Gradients) {
+        if let Some(weight) = weight {
+            grads.register::<Flex>(weight, self.d_weight(d_out));
+        }
+        if let Some(x) = x
+            && let Some(d_x) = self.d_x(d_out)
+        {
+            grads.register::<Flex>(x, d_x);
+        }
+    }
+
     /// `None` when another convolution of the same map will add it to its own.
     fn d_x(&self, d_out: &FlexTensor) -> Option<FlexTensor> {
         let s = call_shape(&self.x, &self.weight, &self.call);
@@ -89,14 +102,7 @@ impl Backward<Flex, 2> for ConvBackward {
     fn backward(self, ops: Ops<Kept, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
         let d_out = in_order(&grads.consume::<Flex>(&ops.node));
         let ([x, weight], kept) = (ops.parents, ops.state);
-        if let Some(node) = weight {
-            grads.register::<Flex>(node.id, kept.d_weight(&d_out));
-        }
-        if let Some(node) = x
-            && let Some(d_x) = kept.d_x(&d_out)
-        {
-            grads.register::<Flex>(node.id, d_x);
-        }
+        kept.register([x, weight].map(|node| node.map(|node| node.id)), &d_out, grads);
     }
 }
 
@@ -126,14 +132,7 @@ impl Backward<Flex, 3> for ConvBiasBackward {
         if let Some(node) = bias {
             grads.register::<Flex>(node.id, d_bias);
         }
-        if let Some(node) = weight {
-            grads.register::<Flex>(node.id, kept.d_weight(&d_out));
-        }
-        if let Some(node) = x
-            && let Some(d_x) = kept.d_x(&d_out)
-        {
-            grads.register::<Flex>(node.id, d_x);
-        }
+        kept.register([x, weight].map(|node| node.map(|node| node.id)), &d_out, grads);
     }
 }
 

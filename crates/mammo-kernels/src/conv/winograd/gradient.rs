@@ -5,10 +5,11 @@
 
 use rayon::prelude::*;
 
+use super::pieces::tiles_of_image;
 use super::tiles::{GradientToPoints, ToPoints};
 use super::transform::LANES;
 use super::weights::PointsToWeights;
-use super::{POINTS, STEP, tile_places};
+use super::{POINTS, tile_places};
 use crate::conv::ConvShape;
 use crate::conv::backward_weight::summed;
 use crate::isa::Isa;
@@ -36,8 +37,8 @@ pub(in crate::conv) fn backward_weight<T: Operand>(
     d_weight: &mut [f32],
 ) {
     let (c_in, c_out) = (shape.c_in, shape.c_out);
-    let rows = shape.out_h().div_ceil(STEP);
-    let tiles: Vec<[usize; 3]> = (0..shape.n).flat_map(|n| tile_places(shape, n, 0, rows)).collect();
+    let [down, _] = tiles_of_image(shape);
+    let tiles: Vec<[usize; 3]> = (0..shape.n).flat_map(|n| tile_places(shape, n, 0, down)).collect();
     let blocks: Vec<&[[usize; 3]]> = tiles.chunks(tiles_per_block(shape)).collect();
     let sums = summed(POINTS * c_in * c_out, blocks.len(), |b, sums, accumulate| {
         let block = Block::new(isa, shape, blocks[b], input, d_out);

@@ -34,7 +34,7 @@ use crate::operand::Operand;
 use crate::pack::Panels;
 use crate::product::block;
 pub(super) use gradient::backward_weight;
-use pieces::tiles_per_block;
+use pieces::{tiles_of_image, tiles_per_block};
 pub(super) use pieces::{wins, wins_for_weights, wins_once};
 use tiles::{ToOutput, ToPoints};
 use transform::LANES;
@@ -67,7 +67,7 @@ pub(super) fn pack(isa: Isa, weight: &[f32], channels: [usize; 2], side: Side) -
 /// Image, row and column of the first output pixel of the tiles in `rows` rows of them, from output row
 /// `from` on.
 fn tile_places(shape: &ConvShape, n: usize, from: usize, rows: usize) -> impl Iterator<Item = [usize; 3]> {
-    let across = shape.out_w().div_ceil(STEP);
+    let [_, across] = tiles_of_image(shape);
     (0..rows * across).map(move |tile| [n, from + tile / across * STEP, tile % across * STEP])
 }
 
@@ -96,7 +96,7 @@ impl<'a, T: Operand> Winograd<'a, T> {
     pub fn new(isa: Isa, shape: &'a ConvShape, input: &'a [T], panels: &'a Panels<f32>) -> Self {
         assert_eq!(input.len(), shape.input_len(), "input of {shape:?}");
         assert!(shape.kernel == 3 && shape.stride == 1, "weights at points for {shape:?}");
-        let across = shape.out_w().div_ceil(STEP);
+        let [_, across] = tiles_of_image(shape);
         let zeros = vec![T::default(); shape.c_in];
         Self { isa, kernel: f32::kernel(isa), shape, input, panels, across, zeros }
     }
@@ -111,7 +111,7 @@ impl<'a, T: Operand> Winograd<'a, T> {
         let line = self.shape.out_w() * self.shape.c_out;
         let image = self.shape.out_h() * line;
         let band = self.band();
-        let images = pieces::images(self.shape, self.kernel.rows());
+        let images = pieces::images(self.shape, self.kernel.rows(), band);
         let piece = if images == 1 { band * line } else { images * image };
         out.par_chunks_mut(images * image).enumerate().for_each(|(i, out)| {
             out.par_chunks_mut(piece).enumerate().for_each(|(b, out)| {
@@ -165,11 +165,11 @@ impl<'a, T: Operand> Winograd<'a, T> {
         });
 
         let line = shape.out_w() * shape.c_out;
-        let rows = |image: usize| image * shape.out_h().div_ceil(STEP);
+        let [down, _] = tiles_of_image(shape);
         let images = out.par_chunks_mut(shape.out_h() * line).enumerate();
         let lines = images.flat_map(|(image, out)| {
             let lines = out.par_chunks_mut(STEP * line).enumerate();
-            lines.map(move |(row, out)| (rows(image) + row, image * shape.out_h() + row * STEP, out))
+            lines.map(move |(row, out)| (image * down + row, image * shape.out_h() + row * STEP, out))
         });
         lines.for_each(|(row, y, out)| {
             // The tiles of the block in this row of tiles.

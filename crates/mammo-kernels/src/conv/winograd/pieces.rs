@@ -39,7 +39,7 @@ fn tiles_of_batch(shape: &ConvShape) -> usize {
 }
 
 /// Rows of tiles, and tiles in a row.
-fn tiles_of_image(shape: &ConvShape) -> [usize; 2] {
+pub(super) fn tiles_of_image(shape: &ConvShape) -> [usize; 2] {
     [shape.out_h().div_ceil(STEP), shape.out_w().div_ceil(STEP)]
 }
 
@@ -62,10 +62,11 @@ pub(super) fn band(shape: &ConvShape, rows: usize) -> usize {
     STEP * cheapest(fewest..=most.min(down), |together| computed([down, together], across, rows))
 }
 
-/// Images to be made in one go: more than one where small ones can share blocks, by the same measure.
-pub(super) fn images(shape: &ConvShape, rows: usize) -> usize {
+/// Images to be made in one go: more than one where small ones can share blocks, by the same measure; alone they are
+/// made `band` rows at a time.
+pub(super) fn images(shape: &ConvShape, rows: usize, band: usize) -> usize {
     let [down, across] = tiles_of_image(shape);
-    let by_rows = shape.n * computed([down, band(shape, rows) / STEP], across, rows);
+    let by_rows = shape.n * computed([down, band / STEP], across, rows);
     let fewest = (tiles_per_block(shape) / (down * across)).clamp(1, shape.n);
     let most = (shape.n / rayon::current_num_threads()).clamp(fewest, 4 * fewest);
     cheapest(fewest..=most, |images| match images {

@@ -91,6 +91,7 @@ fn square_to_points<S: Simd, T: Operand, const N: usize>(
 ) where
     [Lanes<S>; N]: Axis<S>,
 {
+    // Whole vectors apart from the rest: the compiler then knows how many numbers each load and store has.
     let whole = channels / S::LANES * S::LANES;
     for first in (0..whole).step_by(S::LANES) {
         lanes_to_points(simd, pixels, [first, S::LANES], lines, &mut to[first..], stride);
@@ -145,6 +146,7 @@ impl<O: Operand> VectorJob for ToOutput<'_, O> {
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
         let c_out = self.shape.c_out;
+        // As in [`square_to_points`].
         let whole = c_out / S::LANES * S::LANES;
         let mut lines = [[Lanes::zero(simd); SIDE]; STEP];
         for tile in 0..self.count {
