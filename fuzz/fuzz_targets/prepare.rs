@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mammo::gate::judge;
+use mammo::gate::check;
 use mammo::pixels::GrayImage;
 use mammo::preprocess::Preprocessing;
 use mammo::record::Polarity;
@@ -21,7 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
     let preset = if choice & 1 == 0 { Preprocessing::default() } else { Preprocessing::paper() };
     let settings = Preprocessing { height_px: 96, width_px: 64, ..preset };
     let polarity = if choice & 2 == 0 { Polarity::Normal } else { Polarity::Inverted };
-    let _ = judge(&image, polarity, None, &settings);
+    let _ = check(&image, polarity, None, &settings);
     if let Ok(prepared) = settings.apply(image, polarity) {
         assert_eq!((prepared.image.height, prepared.image.width), (96, 64));
     }

@@ -1,189 +1,217 @@
-//! Measures how often the gate refuses real mammograms, and how often it lets through images
-//! that nobody should score.
+//! Measures how often the input check refuses real mammograms, and how many other pictures it
+//! lets through.
 //!
 //! ```text
-//! cargo run --release -p mammo --example gate_check -- IMAGES_CSV
+//! cargo run --release -p mammo --example gate_check -- [--calibrate SITE,SITE] IMAGES_CSV... PICTURE_FOLDER...
 //! ```
 //!
-//! Takes a table in the open format. Prints refusals of its images as they are; refusals on one
-//! half of the patients by limits derived from the other half, over twenty random halves; the
-//! extremes of every sign; refusals of phantoms of both sites; and the share caught of each kind
-//! of bad image, one per tenth image. About two minutes for 1,200 small images.
+//! A table in the open format holds mammograms, which are counted by the column `site`. A folder
+//! holds pictures that are no mammograms. Mammograms are checked as they are, inverted (with and
+//! without being told so), mirrored, and as 12 bits in 16; every tenth is made worse in each of
+//! the ways of `pictures.rs`. Prints refusals with 95 % intervals and, for `Sign::limits`, the
+//! extremes of every sign over all mammograms or the sites of `--calibrate`. About five minutes
+//! for 7,000 small images on two cores.
 
 mod pictures;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use mammo::gate::{Limits, Signs, judge, judge_signs};
+use mammo::eval::proportion::Proportion;
+use mammo::gate::{ImageFeatures, Sign, check};
 use mammo::import::{Verify, import_tables};
-use mammo::phantom::{PhantomConfig, Site, patient};
-use mammo::pixels::read_gray;
+use mammo::pixels::{GrayImage, read_gray};
 use mammo::preprocess::Preprocessing;
-use mammo::record::{Mammogram, Polarity};
-use mammo::seed::stream;
+use mammo::record::Polarity;
 use pictures::KINDS;
-use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
-/// Random halves of the patients.
-const HALVES: u64 = 20;
+/// One in this many mammograms is made worse.
+const STEP: usize = 10;
 
-/// What a derived limit grants beyond the extreme of its half, as a share of the distance of
-/// that extreme from the median.
-const MARGIN: f64 = 0.25;
-
-/// Patients of each phantom site.
-const PHANTOM_PATIENTS: usize = 60;
-
-/// The signs by name, how they are read, and whether a large or a small value is suspicious.
-type Sign = (&'static str, fn(&Signs) -> f64, Bound);
-
-#[derive(Clone, Copy, PartialEq)]
-enum Bound {
-    Most,
-    Least,
-    Both,
+/// An image file to check, with what is known of it.
+struct Item {
+    group: String,
+    path: PathBuf,
+    polarity: Polarity,
 }
 
-const SIGNS: [Sign; 8] = [
-    ("contrast", |signs| signs.contrast, Bound::Least),
-    ("saturated", |signs| signs.saturated, Bound::Most),
-    ("roughness", |signs| signs.roughness, Bound::Most),
-    ("edges", |signs| signs.edges, Bound::Most),
-    ("outside", |signs| signs.outside, Bound::Most),
-    ("wall", |signs| signs.wall, Bound::Least),
-    ("solidity", |signs| signs.solidity, Bound::Least),
-    ("median", |signs| signs.median, Bound::Both),
+/// A name, how an image is changed before it is checked, and the polarity that the check is told.
+type Change = (&'static str, fn(GrayImage) -> GrayImage, fn(Polarity) -> Polarity);
+
+const CHANGES: [Change; 6] = [
+    ("as they are", |image| image, |told| told),
+    ("as they are, polarity not told", |image| image, |_| Polarity::Normal),
+    ("inverted, told", |image| each(image, |v| u16::MAX - v), other),
+    ("inverted, not told", |image| each(image, |v| u16::MAX - v), |told| told),
+    ("mirrored", mirrored, |told| told),
+    ("12 bits in 16", |image| each(image, |v| v >> 4), |told| told),
 ];
 
-struct Measured {
-    patient_id: String,
-    signs: Signs,
-}
-
 fn main() -> Result<(), Box<dyn Error>> {
-    let table = std::env::args().nth(1).ok_or("usage: gate_check IMAGES_CSV")?;
-    let manifest = import_tables(Path::new(&table), Verify::Headers, &|_, _| {})?.manifest;
-    let settings = Preprocessing::default();
-    let films: Vec<Measured> = manifest
-        .images
-        .par_iter()
-        .map(|image| {
-            let signs = Signs::of(&read_gray(&manifest.image_path(image))?, image.polarity);
-            Ok(Measured { patient_id: image.patient_id.clone(), signs })
-        })
-        .collect::<Result<_, mammo::Error>>()?;
-    let all: Vec<&Signs> = films.iter().map(|film| &film.signs).collect();
-    let refused = |signs: &[&Signs], limits: &Limits| {
-        signs.iter().filter(|signs| judge_signs(signs, limits, &settings).is_err()).count()
-    };
-    println!("{} of {} mammograms refused", refused(&all, &Limits::default()), all.len());
-    for (name, of, _) in SIGNS {
-        let values = sorted(&all, of);
-        let at = |share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
-        let [a, b, c, d, e] = [0.0, 0.005, 0.5, 0.995, 1.0].map(at);
-        println!("{name:>10}  min {a:.3}  0.5 % {b:.3}  median {c:.3}  99.5 % {d:.3}  max {e:.3}");
-    }
-
-    let tenth: Vec<&Mammogram> = manifest.images.iter().step_by(10).collect();
-    let mut bad: Vec<(&str, Vec<Signs>)> = Vec::new();
-    for (kind, picture) in KINDS {
-        let judged: Vec<(String, Signs)> = tenth
-            .par_iter()
-            .enumerate()
-            .map(|(i, image)| {
-                let image = picture(&read_gray(&manifest.image_path(image))?, i as u64);
-                let refused = judge(&image, Polarity::Normal, None, &settings).err();
-                let code = refused.map_or("let through".to_string(), |refused| refused.refusal.to_string());
-                Ok((code, Signs::of(&image, Polarity::Normal)))
-            })
-            .collect::<Result<_, mammo::Error>>()?;
-        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        judged.iter().for_each(|(code, _)| *counts.entry(code).or_default() += 1);
-        let caught = judged.len() - counts.get("let through").copied().unwrap_or(0);
-        println!("{kind:>18}  caught {caught:>3} of {}  {counts:?}", judged.len());
-        bad.push((kind, judged.into_iter().map(|(_, signs)| signs).collect()));
-    }
-
-    let (mut refused_other_half, mut n_other_half) = (0, 0);
-    let mut caught: BTreeMap<&str, usize> = BTreeMap::new();
-    for seed in 0..HALVES {
-        let (mine, other) = halves(&films, seed);
-        let limits = derived(&mine);
-        refused_other_half += refused(&other, &limits);
-        n_other_half += other.len();
-        for (kind, signs) in &bad {
-            let signs: Vec<&Signs> = signs.iter().collect();
-            *caught.entry(kind).or_default() += refused(&signs, &limits);
+    let mut arguments = std::env::args().skip(1);
+    let (mut calibrate, mut mammograms, mut others) = (None, Vec::new(), Vec::new());
+    while let Some(argument) = arguments.next() {
+        match Path::new(&argument) {
+            _ if argument == "--calibrate" => calibrate = arguments.next(),
+            folder if folder.is_dir() => others.extend(pictures_in(folder)?),
+            table => mammograms.extend(mammograms_of(table)?),
         }
     }
-    println!("limits derived from half of the patients, {HALVES} random halves:");
-    println!(
-        "{refused_other_half} of {n_other_half} on the other half refused ({:.2} %)",
-        100.0 * refused_other_half as f64 / n_other_half as f64
-    );
-    for (kind, signs) in &bad {
-        let n = signs.len() as f64 * HALVES as f64;
-        println!("{kind:>18}  caught {:.1} % by signs alone", 100.0 * caught[kind] as f64 / n);
+    if let Ok(path) = std::env::var("SIGNS_CSV") {
+        write_signs(Path::new(&path), mammograms.iter().chain(&others))?;
     }
+    for (name, change, told) in CHANGES {
+        println!("\nmammograms, {name}:");
+        report(&mammograms, change, told)?;
+    }
+    println!("\nother pictures:");
+    report(&others, |image| image, |told| told)?;
+    println!("\nmammograms made worse:");
+    let some: Vec<&Item> = mammograms.iter().step_by(STEP).collect();
+    for (kind, picture) in KINDS {
+        let outcomes = some.par_iter().enumerate().filter_map(|(i, item)| {
+            let image = picture(&read_gray(&item.path).ok()?, i as u64);
+            Some(outcome(&image, item.polarity))
+        });
+        println!("{kind:>18}  {:?}", counted(outcomes.collect()));
+    }
+    let sites: Option<Vec<String>> = calibrate.map(|sites| sites.split(',').map(str::to_string).collect());
+    let is_chosen = |item: &&Item| sites.as_ref().is_none_or(|sites| sites.contains(&item.group));
+    extremes(&mammograms.iter().filter(is_chosen).collect::<Vec<_>>());
+    Ok(())
+}
 
-    for site in [Site::Film, Site::Digital] {
-        let config = PhantomConfig { n_patients: PHANTOM_PATIENTS, site, ..PhantomConfig::default() };
-        let outcomes: Vec<Option<String>> = (0..PHANTOM_PATIENTS)
-            .into_par_iter()
-            .flat_map_iter(|number| patient(&config, number).images)
-            .map(|image| judge(&image.pixels, image.record.polarity, None, &settings).err())
-            .map(|refused| refused.map(|refused| refused.to_string()))
-            .collect();
-        let reasons: Vec<&String> = outcomes.iter().flatten().collect();
-        println!("{} of {} phantoms of site {site} refused {reasons:?}", reasons.len(), outcomes.len());
+fn mammograms_of(table: &Path) -> Result<Vec<Item>, Box<dyn Error>> {
+    let manifest = import_tables(table, Verify::Headers, &|_, _| {})?.manifest;
+    let item = |image: &mammo::record::Mammogram| Item {
+        group: image.site.clone().unwrap_or_else(|| table.display().to_string()),
+        path: manifest.image_path(image),
+        polarity: image.polarity,
+    };
+    Ok(manifest.images.iter().map(item).collect())
+}
+
+fn pictures_in(folder: &Path) -> Result<Vec<Item>, Box<dyn Error>> {
+    let group = folder.file_name().unwrap_or_default().to_string_lossy().to_string();
+    let mut items = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        items.push(Item { group: group.clone(), path: entry?.path(), polarity: Polarity::Normal });
+    }
+    items.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(items)
+}
+
+/// Prints refusals by group and in all, and the files that are the exception.
+fn report(
+    items: &[Item],
+    change: fn(GrayImage) -> GrayImage,
+    told: fn(Polarity) -> Polarity,
+) -> Result<(), Box<dyn Error>> {
+    let outcomes: Vec<(&Item, String)> = items
+        .par_iter()
+        .filter_map(|item| {
+            Some((item, outcome(&change(read_gray(&item.path).ok()?), told(item.polarity))))
+        })
+        .collect();
+    let mut groups: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (item, outcome) in &outcomes {
+        groups.entry(&item.group).or_default().push(outcome.clone());
+    }
+    let line = |name: &str, outcomes: Vec<String>| -> Result<(), Box<dyn Error>> {
+        let refused = outcomes.iter().filter(|outcome| !outcome.starts_with("scored")).count();
+        let share = Proportion::wilson(refused, outcomes.len(), 0.95)?;
+        let [estimate, low, high] = [share.estimate, share.low, share.high].map(|share| 100.0 * share);
+        println!(
+            "{name:>24}  {refused} of {} refused, {estimate:.2} % ({low:.2} to {high:.2} %)  {:?}",
+            outcomes.len(),
+            counted(outcomes)
+        );
+        Ok(())
+    };
+    groups.iter().try_for_each(|(name, outcomes)| line(name, outcomes.clone()))?;
+    line("all", outcomes.iter().map(|(_, outcome)| outcome.clone()).collect())?;
+    let n_refused = outcomes.iter().filter(|(_, outcome)| !outcome.starts_with("scored")).count();
+    let rare_is_refused = 2 * n_refused < outcomes.len();
+    for (item, outcome) in outcomes.iter().filter(|(_, o)| o.starts_with("scored") != rare_is_refused) {
+        println!("    {}: {outcome}", item.path.display());
     }
     Ok(())
 }
 
-fn sorted(signs: &[&Signs], of: fn(&Signs) -> f64) -> Vec<f64> {
-    let mut values: Vec<f64> = signs.iter().map(|signs| of(signs)).collect();
-    values.sort_by(f64::total_cmp);
-    values
-}
-
-/// The films of a random half of the patients, and those of the others.
-fn halves(films: &[Measured], seed: u64) -> (Vec<&Signs>, Vec<&Signs>) {
-    let mut patients: Vec<&str> =
-        films.iter().map(|film| film.patient_id.as_str()).collect::<BTreeSet<_>>().into_iter().collect();
-    patients.shuffle(&mut stream(seed, "gate check halves", 0));
-    let mine: BTreeSet<&str> = patients[..patients.len() / 2].iter().copied().collect();
-    let of = |is_mine: bool| {
-        let films = films.iter().filter(|film| mine.contains(film.patient_id.as_str()) == is_mine);
-        films.map(|film| &film.signs).collect()
-    };
-    (of(true), of(false))
-}
-
-/// Each sign's extreme on these films and a margin.
-fn derived(signs: &[&Signs]) -> Limits {
-    let [contrast, saturated, roughness, edges, outside, wall, solidity, median] =
-        SIGNS.map(|(_, of, bound)| {
-            let values = sorted(signs, of);
-            let middle = values[values.len() / 2];
-            let beyond = |extreme: f64| extreme + MARGIN * (extreme - middle);
-            let (low, high) = (beyond(values[0]), beyond(values[values.len() - 1]));
-            match bound {
-                Bound::Most => (high, high),
-                Bound::Least => (low, low),
-                Bound::Both => (low, high),
-            }
-        });
-    Limits {
-        contrast: contrast.0,
-        saturated: saturated.0,
-        roughness: roughness.0,
-        edges: edges.0,
-        outside: outside.0,
-        wall: wall.0,
-        solidity: solidity.0,
-        median: median.0..=median.1,
+/// In one or two words, what the check says of an image.
+fn outcome(image: &GrayImage, told: Polarity) -> String {
+    match check(image, told, None, &Preprocessing::default()) {
+        Ok(accepted) if accepted.polarity != told => "scored turned".to_string(),
+        Ok(accepted) if accepted.warnings.is_empty() => "scored".to_string(),
+        Ok(_) => "scored with a warning".to_string(),
+        Err(refused) => refused.to_string(),
     }
+}
+
+/// How often each outcome occurs; refusals by their code.
+fn counted(outcomes: Vec<String>) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for outcome in outcomes {
+        let code = outcome.rsplit_once('(').map_or(outcome.as_str(), |(_, code)| code);
+        *counts.entry(code.trim_end_matches(')').to_string()).or_default() += 1;
+    }
+    counts
+}
+
+/// Writes group, file, doubt and every sign, for a study of the limits.
+fn write_signs<'a>(path: &Path, items: impl Iterator<Item = &'a Item>) -> Result<(), Box<dyn Error>> {
+    let items: Vec<&Item> = items.collect();
+    let lines: Vec<String> = items
+        .par_iter()
+        .filter_map(|item| {
+            let f = features(item)?;
+            let signs = f.signs.map(|value| format!("{value:.4}")).join(",");
+            Some(format!("{},{},{:?},{:.3},{:.3},{signs}\n", item.group, item.path.display(), f.doubt, f.contrast, f.area))
+        })
+        .collect();
+    Ok(std::fs::write(path, lines.concat())?)
+}
+
+fn features(item: &Item) -> Option<ImageFeatures> {
+    let image = read_gray(&item.path).ok()?;
+    Some(match item.polarity {
+        Polarity::Normal => ImageFeatures::of(&image),
+        Polarity::Inverted => ImageFeatures::of_negative(&image),
+    })
+}
+
+/// Prints the distribution of every sign.
+fn extremes(items: &[&Item]) {
+    let features: Vec<ImageFeatures> = items.par_iter().filter_map(|item| features(item)).collect();
+    println!("\nsigns of {} mammograms:", features.len());
+    let print = |name: &str, mut values: Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        let at = |share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
+        let shares = [0.0, 0.001, 0.01, 0.5, 0.99, 0.999, 1.0].map(|share| format!("{:.3}", at(share)));
+        println!("{name:>48}  {}", shares.join("  "));
+    };
+    for (i, sign) in Sign::ALL.iter().enumerate() {
+        print(sign.words(), features.iter().map(|features| features.signs[i]).collect());
+    }
+    print("deviation", features.iter().map(ImageFeatures::deviation).collect());
+}
+
+fn other(polarity: Polarity) -> Polarity {
+    match polarity {
+        Polarity::Normal => Polarity::Inverted,
+        Polarity::Inverted => Polarity::Normal,
+    }
+}
+
+fn each(mut image: GrayImage, change: fn(u16) -> u16) -> GrayImage {
+    image.pixels.iter_mut().for_each(|v| *v = change(*v));
+    image
+}
+
+fn mirrored(mut image: GrayImage) -> GrayImage {
+    let width = image.width;
+    image.pixels.chunks_exact_mut(width).for_each(<[u16]>::reverse);
+    image
 }

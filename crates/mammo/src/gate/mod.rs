@@ -1,17 +1,21 @@
-//! Whether an image may be scored: a network gives a number for a holiday picture, too.
+//! Input check: a network scores any image, so what is no mammogram is refused first.
 //!
-//! In: an image as stored, its polarity, what its DICOM header says, and the preprocessing of
-//! the model that is to score it. Out: nothing, or a [`Refusal`] with what was found. Rules are
-//! few, each on one number that a reader can check ([`Signs`]), and their [`Limits`] were set
-//! on the 1,231 films of the mass part of CBIS-DDSM so that hardly any of those is refused;
-//! `docs/preprocessing.md` has the rates. The gate sees gross errors only: it is no measure of
-//! image quality. After reading, before [`preprocess`](crate::preprocess).
+//! In: an image as stored, its polarity, its DICOM header, and the preprocessing of the model
+//! that is to score it. Out: the polarity to read it with and [`Warning`]s, or a [`Refused`].
+//!
+//! Refused is only what is certain: the header names another projection, the image is too
+//! small or blank, no part of it could be a breast, or its shape is that of something else. The
+//! shape is judged by its [`deviation`](ImageFeatures::deviation) from a bright body along one
+//! side before an even background; grey values, sharpness and film labels do not count, because
+//! they differ between scanners. An image whose negative is a mammogram is turned. What is
+//! merely unusual is scored with a warning. `docs/preprocessing.md` has the measured rates.
 
+mod features;
 mod limits;
-mod signs;
+mod shape;
 
-pub use limits::Limits;
-pub use signs::Signs;
+pub use features::ImageFeatures;
+pub use limits::{MAX_DEVIATION, Sign};
 
 use std::fmt;
 
@@ -35,30 +39,21 @@ pub enum Refusal {
     TooSmall,
     /// Hardly any contrast.
     Blank,
-    /// Much of the breast at the brightest value.
-    Saturated,
-    /// Background bright and breast dark.
-    WrongPolarity,
-    /// No breast outline.
+    /// Nothing large enough to be a breast.
     NoBreast,
-    /// An outline, but not that of a breast on film or detector.
+    /// A shape that no mammogram has, in the image and in its negative.
     NotAMammogram,
-    /// Grey values inside the breast unlike all those trained on.
-    IntensityRange,
 }
 
 impl Refusal {
     /// All codes, in the order in which they are looked for.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 6] = [
         Self::OtherView,
         Self::PartialView,
         Self::TooSmall,
         Self::Blank,
-        Self::Saturated,
-        Self::WrongPolarity,
         Self::NoBreast,
         Self::NotAMammogram,
-        Self::IntensityRange,
     ];
 
     /// The word that stands in tables.
@@ -68,11 +63,8 @@ impl Refusal {
             Self::PartialView => "partial_view",
             Self::TooSmall => "too_small",
             Self::Blank => "blank",
-            Self::Saturated => "saturated",
-            Self::WrongPolarity => "wrong_polarity",
             Self::NoBreast => "no_breast",
             Self::NotAMammogram => "not_a_mammogram",
-            Self::IntensityRange => "intensity_range",
         }
     }
 }
@@ -100,26 +92,97 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// Judges one image for one model's preprocessing.
+/// What is unusual about an image that is scored all the same.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Warning {
+    /// The image is stored with a dark breast, which nothing said; it is turned.
+    Inverted,
+    /// Share of the breast at the brightest value, as an implant or a wrong exposure causes it.
+    Saturated(f64),
+    /// Median grey value of the breast, as a share of its range, beyond that of all films.
+    Median(f64),
+    /// The signs that deviate most, and their values.
+    Unusual(Vec<(Sign, f64)>),
+    /// The outline is not trusted, so the whole image is the network's input.
+    Outline(BreastDoubt),
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inverted => f.write_str("stored inverted; turned"),
+            Self::Saturated(share) => write!(f, "{:.0} % of the breast saturated", 100.0 * share),
+            Self::Median(median) => write!(f, "unusual grey values (median at {:.0} %)", 100.0 * median),
+            Self::Unusual(signs) => write!(f, "unusual: {}", described(signs)),
+            Self::Outline(doubt) => doubt.fmt(f),
+        }
+    }
+}
+
+/// At most two signs with their values and what is usual.
+fn described(signs: &[(Sign, f64)]) -> String {
+    let one = |(sign, value): &(Sign, f64)| {
+        let bound = if sign.is_upper_bound() { "at most" } else { "at least" };
+        format!("{} {value:.2}, usually {bound} {:.2}", sign.words(), sign.usual())
+    };
+    signs.iter().take(2).map(one).collect::<Vec<_>>().join("; ")
+}
+
+/// An image that may be scored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Accepted {
+    /// The polarity to prepare the image with.
+    pub polarity: Polarity,
+    /// What is unusual about it.
+    pub warnings: Vec<Warning>,
+}
+
+/// Checks one image for one model's preprocessing. `polarity` is what table or header say.
 ///
 /// # Errors
 /// [`Refused`] with the first reason found.
-pub fn judge(
+pub fn check(
     image: &GrayImage,
     polarity: Polarity,
     header: Option<&Header>,
     preprocessing: &Preprocessing,
-) -> Result<(), Refused> {
-    judge_header(header)?;
-    judge_size(image, preprocessing)?;
-    judge_signs(&Signs::of(image, polarity), &Limits::default(), preprocessing)
+) -> Result<Accepted, Refused> {
+    check_header(header)?;
+    check_size(image, preprocessing)?;
+    let (polarity, features, turned) = better_polarity(image, polarity);
+    check_features(&features)?;
+    let mut warnings = warnings(&features, preprocessing);
+    if turned {
+        warnings.insert(0, Warning::Inverted);
+    }
+    Ok(Accepted { polarity, warnings })
+}
+
+/// The features of the image under the polarity that was given, or under the other one if only
+/// that shows a mammogram; and whether it is the other one.
+fn better_polarity(image: &GrayImage, polarity: Polarity) -> (Polarity, ImageFeatures, bool) {
+    let of = |polarity| match polarity {
+        Polarity::Normal => ImageFeatures::of(image),
+        Polarity::Inverted => ImageFeatures::of_negative(image),
+    };
+    let given = of(polarity);
+    if check_features(&given).is_ok() {
+        return (polarity, given, false);
+    }
+    let other = match polarity {
+        Polarity::Normal => Polarity::Inverted,
+        Polarity::Inverted => Polarity::Normal,
+    };
+    let turned = of(other);
+    if check_features(&turned).is_ok() { (other, turned, true) } else { (polarity, given, false) }
 }
 
 fn refuse(refusal: Refusal, found: String) -> Result<(), Refused> {
     Err(Refused { refusal, found })
 }
 
-fn judge_header(header: Option<&Header>) -> Result<(), Refused> {
+fn check_header(header: Option<&Header>) -> Result<(), Refused> {
     let Some(header) = header else { return Ok(()) };
     if let Some(projection) = header.projection.filter(|projection| projection.view().is_none()) {
         return refuse(Refusal::OtherView, format!("projection {projection}; expected CC or MLO"));
@@ -132,7 +195,7 @@ fn judge_header(header: Option<&Header>) -> Result<(), Refused> {
     }
 }
 
-fn judge_size(image: &GrayImage, preprocessing: &Preprocessing) -> Result<(), Refused> {
+fn check_size(image: &GrayImage, preprocessing: &Preprocessing) -> Result<(), Refused> {
     let (found, input) = (image.width.max(image.height), preprocessing.width_px.max(preprocessing.height_px));
     if 2 * found < input {
         let (width, height) = (image.width, image.height);
@@ -142,54 +205,47 @@ fn judge_size(image: &GrayImage, preprocessing: &Preprocessing) -> Result<(), Re
     Ok(())
 }
 
-/// Judges what was measured of an image: [`judge`] without header and size.
+/// Checks what was measured of an image: [`check`] without header, size and polarity.
 ///
 /// # Errors
 /// [`Refused`] with the first reason found.
-pub fn judge_signs(signs: &Signs, limits: &Limits, preprocessing: &Preprocessing) -> Result<(), Refused> {
+pub fn check_features(features: &ImageFeatures) -> Result<(), Refused> {
     let share = |value: f64| format!("{:.1} %", 100.0 * value);
-    if signs.contrast < limits.contrast {
-        let found = format!(
-            "contrast of {} of the bits in use; expected {}",
-            share(signs.contrast),
-            share(limits.contrast)
-        );
-        return refuse(Refusal::Blank, found);
+    if features.contrast < limits::MIN_CONTRAST {
+        let (found, least) = (share(features.contrast), share(limits::MIN_CONTRAST));
+        return refuse(Refusal::Blank, format!("contrast of {found} of the bits in use; expected {least}"));
     }
-    if signs.inverted {
+    if features.area < limits::MIN_AREA {
+        let (found, least) = (share(features.area), share(limits::MIN_AREA));
         return refuse(
-            Refusal::WrongPolarity,
-            "a bright background; expected a dark one, or polarity inverted".into(),
+            Refusal::NoBreast,
+            format!("largest bright region covers {found}; expected at least {least}"),
         );
     }
-    if signs.doubt == Some(BreastDoubt::TooSmall) {
-        return refuse(Refusal::NoBreast, BreastDoubt::TooSmall.to_string());
-    }
-    if signs.saturated > limits.saturated {
-        let found = format!("{} of the breast at the brightest value", share(signs.saturated));
-        return refuse(Refusal::Saturated, format!("{found}; expected at most {}", share(limits.saturated)));
-    }
-    let unlike = [
-        (signs.roughness > limits.roughness, "change between neighbours", signs.roughness, limits.roughness),
-        (signs.edges > limits.edges, "abrupt changes", signs.edges, limits.edges),
-        (signs.outside > limits.outside, "brightness outside over inside", signs.outside, limits.outside),
-        (signs.wall < limits.wall, "height of the breast at the chest wall", signs.wall, limits.wall),
-        (signs.solidity < limits.solidity, "breast over its convex hull", signs.solidity, limits.solidity),
-    ];
-    if let Some((_, what, found, limit)) = unlike.iter().find(|(unlike, ..)| *unlike) {
-        return refuse(Refusal::NotAMammogram, format!("{what} {}; limit {}", share(*found), share(*limit)));
-    }
-    if let Some(doubt) = signs.doubt {
-        return refuse(Refusal::NotAMammogram, doubt.to_string());
-    }
-    // Under a fixed window the models' own range is that of their scanners, which is not known.
-    let measured = matches!(preprocessing.window, Window::Percentiles { .. });
-    if measured && !limits.median.contains(&signs.median) {
-        let (low, high) = (share(*limits.median.start()), share(*limits.median.end()));
-        let found = format!("median at {} of the window; expected {low} to {high}", share(signs.median));
-        return refuse(Refusal::IntensityRange, found);
+    let deviation = features.deviation();
+    if deviation > MAX_DEVIATION {
+        let signs = described(&features.deviating());
+        let found = format!("shape deviates by {deviation:.1}, limit {MAX_DEVIATION:.0}: {signs}");
+        return refuse(Refusal::NotAMammogram, found);
     }
     Ok(())
+}
+
+fn warnings(features: &ImageFeatures, preprocessing: &Preprocessing) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    if features.deviation() > limits::UNUSUAL_DEVIATION {
+        warnings.push(Warning::Unusual(features.deviating()));
+    }
+    if features.saturated > limits::MAX_SATURATED {
+        warnings.push(Warning::Saturated(features.saturated));
+    }
+    // Under a fixed window the range is that of the models' own scanners, which is not known.
+    let measured = matches!(preprocessing.window, Window::Percentiles { .. });
+    if measured && !limits::MEDIAN.contains(&features.median) {
+        warnings.push(Warning::Median(features.median));
+    }
+    warnings.extend(features.doubt.map(Warning::Outline));
+    warnings
 }
 
 #[cfg(test)]

@@ -73,11 +73,32 @@ pub(super) struct Breast {
 
 /// Finds the breast in an image whose dense tissue is bright.
 pub(super) fn find_breast(image: &GrayImage) -> Breast {
+    let Candidate { outline, film, chest_wall, doubt } = find_candidate(image);
+    let mask = if doubt.is_some() { film } else { outline };
+    let bounds = mask.bounds().unwrap_or(Rect::new(0.0, 0.0, mask.width as f64, mask.height as f64));
+    let (sx, sy) = (image.width as f64 / mask.width as f64, image.height as f64 / mask.height as f64);
+    let bounds = Rect::new(bounds.x * sx, bounds.y * sy, bounds.width * sx, bounds.height * sy);
+    Breast { mask, bounds, chest_wall, doubt }
+}
+
+/// What could be the breast, in masks of at most 256 cells on the longer side.
+pub(crate) struct Candidate {
+    /// The outline, filled and grown by the skin line, also where it is not trusted.
+    pub(crate) outline: Mask,
+    /// Everything but film edges.
+    pub(crate) film: Mask,
+    chest_wall: ChestWall,
+    /// Why the outline is not trusted.
+    pub(crate) doubt: Option<BreastDoubt>,
+}
+
+/// Finds the region that is most likely the breast, without judging whether it is one.
+pub(crate) fn find_candidate(image: &GrayImage) -> Candidate {
     let thumbnail = Thumbnail::new(image);
     let film = film(image, thumbnail.brightest, thumbnail.width, thumbnail.height);
     let bright = thumbnail.above(thumbnail.threshold(&film)).and(&film);
     let found = regions(&open(&bright, OPENING_PX));
-    let (mut mask, mut doubt) = thumbnail.choose(&found);
+    let (mask, mut doubt) = thumbnail.choose(&found);
     let chest_wall = thumbnail.chest_wall(&mask);
     let share = mask.area() as f64 / mask.cells.len() as f64;
     if share < *PLAUSIBLE_AREA.start() {
@@ -85,14 +106,8 @@ pub(super) fn find_breast(image: &GrayImage) -> Breast {
     } else if share > *PLAUSIBLE_AREA.end() {
         doubt = Some(BreastDoubt::TooLarge);
     }
-    mask = match doubt {
-        Some(_) => film,
-        None => dilate(&fill_holes(&close(&mask, OPENING_PX)), SKIN_PX).and(&film),
-    };
-    let bounds = mask.bounds().unwrap_or(Rect::new(0.0, 0.0, mask.width as f64, mask.height as f64));
-    let (sx, sy) = (image.width as f64 / mask.width as f64, image.height as f64 / mask.height as f64);
-    let bounds = Rect::new(bounds.x * sx, bounds.y * sy, bounds.width * sx, bounds.height * sy);
-    Breast { mask, bounds, chest_wall, doubt }
+    let outline = dilate(&fill_holes(&close(&mask, OPENING_PX)), SKIN_PX).and(&film);
+    Candidate { outline, film, chest_wall, doubt }
 }
 
 /// A small copy of the image on a square-root scale, 0 to 255 of its own largest value: film

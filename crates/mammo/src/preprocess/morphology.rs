@@ -48,7 +48,7 @@ pub(super) fn dilate(mask: &Mask, radius: f32) -> Mask {
 }
 
 /// Every cell farther than `radius` from the outside; beyond the border lies more of the same.
-pub(super) fn erode(mask: &Mask, radius: f32) -> Mask {
+pub(crate) fn erode(mask: &Mask, radius: f32) -> Mask {
     complement(&dilate(&complement(mask), radius))
 }
 
