@@ -99,7 +99,7 @@ pub fn draw_patches(prepared: &Prepared, data: &Data, config: &RunConfig) -> Res
     let images: Vec<Mammogram> = prepared.images.iter().map(|&image| image.clone()).collect();
     let sampling = sample_patches(&images, &data.manifest.root, &prepared.cache, &config.sampling)?;
     say_left_out(&sampling.failures);
-    eprint!("{}", sampling.report);
+    eprint!("patches of each class:\n{}", sampling.report);
     Ok(SidePatches { header: patch_header(data, config), patches: sampling.patches })
 }
 

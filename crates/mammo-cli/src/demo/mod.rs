@@ -74,10 +74,10 @@ pub fn run(args: &Args) -> Result<Done> {
     output::results_to_log();
     eprint!("{}", plan.announcement(&args.out, continued));
     plan.write(&args.out)?;
-    let demo = Demo { args, config: args.out.join("demo.toml"), plan, started };
+    let demo = Demo { args, config: args.out.join("demo.toml"), plan, continued, started };
     write_atomically(&demo.config, CONFIG.as_bytes())?;
     let made = train(&demo)?;
-    let results = evaluate(&demo, &made, continued)?;
+    let results = evaluate(&demo, &made)?;
     output::to_stdout(&last_screen(&results, &args.out))?;
     Ok(Done::All)
 }
@@ -129,7 +129,7 @@ fn train(demo: &Demo) -> Result<Made> {
 }
 
 /// Scores the test sides and writes results, pictures and the report.
-fn evaluate(demo: &Demo, made: &Made, continued: bool) -> Result<Results> {
+fn evaluate(demo: &Demo, made: &Made) -> Result<Results> {
     let args = demo.args;
     let Made { film, digital, patches, patch_model } = made;
     demo.step("scores of the test sides");
@@ -168,7 +168,7 @@ fn evaluate(demo: &Demo, made: &Made, continued: bool) -> Result<Results> {
         .collect::<Result<_>>()?,
         gain_from_patches: compare_auc(&scratch, &from_patches, &BootstrapConfig::default())?,
         seconds: demo.started.elapsed().as_secs_f64(),
-        continued,
+        continued: demo.continued,
         plan: demo.plan,
     };
     write_json(&args.out.join("results.json"), &results)?;

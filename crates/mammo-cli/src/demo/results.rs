@@ -72,20 +72,70 @@ pub(super) fn table(results: &Results) -> String {
     text
 }
 
-/// The last screen: at most 24 lines of 100 columns.
+/// The last screen: at most 23 lines of 100 columns, and the prompt.
 pub(super) fn last_screen(results: &Results, out: &Path) -> String {
     let files = [
-        ("report/report.html", "all results as a page for the browser: curves, cases, heat maps, model card"),
-        ("gallery.png", "test images with the predicted probability of cancer"),
-        ("heatmaps/", "where the patch classifier sees cancer: a picture for each test image, findings.csv"),
-        ("scores/", "the probability of every test image, one table for each line above"),
-        ("*/model.safetensors", "the trained models, each with its training curve in metrics.csv"),
+        ("report/report.html", "the results as a page for the browser: curves, cases, model card"),
+        ("gallery.png", "test images with their predicted probability of cancer"),
+        ("heatmaps/", "where the patch classifier sees cancer: a picture each, findings.csv"),
+        ("scores/", "the probability of cancer of every test image, a table for each line above"),
+        ("*/model.safetensors", "the trained models; metrics.csv beside each has its training epochs"),
         ("results.md, .json", "this table"),
     ];
     let mut text = format!("\n{}\nwritten to {}:\n", table(results), out.display());
     for (name, what) in files {
         text += &format!("  {name:<20} {what}\n");
     }
-    let next = "\nnext: open the report; for your own images, `mammo import --help` and the README's \"Your own data\"\n";
-    text + next.trim_start_matches('\n')
+    text + "next: open the report; then try your own images, as \"Your own data\" in the README describes\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use mammo::eval::{BootstrapConfig, ScoreRow, compare_auc, evaluate_patches};
+    use mammo::record::Pathology;
+
+    use super::*;
+    use crate::demo::pace::Pace;
+    use crate::evaluate::auc_per_image;
+
+    /// Forty images of as many patients, of which the last are mostly the malignant ones.
+    fn rows() -> Vec<ScoreRow> {
+        let row = |i: usize| ScoreRow {
+            file: format!("{i}.png"),
+            patient_id: i.to_string(),
+            laterality: None,
+            view: None,
+            label: if i % 3 == 0 || i > 30 { Pathology::Malignant } else { Pathology::Benign },
+            probability: i as f64 / 40.0,
+            calibrated: None,
+            model: String::new(),
+            preprocessing: String::new(),
+            tta: String::new(),
+            seconds: 0.0,
+        };
+        (0..40).map(row).collect()
+    }
+
+    #[test]
+    fn the_last_screen_fits_24_lines_of_100_columns() {
+        let rows = rows();
+        let row =
+            |what| ResultRow { what, site: "digital", n_images: 1234, auc: auc_per_image(&rows).unwrap() };
+        let pace = Pace { patient_s: 0.02, patch_s: 0.001, image_s: 0.02 };
+        let mut results = Results {
+            patches: evaluate_patches(&["a", "b"], &[0, 1], &[0.9, 0.1, 0.2, 0.8]).unwrap(),
+            rows: (0..5).map(|_| row("(c) mean of two models like (b) and 4 flips")).collect(),
+            gain_from_patches: compare_auc(&rows, &rows, &BootstrapConfig::default()).unwrap(),
+            seconds: 3599.0,
+            continued: false,
+            plan: Plan::of(pace, None),
+        };
+        for continued in [false, true] {
+            results.continued = continued;
+            let screen = last_screen(&results, Path::new("runs/demo"));
+            assert!(screen.lines().count() <= 23, "{screen}");
+            assert!(screen.lines().all(|line| line.chars().count() <= 100), "{screen}");
+            assert!(screen.contains("59 min 59 s") && screen.ends_with('\n'), "{screen}");
+        }
+    }
 }

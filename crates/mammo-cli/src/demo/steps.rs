@@ -13,7 +13,7 @@ use mammo_nn::run::{METRICS_FILE, MODEL_FILE};
 use super::Args;
 use super::plan::{DIGITAL_SHARES, FILM_SHARES, N_TRANSFER, Plan};
 use crate::config::RunConfig;
-use crate::output::duration;
+use crate::output::{count, duration};
 use crate::predict::TtaArg;
 use crate::report::RunFiles;
 use crate::{
@@ -45,6 +45,8 @@ pub(super) struct Demo<'a> {
     pub args: &'a Args,
     pub config: PathBuf,
     pub plan: Plan,
+    /// Whether an earlier start began it.
+    pub continued: bool,
     pub started: Instant,
 }
 /// Turns Ctrl-C in a step into the end of the demo.
@@ -56,8 +58,12 @@ pub(super) fn stop_if(done: Done) -> Result<()> {
 }
 impl Demo<'_> {
     pub(super) fn step(&self, what: &str) {
-        let (passed, all) = (self.started.elapsed().as_secs_f64(), self.plan.expected_s);
-        eprintln!("\n[{} of about {}] {what}", duration(passed), duration(all));
+        // How much of a continued demo is left, the plan does not say.
+        let all = match self.continued {
+            true => String::new(),
+            false => format!(" of about {}", duration(self.plan.expected_s)),
+        };
+        eprintln!("\n[{}{all}] {what}", duration(self.started.elapsed().as_secs_f64()));
     }
 
     /// What this demo's size and a step change in the configuration.
@@ -208,7 +214,9 @@ impl Demo<'_> {
         if progress::stop_requested() {
             return Err(Interrupted.into());
         }
-        write_scores(&self.args.out.join("scores").join(format!("{name}.csv")), &scored.rows)?;
+        let path = self.args.out.join("scores").join(format!("{name}.csv"));
+        write_scores(&path, &scored.rows)?;
+        eprintln!("{}: {} scored", path.display(), count(scored.rows.len(), "image"));
         Ok(scored.rows)
     }
 
