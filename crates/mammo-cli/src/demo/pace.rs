@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn the_parts_of_a_demo_on_smaller_images_are_measured() {
-        let changes = ["preprocessing.height_px=96", "preprocessing.width_px=72", "patch.trunk.width=0.25"];
+        let changes = ["preprocessing.height_px=128", "preprocessing.width_px=96", "patch.trunk.width=0.25"];
         let changes = changes.map(String::from);
         let config = RunConfig::parse(include_str!("../../../../configs/demo.toml"), &changes).unwrap();
         let pace = Pace::measure(&config, "cpu").unwrap();
