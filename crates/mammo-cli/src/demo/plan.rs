@@ -69,6 +69,7 @@ impl Plan {
     pub fn make(out: &Path, asked: Option<Named>, config: &RunConfig, device: &str) -> Result<(Self, bool)> {
         let path = out.join(FILE);
         if !path.exists() {
+            eprintln!("timing a few steps of training on this machine");
             return Ok((Self::of(Pace::measure(config, device)?, asked), false));
         }
         let begun: Self = read_json(&path, "the plan of a demo of this version; choose another --out")?;
@@ -159,9 +160,14 @@ impl Plan {
         };
         format!(
             "the demo will take about {} and train {:.0} % as much as the full one ({why})",
-            duration(self.expected_s),
+            self.about(),
             100.0 * self.amount
         )
+    }
+
+    /// The expected time, to half a minute.
+    pub fn about(&self) -> String {
+        duration((self.expected_s / 30.0).round().max(1.0) * 30.0)
     }
 }
 

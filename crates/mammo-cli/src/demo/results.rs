@@ -62,11 +62,7 @@ pub(super) fn table(results: &Results) -> String {
         "time: {}{}{}; training: {:.0} % of the full demo's\n",
         duration(results.seconds),
         if results.continued { " since it was continued" } else { "" },
-        if results.continued {
-            String::new()
-        } else {
-            format!(", expected {}", duration(results.plan.expected_s))
-        },
+        if results.continued { String::new() } else { format!(", expected about {}", results.plan.about()) },
         100.0 * results.plan.amount
     );
     text

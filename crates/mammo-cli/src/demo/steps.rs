@@ -61,7 +61,7 @@ impl Demo<'_> {
         // How much of a continued demo is left, the plan does not say.
         let all = match self.continued {
             true => String::new(),
-            false => format!(" of about {}", duration(self.plan.expected_s)),
+            false => format!(" of about {}", self.plan.about()),
         };
         eprintln!("\n[{}{all}] {what}", duration(self.started.elapsed().as_secs_f64()));
     }
