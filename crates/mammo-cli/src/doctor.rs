@@ -3,11 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use mammo::doctor::{Report, entries_of_cases, entries_of_manifest, examine, find_twins, write_report};
+use indicatif::ProgressBar;
+use mammo::doctor::{
+    Report, SHOWN, entries_of_cases, entries_of_manifest, examine, find_twins, write_report,
+};
 use mammo::manifest::Manifest;
 use mammo::split::Split;
 
-use crate::{Done, progress};
+use crate::output::LeftOut;
+use crate::{Done, output, progress};
 
 /// Look for leaks, contradictory labels and confounders in a data set.
 ///
@@ -58,20 +62,30 @@ pub fn run(args: &Args) -> Result<Done> {
         write_report(out, &report)?;
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        output::results(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
     } else if args.markdown {
-        println!("{}", report.markdown());
+        output::results(&format!("{}\n", report.markdown()))?;
     } else {
-        print!("{report}");
+        output::results(&report.to_string())?;
+        if report.findings.iter().any(|finding| finding.cases.len() > SHOWN) {
+            let all = args.out.as_ref().map(|out| out.join("doctor.json").display().to_string());
+            let all =
+                all.unwrap_or_else(|| "--json or --markdown prints them, --out FOLDER writes them".into());
+            output::results(&format!("all cases, not only the first {SHOWN} of each kind: {all}\n"))?;
+        }
     }
     Ok(if report.is_clean() { Done::All } else { Done::WithRejections })
 }
 
 fn examine_cases(dir: &Path) -> Result<Report> {
     let (entries, rejections) = entries_of_cases(dir)?;
+    let mut left_out = LeftOut::new("left out");
     for rejection in &rejections {
-        eprintln!("note: line {:?} left out, {}: {}", rejection.line, rejection.reason, rejection.detail);
+        let line = rejection.line.map(|line| format!(", line {line}")).unwrap_or_default();
+        let place = format!("{}{line}: {}: {}", rejection.file, rejection.reason, rejection.detail);
+        left_out.add(&rejection.file, &place, &ProgressBar::hidden());
     }
+    left_out.say_rest("`mammo import cbis-ddsm` lists all of them in rejected.csv");
     Ok(examine(&entries, None))
 }
 

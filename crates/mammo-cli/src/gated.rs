@@ -1,6 +1,5 @@
 //! The way of an image into a model, past the gate; and the table that says who got through.
 
-use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -12,6 +11,8 @@ use mammo::preprocess::Preprocessing;
 use mammo::record::{Mammogram, Polarity};
 use mammo::write::write_atomically;
 use serde::Serialize;
+
+use crate::output;
 
 /// What the `gate` column says of a scored image.
 const PASSED: &str = "passed";
@@ -129,6 +130,6 @@ pub fn write_table(path: Option<&Path>, rows: &[ScoreRow], refused: &[(Mammogram
     let bytes = writer.into_inner().map_err(|e| e.into_error()).context("the score table")?;
     match path {
         Some(path) => Ok(write_atomically(path, &bytes)?),
-        None => Ok(std::io::stdout().write_all(&bytes)?),
+        None => output::results(&String::from_utf8(bytes).context("the score table")?),
     }
 }

@@ -14,7 +14,8 @@ use serde::Serialize;
 
 use crate::heatmap_tables::{FindingRow, IMAGES_FILE, ImageRow, Tables};
 use crate::mapper::{Mapper, Method};
-use crate::{Done, overlay, predict, progress};
+use crate::output::{FEW_IMAGES, LeftOut, count};
+use crate::{Done, output, overlay, predict, progress};
 
 /// Show where a model sees cancer: overlays, 16-bit maps and a table of findings.
 ///
@@ -22,6 +23,8 @@ use crate::{Done, overlay, predict, progress};
 /// the image, and findings.csv with position, size, type and probability of each peak, the
 /// views of one breast listed together. A whole-image model gives an attribution map: grad-cam
 /// of its top blocks (default) or of its trunk, or the saliency of each pixel.
+///
+/// The findings of up to four images are printed, those of more with --list.
 ///
 /// Examples:
 ///   mammo heatmap scans/ --model run/patch/model.safetensors --out heatmaps
@@ -51,6 +54,9 @@ pub struct Args {
     /// Least probability of a finding.
     #[arg(long, default_value_t = 0.1)]
     pub min_score: f64,
+    /// Print every finding, of however many images.
+    #[arg(long)]
+    pub list: bool,
     /// Where to compute: cpu, or what this build was compiled with.
     #[arg(long, default_value = "cpu")]
     pub device: String,
@@ -67,7 +73,7 @@ pub fn run(args: &Args) -> Result<Done> {
     }
     let mapper = Mapper::load(&args.model, args.method, args.stride, &device::by_name(&args.device)?)?;
     let (root, images) = predict::select(&args.images, args.side, None)?;
-    let (mut tables, mut n_rejected) = (Tables::default(), 0);
+    let (mut tables, mut rejected) = (Tables::default(), LeftOut::new("rejected"));
     let bar = progress::bar("mapping", images.len() as u64);
     for image in &images {
         if progress::stop_requested() {
@@ -78,10 +84,7 @@ pub fn run(args: &Args) -> Result<Done> {
                 tables.images.push(row);
                 tables.findings.extend(findings);
             }
-            Err(error) => {
-                bar.suspend(|| eprintln!("rejected: {error:#}"));
-                n_rejected += 1;
-            }
+            Err(error) => rejected.add(&image.file, &format!("{error:#}"), &bar),
         }
         bar.inc(1);
     }
@@ -90,13 +93,19 @@ pub fn run(args: &Args) -> Result<Done> {
         bail!("none of {} images could be mapped", images.len());
     }
     tables.write(&args.out, mapper.finds())?;
-    println!(
-        "{}: {} images mapped, {} rejected",
-        args.out.join(IMAGES_FILE).display(),
-        tables.images.len(),
-        n_rejected
-    );
-    Ok(match (progress::stop_requested(), n_rejected) {
+    let table = rejected.write(&args.out)?;
+    if mapper.finds() {
+        let listed = args.list || tables.images.len() <= FEW_IMAGES;
+        output::results(&if listed { tables.listing() } else { String::new() })?;
+        output::results(&tables.summary(&args.out, args.min_score, listed))?;
+    }
+    let pictures = args.out.join(IMAGES_FILE);
+    output::results(&format!("{} mapped: {}\n", count(tables.images.len(), "image"), pictures.display()))?;
+    if let Some(table) = table {
+        output::results(&format!("{} rejected: {}\n", count(rejected.len(), "image"), table.display()))?;
+        rejected.say_rest(&format!("all are listed in {}", table.display()));
+    }
+    Ok(match (progress::stop_requested(), rejected.len()) {
         (true, _) => Done::Interrupted,
         (false, 0) => Done::All,
         (false, _) => Done::WithRejections,

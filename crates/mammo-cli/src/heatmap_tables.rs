@@ -10,6 +10,8 @@ use mammo::write::write_atomically;
 use mammo_nn::heatmap::{BreastFrame, Finding, MapGrid};
 use serde::Serialize;
 
+use crate::output::count;
+
 /// The images that were read, those without findings included.
 pub const IMAGES_FILE: &str = "heatmaps.csv";
 const FINDINGS_FILE: &str = "findings.csv";
@@ -114,7 +116,7 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// Writes the tables, the views of one breast together, and prints the findings.
+    /// Writes the tables, the views of one breast together.
     pub fn write(&mut self, dir: &Path, with_findings: bool) -> Result<()> {
         write_table(&dir.join(IMAGES_FILE), &self.images)?;
         if !with_findings {
@@ -129,17 +131,39 @@ impl Tables {
         let path = dir.join(FINDINGS_FILE);
         match self.findings.is_empty() {
             // The header alone, which a row would otherwise bring.
-            true => write_atomically(&path, b"file,x,y,width,height,probability,kind\n")?,
-            false => write_table(&path, &self.findings)?,
+            true => Ok(write_atomically(&path, b"file,x,y,width,height,probability,kind\n")?),
+            false => write_table(&path, &self.findings),
         }
-        print!("{}", self.listing());
-        println!("{}: {} findings", path.display(), self.findings.len());
-        Ok(())
+    }
+
+    /// How many findings of which kind there are, and where they are listed.
+    pub fn summary(&self, dir: &Path, min_score: f64, listed: bool) -> String {
+        let masses = self.findings.iter().filter(|row| row.kind == LesionKind::Mass).count();
+        let with_findings = self.images.iter().filter(|image| image.n_findings > Some(0)).count();
+        let highest = self.findings.iter().map(|row| row.probability).fold(0.0, f64::max);
+        let mut text = format!(
+            "{} with a probability of cancer of at least {min_score}, in {with_findings} of {}",
+            count(self.findings.len(), "finding"),
+            count(self.images.len(), "image")
+        );
+        if !self.findings.is_empty() {
+            let others = self.findings.len() - masses;
+            text +=
+                &format!(" (masses: {masses}, calcifications: {others}); highest probability {highest:.2}");
+        }
+        let way = if listed { "" } else { " (--list prints them)" };
+        text + &format!("\nfindings, one a row{way}: {}\n", dir.join(FINDINGS_FILE).display())
     }
 
     /// The findings by breast, CC before MLO.
-    fn listing(&self) -> String {
-        let mut text = String::new();
+    pub fn listing(&self) -> String {
+        if self.findings.is_empty() {
+            return String::new();
+        }
+        let mut text = String::from(
+            "view, kind, probability of cancer; place and size in pixels of the stored image; depth from 0 at the\n\
+             chest wall to 1 at the front of the breast; height from 0 at its top to 1 at its bottom\n",
+        );
         let mut breast = None;
         for row in &self.findings {
             let here = Some((&row.patient_id, row.laterality));

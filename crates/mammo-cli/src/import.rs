@@ -7,7 +7,7 @@ use clap::Subcommand;
 use mammo::archive::{Archive, Birads3, import_archive, recognise};
 use mammo::import::{Imported, Verify, import_tables, write_rejections};
 
-use crate::{Done, progress};
+use crate::{Done, output, progress};
 
 /// Read a data set and write its manifest.
 ///
@@ -173,8 +173,8 @@ pub fn run(args: &Args) -> Result<Done> {
         eprintln!("note: {note}");
     }
     let counts = imported.manifest.counts();
-    println!(
-        "{}: {} images of {} patients ({} malignant, {} benign, {} unknown), {} lesions, {} rows rejected",
+    let mut summary = format!(
+        "{}: {} images of {} patients (images: {} malignant, {} benign, {} unknown), {} lesions, {} rows rejected\n",
         out.display(),
         counts.images,
         counts.patients,
@@ -184,12 +184,12 @@ pub fn run(args: &Args) -> Result<Done> {
         counts.lesions,
         imported.rejections.len()
     );
-    if imported.rejections.is_empty() {
-        return Ok(Done::All);
-    }
     for (reason, n) in imported.rejections_by_reason() {
-        println!("  rejected {n:>5}  {reason}");
+        summary += &format!("  rejected {n:>5}  {reason}\n");
     }
-    println!("  each is listed in {}", rejected.display());
-    Ok(Done::WithRejections)
+    if !imported.rejections.is_empty() {
+        summary += &format!("  each is listed in {}\n", rejected.display());
+    }
+    output::results(&summary)?;
+    Ok(if imported.rejections.is_empty() { Done::All } else { Done::WithRejections })
 }

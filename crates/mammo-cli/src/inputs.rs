@@ -4,12 +4,14 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use indicatif::ProgressBar;
 use mammo::cache::{InputCache, prune};
 use mammo::patch_sampling::{Patch, PatchClass, PatchHeader, read_patches, sample_patches};
 use mammo::preprocess::Preprocessing;
 use mammo::record::Mammogram;
 
 use crate::config::RunConfig;
+use crate::output::LeftOut;
 use crate::progress;
 use crate::training::Data;
 
@@ -48,9 +50,7 @@ pub fn prepare<'m>(
     let owned: Vec<Mammogram> = images.iter().map(|&image| image.clone()).collect();
     let failures = cache.build(root, &owned, &progress::counter(&bar));
     bar.finish_and_clear();
-    for (_, error) in &failures {
-        eprintln!("left out: {error}");
-    }
+    say_left_out(&failures);
     let failed: HashSet<&str> = failures.iter().map(|(file, _)| file.as_str()).collect();
     let images: Vec<&Mammogram> =
         images.into_iter().filter(|image| !failed.contains(image.file.as_str())).collect();
@@ -59,6 +59,13 @@ pub fn prepare<'m>(
     }
     prune_cache(cache_dir)?;
     Ok(Prepared { cache, images, n_failed: failures.len() })
+}
+
+/// Says which images are left out, and of many how many.
+fn say_left_out(failures: &[(String, mammo::Error)]) {
+    let mut left_out = LeftOut::new("left out");
+    failures.iter().for_each(|(file, error)| left_out.add(file, &error.to_string(), &ProgressBar::hidden()));
+    left_out.say_rest("`mammo preprocess` on the same images lists all of them in a table");
 }
 
 /// Removes inputs of settings that no run uses any more when all of them take too much room.
@@ -91,10 +98,8 @@ pub struct SidePatches {
 pub fn draw_patches(prepared: &Prepared, data: &Data, config: &RunConfig) -> Result<SidePatches> {
     let images: Vec<Mammogram> = prepared.images.iter().map(|&image| image.clone()).collect();
     let sampling = sample_patches(&images, &data.manifest.root, &prepared.cache, &config.sampling)?;
-    for (_, error) in &sampling.failures {
-        eprintln!("left out: {error}");
-    }
-    eprint!("{}", sampling.report);
+    say_left_out(&sampling.failures);
+    eprint!("patches of each class:\n{}", sampling.report);
     Ok(SidePatches { header: patch_header(data, config), patches: sampling.patches })
 }
 

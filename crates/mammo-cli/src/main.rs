@@ -17,6 +17,7 @@ mod loose_images;
 mod mapper;
 mod model;
 mod model_card;
+mod output;
 mod overlay;
 mod patch_scores;
 mod phantom;

@@ -14,10 +14,10 @@ use mammo_nn::predict::patch_classifier;
 use mammo_nn::schedule::PrecisionChoice;
 use mammo_nn::validation::assess;
 
-use crate::Done;
 use crate::inputs::prepare;
 use crate::predict::Args;
 use crate::training::Data;
+use crate::{Done, output};
 
 /// Column that holds the true class; image score tables have none of that name.
 const CLASS: &str = "class";
@@ -78,9 +78,9 @@ pub fn run(args: &Args, folder: &Path) -> Result<Done> {
     match &args.out {
         Some(path) => {
             write_atomically(path, table.as_bytes())?;
-            println!("{}: {} patches scored", path.display(), examples.len());
+            output::results(&format!("{}: {} patches scored\n", path.display(), examples.len()))?;
         }
-        None => print!("{table}"),
+        None => output::results(&table)?,
     }
     Ok(if prepared.n_failed == 0 { Done::All } else { Done::WithRejections })
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use mammo::phantom::{Layout, PhantomConfig, write_layout};
 
-use crate::{Done, progress};
+use crate::{Done, output, progress};
 
 /// Write a synthetic mammography data set.
 ///
@@ -62,13 +62,13 @@ pub fn run(args: &Args) -> Result<Done> {
     let bar = progress::bar("phantoms", args.patients as u64);
     let summary = write_layout(&args.out, args.layout, &config, &progress::counter(&bar))?;
     bar.finish_and_clear();
-    println!(
-        "{}: {} images of {} patients, {} with cancer, {} lesions",
+    output::results(&format!(
+        "{}: {} images of {} patients, {} of the images with cancer, {} lesions\n",
         args.out.display(),
         summary.n_images,
         summary.n_patients,
         summary.n_malignant_images,
         summary.n_lesions
-    );
+    ))?;
     Ok(Done::All)
 }

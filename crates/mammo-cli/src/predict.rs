@@ -14,8 +14,9 @@ use rayon::prelude::*;
 
 use crate::gated::{self, Headers, Refused};
 use crate::loose_images::find_images;
+use crate::output::{LeftOut, count};
 use crate::training::Data;
-use crate::{Done, patch_scores, progress};
+use crate::{Done, output, patch_scores, progress};
 
 /// Score images: probability of cancer per image, as CSV.
 ///
@@ -87,7 +88,7 @@ pub fn run(args: &Args) -> Result<Done> {
     let scored = score(args)?;
     gated::write_table(args.out.as_deref(), &scored.rows, &scored.refused)?;
     if let Some(path) = &args.out {
-        println!("{}: {} images scored, {} refused", path.display(), scored.rows.len(), scored.refused.len());
+        output::results(&scored.summary(path))?;
     }
     if scored.rows.is_empty() && !progress::stop_requested() {
         bail!("none of {} images could be scored", scored.refused.len());
@@ -107,6 +108,22 @@ pub struct Scored {
     pub refused: Vec<(Mammogram, Refused)>,
 }
 
+impl Scored {
+    /// How many images have which scores, for a table that has them one by one.
+    fn summary(&self, table: &Path) -> String {
+        let mut text = format!("{} scored", count(self.rows.len(), "image"));
+        let of = |best: fn(f64, f64) -> f64| self.rows.iter().map(|row| row.probability).reduce(best);
+        if let (Some(low), Some(high)) = (of(f64::min), of(f64::max)) {
+            text += &format!(", probability of cancer from {low:.3} to {high:.3}");
+        }
+        text += &format!("; {} refused", self.refused.len());
+        if !self.refused.is_empty() {
+            text += " (columns gate and reason say why)";
+        }
+        format!("{text}\nscores, one image a row: {}\n", table.display())
+    }
+}
+
 /// Scores what the arguments name; stops early, keeping its rows, on Ctrl-C.
 pub fn score(args: &Args) -> Result<Scored> {
     let device = device::by_name(&args.device)?;
@@ -122,6 +139,7 @@ pub fn score(args: &Args) -> Result<Scored> {
     // Files of a manifest have no root of their own.
     let headers = if root.as_os_str().is_empty() { Headers::Judged } else { Headers::Trusted };
     let mut scored = Scored { rows: Vec::with_capacity(images.len()), refused: Vec::new() };
+    let mut left_out = LeftOut::new("refused");
     let (started, mut prepared_in) = (Instant::now(), Duration::ZERO);
     let bar = progress::bar("scoring", images.len() as u64);
     // Preparing an image keeps one core busy, so some are prepared at once; a network keeps all
@@ -155,7 +173,7 @@ pub fn score(args: &Args) -> Result<Scored> {
                     });
                 }
                 Err(refused) => {
-                    bar.suspend(|| eprintln!("refused: {}", refused.reason));
+                    left_out.add(&image.file, &refused.reason, &bar);
                     scored.refused.push((image.clone(), refused));
                 }
             }
@@ -163,10 +181,12 @@ pub fn score(args: &Args) -> Result<Scored> {
         }
     }
     bar.finish_and_clear();
+    left_out.say_rest("the score table lists all of them with their reasons");
     let seconds = started.elapsed().as_secs_f64();
     let (n, share) = (scored.rows.len() + scored.refused.len(), prepared_in.as_secs_f64() / seconds);
     eprintln!(
-        "{n} images in {seconds:.1} s, {:.1} a second; {:.0} % of the time went into reading, judging and preparing",
+        "{} in {seconds:.1} s, {:.1} a second; reading, checking and preparing them took {:.0} % of the time",
+        count(n, "image"),
         n as f64 / seconds,
         100.0 * share
     );

@@ -14,7 +14,8 @@ use mammo_nn::model_file;
 use rayon::prelude::*;
 
 use crate::loose_images::find_images;
-use crate::{Done, progress};
+use crate::output::{FEW_IMAGES, LeftOut, count};
+use crate::{Done, output, progress};
 
 /// Side of one picture on a step sheet.
 const TILE_PX: usize = 360;
@@ -28,8 +29,8 @@ const DOT_PX: usize = 5;
 ///
 /// Writes the network input of every image as a 16-bit PNG, in parallel, under the folders that
 /// hold it, and skips those that are there already. With --explain it writes a sheet instead: the image after each step, in
-/// numbered pictures, and lists the steps with their settings and units. docs/preprocessing.md
-/// describes the steps.
+/// numbered pictures, and prints the steps with their settings and units, of up to four images or with --list.
+/// docs/preprocessing.md describes the steps.
 ///
 /// Examples:
 ///   mammo preprocess scans/ --out inputs
@@ -50,6 +51,9 @@ pub struct Args {
     /// Use the settings of this model file.
     #[arg(long)]
     pub model: Option<PathBuf>,
+    /// Print the steps of every image that --explain draws, of however many.
+    #[arg(long, requires = "explain")]
+    pub list: bool,
     /// Folder to write to.
     #[arg(long, default_value = ".")]
     pub out: PathBuf,
@@ -79,7 +83,7 @@ pub fn run(args: &Args) -> Result<Done> {
     }
     let started = Instant::now();
     let bar = progress::bar("preparing", images.len() as u64);
-    let make = |(image, target): (&Mammogram, &PathBuf)| -> Option<String> {
+    let make = |(image, target): (&Mammogram, &PathBuf)| -> Option<Result<String>> {
         if progress::stop_requested() {
             return None;
         }
@@ -87,29 +91,50 @@ pub fn run(args: &Args) -> Result<Done> {
             explain(&preprocessing, &root.join(&image.file), image, &args.out.join(target))
         } else {
             prepare(&preprocessing, &root.join(&image.file), image, &args.out.join(target))
+                .map(|()| String::new())
         };
         bar.inc(1);
-        result.err().map(|error| format!("{error:#}"))
+        Some(result)
     };
-    let failures: Vec<String> = images.par_iter().zip(&targets).filter_map(make).collect();
+    let made: Vec<Option<Result<String>>> = images.par_iter().zip(&targets).map(make).collect();
+    let listed = args.list || images.len() <= FEW_IMAGES;
+    let mut rejected = LeftOut::new("rejected");
+    let mut n = 0;
+    for (image, made) in images.iter().zip(made) {
+        match made {
+            Some(Ok(steps)) => {
+                n += 1;
+                output::results(if listed { &steps } else { "" })?;
+            }
+            Some(Err(error)) => rejected.add(&image.file, &format!("{error:#}"), &bar),
+            None => {}
+        }
+    }
     bar.finish_and_clear();
-    failures.iter().for_each(|failure| eprintln!("rejected: {failure}"));
-    let (n, seconds) = (images.len() - failures.len(), started.elapsed().as_secs_f64());
+    if args.explain && !listed {
+        eprintln!("the steps of {} are drawn and not printed; --list prints them", count(n, "image"));
+    }
+    let seconds = started.elapsed().as_secs_f64();
     let memory = peak_memory_mib().map(|mib| format!(", peak memory {mib} MiB")).unwrap_or_default();
-    println!(
-        "{}: {n} images, {} rejected, {:.1} images/s{memory}, preprocessing {}",
+    output::results(&format!(
+        "{}: {}, {} rejected, {:.1} a second{memory}, preprocessing {}\n",
         args.out.display(),
-        failures.len(),
+        count(n, "image"),
+        rejected.len(),
         n as f64 / seconds,
         preprocessing.digest()
-    );
+    ))?;
+    if let Some(table) = rejected.write(&args.out)? {
+        rejected.say_rest(&format!("all are listed in {}", table.display()));
+        output::results(&format!("{} rejected: {}\n", count(rejected.len(), "image"), table.display()))?;
+    }
     if n == 0 && !progress::stop_requested() {
         bail!("none of {} images could be prepared", images.len());
     }
-    Ok(match (progress::stop_requested(), failures.is_empty()) {
+    Ok(match (progress::stop_requested(), rejected.len()) {
         (true, _) => Done::Interrupted,
-        (false, true) => Done::All,
-        (false, false) => Done::WithRejections,
+        (false, 0) => Done::All,
+        (false, _) => Done::WithRejections,
     })
 }
 
@@ -176,8 +201,8 @@ fn prepare(preprocessing: &Preprocessing, path: &Path, image: &Mammogram, target
     Ok(write_png16(&target, &prepared.image)?)
 }
 
-/// Writes one step sheet and lists its steps.
-fn explain(preprocessing: &Preprocessing, path: &Path, image: &Mammogram, target: &Path) -> Result<()> {
+/// Writes one step sheet and returns its steps as text.
+fn explain(preprocessing: &Preprocessing, path: &Path, image: &Mammogram, target: &Path) -> Result<String> {
     let stored = read_gray_as(path, preprocessing.voi)?;
     let (width, height) = (stored.width, stored.height);
     let (prepared, steps) = preprocessing.explain(stored, image.polarity)?;
@@ -191,8 +216,7 @@ fn explain(preprocessing: &Preprocessing, path: &Path, image: &Mammogram, target
     if let Some(doubt) = prepared.doubt {
         text += &format!("note: {doubt}\n");
     }
-    println!("{text}pictures: {}", target.display());
-    Ok(())
+    Ok(text + &format!("pictures: {}\n", target.display()))
 }
 
 /// The pictures in rows, each with its number in the upper left corner.

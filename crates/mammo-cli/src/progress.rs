@@ -62,6 +62,8 @@ fn target() -> ProgressDrawTarget {
 pub struct TrainingProgress {
     bar: ProgressBar,
     metric: &'static str,
+    /// Stages, and epochs of the present one.
+    totals: [usize; 2],
 }
 
 impl TrainingProgress {
@@ -76,7 +78,7 @@ impl TrainingProgress {
         bar.set_prefix(what.to_string());
         bar.enable_steady_tick(Duration::from_millis(500));
         eprintln!("{what}");
-        Self { bar, metric }
+        Self { bar, metric, totals: [0; 2] }
     }
 }
 
@@ -89,6 +91,7 @@ impl Watch for TrainingProgress {
         }
         self.bar.set_position(step as u64);
         let ([stage, n_stages], [epoch, n_epochs]) = (report.stage, report.epoch);
+        self.totals = [n_stages, n_epochs];
         self.bar.set_message(format!(
             "stage {stage}/{n_stages} epoch {epoch}/{n_epochs} loss {:.4}",
             report.loss
@@ -96,8 +99,10 @@ impl Watch for TrainingProgress {
     }
 
     fn epoch(&mut self, row: &EpochRow) {
+        let [n_stages, n_epochs] = self.totals;
         let line = format!(
-            "  stage {} epoch {:>2}  rate {:.1e}  loss {:.4}  validation loss {:.4}  {} {:.3}{}  {:.1} pictures/s",
+            "  stage {}/{n_stages} epoch {:>2}/{n_epochs}  learning rate {:.1e}  loss {:.3}, validation {:.3}  \
+             validation {} {:.3}{}  {:.1} pictures/s",
             row.stage,
             row.epoch,
             row.learning_rate,

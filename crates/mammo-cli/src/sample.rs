@@ -6,10 +6,10 @@ use anyhow::Result;
 use mammo::patch_sampling::write_patches;
 use mammo::split::Side;
 
-use crate::Done;
 use crate::config::RunConfig;
 use crate::inputs::{draw_patches, prepare};
 use crate::training::Data;
+use crate::{Done, output};
 
 /// Draw patch sets (S1, S10, S30, any S<n>) from the lesions and backgrounds of each side.
 ///
@@ -50,17 +50,17 @@ pub fn run(args: &Args) -> Result<Done> {
         if images.is_empty() {
             continue;
         }
-        eprintln!("{side}");
+        eprintln!("{side} side");
         let prepared = prepare(&data.cache_dir, &config.preprocessing, &data.manifest.root, images)?;
         let drawn = draw_patches(&prepared, &data, &config)?;
         let folder = args.out.join(side.to_string());
         write_patches(&folder, &drawn.header, &drawn.patches)?;
-        println!(
-            "{}: {} patches from {} images",
+        output::results(&format!(
+            "{}: {} patches from {} images\n",
             folder.display(),
             drawn.patches.len(),
             prepared.images.len()
-        );
+        ))?;
         n_failed += prepared.n_failed;
     }
     Ok(if n_failed == 0 { Done::All } else { Done::WithRejections })

@@ -7,7 +7,7 @@ use mammo::doctor::Severity;
 use mammo::manifest::Manifest;
 use mammo::split::{Split, SplitConfig, k_fold, split_by_patient, split_official};
 
-use crate::{Done, doctor};
+use crate::{Done, doctor, output};
 
 /// Assign patients to train, validation and test sides, stratified by truth and density.
 ///
@@ -68,8 +68,7 @@ pub fn run(args: &Args) -> Result<Done> {
     };
     let out = args.out.clone().unwrap_or_else(|| args.manifest.with_file_name("split.json"));
     split.write(&out)?;
-    println!("{}", out.display());
-    print_summary(&split, &manifest);
+    output::results(&format!("{}\n{}", out.display(), summary(&split, &manifest)))?;
     let report = doctor::examine_manifest(&manifest, Some(&split), args.pictures);
     for finding in report.findings.iter().filter(|finding| finding.severity < Severity::Note) {
         let examples = finding.cases.iter().take(3).cloned().collect::<Vec<_>>().join("; ");
@@ -78,16 +77,21 @@ pub fn run(args: &Args) -> Result<Done> {
     Ok(if report.is_clean() { Done::All } else { Done::WithRejections })
 }
 
-fn print_summary(split: &Split, manifest: &Manifest) {
+/// A table of the sides; patients on none of them are reported on stderr.
+fn summary(split: &Split, manifest: &Manifest) -> String {
     let summary = split.summary(manifest);
-    println!("{:<12} {:>8} {:>10} {:>8} {:>10}", "side", "patients", "malignant", "images", "malignant");
+    let mut text = format!(
+        "{:<12} {:>8} {:>11} {:>8} {:>11}\n",
+        "side", "patients", "with cancer", "images", "with cancer"
+    );
     for side in summary.sides {
-        println!(
-            "{:<12} {:>8} {:>10} {:>8} {:>10}",
+        text += &format!(
+            "{:<12} {:>8} {:>11} {:>8} {:>11}\n",
             side.side, side.patients, side.malignant_patients, side.images, side.malignant_images
         );
     }
     if !summary.unlabelled_patients.is_empty() {
         eprintln!("note: {} patients without any label stand on no side", summary.unlabelled_patients.len());
     }
+    text
 }

@@ -139,5 +139,5 @@ pub fn run(args: &Args) -> Result<Done> {
     let outcome = train(model, &training, &validation, &run, &mut progress)?;
     drop(progress);
     let n_failed = train_side.n_failed + validation_side.n_failed;
-    Ok(report(&outcome, &args.out, "balanced accuracy", n_failed))
+    report(&outcome, &args.out, "balanced accuracy", n_failed)
 }

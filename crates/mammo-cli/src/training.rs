@@ -24,7 +24,7 @@ use crate::config::RunConfig;
 use crate::inputs::prepare;
 use crate::progress::TrainingProgress;
 use crate::run_folder::{Machine, RunRecord, digest};
-use crate::{Done, progress};
+use crate::{Done, output, progress};
 
 /// A data set with its split, checked against each other.
 pub struct Data {
@@ -148,15 +148,22 @@ pub fn check_out(out: &Path, resume: bool) -> Result<()> {
 }
 
 /// Says how a run ended, on stdout, and turns it into an exit code.
-pub fn report(outcome: &Outcome, out: &Path, metric: &str, n_failed: usize) -> Done {
+pub fn report(outcome: &Outcome, out: &Path, metric: &str, n_failed: usize) -> Result<Done> {
     match outcome {
         Outcome::Finished { best_metric } => {
-            println!("{}: best validation {metric} {best_metric:.4}", out.join(MODEL_FILE).display());
-            if n_failed == 0 { Done::All } else { Done::WithRejections }
+            let model = out.join(MODEL_FILE);
+            output::results(&format!(
+                "{}: the best epoch, {metric} {best_metric:.3} on the validation side\n",
+                model.display()
+            ))?;
+            Ok(if n_failed == 0 { Done::All } else { Done::WithRejections })
         }
         Outcome::Interrupted => {
-            println!("{}: stopped; the same command with --resume continues", out.display());
-            Done::Interrupted
+            output::results(&format!(
+                "{}: stopped; the same command with --resume continues\n",
+                out.display()
+            ))?;
+            Ok(Done::Interrupted)
         }
     }
 }
@@ -233,7 +240,7 @@ pub fn train_images(image_run: &ImageRun) -> Result<Done> {
     let outcome = train(image_run.model.clone(), &training, &validation, &run, &mut progress)?;
     drop(progress);
     let n_failed = train_side.n_failed + validation_side.n_failed;
-    Ok(report(&outcome, setup.out, "AUC", n_failed))
+    report(&outcome, setup.out, "AUC", n_failed)
 }
 
 /// The images of `n` patients drawn at random, half of them (at least one) with cancer.

@@ -47,7 +47,6 @@ pub mod resnet;
 pub mod resume;
 pub mod run;
 pub mod schedule;
-pub mod speed;
 pub mod state;
 pub mod top;
 pub mod train;

@@ -3,9 +3,12 @@
 //! Calls the other verbs one after another, exactly as a user would, so the demo is also
 //! their example. Run it again in the same folder and it continues where it stopped.
 
+mod pace;
+mod plan;
 mod results;
 mod size;
 mod steps;
+mod time;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -18,24 +21,25 @@ use mammo::write::{write_atomically, write_json};
 use crate::config::RunConfig;
 use crate::evaluate::auc_per_image;
 use crate::predict::TtaArg;
-use crate::{Done, gallery, heatmap, progress, sample, train_image, train_patch, transfer};
-use results::{ResultRow, Results, table};
-use size::{Choice, Size};
+use crate::{
+    Done, Interrupted, gallery, heatmap, output, progress, sample, train_image, train_patch, transfer,
+};
+use plan::{N_DIGITAL, Plan};
+use results::{ResultRow, Results, last_screen, table};
+use size::Named;
 use steps::{Demo, stop_if};
 
 /// The embedded configuration, as in `configs/demo.toml`.
 const CONFIG: &str = include_str!("../../../../configs/demo.toml");
-
-/// Patients of the second site, known by image labels only; an eighth has BI-RADS 3, which is no truth.
-const N_DIGITAL: usize = 184;
 
 /// Run the whole method on synthetic mammograms; needs no data and no GPU.
 ///
 /// Two hospitals' phantoms are made, those of the second as DICOM in the layout of INbreast; at
 /// the first, patches train a patch classifier, which becomes a whole-image classifier; a second one
 /// is trained from scratch for comparison; two models and four flips are averaged; then one model
-/// moves to the second hospital with twenty patients. Under 10 minutes on 2 cores: on a slow
-/// processor patients and steps are fewer. Run it again to continue a stopped demo.
+/// moves to the second hospital with twenty patients. It takes 5 to 9 minutes on 2 cores: a few steps of
+/// training are timed first, and the number of patients and steps follows from that; a very slow
+/// machine takes longer, which is said before the start. Run it again to continue a stopped demo.
 ///
 /// Example: mammo demo --out runs/demo
 #[derive(clap::Args)]
@@ -46,21 +50,56 @@ pub struct Args {
     /// Where to compute: cpu, or what this build was compiled with.
     #[arg(long, default_value = "cpu")]
     pub device: String,
-    /// Which demo; by default the one that takes under ten minutes on two cores of this machine's speed.
+    /// How much to train, whatever time it takes; by default what fills 5 to 9 minutes on this machine.
     #[arg(long, value_enum)]
-    pub size: Option<Size>,
+    pub size: Option<Named>,
+    /// Print how large the demo would be and how long it should take, and do nothing.
+    #[arg(long)]
+    pub plan: bool,
 }
+
 /// Runs the verb.
 pub fn run(args: &Args) -> Result<Done> {
     progress::catch_ctrl_c();
-    let size = Choice::make(&args.out, args.size, &args.device)?;
-    let demo = Demo { args, config: args.out.join("demo.toml"), size, started: Instant::now() };
-    eprintln!("{}", size.explained());
+    let started = Instant::now();
+    let (plan, continued) = Plan::make(&args.out, args.size, &RunConfig::parse(CONFIG, &[])?, &args.device)?;
+    if progress::stop_requested() {
+        return Err(Interrupted.into());
+    }
+    if args.plan {
+        output::results(&plan.text())?;
+        return Ok(Done::All);
+    }
+    // The demo's result is its last screen; what the verbs find on the way is its log.
+    output::results_to_log();
+    eprint!("{}", plan.announcement(&args.out, continued));
+    plan.write(&args.out)?;
+    let demo = Demo { args, config: args.out.join("demo.toml"), plan, continued, started };
     write_atomically(&demo.config, CONFIG.as_bytes())?;
+    let made = train(&demo)?;
+    let results = evaluate(&demo, &made)?;
+    output::to_stdout(&last_screen(&results, &args.out))?;
+    Ok(Done::All)
+}
+
+/// What the training half of the demo leaves for the other.
+struct Made {
+    /// Manifest of the first hospital.
+    film: PathBuf,
+    /// Manifest of the second.
+    digital: PathBuf,
+    /// Folder of patches of the first.
+    patches: PathBuf,
+    patch_model: PathBuf,
+}
+
+/// Makes data and models, each unless it is there from an earlier start.
+fn train(demo: &Demo) -> Result<Made> {
+    let args = demo.args;
     let settings = RunConfig::read(&demo.config, &demo.changes(&[]))?;
 
-    demo.step("two hospitals' phantoms");
-    let film = demo.data_set(Site::Film, size.size.n_film(), &settings)?;
+    demo.step("synthetic mammograms (phantoms) of two hospitals, film and digital");
+    let film = demo.data_set(Site::Film, demo.plan.size.film_patients, &settings)?;
     let digital = demo.data_set(Site::Digital, N_DIGITAL, &settings)?;
 
     demo.step("patches around lesions and in the background");
@@ -71,12 +110,12 @@ pub fn run(args: &Args) -> Result<Done> {
     let patch_model = demo.model("patch");
     stop_if(train_patch::run(&demo.train_patch(&film, &patches))?)?;
 
-    demo.step("whole-image classifier on the patch classifier's trunk");
+    demo.step("whole-image classifier (b), on the patch classifier's trunk");
     stop_if(train_image::run(&demo.train_image(&film, "from-patches", Some(&patch_model), &[]))?)?;
-    demo.step("a second one, with a VGG top and another seed, to average with");
+    demo.step("a second one with other top layers and another seed, to average with it (c)");
     let vgg_top = ["seed=2", "image.top={kind=\"vgg\",channels=[64],depth=1}"];
     stop_if(train_image::run(&demo.train_image(&film, "from-patches-vgg", Some(&patch_model), &vgg_top))?)?;
-    demo.step("for comparison: the same network from scratch");
+    demo.step("for comparison: the network of (b) from scratch, without patches (a)");
     // A frozen random trunk would waste its first epochs: all of it learns from the start, for as
     // many epochs as the others have in all.
     let epochs: usize = settings.image.training.stages.iter().map(|stage| stage.epochs).sum();
@@ -84,49 +123,55 @@ pub fn run(args: &Args) -> Result<Done> {
     let all = format!("image.training.stages=[{all}]");
     stop_if(train_image::run(&demo.train_image(&film, "from-scratch", None, &[&all]))?)?;
 
-    demo.step("transfer to the second hospital, 20 patients, image labels only");
+    demo.step("transfer of (b) to the digital hospital (d): 20 patients, image labels only");
     stop_if(transfer::run(&demo.transfer(&digital))?)?;
+    Ok(Made { film, digital, patches, patch_model })
+}
 
+/// Scores the test sides and writes results, pictures and the report.
+fn evaluate(demo: &Demo, made: &Made) -> Result<Results> {
+    let args = demo.args;
+    let Made { film, digital, patches, patch_model } = made;
     demo.step("scores of the test sides");
     let [a, b, vgg, after] =
         ["from-scratch", "from-patches", "from-patches-vgg", "transfer"].map(|m| demo.model(m));
-    let scratch = demo.score("a-from-scratch", &film, &[&a], TtaArg::None)?;
-    let from_patches = demo.score("b-from-patches", &film, &[&b], TtaArg::None)?;
-    let averaged = demo.score("c-averaged", &film, &[&b, &vgg], TtaArg::Flips)?;
-    let before_transfer = demo.score("d-before-transfer", &digital, &[&b], TtaArg::None)?;
-    let after_transfer = demo.score("d-after-transfer", &digital, &[&after], TtaArg::None)?;
-    let patch_table = demo.score_patches(&film, &patches, &patch_model)?;
+    let scratch = demo.score("a-from-scratch", film, &[&a], TtaArg::None)?;
+    let from_patches = demo.score("b-from-patches", film, &[&b], TtaArg::None)?;
+    let averaged = demo.score("c-averaged", film, &[&b, &vgg], TtaArg::Flips)?;
+    let before_transfer = demo.score("d-before-transfer", digital, &[&b], TtaArg::None)?;
+    let after_transfer = demo.score("d-after-transfer", digital, &[&after], TtaArg::None)?;
+    let patch_table = demo.score_patches(film, patches, patch_model)?;
+    gallery::write(&args.out.join("gallery.png"), film, &averaged)?;
 
-    let row = |what, site, rows: &[ScoreRow]| Ok(ResultRow { what, site, auc: auc_per_image(rows)? });
+    demo.step("heat maps and report of the film hospital's test side");
+    let heatmaps = args.out.join("heatmaps");
+    demo.unless_there(&heatmaps.join("findings.csv"), || {
+        heatmap::run(&demo.heatmap(film, patch_model, &heatmaps))
+    })?;
+    demo.report(film, &heatmaps.join("findings.csv"))?;
+
+    let row = |what, site, rows: &[ScoreRow]| {
+        let n_images = rows.iter().filter(|row| row.malignant().is_some()).count();
+        Ok(ResultRow { what, site, n_images, auc: auc_per_image(rows)? })
+    };
     let classes: Vec<&str> = patch_table.classes.iter().map(String::as_str).collect();
     let results = Results {
         patches: evaluate_patches(&classes, &patch_table.truth, &patch_table.probabilities)?,
         rows: [
-            row("(a) from scratch", "film", &scratch),
-            row("(b) from patches", "film", &from_patches),
-            row("(c) two models averaged, flips", "film", &averaged),
-            row("(d) before transfer", "digital", &before_transfer),
-            row("(d) after transfer, 20 patients", "digital", &after_transfer),
+            row("(a) from scratch, without patches", "film", &scratch),
+            row("(b) from the patch classifier", "film", &from_patches),
+            row("(c) mean of two models like (b) and 4 flips", "film", &averaged),
+            row("(d) model (b) as it is", "digital", &before_transfer),
+            row("(d) model (b) after transfer, 20 patients", "digital", &after_transfer),
         ]
         .into_iter()
         .collect::<Result<_>>()?,
         gain_from_patches: compare_auc(&scratch, &from_patches, &BootstrapConfig::default())?,
         seconds: demo.started.elapsed().as_secs_f64(),
-        size,
+        continued: demo.continued,
+        plan: demo.plan,
     };
-    let table = table(&results);
     write_json(&args.out.join("results.json"), &results)?;
-    write_atomically(&args.out.join("results.md"), table.as_bytes())?;
-    let picture = args.out.join("gallery.png");
-    gallery::write(&picture, &film, &averaged)?;
-
-    demo.step("report");
-    let heatmaps = args.out.join("heatmaps");
-    demo.unless_there(&heatmaps.join("findings.csv"), || {
-        heatmap::run(&demo.heatmap(&film, &patch_model, &heatmaps))
-    })?;
-    let page = demo.report(&film, &heatmaps.join("findings.csv"))?;
-    println!("\n{table}\npicture: {}\nresults: {}", picture.display(), args.out.join("results.md").display());
-    println!("report:  {}", page.display());
-    Ok(Done::All)
+    write_atomically(&args.out.join("results.md"), table(&results).as_bytes())?;
+    Ok(results)
 }

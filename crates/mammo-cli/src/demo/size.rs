@@ -1,138 +1,142 @@
-//! How large a demo this machine manages in ten minutes.
+//! How large a demo is: one number, the amount of training, and the counts that follow from it.
 
-use std::path::Path;
-
-use anyhow::{Result, bail};
-use mammo::write::{read_json, write_json};
-use mammo_nn::speed::cpu_gflops;
 use serde::{Deserialize, Serialize};
 
-/// Which demo.
+/// Sizes that can be asked for by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum Size {
-    /// Ten minutes on two cores that multiply bf16, or on a GPU.
-    Full,
-    /// The same networks on fewer patients, in fewer steps: ten minutes on two cores that have AVX2.
+pub enum Named {
+    /// The smallest that still shows the method: a fifth of the training of the full demo.
     Small,
+    /// What configs/demo.toml says: nine minutes on two cores that multiply bf16.
+    Full,
+    /// The largest that the demo chooses by itself: twice the training of the full demo.
+    Large,
 }
 
-/// Speed, in GFLOP/s, from which on the full demo takes less than ten minutes. It was sized on two
-/// cores at about 900.
-const FULL_GFLOPS: f64 = 850.0;
+impl Named {
+    /// The amount of training that the name stands for.
+    pub fn amount(self) -> f64 {
+        match self {
+            Self::Small => LEAST_AMOUNT,
+            Self::Full => 1.0,
+            Self::Large => MOST_AMOUNT,
+        }
+    }
+}
 
-/// Name of the file that keeps the choice, so that a stopped demo goes on as it began.
-const FILE: &str = "size.json";
+/// Below it the networks learn too little to show anything: with 28,800 patches in place of the 36,400 of
+/// an amount of 0.29 the area of (b) was 0.06 lower (docs/experiments.md, 2026-11-28).
+pub const LEAST_AMOUNT: f64 = 0.2;
+/// Above it more brings little: three more epochs of patches changed nothing on film (2026-11-29), and the
+/// phantoms and inputs of an amount of 2 take 2 GB on disk.
+pub const MOST_AMOUNT: f64 = 2.0;
+
+/// The counts of a demo. Networks, images, rates and batches are the same in all sizes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Size {
+    /// Patients of the first site, whose lesions are annotated.
+    pub film_patients: usize,
+    /// Epochs of the patch classifier.
+    pub patch_epochs: usize,
+    /// Patches in each of them.
+    pub patches_per_epoch: usize,
+    /// Epochs of the whole-image classifiers' top; one epoch of the whole network follows.
+    pub top_epochs: usize,
+    /// Images in each of them.
+    pub images_per_epoch: usize,
+    /// Images in each epoch of the transfer.
+    pub transfer_per_epoch: usize,
+}
+
+/// Patches in a step, and images in a step, as configs/demo.toml has them: counts are whole steps.
+pub const PATCH_BATCH: usize = 64;
+pub const IMAGE_BATCH: usize = 8;
 
 impl Size {
-    /// Patients of the first site, whose lesions are annotated.
-    pub fn n_film(self) -> usize {
-        match self {
-            Self::Full => 1400,
-            Self::Small => 640,
+    /// The demo that trains on `amount` times the patches of the full one.
+    ///
+    /// The other counts are powers of the amount, through two demos that were tuned by hand
+    /// (docs/experiments.md, 2026-11-29): the full one (1,400 patients, 13 epochs of 9,600 patches, 6 + 1
+    /// epochs of 640 images, 80 in transfer) and, at an amount of 0.29, a small one (640 patients, 7 epochs of
+    /// 5,200 patches, 3 + 1 epochs of 192 images, 32 in transfer).
+    pub fn of(amount: f64) -> Self {
+        let power = |full: f64, exponent: f64| full * amount.powf(exponent);
+        let steps = |examples: f64, batch: usize| (examples / batch as f64).round().max(1.0) as usize * batch;
+        // Epochs are rounded first, so that totals grow evenly with the amount.
+        let patch_epochs = power(13.0, 0.5).round().max(4.0);
+        let image_epochs = power(7.0, 0.45).round().max(3.0);
+        Self {
+            film_patients: power(1400.0, 0.64).round() as usize,
+            patch_epochs: patch_epochs as usize,
+            patches_per_epoch: steps(power(13.0 * 9600.0, 1.0) / patch_epochs, PATCH_BATCH),
+            top_epochs: image_epochs as usize - 1,
+            images_per_epoch: steps(power(7.0 * 640.0, 1.43) / image_epochs, IMAGE_BATCH),
+            transfer_per_epoch: steps(power(80.0, 0.74), IMAGE_BATCH),
         }
+    }
+
+    /// Patches that the patch classifier trains on, counted each time.
+    pub fn patches(&self) -> usize {
+        self.patch_epochs * self.patches_per_epoch
     }
 
     /// What differs from the embedded configuration, as `--set` takes it.
-    pub fn changes(self) -> Vec<String> {
-        let changes: &[&str] = match self {
-            Self::Full => &[],
-            Self::Small => &[
-                "patch.training.examples_per_epoch=5200",
-                "patch.training.stages=[{train=\"all\",epochs=7,learning_rate=1e-2,weight_decay=1e-3}]",
-                "image.training.examples_per_epoch=192",
-                "image.training.stages=[{train=\"top\",epochs=3,learning_rate=2e-3,weight_decay=1e-3},\
-                 {train=\"all\",keep_norm_statistics=true,epochs=1,learning_rate=5e-5,weight_decay=1e-2}]",
-                "transfer.training.examples_per_epoch=32",
-            ],
-        };
-        changes.iter().map(ToString::to_string).collect()
-    }
-}
-
-/// `size.json`: which demo a folder holds.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Choice {
-    /// Which.
-    pub size: Size,
-    /// How fast the machine was when it was chosen; `None` when the user or a GPU chose.
-    pub cpu_gflops: Option<f64>,
-}
-
-impl Choice {
-    /// The size of the demo begun in `out`, else the one asked for, else the one that fits.
-    ///
-    /// # Errors
-    /// A folder that holds a demo of another size than the one asked for.
-    pub fn make(out: &Path, asked: Option<Size>, device: &str) -> Result<Self> {
-        let path = out.join(FILE);
-        if path.exists() {
-            let begun: Self = read_json(&path, "the size of a demo; remove it")?;
-            if asked.is_some_and(|asked| asked != begun.size) {
-                bail!("{}: a demo of another size was begun here; choose another --out", out.display());
-            }
-            return Ok(begun);
-        }
-        let choice = match asked {
-            Some(size) => Self { size, cpu_gflops: None },
-            None if device != "cpu" => Self { size: Size::Full, cpu_gflops: None },
-            None => {
-                let speed = cpu_gflops();
-                let size = if speed < FULL_GFLOPS { Size::Small } else { Size::Full };
-                Self { size, cpu_gflops: Some(speed) }
-            }
-        };
-        write_json(&path, &choice)?;
-        Ok(choice)
-    }
-
-    /// What it is called in results.
-    pub fn name(&self) -> &'static str {
-        match self.size {
-            Size::Full => "full demo",
-            Size::Small => "small demo",
-        }
-    }
-
-    /// A line about it.
-    pub fn explained(&self) -> String {
-        match (self.size, self.cpu_gflops) {
-            (Size::Small, Some(speed)) => format!(
-                "the small demo: this processor convolves at {speed:.0} GFLOP/s, and the full one (--size full) \
-                 takes over ten minutes below {FULL_GFLOPS:.0}"
+    pub fn changes(&self) -> Vec<String> {
+        vec![
+            format!("patch.training.examples_per_epoch={}", self.patches_per_epoch),
+            format!(
+                "patch.training.stages=[{{train=\"all\",epochs={},learning_rate=1e-2,weight_decay=1e-3}}]",
+                self.patch_epochs
             ),
-            _ => format!("the {}", self.name()),
-        }
+            format!("image.training.examples_per_epoch={}", self.images_per_epoch),
+            format!(
+                "image.training.stages=[{{train=\"top\",epochs={},learning_rate=2e-3,weight_decay=1e-3}},\
+                 {{train=\"all\",keep_norm_statistics=true,epochs=1,learning_rate=5e-5,weight_decay=1e-2}}]",
+                self.top_epochs
+            ),
+            format!("transfer.training.examples_per_epoch={}", self.transfer_per_epoch),
+        ]
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
     use crate::config::RunConfig;
 
+    const CONFIG: &str = include_str!("../../../../configs/demo.toml");
+
     #[test]
-    fn every_size_changes_settings_that_exist() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("demo.toml");
-        fs::write(&path, include_str!("../../../../configs/demo.toml")).unwrap();
-        let [full, small] = [Size::Full, Size::Small].map(|s| RunConfig::read(&path, &s.changes()).unwrap());
-        assert_eq!(small.patch.trunk, full.patch.trunk);
-        assert!(small.transfer.training.examples_per_epoch < full.transfer.training.examples_per_epoch);
-        assert_eq!(small.preprocessing, full.preprocessing);
+    fn an_amount_of_one_is_the_configuration_in_the_repository() {
+        let full = RunConfig::parse(CONFIG, &[]).unwrap();
+        assert_eq!(RunConfig::parse(CONFIG, &Size::of(1.0).changes()).unwrap(), full);
+        assert_eq!(Size::of(1.0).film_patients, 1400);
+        assert_eq!(
+            [full.patch.training.batch_size, full.image.training.batch_size],
+            [PATCH_BATCH, IMAGE_BATCH]
+        );
     }
 
     #[test]
-    fn a_demo_goes_on_in_its_size_and_in_no_other() {
-        let dir = tempfile::tempdir().unwrap();
-        let choose = |asked| Choice::make(dir.path(), asked, "cpu");
-        assert_eq!(choose(Some(Size::Small)).unwrap().size, Size::Small);
-        assert_eq!(choose(None).unwrap().size, Size::Small);
-        let refusal = choose(Some(Size::Full)).unwrap_err().to_string();
-        assert!(refusal.contains("another size") && refusal.contains("--out"), "{refusal}");
-        fs::write(dir.path().join(FILE), "{").unwrap();
-        assert!(format!("{:#}", choose(None).unwrap_err()).contains("remove it"));
+    fn the_small_demo_that_was_tuned_by_hand_lies_on_the_curve() {
+        let small = Size::of(36_400.0 / 124_800.0);
+        assert!(small.film_patients.abs_diff(640) <= 10, "{small:?}");
+        assert!(small.patches().abs_diff(36_400) < 7 * 64, "{small:?}");
+        assert!(small.images_per_epoch.abs_diff(192) <= 8, "{small:?}");
+        assert_eq!([small.patch_epochs, small.top_epochs, small.transfer_per_epoch], [7, 3, 32]);
+    }
+
+    #[test]
+    fn counts_grow_with_the_amount_and_settings_exist() {
+        let mut before = Size::of(LEAST_AMOUNT);
+        for percent in 21..=200 {
+            let size = Size::of(f64::from(percent) / 100.0);
+            assert!(size.film_patients >= before.film_patients, "{size:?}");
+            // A step in an epoch is the finest that a total can change by.
+            assert!(size.patches() + size.patch_epochs * PATCH_BATCH > before.patches(), "{size:?}");
+            RunConfig::parse(CONFIG, &size.changes()).unwrap();
+            before = size;
+        }
     }
 }

@@ -6,13 +6,14 @@ use std::time::Instant;
 use anyhow::Result;
 use mammo::eval::ScoreRow;
 use mammo::eval::scores::write_scores;
-use mammo::phantom::{Layout, Site};
+use mammo::phantom::{Layout, PhantomConfig, Site};
 use mammo::split::Side;
 use mammo_nn::run::{METRICS_FILE, MODEL_FILE};
 
 use super::Args;
-use super::size::Choice;
+use super::plan::{DIGITAL_SHARES, FILM_SHARES, N_TRANSFER, Plan};
 use crate::config::RunConfig;
+use crate::output::{count, duration};
 use crate::predict::TtaArg;
 use crate::report::RunFiles;
 use crate::{
@@ -26,14 +27,26 @@ const LESION_SCALE: f64 = 1.6;
 /// At the contrast of real masses, networks this small learn too little in ten minutes to show
 /// anything: their areas stay near 0.5 (docs/experiments.md). The demo's masses are plainer.
 const MASS_CONTRAST: f64 = 1.6;
-/// Patients of the second site that transfer trains on (paper notes 1.8 begin with 20).
-const N_TRANSFER: usize = 20;
+/// The demo's phantoms of a site, apart from their number.
+pub(super) fn phantoms(site: Site, settings: &RunConfig) -> PhantomConfig {
+    PhantomConfig {
+        site,
+        seed: settings.seed,
+        height_px: settings.preprocessing.height_px,
+        width_px: settings.preprocessing.width_px,
+        lesion_scale: LESION_SCALE,
+        mass_contrast: MASS_CONTRAST,
+        ..PhantomConfig::default()
+    }
+}
 
 /// Files of the demo and the verbs that make them.
 pub(super) struct Demo<'a> {
     pub args: &'a Args,
     pub config: PathBuf,
-    pub size: Choice,
+    pub plan: Plan,
+    /// Whether an earlier start began it.
+    pub continued: bool,
     pub started: Instant,
 }
 /// Turns Ctrl-C in a step into the end of the demo.
@@ -45,12 +58,17 @@ pub(super) fn stop_if(done: Done) -> Result<()> {
 }
 impl Demo<'_> {
     pub(super) fn step(&self, what: &str) {
-        eprintln!("\n[{:>4.0} s] {what}", self.started.elapsed().as_secs_f64());
+        // How much of a continued demo is left, the plan does not say.
+        let all = match self.continued {
+            true => String::new(),
+            false => format!(" of about {}", self.plan.about()),
+        };
+        eprintln!("\n[{}{all}] {what}", duration(self.started.elapsed().as_secs_f64()));
     }
 
     /// What this demo's size and a step change in the configuration.
     pub(super) fn changes(&self, of_step: &[&str]) -> Vec<String> {
-        self.size.size.changes().into_iter().chain(of_step.iter().map(ToString::to_string)).collect()
+        self.plan.size.changes().into_iter().chain(of_step.iter().map(ToString::to_string)).collect()
     }
 
     pub(super) fn model(&self, name: &str) -> PathBuf {
@@ -70,7 +88,7 @@ impl Demo<'_> {
     /// the manifest.
     pub(super) fn data_set(&self, site: Site, patients: usize, settings: &RunConfig) -> Result<PathBuf> {
         let dir = self.args.out.join(site.to_string());
-        let (height, width) = (settings.preprocessing.height_px, settings.preprocessing.width_px);
+        let drawn = phantoms(site, settings);
         // The table is written last.
         let (layout, table, import) = match site {
             Site::Film => (Layout::Film, "images.csv", import::Args::of_tables(dir.clone())),
@@ -80,17 +98,16 @@ impl Demo<'_> {
             out: dir.clone(),
             patients,
             layout,
-            height,
-            width,
-            lesion_scale: LESION_SCALE,
-            mass_contrast: MASS_CONTRAST,
-            seed: settings.seed,
+            height: drawn.height_px,
+            width: drawn.width_px,
+            lesion_scale: drawn.lesion_scale,
+            mass_contrast: drawn.mass_contrast,
+            seed: drawn.seed,
         };
         let manifest = import.manifest();
-        // The transfer set needs few training patients and a large test side.
-        let (validation, test) = match site {
-            Site::Film => (0.08, 0.17),
-            Site::Digital => (0.2, 0.5),
+        let [validation, test] = match site {
+            Site::Film => FILM_SHARES,
+            Site::Digital => DIGITAL_SHARES,
         };
         let split = split::Args {
             manifest: manifest.clone(),
@@ -197,7 +214,9 @@ impl Demo<'_> {
         if progress::stop_requested() {
             return Err(Interrupted.into());
         }
-        write_scores(&self.args.out.join("scores").join(format!("{name}.csv")), &scored.rows)?;
+        let path = self.args.out.join("scores").join(format!("{name}.csv"));
+        write_scores(&path, &scored.rows)?;
+        eprintln!("{}: {} scored", path.display(), count(scored.rows.len(), "image"));
         Ok(scored.rows)
     }
 
@@ -210,6 +229,7 @@ impl Demo<'_> {
             side: Some(Side::Test),
             stride: None,
             min_score: 0.05,
+            list: false,
             device: self.args.device.clone(),
         }
     }

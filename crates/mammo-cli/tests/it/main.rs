@@ -10,4 +10,5 @@ mod model_cards;
 mod models;
 mod pipeline;
 mod program;
+mod screens;
 mod views;

@@ -20,7 +20,11 @@ fn heat_maps_of_both_kinds_of_model_and_a_report_of_two_runs() {
         "heatmap data/manifest.json --side test --model patch/model.safetensors --min-score 0.01 --out image/heatmaps",
     )
     .expect(0);
-    assert!(mapped.stdout.contains("findings"), "{}", mapped.stdout);
+    // More images than one examination has: a summary.
+    assert_eq!(mapped.stdout.lines().count(), 3, "{}", mapped.stdout);
+    for part in ["findings with a probability", "--list", "image/heatmaps/findings.csv", "heatmaps.csv"] {
+        assert!(mapped.stdout.contains(part), "no '{part}' in {}", mapped.stdout);
+    }
     let findings = fs::read_to_string(dir.join("image/heatmaps/findings.csv")).unwrap();
     let header: Vec<&str> = findings.lines().next().unwrap().split(',').collect();
     for column in ["file", "x", "y", "width", "height", "probability", "kind", "center_x", "depth_in_breast"]
@@ -50,6 +54,7 @@ fn heat_maps_of_both_kinds_of_model_and_a_report_of_two_runs() {
     assert_eq!(record["grid"]["input_from_cell"]["x0"], 8.0);
 
     findings_of_a_dicom_file_have_millimetres(dir);
+    findings_are_listed_on_request_and_broken_files_counted(dir, findings.lines().count() - 1);
 
     for method in ["grad-cam", "grad-cam-trunk", "saliency"] {
         let words = format!(
@@ -100,6 +105,38 @@ fn column(table: &Path, name: &str) -> Vec<String> {
     let mut rows = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
     let at = rows.next().unwrap().iter().position(|header| *header == name).unwrap();
     rows.map(|row| row[at].to_string()).collect()
+}
+
+fn findings_are_listed_on_request_and_broken_files_counted(dir: &Path, n_findings: usize) {
+    let listed = mammo(
+        dir,
+        "heatmap data/manifest.json --side test --model patch/model.safetensors --min-score 0.01 --list --out listed",
+    )
+    .expect(0);
+    let lines = listed.stdout.lines().filter(|line| line.contains(" depth ") && line.starts_with("  "));
+    assert_eq!(lines.count(), n_findings, "{}", listed.stdout);
+
+    let scans = dir.join("scans");
+    fs::create_dir(&scans).unwrap();
+    fs::copy(dir.join("scan.dcm"), scans.join("scan.dcm")).unwrap();
+    (0..12).for_each(|i| fs::write(scans.join(format!("{i}.png")), "not a picture").unwrap());
+    let one = mammo(dir, "heatmap scans --model patch/model.safetensors --min-score 0 --out some").expect(1);
+    assert!(one.stdout.contains("  depth "), "one image is described without --list: {}", one.stdout);
+    assert!(one.stdout.contains("12 images rejected: some/rejected_images.csv"), "{}", one.stdout);
+    assert_eq!(column(&dir.join("some/rejected_images.csv"), "file").len(), 12);
+    assert_eq!(one.says("rejected: 2 more").stderr.matches("rejected: ").count(), 11);
+
+    // The scores themselves go to stdout unless they go to a file.
+    let scored =
+        mammo(dir, "predict scans --model image/model.safetensors").expect(1).says("refused: 2 more");
+    assert_eq!(scored.stdout.lines().count(), 1 + 13, "{}", scored.stdout);
+    let scored = mammo(dir, "predict scans --model image/model.safetensors --out scored.csv").expect(1);
+    assert_eq!(scored.stdout.lines().count(), 2, "{}", scored.stdout);
+    assert!(
+        scored.stdout.contains("1 image scored") && scored.stdout.contains("12 refused"),
+        "{}",
+        scored.stdout
+    );
 }
 
 /// Rows 0.07 and columns 0.14 mm apart at the detector, magnified 1.4 times on the way there.

@@ -32,7 +32,7 @@ use crate::record::{Laterality, Side, View};
 pub use association::{Association, associate};
 pub use balance::SideBalance;
 pub use leaks::TestImage;
-pub use report::{write_report, write_test_list};
+pub use report::{SHOWN, write_report, write_test_list};
 pub use source::{entries_of_cases, entries_of_manifest};
 pub use twins::{Twin, find_twins};
 

@@ -8,8 +8,8 @@ use crate::record::Side;
 use crate::write::{write_atomically, write_json};
 use crate::{Error, Result};
 
-/// Cases that the text names; files hold all of them.
-const SHOWN: usize = 5;
+/// Cases of each finding that the text for the screen names; files hold all of them.
+pub const SHOWN: usize = 5;
 
 impl fmt::Display for Severity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,0 +1,154 @@
+//! What verbs print: results on stdout, and on stderr no more lines of one kind than a screen holds.
+//!
+//! A verb over many images prints a summary and says which table has a row for each. Only up to
+//! [`FEW_IMAGES`] are described one by one, unless `--list` asks for all.
+
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Result;
+use indicatif::ProgressBar;
+use mammo::write::write_atomically;
+
+/// Images that are described one by one without `--list`: the four views of one examination.
+pub const FEW_IMAGES: usize = 4;
+
+/// Lines of one kind on stderr before the rest is only counted.
+const FEW_LINES: usize = 10;
+
+/// Images that were left out, with reasons, beside what was made of the others.
+const REJECTED_FILE: &str = "rejected_images.csv";
+
+static IN_DEMO: AtomicBool = AtomicBool::new(false);
+
+/// From now on results of verbs go to stderr: for the demo, which calls them, they are its log.
+pub fn results_to_log() {
+    IN_DEMO.store(true, Ordering::Relaxed);
+}
+
+/// Prints the results of a verb: whole lines, each with its end.
+///
+/// A reader who has seen enough (`| head`) is no error.
+///
+/// # Errors
+/// When stdout cannot be written to, such as a full disk.
+pub fn results(text: &str) -> Result<()> {
+    if IN_DEMO.load(Ordering::Relaxed) {
+        eprint!("{text}");
+        return Ok(());
+    }
+    to_stdout(text)
+}
+
+/// Prints on stdout, also in the demo.
+///
+/// # Errors
+/// As [`results`].
+pub fn to_stdout(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// A count with its noun: `1 image`, `2 images`.
+pub fn count(n: usize, noun: &str) -> String {
+    match n {
+        1 => format!("1 {noun}"),
+        _ => format!("{n} {noun}s"),
+    }
+}
+
+/// Seconds as a person says them: `45 s`, `7 min 30 s`, `1 h 5 min`.
+pub fn duration(seconds: f64) -> String {
+    let seconds = seconds.max(0.0).round() as u64;
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, s) => format!("{s} s"),
+        (0, min, 0) => format!("{min} min"),
+        (0, min, s) => format!("{min} min {s} s"),
+        (h, min, _) => format!("{h} h {min} min"),
+    }
+}
+
+/// Images that a verb leaves out: the first are named on stderr, all of them in a table.
+pub struct LeftOut {
+    /// What the verb calls it: rejected, refused.
+    word: &'static str,
+    rows: Vec<(String, String)>,
+}
+
+impl LeftOut {
+    /// None yet.
+    pub fn new(word: &'static str) -> Self {
+        Self { word, rows: Vec::new() }
+    }
+
+    /// Names an image, unless many were named before.
+    pub fn add(&mut self, file: &str, reason: &str, bar: &ProgressBar) {
+        if self.rows.len() < FEW_LINES {
+            bar.suspend(|| eprintln!("{}: {reason}", self.word));
+        }
+        self.rows.push((file.to_string(), reason.to_string()));
+    }
+
+    /// How many there are so far.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Says how many were not named and which table or flag has them.
+    pub fn say_rest(&self, all: &str) {
+        if self.rows.len() > FEW_LINES {
+            eprintln!("{}: {} more; {all}", self.word, self.rows.len() - FEW_LINES);
+        }
+    }
+
+    /// Writes the table into `dir` and says where it is. Without rows no table is made, and one of an
+    /// earlier run is emptied.
+    ///
+    /// # Errors
+    /// When the folder cannot be written to.
+    pub fn write(&self, dir: &Path) -> Result<Option<PathBuf>> {
+        let path = dir.join(REJECTED_FILE);
+        if self.rows.is_empty() && !path.exists() {
+            return Ok(None);
+        }
+        let mut table = csv::Writer::from_writer(Vec::new());
+        table.write_record(["file", "reason"])?;
+        for (file, reason) in &self.rows {
+            table.write_record([file, reason])?;
+        }
+        write_atomically(&path, &table.into_inner().map_err(csv::IntoInnerError::into_error)?)?;
+        Ok((!self.rows.is_empty()).then_some(path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_and_durations_read_as_they_are_said() {
+        assert_eq!(
+            [count(0, "image"), count(1, "image"), count(2, "image")],
+            ["0 images", "1 image", "2 images"]
+        );
+        let said = [4.4, 60.0, 449.6, 3900.0].map(duration);
+        assert_eq!(said, ["4 s", "1 min", "7 min 30 s", "1 h 5 min"]);
+    }
+
+    #[test]
+    fn images_left_out_stand_in_a_table_that_is_never_that_of_an_earlier_run() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut left_out = LeftOut::new("rejected");
+        assert_eq!(left_out.write(dir.path()).unwrap(), None);
+        assert!(!dir.path().join(REJECTED_FILE).exists());
+        left_out.add("a.png", "a.png: blank, expected tissue", &ProgressBar::hidden());
+        let path = left_out.write(dir.path()).unwrap().unwrap();
+        assert!(std::fs::read_to_string(&path).unwrap().contains("a.png,\"a.png: blank, expected tissue\""));
+        assert_eq!(LeftOut::new("rejected").write(dir.path()).unwrap(), None);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "file,reason\n");
+    }
+}
