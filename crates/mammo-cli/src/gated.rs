@@ -1,6 +1,5 @@
 //! The way of an image into a model, past the gate; and the table that says who got through.
 
-use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -128,7 +127,8 @@ pub fn write_table(path: Option<&Path>, rows: &[ScoreRow], refused: &[(Mammogram
     }
     let bytes = writer.into_inner().map_err(|e| e.into_error()).context("the score table")?;
     match path {
-        Some(path) => Ok(write_atomically(path, &bytes)?),
-        None => Ok(std::io::stdout().write_all(&bytes)?),
+        Some(path) => write_atomically(path, &bytes)?,
+        None => print!("{}", String::from_utf8(bytes).context("the score table")?),
     }
+    Ok(())
 }

@@ -17,7 +17,7 @@ use mammo_nn::validation::assess;
 
 use crate::Done;
 use crate::inputs::prepare;
-use crate::predict::Args;
+use crate::predict::{Args, say_written};
 use crate::training::Data;
 
 /// Column that holds the true class; image score tables have none of that name.
@@ -79,7 +79,7 @@ pub fn run(args: &Args, folder: &Path) -> Result<Done> {
     match &args.out {
         Some(path) => {
             write_atomically(path, table.as_bytes())?;
-            println!("{}: {} patches scored", path.display(), examples.len());
+            say_written(path, &format!("{} patches scored", examples.len()));
         }
         None => print!("{table}"),
     }

@@ -8,6 +8,7 @@ use mammo::eval::scores::ScoreRow;
 use mammo::manifest::Manifest;
 use mammo::record::{Mammogram, Polarity};
 use mammo::split::Side;
+use mammo::write::is_stream;
 use mammo_nn::device;
 use mammo_nn::predict::{ImageModel, Score, Tta};
 use rayon::prelude::*;
@@ -87,7 +88,8 @@ pub fn run(args: &Args) -> Result<Done> {
     let scored = score(args)?;
     gated::write_table(args.out.as_deref(), &scored.rows, &scored.refused)?;
     if let Some(path) = &args.out {
-        println!("{}: {} images scored, {} refused", path.display(), scored.rows.len(), scored.refused.len());
+        let (n, refused) = (scored.rows.len(), scored.refused.len());
+        say_written(path, &format!("{n} images scored, {refused} refused"));
     }
     if scored.rows.is_empty() && !progress::stop_requested() {
         bail!("none of {} images could be scored", scored.refused.len());
@@ -97,6 +99,14 @@ pub fn run(args: &Args) -> Result<Done> {
         (false, 0) => Done::All,
         (false, _) => Done::WithRejections,
     })
+}
+
+/// Says what was written: not on standard output when the table itself may have gone there.
+pub fn say_written(path: &Path, what: &str) {
+    match is_stream(path) {
+        true => eprintln!("{}: {what}", path.display()),
+        false => println!("{}: {what}", path.display()),
+    }
 }
 
 /// Scores of all images that could be read.

@@ -107,6 +107,12 @@ fn write_into(target: &Path, bytes: &[u8]) -> io::Result<()> {
     written.or_else(|e| if e.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(e) })
 }
 
+/// Whether [`write_atomically`] writes into what the path names (a pipe, a device, `/dev/stdout`)
+/// rather than replacing a file.
+pub fn is_stream(path: &Path) -> bool {
+    matches!(Target::of(path), Ok(Target::Stream(_)))
+}
+
 /// Whether [`write_atomically`] could write a file of this name; asked before long work. Creates
 /// nothing that stays.
 ///

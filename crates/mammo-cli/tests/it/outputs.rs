@@ -60,24 +60,21 @@ fn a_closed_pipe_ends_no_verb_and_loses_no_file() {
         "report scores.csv --out report".into(),
         "--help".into(),
     ];
-    for words in &verbs {
-        let plain = mammo(dir, words).code;
-        assert!(plain < 2, "{words}: {plain}");
+    let plain: Vec<i32> = verbs.iter().map(|words| mammo(dir, words).code).collect();
+    let written = ["e/evaluation.json", "split.json", "m.json", "m.onnx", "s.csv", "report/report.html"];
+    for file in written {
+        fs::remove_file(dir.join(file)).unwrap();
+    }
+    for (words, plain) in verbs.iter().zip(plain) {
         let (code, stderr) = into_closed_pipe(dir, words, true);
-        assert!(
-            code == plain && !stderr.contains("panicked") && !stderr.contains("pipe"),
-            "{words}: {code} {stderr}"
-        );
-        assert_eq!(into_closed_pipe(dir, words, false).0, plain, "{words}");
+        let is_quiet = !stderr.contains("panicked") && !stderr.contains("pipe");
+        assert!(code == plain && code < 2 && is_quiet, "{words}: {code}, {plain} {stderr}");
     }
-    for written in ["e/evaluation.json", "split.json", "m.json", "m.onnx", "s.csv", "report/report.html"] {
-        fs::remove_file(dir.join(written)).unwrap();
+    for file in written {
+        assert!(dir.join(file).is_file(), "{file}");
     }
-    for words in &verbs {
-        into_closed_pipe(dir, words, true);
-    }
-    for written in ["e/evaluation.json", "split.json", "m.json", "m.onnx", "s.csv", "report/report.html"] {
-        assert!(dir.join(written).is_file(), "{written}");
+    for words in &verbs[3..5] {
+        assert!(into_closed_pipe(dir, words, false).0 < 2, "{words}");
     }
 }
 
@@ -105,14 +102,14 @@ fn outputs_that_are_no_plain_files_are_written_into() {
     mammo(dir, "train image data/manifest.json --config tiny.toml --from-scratch --out run").expect(0);
     let predict = |out: &str| format!("predict data/images --model run/model.safetensors --out {out}");
     mammo(dir, &predict("plain.csv")).expect(0);
-    // The last column but two is the time.
     let rows = |table: &str| {
         table.lines().filter(|line| line.contains("images/") || line.starts_with("file,")).count()
     };
     let plain = rows(&fs::read_to_string(dir.join("plain.csv")).unwrap());
 
     for out in ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
-        assert_eq!(rows(&mammo(dir, &predict(out)).expect(0).stdout), plain, "{out}");
+        let stdout = mammo(dir, &predict(out)).expect(0).says("images scored").stdout;
+        assert_eq!((rows(&stdout), stdout.contains("images scored")), (plain, false), "{out}");
     }
     assert!(fs::symlink_metadata("/dev/stdout").unwrap().is_symlink());
 

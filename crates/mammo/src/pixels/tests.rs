@@ -83,7 +83,7 @@ fn a_complete_jpeg_without_its_end_is_read_and_a_cut_one_is_not() {
 #[test]
 fn lossless_and_12_bit_jpegs_are_read_by_the_decoders_of_dicom() {
     let raw = bytes_of("dicom/explicit_u12.dcm");
-    let lossless = jpeg_of("dicom/jpeg_lossless_p1_u12.dcm");
+    let lossless = jpeg_of("dicom/jpeg_lossless_sv1_gdcm_u12.dcm");
     let found = decoded(&lossless).unwrap();
     let n = found.pixels.len();
     let cells = raw[raw.len() - 2 * n..].chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
