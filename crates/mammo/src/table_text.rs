@@ -204,10 +204,13 @@ fn lossy(record: &ByteRecord, column: usize) -> String {
     String::from_utf8_lossy(record.get(column).unwrap_or_default()).into_owned()
 }
 
+/// One unit of UTF-16 from its two bytes.
+type Unit = fn([u8; 2]) -> u16;
+
 /// UTF-16 in UTF-8 if the bytes are UTF-16, by their mark or because the first letter of a header
 /// has a zero byte beside it; `Some(None)` when they are damaged.
 fn utf16(bytes: &[u8]) -> Option<Option<Vec<u8>>> {
-    let (unit, text): (fn([u8; 2]) -> u16, &[u8]) = match *bytes {
+    let (unit, text): (Unit, &[u8]) = match *bytes {
         [a, b, ref rest @ ..] if [a, b] == UTF16_LE => (u16::from_le_bytes, rest),
         [a, b, ref rest @ ..] if [a, b] == UTF16_BE => (u16::from_be_bytes, rest),
         [1..=0x7F, 0, 1..=0x7F, 0, ..] => (u16::from_le_bytes, bytes),

@@ -125,7 +125,8 @@ fn every_orientation_is_turned_as_it_is_shown() {
     let (w, h) = (plain.width, plain.height);
     let dir = tempfile::tempdir().unwrap();
     // Where the pixel shown at x, y is stored (EXIF 2.32, tag 0112H).
-    let stored: [fn(usize, usize, usize, usize) -> (usize, usize); 8] = [
+    type Stored = fn(usize, usize, usize, usize) -> (usize, usize);
+    let stored: [Stored; 8] = [
         |x, y, _, _| (x, y),
         |x, y, w, _| (w - 1 - x, y),
         |x, y, w, h| (w - 1 - x, h - 1 - y),
