@@ -62,16 +62,16 @@ pub fn run(args: &Args) -> Result<Done> {
         write_report(out, &report)?;
     }
     if args.json {
-        output::results(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
+        output::results(&format!("{}\n", serde_json::to_string_pretty(&report)?));
     } else if args.markdown {
-        output::results(&format!("{}\n", report.markdown()))?;
+        output::results(&format!("{}\n", report.markdown()));
     } else {
-        output::results(&report.to_string())?;
+        output::results(&report.to_string());
         if report.findings.iter().any(|finding| finding.cases.len() > SHOWN) {
             let all = args.out.as_ref().map(|out| out.join("doctor.json").display().to_string());
             let all =
                 all.unwrap_or_else(|| "--json or --markdown prints them, --out FOLDER writes them".into());
-            output::results(&format!("all cases, not only the first {SHOWN} of each kind: {all}\n"))?;
+            output::results(&format!("all cases, not only the first {SHOWN} of each kind: {all}\n"));
         }
     }
     Ok(if report.is_clean() { Done::All } else { Done::WithRejections })

@@ -129,7 +129,8 @@ pub fn write_table(path: Option<&Path>, rows: &[ScoreRow], refused: &[(Mammogram
     }
     let bytes = writer.into_inner().map_err(|e| e.into_error()).context("the score table")?;
     match path {
-        Some(path) => Ok(write_atomically(path, &bytes)?),
+        Some(path) => write_atomically(path, &bytes)?,
         None => output::results(&String::from_utf8(bytes).context("the score table")?),
     }
+    Ok(())
 }

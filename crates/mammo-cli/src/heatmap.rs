@@ -96,13 +96,13 @@ pub fn run(args: &Args) -> Result<Done> {
     let table = rejected.write(&args.out)?;
     if mapper.finds() {
         let listed = args.list || tables.images.len() <= FEW_IMAGES;
-        output::results(&if listed { tables.listing() } else { String::new() })?;
-        output::results(&tables.summary(&args.out, args.min_score, listed))?;
+        output::results(&if listed { tables.listing() } else { String::new() });
+        output::results(&tables.summary(&args.out, args.min_score, listed));
     }
     let pictures = args.out.join(IMAGES_FILE);
-    output::results(&format!("{} mapped: {}\n", count(tables.images.len(), "image"), pictures.display()))?;
+    output::results(&format!("{} mapped: {}\n", count(tables.images.len(), "image"), pictures.display()));
     if let Some(table) = table {
-        output::results(&format!("{} rejected: {}\n", count(rejected.len(), "image"), table.display()))?;
+        output::results(&format!("{} rejected: {}\n", count(rejected.len(), "image"), table.display()));
         rejected.say_rest(&format!("all are listed in {}", table.display()));
     }
     Ok(match (progress::stop_requested(), rejected.len()) {

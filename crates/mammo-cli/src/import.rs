@@ -116,12 +116,24 @@ impl Args {
         Self { archive: Some(archive), dir: None, output: Output { out: None, headers_only: false } }
     }
 
-    /// Where the manifest goes.
-    pub fn manifest(&self) -> PathBuf {
-        let (dir, output) = match (&self.archive, &self.dir) {
+    /// The folder of the data set, and the flags, which stand behind an archive's name if there is one.
+    fn parts(&self) -> (Option<&PathBuf>, &Output) {
+        match (&self.archive, &self.dir) {
             (Some(archive), _) => (Some(&archive.parts().1.dir), &archive.parts().1.output),
             (None, dir) => (dir.as_ref(), &self.output),
-        };
+        }
+    }
+
+    /// The manifest to write, unless the folder that would hold it is not there: then that is the error
+    /// to report.
+    pub fn output(&self) -> Option<PathBuf> {
+        let (dir, output) = self.parts();
+        (output.out.is_some() || dir.is_some_and(|dir| dir.is_dir())).then(|| self.manifest())
+    }
+
+    /// Where the manifest goes.
+    pub fn manifest(&self) -> PathBuf {
+        let (dir, output) = self.parts();
         output.out.clone().unwrap_or_else(|| dir.cloned().unwrap_or_default().join("manifest.json"))
     }
 
@@ -190,6 +202,6 @@ pub fn run(args: &Args) -> Result<Done> {
     if !imported.rejections.is_empty() {
         summary += &format!("  each is listed in {}\n", rejected.display());
     }
-    output::results(&summary)?;
+    output::results(&summary);
     Ok(if imported.rejections.is_empty() { Done::All } else { Done::WithRejections })
 }

@@ -3,6 +3,10 @@
 //! Results go to stdout, logs and progress to stderr. Exit codes: 0 done, 1 done but some
 //! input was rejected, 2 failed, 130 stopped by Ctrl-C with the state saved.
 
+// First: its macros are those of all modules below.
+#[macro_use]
+mod terminal;
+
 mod config;
 mod demo;
 mod doctor;
@@ -35,9 +39,12 @@ mod training;
 mod transfer;
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
+use mammo::write::{check_file, check_folder};
 
 /// Learns to tell cancer from no cancer on whole mammograms (after Shen et al. 2019).
 ///
@@ -106,15 +113,38 @@ impl std::fmt::Display for Interrupted {
 
 impl std::error::Error for Interrupted {}
 
+/// Most threads for each core: more of them compute nothing sooner and cost memory.
+const MAX_THREADS_PER_CORE: usize = 8;
+
+/// Where rayon looks for a number of threads when none is given.
+const THREADS_VARIABLE: &str = "RAYON_NUM_THREADS";
+
 fn main() -> ExitCode {
-    let Cli { threads, verb } = Cli::parse();
-    if let Some(threads) = threads
-        && let Err(error) = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global()
-    {
-        eprintln!("error: {threads} threads could not be started: {error}");
-        return ExitCode::from(2);
+    let done = run(Cli::parse());
+    let stdout = terminal::failure().map(|e| anyhow::anyhow!("standard output: cannot be written: {e}"));
+    match stdout.map_or(done, Err) {
+        Ok(Done::All) => ExitCode::SUCCESS,
+        Ok(Done::WithRejections) => ExitCode::from(1),
+        Ok(Done::Interrupted) => ExitCode::from(130),
+        Err(error) if error.is::<Interrupted>() => {
+            eprintln!("{error}");
+            ExitCode::from(130)
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
     }
-    let done = match verb {
+}
+
+fn run(Cli { threads, verb }: Cli) -> Result<Done> {
+    start_threads(threads)?;
+    match verb.output() {
+        Some(Output::File(path)) => check_file(&path)?,
+        Some(Output::Folder(path)) => check_folder(&path)?,
+        None => {}
+    }
+    match verb {
         Verb::Demo(args) => demo::run(&args),
         Verb::Phantom(args) => phantom::run(&args),
         Verb::Import(args) => import::run(&args),
@@ -130,18 +160,54 @@ fn main() -> ExitCode {
         Verb::Heatmap(args) => heatmap::run(&args),
         Verb::Report(args) => report::run(&args),
         Verb::Model(verb) => model::run(&verb),
+    }
+}
+
+/// Starts the threads that compute, which `--threads` or rayon's own variable bounds.
+fn start_threads(asked: Option<NonZeroUsize>) -> Result<()> {
+    let from_environment = || std::env::var(THREADS_VARIABLE).ok()?.parse::<usize>().ok();
+    let (name, threads) = match (asked, from_environment()) {
+        (Some(threads), _) => ("--threads", threads.get()),
+        (None, Some(threads)) => (THREADS_VARIABLE, threads),
+        (None, None) => return Ok(()),
     };
-    match done {
-        Ok(Done::All) => ExitCode::SUCCESS,
-        Ok(Done::WithRejections) => ExitCode::from(1),
-        Ok(Done::Interrupted) => ExitCode::from(130),
-        Err(error) if error.is::<Interrupted>() => {
-            eprintln!("{error}");
-            ExitCode::from(130)
-        }
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::from(2)
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let most = MAX_THREADS_PER_CORE * cores;
+    if threads > most {
+        bail!("{name} {threads}: this machine has {cores} cores; expected 1 to {most}");
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    pool.with_context(|| format!("{name} {threads}: the threads could not be started"))
+}
+
+/// What a verb was told to write.
+enum Output {
+    File(PathBuf),
+    Folder(PathBuf),
+}
+
+impl Verb {
+    /// Where the verb was told to write. Asked before it runs, so that hours of work do not end
+    /// at a folder that cannot be written.
+    fn output(&self) -> Option<Output> {
+        let file = |path: &Option<PathBuf>| path.clone().map(Output::File);
+        let folder = |path: &PathBuf| Some(Output::Folder(path.clone()));
+        match self {
+            Self::Demo(args) => folder(&args.out),
+            Self::Phantom(args) => folder(&args.out),
+            Self::Sample(args) => folder(&args.out),
+            Self::Train(Train::Patch(args)) => folder(&args.out),
+            Self::Train(Train::Image(args)) => folder(&args.out),
+            Self::Transfer(args) => folder(&args.out),
+            Self::Preprocess(args) => folder(&args.out),
+            Self::Heatmap(args) => folder(&args.out),
+            Self::Report(args) => folder(&args.out),
+            Self::Doctor(args) => args.out.as_ref().and_then(folder),
+            Self::Evaluate(args) => args.out.as_ref().and_then(folder),
+            Self::Import(args) => file(&args.output()),
+            Self::Split(args) => file(&args.out),
+            Self::Predict(args) => file(&args.out),
+            Self::Model(verb) => file(&verb.output()),
         }
     }
 }

@@ -22,6 +22,17 @@ pub enum Model {
     Export(ExportArgs),
 }
 
+impl Model {
+    /// The file to write.
+    pub fn output(&self) -> Option<PathBuf> {
+        match self {
+            Self::Import(args) => Some(args.out.clone()),
+            Self::Inspect(_) => None,
+            Self::Export(args) => Some(args.out.clone()),
+        }
+    }
+}
+
 /// Turn weights from elsewhere into a model file.
 ///
 /// Reads PyTorch checkpoints (.pth) and safetensors with the names of torchvision or timm

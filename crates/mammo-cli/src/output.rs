@@ -3,13 +3,12 @@
 //! A verb over many images prints a summary and says which table has a row for each. Only up to
 //! [`FEW_IMAGES`] are described one by one, unless `--list` asks for all.
 
-use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 use indicatif::ProgressBar;
-use mammo::write::write_atomically;
+use mammo::write::{is_stream, write_atomically};
 
 /// Images that are described one by one without `--list`: the four views of one examination.
 pub const FEW_IMAGES: usize = 4;
@@ -27,29 +26,22 @@ pub fn results_to_log() {
     IN_DEMO.store(true, Ordering::Relaxed);
 }
 
-/// Prints the results of a verb: whole lines, each with its end.
-///
-/// A reader who has seen enough (`| head`) is no error.
-///
-/// # Errors
-/// When stdout cannot be written to, such as a full disk.
-pub fn results(text: &str) -> Result<()> {
+/// Prints the results of a command: whole lines, each with its end.
+pub fn results(text: &str) {
     if IN_DEMO.load(Ordering::Relaxed) {
         eprint!("{text}");
-        return Ok(());
+    } else {
+        print!("{text}");
     }
-    to_stdout(text)
 }
 
-/// Prints on stdout, also in the demo.
-///
-/// # Errors
-/// As [`results`].
-pub fn to_stdout(text: &str) -> Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
+/// Prints what a table that was written to `path` holds; on stderr if the table itself may have
+/// gone to standard output.
+pub fn summary(path: &Path, text: &str) {
+    if is_stream(path) {
+        eprint!("{text}");
+    } else {
+        results(text);
     }
 }
 

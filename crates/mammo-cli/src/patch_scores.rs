@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use mammo::augment::Augmentation;
 use mammo::patch_sampling::{PatchClass, read_patches};
+use mammo::table_text::TableText;
 use mammo::write::write_atomically;
 use mammo_nn::batches::Examples;
 use mammo_nn::device;
@@ -15,7 +16,7 @@ use mammo_nn::schedule::PrecisionChoice;
 use mammo_nn::validation::assess;
 
 use crate::inputs::prepare;
-use crate::predict::Args;
+use crate::predict::{Args, say_written};
 use crate::training::Data;
 use crate::{Done, output};
 
@@ -78,26 +79,26 @@ pub fn run(args: &Args, folder: &Path) -> Result<Done> {
     match &args.out {
         Some(path) => {
             write_atomically(path, table.as_bytes())?;
-            output::results(&format!("{}: {} patches scored\n", path.display(), examples.len()))?;
+            output::summary(path, &format!("{}: {} patches scored\n", path.display(), examples.len()));
         }
-        None => output::results(&table)?,
+        None => output::results(&table),
     }
     Ok(if prepared.n_failed == 0 { Done::All } else { Done::WithRejections })
 }
 
 /// Whether a score table holds patches; decided by its header.
 pub fn is_patch_scores(path: &Path) -> Result<bool> {
-    let mut reader = csv::Reader::from_path(path).with_context(|| format!("{}", path.display()))?;
-    Ok(reader.headers()?.get(0) == Some(CLASS))
+    Ok(TableText::read(path)?.header(path)?.get(0) == Some(CLASS))
 }
 
 /// Reads a table written by [`run`].
 pub fn read(path: &Path) -> Result<PatchScores> {
-    let mut reader = csv::Reader::from_path(path).with_context(|| format!("{}", path.display()))?;
-    let classes: Vec<String> = reader.headers()?.iter().skip(1).map(str::to_string).collect();
+    let text = TableText::read(path)?;
+    let header = text.header(path)?;
+    let records = text.records(path, &header, |name| name != CLASS)?;
+    let classes: Vec<String> = header.iter().skip(1).map(str::to_string).collect();
     let mut scores = PatchScores { classes, truth: Vec::new(), probabilities: Vec::new() };
-    for (line, record) in (2..).zip(reader.records()) {
-        let record = record.with_context(|| format!("{}", path.display()))?;
+    for (line, record) in (2..).zip(records) {
         let place =
             || format!("{}, line {line}: expected a class name and its probabilities", path.display());
         let name = record.get(0).unwrap_or_default();

@@ -69,6 +69,6 @@ pub fn run(args: &Args) -> Result<Done> {
         summary.n_patients,
         summary.n_malignant_images,
         summary.n_lesions
-    ))?;
+    ));
     Ok(Done::All)
 }

@@ -8,6 +8,7 @@ use mammo::eval::scores::ScoreRow;
 use mammo::manifest::Manifest;
 use mammo::record::{Mammogram, Polarity};
 use mammo::split::Side;
+use mammo::write::is_stream;
 use mammo_nn::device;
 use mammo_nn::predict::{ImageModel, Score, Tta};
 use rayon::prelude::*;
@@ -88,7 +89,7 @@ pub fn run(args: &Args) -> Result<Done> {
     let scored = score(args)?;
     gated::write_table(args.out.as_deref(), &scored.rows, &scored.refused)?;
     if let Some(path) = &args.out {
-        output::results(&scored.summary(path))?;
+        output::summary(path, &scored.summary(path));
     }
     if scored.rows.is_empty() && !progress::stop_requested() {
         bail!("none of {} images could be scored", scored.refused.len());

@@ -104,7 +104,7 @@ pub fn run(args: &Args) -> Result<Done> {
         match made {
             Some(Ok(steps)) => {
                 n += 1;
-                output::results(if listed { &steps } else { "" })?;
+                output::results(if listed { &steps } else { "" });
             }
             Some(Err(error)) => rejected.add(&image.file, &format!("{error:#}"), &bar),
             None => {}
@@ -123,10 +123,10 @@ pub fn run(args: &Args) -> Result<Done> {
         rejected.len(),
         n as f64 / seconds,
         preprocessing.digest()
-    ))?;
+    ));
     if let Some(table) = rejected.write(&args.out)? {
         rejected.say_rest(&format!("all are listed in {}", table.display()));
-        output::results(&format!("{} rejected: {}\n", count(rejected.len(), "image"), table.display()))?;
+        output::results(&format!("{} rejected: {}\n", count(rejected.len(), "image"), table.display()));
     }
     if n == 0 && !progress::stop_requested() {
         bail!("none of {} images could be prepared", images.len());

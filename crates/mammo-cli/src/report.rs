@@ -6,24 +6,23 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use mammo::eval::findings::read_findings;
 use mammo::eval::{
-    BootstrapConfig, EvalConfig, EvalInputs, Evaluation, Report as _, ScoreRow, ScoreTable, compare_auc,
-    evaluate_scores, read_scores,
+    BootstrapConfig, EvalConfig, EvalInputs, Evaluation, ScoreRow, ScoreTable, compare_auc, evaluate_scores,
 };
 use mammo::manifest::Manifest;
 use mammo::split::{Side, Split};
-use mammo::write::read_json;
 use mammo_nn::model_file::{self, ModelFile};
 use mammo_nn::run::{EpochRow, METRICS_FILE, MODEL_FILE};
 use mammo_report::{Epoch, Flow, FlowStep, LeftOut, PairedTest, Part, Report, Run};
 
+use crate::config::with_settings;
 use crate::{Done, model_card, report_pictures};
 
 /// Write a report: one HTML page with results, figures, cases, data flow and model card.
 ///
 /// RUN is a run folder that holds scores.csv (written there by `mammo predict --out
-/// RUN/scores.csv`), or any score table. It is evaluated unless RUN/evaluation/evaluation.json is
-/// newer than the scores. The page is about the first run; further ones are set beside it with
-/// paired tests. It needs no network; figures are written as SVG and JSON beside it.
+/// RUN/scores.csv`), or any score table. It is evaluated anew for every report. The page is about
+/// the first run; further ones are set beside it with paired tests. It needs no network; figures
+/// are written as SVG and JSON beside it.
 ///
 /// Examples:
 ///   mammo report run/image --manifest data/film/manifest.json
@@ -49,6 +48,9 @@ pub struct Args {
     /// Where to compute heat maps: cpu, or what this build was compiled with.
     #[arg(long, default_value = "cpu")]
     pub device: String,
+    /// A setting of the evaluation (docs/evaluation.md), such as bootstrap.seed=1; may be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
 }
 
 /// Runs the verb.
@@ -65,8 +67,6 @@ pub struct RunFiles {
     pub name: String,
     /// Score table.
     pub scores: PathBuf,
-    /// Folder for its evaluation.
-    pub evaluation: PathBuf,
     /// Model file.
     pub model: Option<PathBuf>,
     /// Table of epochs.
@@ -80,16 +80,8 @@ impl RunFiles {
     fn find(path: &Path) -> Result<Self> {
         let name = |path: &Path| path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         if !path.is_dir() {
-            let evaluation = path.with_file_name(format!("{}-evaluation", name(path)));
             let scores = path.to_path_buf();
-            return Ok(Self {
-                name: name(path),
-                scores,
-                evaluation,
-                model: None,
-                metrics: None,
-                findings: None,
-            });
+            return Ok(Self { name: name(path), scores, model: None, metrics: None, findings: None });
         }
         let there = |names: &[&str]| names.iter().map(|file| path.join(file)).find(|file| file.exists());
         let Some(scores) = there(&["scores.csv"]) else {
@@ -102,39 +94,34 @@ impl RunFiles {
         Ok(Self {
             name: name(&path.canonicalize().unwrap_or_else(|_| path.to_path_buf())),
             scores,
-            evaluation: path.join("evaluation"),
             model: there(&[MODEL_FILE]),
             metrics: there(&[METRICS_FILE]),
             findings: there(&["findings.csv", "heatmaps/findings.csv"]),
         })
     }
 
-    /// The evaluation written beside the scores, or a new one when there is none or the scores
-    /// have changed since.
-    fn evaluate(&self, model: Option<&ModelFile>, manifest: Option<&Manifest>) -> Result<Evaluation> {
-        let path = self.evaluation.join("evaluation.json");
-        let modified = |path: &Path| path.metadata().and_then(|m| m.modified()).ok();
-        let fresh = modified(&path).is_some_and(|written| {
-            let sources = [Some(&self.scores), self.findings.as_ref()];
-            sources.into_iter().flatten().all(|source| modified(source).is_none_or(|time| time <= written))
-        });
-        if !fresh {
-            let card = model.map(|model| &model.card);
-            let findings = self.findings.as_deref().map(read_findings).transpose()?;
-            let inputs = EvalInputs {
-                operating_point: card.and_then(|card| card.operating_point.as_ref()),
-                calibrator: card.and_then(|card| card.calibration.as_ref()).map(|c| &c.calibrator),
-                validation: None,
-                images: manifest.map_or(&[], |manifest| &manifest.images),
-                findings: findings.as_deref().filter(|_| manifest.is_some()),
-                others: &[],
-            };
-            let table = ScoreTable::read(&self.scores)?;
-            let evaluation = evaluate_scores(&table, &inputs, &EvalConfig::default())
-                .with_context(|| format!("{}: cannot be evaluated", self.scores.display()))?;
-            evaluation.write(&self.evaluation, "evaluation")?;
-        }
-        Ok(read_json(&path, "an evaluation; delete it, and it is made again")?)
+    /// Evaluates the score table. Nothing is kept from one report to the next: scores, findings,
+    /// manifest, model and settings all change the result, and computing it takes less time than the
+    /// heat maps of two cases.
+    fn evaluate(
+        &self,
+        table: &ScoreTable,
+        model: Option<&ModelFile>,
+        manifest: Option<&Manifest>,
+        config: &EvalConfig,
+    ) -> Result<Evaluation> {
+        let card = model.map(|model| &model.card);
+        let findings = self.findings.as_deref().map(read_findings).transpose()?;
+        let inputs = EvalInputs {
+            operating_point: card.and_then(|card| card.operating_point.as_ref()),
+            calibrator: card.and_then(|card| card.calibration.as_ref()).map(|c| &c.calibrator),
+            validation: None,
+            images: manifest.map_or(&[], |manifest| &manifest.images),
+            findings: findings.as_deref().filter(|_| manifest.is_some()),
+            others: &[],
+        };
+        evaluate_scores(table, &inputs, config)
+            .with_context(|| format!("{}: cannot be evaluated", self.scores.display()))
     }
 
     fn training(&self) -> Result<Part<Vec<Epoch>>> {
@@ -167,21 +154,27 @@ pub fn write(files: &[RunFiles], args: &Args) -> Result<PathBuf> {
         Some(path) => Some((path, Manifest::read(path)?)),
         None => None,
     };
+    let config: EvalConfig = with_settings(&EvalConfig::default(), &args.set)?;
     let mut runs = Vec::new();
     let mut rows = Vec::new();
     for file in files {
-        let table = read_scores(&file.scores)?;
+        let table = ScoreTable::read(&file.scores)?;
         let model = file.model.as_deref().map(model_file::load).transpose()?;
         runs.push(Run {
             name: file.name.clone(),
-            evaluation: file.evaluate(model.as_ref(), manifest.as_ref().map(|(_, manifest)| manifest))?,
+            evaluation: file.evaluate(
+                &table,
+                model.as_ref(),
+                manifest.as_ref().map(|(_, manifest)| manifest),
+                &config,
+            )?,
             training: file.training()?,
             card: match &model {
                 Some(model) => Part::There(model_card::sections(model)),
                 None => Part::missing(format!("no {MODEL_FILE} beside {}", file.scores.display())),
             },
         });
-        rows.push(table);
+        rows.push(table.rows);
     }
     let (Some(main), Some(first)) = (files.first(), rows.first()) else {
         bail!("no run; expected at least one")

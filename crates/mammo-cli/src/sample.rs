@@ -60,7 +60,7 @@ pub fn run(args: &Args) -> Result<Done> {
             folder.display(),
             drawn.patches.len(),
             prepared.images.len()
-        ))?;
+        ));
         n_failed += prepared.n_failed;
     }
     Ok(if n_failed == 0 { Done::All } else { Done::WithRejections })

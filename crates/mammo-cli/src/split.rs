@@ -68,7 +68,7 @@ pub fn run(args: &Args) -> Result<Done> {
     };
     let out = args.out.clone().unwrap_or_else(|| args.manifest.with_file_name("split.json"));
     split.write(&out)?;
-    output::results(&format!("{}\n{}", out.display(), summary(&split, &manifest)))?;
+    output::results(&format!("{}\n{}", out.display(), summary(&split, &manifest)));
     let report = doctor::examine_manifest(&manifest, Some(&split), args.pictures);
     for finding in report.findings.iter().filter(|finding| finding.severity < Severity::Note) {
         let examples = finding.cases.iter().take(3).cloned().collect::<Vec<_>>().join("; ");

@@ -155,14 +155,14 @@ pub fn report(outcome: &Outcome, out: &Path, metric: &str, n_failed: usize) -> R
             output::results(&format!(
                 "{}: the best epoch, {metric} {best_metric:.3} on the validation side\n",
                 model.display()
-            ))?;
+            ));
             Ok(if n_failed == 0 { Done::All } else { Done::WithRejections })
         }
         Outcome::Interrupted => {
             output::results(&format!(
                 "{}: stopped; the same command with --resume continues\n",
                 out.display()
-            ))?;
+            ));
             Ok(Done::Interrupted)
         }
     }

@@ -41,6 +41,7 @@ pub mod preprocess;
 pub mod record;
 pub mod seed;
 pub mod split;
+pub mod table_text;
 pub mod write;
 
 pub use error::{Error, Result};

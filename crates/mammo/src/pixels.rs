@@ -4,14 +4,20 @@
 //! 65535 the largest value that the container can hold (an 8-bit value is multiplied
 //! by 257). What the values mean is decided later, in [`preprocess`](crate::preprocess).
 
-use std::io::{Cursor, Read};
+use std::io::{BufRead, Cursor, Read, Seek};
 use std::path::Path;
 
-use image::{ImageBuffer, ImageReader, Luma};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageBuffer, ImageDecoder, ImageError, ImageFormat, ImageReader, Luma};
 
 use crate::dicom::{self, Voi};
 use crate::write::write_atomically;
 use crate::{Error, Result};
+
+mod jpeg;
+#[cfg(test)]
+mod tests;
+mod tiff;
 
 /// A grey image, row by row, full-scale 16 bit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +52,7 @@ pub const MIN_SIDE_PX: u32 = 64;
 /// detector delivers about 14 million).
 pub const MAX_PIXELS: u64 = 200_000_000;
 
-/// Reads width and height without decoding the pixels.
+/// Reads width and height, as the image is shown, without decoding the pixels.
 ///
 /// # Errors
 /// [`Error::Io`] when the file cannot be opened, [`Error::Image`] when it is no image.
@@ -55,10 +61,33 @@ pub fn read_size(path: &Path) -> Result<(u32, u32)> {
         let header = dicom::read_header(path)?;
         return Ok((header.columns, header.rows));
     }
-    let reader = ImageReader::open(path)
-        .and_then(ImageReader::with_guessed_format)
-        .map_err(|e| Error::io(path, "open the image", e))?;
-    reader.into_dimensions().map_err(|e| unreadable(path, &e.to_string()))
+    let file = std::fs::File::open(path).map_err(|e| Error::io(path, "open the image", e))?;
+    let refused = match sizes(path, std::io::BufReader::new(file)) {
+        Ok((size, orientation)) => return Ok(turned(size, orientation)),
+        Err(error) => error,
+    };
+    // A variant that is not read is named; of a JPEG that only the decoders of DICOM read, they tell the size.
+    let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read the image", e))?;
+    tiff::check(path, &bytes)?;
+    jpeg::special(path, &bytes)?.map(|header| (header.width, header.height)).ok_or(refused)
+}
+
+/// Width and height of the stored rows, and how they are turned to be shown.
+fn sizes<R: BufRead + Seek>(path: &Path, input: R) -> Result<((u32, u32), Orientation)> {
+    let mut decoder = reader(path, input)?.into_decoder().map_err(|e| unreadable(path, &e))?;
+    let orientation = decoder.orientation().map_err(|e| unreadable(path, &e))?;
+    Ok((decoder.dimensions(), orientation))
+}
+
+/// A size after a turn.
+fn turned((width, height): (u32, u32), orientation: Orientation) -> (u32, u32) {
+    match orientation {
+        Orientation::Rotate90
+        | Orientation::Rotate270
+        | Orientation::Rotate90FlipH
+        | Orientation::Rotate270FlipH => (height, width),
+        _ => (width, height),
+    }
 }
 
 /// Whether a file is DICOM by its first bytes, whatever its name.
@@ -73,8 +102,9 @@ pub fn is_dicom(path: &Path) -> Result<bool> {
     Ok(dicom::is_dicom(&head))
 }
 
-/// Reads DICOM, PNG (8 or 16 bit), JPEG, TIFF or PGM as full-scale 16-bit grey. Colour is
-/// averaged by luminance; DICOM goes through its modality and VOI stages.
+/// Reads DICOM, PNG (8 or 16 bit), JPEG (8 or 12 bit, lossless), TIFF (BigTIFF, too) or PGM as
+/// full-scale 16-bit grey. Colour is averaged by luminance; DICOM goes through its modality and VOI
+/// stages; other files are turned as their orientation (EXIF, TIFF tag 274) says.
 ///
 /// # Errors
 /// [`Error::Io`] when the file cannot be read; otherwise those of [`decode_gray`].
@@ -107,14 +137,28 @@ fn decode_gray_as(path: &Path, bytes: &[u8], voi: Voi) -> Result<GrayImage> {
         check_size(path, image.width as u32, image.height as u32)?;
         return Ok(image);
     }
-    let (width, height) =
-        reader(path, bytes)?.into_dimensions().map_err(|e| unreadable(path, &e.to_string()))?;
-    check_size(path, width, height)?;
-    if jpeg_is_cut(bytes) {
-        return Err(unreadable(path, "the JPEG data stop before the end-of-image marker"));
+    if let Some(header) = jpeg::special(path, bytes)? {
+        check_size(path, header.width, header.height)?;
+        return jpeg::decode_special(path, bytes, &header);
     }
-    let image = reader(path, bytes)?.decode().map_err(|e| unreadable(path, &e.to_string()))?;
-    Ok(GrayImage { width: width as usize, height: height as usize, pixels: image.into_luma16().into_raw() })
+    tiff::check(path, bytes)?;
+    let ((width, height), _) = sizes(path, Cursor::new(bytes))?;
+    check_size(path, width, height)?;
+    let image = if jpeg::has_no_end(bytes) {
+        jpeg::decode_without_end(path, bytes)?
+    } else {
+        decode_turned(path, bytes)?.into_luma16()
+    };
+    Ok(GrayImage { width: image.width() as usize, height: image.height() as usize, pixels: image.into_raw() })
+}
+
+/// The image as it is to be shown.
+fn decode_turned(path: &Path, bytes: &[u8]) -> Result<DynamicImage> {
+    let mut decoder = reader(path, Cursor::new(bytes))?.into_decoder().map_err(|e| unreadable(path, &e))?;
+    let orientation = decoder.orientation().map_err(|e| unreadable(path, &e))?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(|e| unreadable(path, &e))?;
+    image.apply_orientation(orientation);
+    Ok(image)
 }
 
 /// Whether an image of this size can be a mammogram.
@@ -155,59 +199,28 @@ pub fn write_png16(path: &Path, image: &GrayImage) -> Result<()> {
     write_atomically(path, bytes.get_ref())
 }
 
-fn reader<'a>(path: &Path, bytes: &'a [u8]) -> Result<ImageReader<Cursor<&'a [u8]>>> {
-    ImageReader::new(Cursor::new(bytes))
-        .with_guessed_format()
-        .map_err(|e| Error::io(path, "recognise the image format", e))
-}
-
-/// Whether `bytes` are a JPEG that stops inside its last scan.
-///
-/// The decoder paints the missing rows grey and reports success, so it cannot be asked. A
-/// start-of-scan marker (FF DA) with no end-of-image marker (FF D9) after it is the sign:
-/// inside a scan FF is always followed by 00 or a restart marker. An embedded thumbnail
-/// closes before the picture's own scan starts, so it hides nothing.
-fn jpeg_is_cut(bytes: &[u8]) -> bool {
-    let last = |marker: u8| bytes.windows(2).rposition(|pair| pair == [0xFF, marker]);
-    bytes.starts_with(&[0xFF, 0xD8]) && last(0xD9) < last(0xDA)
-}
-
-fn unreadable(path: &Path, reason: &str) -> Error {
-    Error::image(
-        path,
-        format!("cannot be decoded ({reason})"),
-        "a complete DICOM, PNG, JPEG, TIFF or PGM image; copy it again",
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn encoded(format: image::ImageFormat) -> Vec<u8> {
-        let noise = |x: u32, y: u32| Luma([(x * 37 + y * 91 + x * y) as u8]);
-        let mut bytes = Cursor::new(Vec::new());
-        image::GrayImage::from_fn(96, 80, noise).write_to(&mut bytes, format).unwrap();
-        bytes.into_inner()
+fn reader<R: BufRead + Seek>(path: &Path, mut input: R) -> Result<ImageReader<R>> {
+    let recognise = |e| Error::io(path, "recognise the image format", e);
+    let is_tiff = is_tiff(input.fill_buf().map_err(recognise)?);
+    let mut reader = ImageReader::new(input).with_guessed_format().map_err(recognise)?;
+    if is_tiff {
+        // The library reads BigTIFF but does not recognise it.
+        reader.set_format(ImageFormat::Tiff);
     }
+    Ok(reader)
+}
 
-    #[test]
-    fn a_file_cut_short_is_an_error_in_every_format() {
-        for format in [image::ImageFormat::Jpeg, image::ImageFormat::Png, image::ImageFormat::Tiff] {
-            let bytes = encoded(format);
-            let whole = decode_gray(Path::new("whole"), &bytes).unwrap();
-            assert_eq!((whole.width, whole.height), (96, 80));
-            for percent in [30, 60, 95] {
-                let cut = &bytes[..bytes.len() * percent / 100];
-                assert!(decode_gray(Path::new("cut"), cut).is_err(), "{format:?} cut to {percent} %");
-            }
+/// Whether the bytes begin as TIFF or, with larger offsets, as BigTIFF.
+fn is_tiff(bytes: &[u8]) -> bool {
+    [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|magic| bytes.starts_with(&magic[..]))
+}
+
+fn unreadable(path: &Path, error: &ImageError) -> Error {
+    let what_to_do = match error {
+        ImageError::Unsupported(_) => {
+            "a DICOM, PNG, JPEG, TIFF or PGM image; convert it, for example into a 16-bit PNG"
         }
-    }
-
-    #[test]
-    fn eight_bits_become_full_scale_sixteen() {
-        let png = encoded(image::ImageFormat::Png);
-        let gray = decode_gray(Path::new("eight"), &png).unwrap();
-        assert_eq!(gray.row(0)[1], 37 * 257);
-    }
+        _ => "a complete DICOM, PNG, JPEG, TIFF or PGM image; copy it again",
+    };
+    Error::image(path, format!("cannot be decoded ({error})"), what_to_do)
 }

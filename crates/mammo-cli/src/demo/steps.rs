@@ -240,7 +240,6 @@ impl Demo<'_> {
         let run = |name: &str, scores: &str, folder: &str| RunFiles {
             name: name.to_string(),
             scores: self.args.out.join("scores").join(format!("{scores}.csv")),
-            evaluation: self.args.out.join("evaluation").join(scores),
             model: file(&format!("{folder}/{MODEL_FILE}")),
             metrics: file(&format!("{folder}/{METRICS_FILE}")),
             findings: None,
@@ -260,6 +259,7 @@ impl Demo<'_> {
                 title: Some("Demo: phantoms of the film site".into()),
                 cases: 5,
                 device: self.args.device.clone(),
+                set: Vec::new(),
             },
         )
     }

@@ -8,6 +8,7 @@ mod documents;
 mod evaluate;
 mod model_cards;
 mod models;
+mod outputs;
 mod pipeline;
 mod program;
 mod screens;

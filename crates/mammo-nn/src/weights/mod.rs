@@ -4,15 +4,20 @@
 //! |---|---|---|
 //! | `.pth`, `.pt` (zip, legacy pickle) | torchvision, timm | ResNet18, ResNet50, VGG16, VGG19, with batch norm or without |
 //! | `.safetensors` | torchvision, timm | the same |
-//! | `.h5`, `.keras` of Keras 2 (`model.save`) | any: the layer graph in the file is read | the same, and the original authors' patch and whole-image models |
+//! | `.h5` of Keras 2 (`model.save`), whatever its extension | any: the layer graph in the file is read | the same, and the original authors' patch and whole-image models |
 //! | `.h5` (`save_weights`) | Keras applications | ResNet50, VGG16, VGG19 |
+//!
+//! Checkpoints of training are read like bare weights: `wrappers` finds the network in them. Numbers
+//! may have 16, 32 or 64 bits. `foreign` names what is not read and says how to export it.
 //!
 //! What a file does not hold is how its pixels were prepared: whoever imports must say so.
 
+mod foreign;
 mod keras;
 mod place;
 mod torch;
 mod torch_names;
+mod wrappers;
 
 use std::io::Read;
 use std::path::Path;

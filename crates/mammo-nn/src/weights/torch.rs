@@ -1,14 +1,15 @@
 //! PyTorch weights: `.pth` and `.safetensors` in, `.safetensors` out.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use mammo::write::write_atomically;
-use pytorch_reader::{DType, PytorchReader};
+use pytorch_reader::{DType, PytorchError, PytorchReader};
 use safetensors::tensor::{Dtype, SafeTensors};
 
 use super::place::{Layout, Placement, place, torch_conv};
 use super::torch_names::{conv_names, network};
-use super::{Imported, most_bytes};
+use super::{Imported, foreign, most_bytes, wrappers};
 use crate::conventions::{Conventions, Padding, StrideOn};
 use crate::model_file::{ModelFile, Network, serialize};
 use crate::resnet::BlockKind;
@@ -19,10 +20,6 @@ use crate::{Error, Result};
 /// Said when a file cannot be used.
 const EXPECTED: &str = "a state dictionary of torchvision's or timm's ResNet18, ResNet50, VGG16 or VGG19";
 
-/// Names that frameworks put before all others.
-const WRAPPERS: [&str; 6] =
-    ["module.", "model.", "state_dict.", "model_state_dict.", "backbone.", "encoder."];
-
 /// Dense layers that this project's networks do not have.
 const DENSE: [&str; 3] = ["classifier.", "pre_logits.", "head."];
 
@@ -32,6 +29,9 @@ const TAR_MAGIC: std::ops::Range<usize> = 257..262;
 /// Reads a checkpoint without executing any of its pickle code; `head` is the file's beginning.
 pub fn read_pth(path: &Path, head: &[u8]) -> Result<Imported> {
     let unusable = |e: String| Error::model_file(path, e, EXPECTED);
+    if let Some(refusal) = foreign::refusal(path, head) {
+        return Err(refusal);
+    }
     if head.get(TAR_MAGIC) == Some(b"ustar") {
         // An entry may be sparse, and so of any length.
         return Err(Error::model_file(
@@ -42,29 +42,28 @@ pub fn read_pth(path: &Path, head: &[u8]) -> Result<Imported> {
     }
     let size = std::fs::metadata(path).map_err(|e| mammo::Error::io(path, "read the weights", e))?.len();
     let mut left = most_bytes(size);
-    let reader = PytorchReader::new(path).map_err(|e| unusable(e.to_string()))?;
-    let mut tensors = StateDict::new();
-    for (name, tensor) in reader.into_tensors() {
-        if name.ends_with("num_batches_tracked") {
-            continue;
-        }
+    let reader = PytorchReader::new(path).map_err(|e| match e {
+        PytorchError::Pickle(_) => foreign::pickled_object(path, head, &e),
+        e => unusable(e.to_string()),
+    })?;
+    let found = reader.into_tensors();
+    let shapes = found.iter().map(|(name, tensor)| (name.clone(), tensor.shape().to_vec())).collect();
+    let read = |name: &String| {
+        let Some(tensor) = found.get(name) else { return Err(format!("no tensor '{name}'")) };
         // A view may show one stored number as many.
-        left = left.checked_sub(tensor.byte_len()).ok_or_else(|| {
-            unusable(format!("tensors of more than {} bytes in a file of {size}", most_bytes(size)))
-        })?;
-        let bytes = tensor.read().map_err(|e| unusable(e.to_string()))?;
-        let values = match tensor.dtype() {
-            DType::F32 => {
-                bytes.chunks_exact(4).map(|b| f32::from_ne_bytes([b[0], b[1], b[2], b[3]])).collect()
-            }
-            DType::F64 => f64_values(&bytes),
-            other => {
-                return Err(unusable(format!("tensor '{name}' is {other:?}; only F32 and F64 are read")));
-            }
+        left = left
+            .checked_sub(tensor.byte_len())
+            .ok_or_else(|| format!("tensors of more than {} bytes in a file of {size}", most_bytes(size)))?;
+        let number = match tensor.dtype() {
+            DType::F16 => Number::F16,
+            DType::BF16 => Number::Bf16,
+            DType::F32 => Number::F32,
+            DType::F64 => Number::F64,
+            other => return Err(not_read(name, &format!("{other:?}"))),
         };
-        tensors.insert(name, NamedTensor { shape: tensor.shape().to_vec(), values });
-    }
-    import(path, tensors, "PyTorch checkpoint")
+        Ok(number.values(&tensor.read().map_err(|e| e.to_string())?))
+    };
+    import(path, shapes, read, "PyTorch checkpoint")
 }
 
 /// Reads a safetensors file with PyTorch names.
@@ -77,33 +76,65 @@ pub fn read_safetensors(path: &Path) -> Result<Imported> {
         return Err(Error::model_file(path, "a model file of this program", expected));
     }
     let file = SafeTensors::deserialize(&bytes).map_err(|e| unusable(e.to_string()))?;
-    let mut tensors = StateDict::new();
-    for (name, view) in file.iter() {
-        if name.ends_with("num_batches_tracked") {
-            continue;
-        }
-        let values = match view.dtype() {
-            Dtype::F32 => {
-                view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
-            }
-            Dtype::F64 => f64_values(view.data()),
-            other => {
-                return Err(unusable(format!("tensor '{name}' is {other:?}; only F32 and F64 are read")));
-            }
+    let shapes = file.iter().map(|(name, view)| (name.to_string(), view.shape().to_vec())).collect();
+    let read = |name: &String| {
+        let view = file.tensor(name).map_err(|e| e.to_string())?;
+        let number = match view.dtype() {
+            Dtype::F16 => Number::F16,
+            Dtype::BF16 => Number::Bf16,
+            Dtype::F32 => Number::F32,
+            Dtype::F64 => Number::F64,
+            other => return Err(not_read(name, &format!("{other:?}"))),
         };
-        tensors.insert(name.to_string(), NamedTensor { shape: view.shape().to_vec(), values });
+        Ok(number.values(view.data()))
+    };
+    import(path, shapes, read, "safetensors")
+}
+
+fn not_read(name: &str, kind: &str) -> String {
+    format!("tensor '{name}' is {kind}; F16, BF16, F32 and F64 are read")
+}
+
+/// How a number is stored, little endian.
+#[derive(Clone, Copy)]
+enum Number {
+    F16,
+    Bf16,
+    F32,
+    F64,
+}
+
+impl Number {
+    fn values(self, bytes: &[u8]) -> Vec<f32> {
+        fn each<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+            bytes.as_chunks().0.iter().map(|bytes| value(*bytes)).collect()
+        }
+        match self {
+            Self::F16 => each(bytes, |b| half::f16::from_le_bytes(b).to_f32()),
+            Self::Bf16 => each(bytes, |b| half::bf16::from_le_bytes(b).to_f32()),
+            Self::F32 => each(bytes, f32::from_le_bytes),
+            Self::F64 => each(bytes, |b| f64::from_le_bytes(b) as f32),
+        }
     }
-    import(path, tensors, "safetensors")
 }
 
-fn f64_values(bytes: &[u8]) -> Vec<f32> {
-    let value = |b: &[u8]| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32;
-    bytes.chunks_exact(8).map(value).collect()
-}
-
-fn import(path: &Path, tensors: StateDict, container: &str) -> Result<Imported> {
+/// Reads the network's tensors and puts them under this project's names; `shapes` are those of all
+/// tensors in the file.
+fn import(
+    path: &Path,
+    shapes: BTreeMap<String, Vec<usize>>,
+    mut read: impl FnMut(&String) -> std::result::Result<Vec<f32>, String>,
+    container: &str,
+) -> Result<Imported> {
     let unusable = |e: String| Error::model_file(path, e, EXPECTED);
-    let mut foreign = without_wrappers(tensors);
+    let prefix = wrappers::prefix(&shapes).map_err(unusable)?;
+    let (own, others): (Vec<&String>, Vec<&String>) =
+        shapes.keys().partition(|name| name.starts_with(&prefix));
+    let mut foreign = StateDict::new();
+    for name in own.into_iter().filter(|name| !name.ends_with("num_batches_tracked")) {
+        let tensor = NamedTensor { shape: shapes[name].clone(), values: read(name).map_err(unusable)? };
+        foreign.insert(name[prefix.len()..].to_string(), tensor);
+    }
     let network = network(&foreign).map_err(unusable)?;
     let outline = network.outline()?;
     let names = conv_names(network.trunk())?;
@@ -114,7 +145,7 @@ fn import(path: &Path, tensors: StateDict, container: &str) -> Result<Imported> 
         placements.push(Placement::one("head.bias", "fc.bias", Layout::Same));
     }
     let placed = place(&outline, &placements, &mut foreign).map_err(unusable)?;
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = wrappers::note_of_others(&prefix, &others).into_iter().collect();
     let (dense, unknown): (Vec<&String>, Vec<&String>) =
         foreign.keys().partition(|name| DENSE.iter().any(|prefix| name.starts_with(prefix)));
     if let Some(name) = unknown.first() {
@@ -130,17 +161,6 @@ fn import(path: &Path, tensors: StateDict, container: &str) -> Result<Imported> 
         notes,
         digest: String::new(),
     })
-}
-
-/// Strips `module.` and its like where all names carry it.
-fn without_wrappers(mut tensors: StateDict) -> StateDict {
-    while let Some(prefix) = WRAPPERS.iter().find(|p| tensors.keys().all(|name| name.starts_with(**p))) {
-        if tensors.is_empty() {
-            break;
-        }
-        tensors = tensors.into_iter().map(|(name, t)| (name[prefix.len()..].to_string(), t)).collect();
-    }
-    tensors
 }
 
 /// Writes a model's trunk, and a patch model's head, as safetensors that torchvision's network

@@ -187,6 +187,87 @@ fn checkpoints_of_either_format_hold_the_same_tensors() {
     }
 }
 
+#[test]
+fn checkpoints_of_training_programs_hold_the_tensors_of_the_plain_file() {
+    let plain = weights::read(&fixture("vgg_zip.pth")).unwrap();
+    for (name, left_out) in [
+        ("imagenet", Some("outside 'state_dict.module.'")),
+        ("lightning", Some("outside 'state_dict.model.net.'")),
+        ("timm", Some("outside 'state_dict.'")),
+        ("compiled", Some("outside 'model.module._orig_mod.'")),
+        ("backbone", Some("outside 'encoder.backbone.'")),
+        ("f64", None),
+        ("module", None),
+        ("module_inside", Some("outside 'model.'")),
+    ] {
+        let imported = weights::read(&fixture(&format!("checkpoint_{name}.pth"))).unwrap();
+        assert_eq!((&imported.network, &imported.tensors), (&plain.network, &plain.tensors), "{name}");
+        let said = imported.notes.iter().find(|note| note.contains("left out"));
+        assert!(
+            said.map(String::as_str).unwrap_or_default().contains(left_out.unwrap_or_default()),
+            "{said:?}"
+        );
+        assert_eq!(said.is_some(), left_out.is_some(), "{name}");
+    }
+}
+
+#[test]
+fn numbers_of_16_bits_are_read_from_both_containers() {
+    let dir = tempfile::tempdir().unwrap();
+    let plain = weights::read(&fixture("vgg_zip.pth")).unwrap();
+    let named = seeded_weights(&json("torch.json")["narrow"]);
+    type Encode = fn(f32) -> [u8; 2];
+    let kinds: [(&str, Dtype, Encode, f32); 2] = [
+        ("f16", Dtype::F16, |v| half::f16::from_f32(v).to_le_bytes(), 1.0 / 2048.0),
+        ("bf16", Dtype::BF16, |v| half::bf16::from_f32(v).to_le_bytes(), 1.0 / 256.0),
+    ];
+    for (name, dtype, encode, precision) in kinds {
+        let pickled = weights::read(&fixture(&format!("checkpoint_{name}.pth"))).unwrap().tensors;
+        for (tensor, expected) in &plain.tensors {
+            for (found, exact) in pickled[tensor].values.iter().zip(&expected.values) {
+                assert!(
+                    (found - exact).abs() <= precision * exact.abs().max(1e-4),
+                    "{name} {tensor}: {found} {exact}"
+                );
+            }
+        }
+        let bytes: Vec<Vec<u8>> =
+            named.values().map(|t| t.values.iter().flat_map(|v| encode(*v)).collect()).collect();
+        let views = named.iter().zip(&bytes).map(|((name, t), bytes)| {
+            (format!("net.{name}"), TensorView::new(dtype, t.shape.clone(), bytes).unwrap())
+        });
+        let path = dir.path().join("weights.safetensors");
+        std::fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
+        assert_eq!(weights::read(&path).unwrap().tensors, pickled, "{name}");
+    }
+}
+
+#[test]
+fn files_of_other_forms_are_named_and_say_how_to_export() {
+    for (file, named, how) in [
+        ("foreign_learner.pth", "'__main__.Learner'", "torch.save(model.state_dict()"),
+        ("foreign_old_module.pth", "a whole pickled module", "torch.save(model.state_dict()"),
+        ("foreign_torchscript.pt", "TorchScript", "torch.jit.load"),
+        ("foreign_export.pt2", "torch.export", "torch.export.load"),
+        ("foreign_keras3.keras", "Keras 3", "model.save('model.h5')"),
+        ("foreign_arrays.npz", "NumPy arrays (.npz)", "safetensors.numpy.save_file"),
+        ("foreign_array.npy", "a NumPy array", "safetensors.numpy.save_file"),
+    ] {
+        let error = weights::read(&fixture(file)).unwrap_err().to_string();
+        assert!(error.contains(file) && error.contains(named) && error.contains(how), "{error}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("two.safetensors");
+    let named = seeded_weights(&json("torch.json")["narrow"]);
+    let both: StateDict = ["encoder_q.", "encoder_k."]
+        .iter()
+        .flat_map(|prefix| named.iter().map(move |(name, t)| (format!("{prefix}{name}"), t.clone())))
+        .collect();
+    write_safetensors(&path, &both, "");
+    let error = weights::read(&path).unwrap_err().to_string();
+    assert!(error.contains("several networks") && error.contains("'encoder_k.', 'encoder_q.'"), "{error}");
+}
+
 fn keras(name: &str, dir: &Path) -> Imported {
     let packed = std::fs::File::open(fixture(&format!("keras_{name}.h5.gz"))).unwrap();
     let mut bytes = Vec::new();

@@ -20,13 +20,13 @@ use serde::Deserialize;
 
 use super::Birads3;
 use super::files::{Files, base, extension, stem};
+use crate::Result;
 use crate::import::table::{Column, Format, Table};
 use crate::import::{
     Annotation, Candidate, Checked, Findings, Refusal, RejectionReason, Rows, acr_density, bi_rads, refuse,
     word,
 };
 use crate::record::{Lesion, LesionKind, LesionShape, Mammogram, Pathology};
-use crate::{Error, Result};
 
 /// Any of these is the table.
 pub(super) const TABLES: [&str; 3] = ["INbreast.csv", "INbreast.xls", "INbreast.xlsx"];
@@ -56,7 +56,7 @@ pub(super) fn rows(dir: &Path, birads_3: Birads3) -> Result<Rows> {
     let files = Files::below(dir)?;
     let path = files.table(&TABLES)?;
     let mut in_images = Findings::of(&path);
-    let format = Format { delimiter: delimiter(&path)?, key: "file_name", note_others: false };
+    let format = Format { key: "file_name", note_others: false };
     let table = Table::open_as(format, &path, COLUMNS, &mut in_images)?;
     // 20586908_6c613a14b80a8591_MG_R_CC_ANON.dcm and 20586908.xml, or copies in other formats.
     let number =
@@ -92,14 +92,6 @@ pub(super) fn rows(dir: &Path, birads_3: Birads3) -> Result<Rows> {
         in_lesions: Findings::of(Path::new("AllXML")),
         ..Rows::new(dir, &path, candidates, in_images)
     })
-}
-
-/// `;` as published, `,` in copies that were saved again.
-fn delimiter(path: &Path) -> Result<u8> {
-    let bytes = std::fs::read(path).map_err(|e| Error::io(path, "open the table", e))?;
-    let head = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let count = |delimiter: u8| head.iter().filter(|byte| **byte == delimiter).count();
-    Ok(if count(b',') > count(b';') { b',' } else { b';' })
 }
 
 fn candidate(line: u64, file: &str, cells: &Cells, birads_3: Birads3) -> Checked<Candidate> {

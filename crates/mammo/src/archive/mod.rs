@@ -135,9 +135,9 @@ pub fn recognise(dir: &Path) -> Option<Archive> {
     by_table.into_iter().find(|(_, tables)| files.find(tables).is_some()).map(|(archive, _)| archive)
 }
 
-/// A comma-separated table whose other columns are known and not needed.
+/// A table whose other columns are known and not needed.
 fn plain(key: &'static str) -> Format {
-    Format { delimiter: b',', key, note_others: false }
+    Format { key, note_others: false }
 }
 
 /// A view position; anything but CC and MLO is refused as another view.

@@ -14,7 +14,7 @@
 mod attributes;
 mod grey;
 mod header;
-mod jpeg;
+pub(crate) mod jpeg;
 mod jpeg2000;
 mod jpegls;
 mod layout;

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::geometry::Rect;
+use crate::table_text::{TableText, problem};
 use crate::{Error, Result};
 
 const EXPECTED: &str = "a header with file, x, y, probability and, for boxes, width and height; \
@@ -34,22 +35,21 @@ struct Row {
     probability: f64,
 }
 
-/// Reads a findings table. Columns may stand in any order.
+/// Reads a findings table, however it is saved (see [`TableText`]). Columns may stand in any order.
 ///
 /// # Errors
 /// [`Error::Io`] when the file cannot be read; [`Error::Table`] with the line for a missing column
 /// or a number that is not finite, or negative where it is a size.
 pub fn read_findings(path: &Path) -> Result<Vec<Finding>> {
-    let file = std::fs::File::open(path).map_err(|e| Error::io(path, "read the findings", e))?;
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
-    let headers = reader.headers().map_err(|e| unreadable(path, &e))?.clone();
+    let text = TableText::read(path)?;
+    let headers = text.header(path)?;
     let mut findings = vec![];
-    for record in reader.records() {
-        let record = record.map_err(|e| unreadable(path, &e))?;
+    let is_number = |name: &str| ["x", "y", "width", "height", "probability"].contains(&name);
+    for record in text.records(path, &headers, is_number)? {
         let line = record.position().map(csv::Position::line);
         let row: Row = record
             .deserialize(Some(&headers))
-            .map_err(|e| Error::table(path, line, e.to_string(), EXPECTED))?;
+            .map_err(|e| Error::table(path, line, problem(&e, &headers, Some(&record)), EXPECTED))?;
         let Row { file, x, y, width, height, probability } = row;
         let is_place = [x, y, width, height].iter().all(|n| n.is_finite()) && width >= 0.0 && height >= 0.0;
         if !is_place || !probability.is_finite() {
@@ -59,10 +59,6 @@ pub fn read_findings(path: &Path) -> Result<Vec<Finding>> {
         findings.push(Finding { file, bounds: Rect::new(x, y, width, height), probability });
     }
     Ok(findings)
-}
-
-fn unreadable(path: &Path, error: &csv::Error) -> Error {
-    Error::table(path, error.position().map(csv::Position::line), error.to_string(), EXPECTED)
 }
 
 #[cfg(test)]
@@ -82,6 +78,12 @@ mod tests {
         assert_eq!(found[0].bounds, Rect::new(1.0, 2.0, 3.0, 4.0));
         let points = read("file,x,y,probability\na.png,1,2,0.5\n").unwrap();
         assert_eq!(points[0].bounds, Rect::new(1.0, 2.0, 0.0, 0.0));
+    }
+
+    #[test]
+    fn a_table_of_a_european_excel_is_read() {
+        let found = read("file;x;y;width;height;probability\na.png;1,5;2;3;4;0,25\n").unwrap();
+        assert_eq!((found[0].bounds, found[0].probability), (Rect::new(1.5, 2.0, 3.0, 4.0), 0.25));
     }
 
     #[test]

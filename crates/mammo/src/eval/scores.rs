@@ -4,7 +4,6 @@
 //! scores of any other system.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -12,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::grouping::READER_PREFIX;
 use crate::record::{Laterality, Pathology, View};
+use crate::table_text::{TableText, problem};
 use crate::write::write_atomically;
 use crate::{Error, Result};
 
@@ -72,6 +72,10 @@ const KNOWN: [&str; 14] = [
     "seconds",
 ];
 
+/// Headers whose cells are words or names, in which a comma is part of the text.
+const WORDS: [&str; 10] =
+    ["file", "image", "patient_id", "laterality", "side", "view", "label", "model", "preprocessing", "tta"];
+
 const EXPECTED: &str = "a header with patient_id, label (malignant or benign, 1 or 0) and probability \
                         (0 to 1) or score (any scale); and, if they are known, file, laterality, view, \
                         model, preprocessing, tta, seconds, reader_NAME, and columns to group by";
@@ -105,11 +109,10 @@ impl ScoreTable {
     /// [`Error::Io`] when the file cannot be read; [`Error::Table`] with the line for a missing
     /// column, an unknown word, a blank file or patient, or a value that is no probability.
     pub fn read(path: &Path) -> Result<Self> {
-        let file = std::fs::File::open(path).map_err(|e| Error::io(path, "read the score table", e))?;
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
-        let written = reader.headers().map_err(|e| unreadable(path, &e))?.clone();
+        let text = TableText::read(path)?;
+        let written = text.header(path)?;
         let headers: csv::StringRecord = written.iter().map(str::to_ascii_lowercase).collect();
-        check_headers(path, &headers)?;
+        check_headers(path, &headers, text.dialect())?;
         let has = |name: &str| headers.iter().any(|header| header == name);
         let (names_files, is_probability) = (has("file") || has("image"), has("probability"));
         let further: Vec<(usize, &str)> =
@@ -118,15 +121,15 @@ impl ScoreTable {
         let file = headers.iter().position(|header| header == "file" || header == "image");
         let mut table = Self::default();
         let mut columns: Vec<Vec<String>> = vec![vec![]; further.len()];
-        for record in reader.records() {
-            let record = record.map_err(|e| unreadable(path, &e))?;
+        let is_numeric = |name: &str| !WORDS.contains(&name);
+        for record in text.records(path, &headers, is_numeric)? {
             if gate.and_then(|column| record.get(column)).is_some_and(|code| !matches!(code, "" | "passed")) {
                 table.refused.extend(file.and_then(|column| record.get(column)).map(str::to_string));
                 continue;
             }
             let mut row: ScoreRow = record.deserialize(Some(&headers)).map_err(|e| {
                 let line = record.position().map(csv::Position::line);
-                Error::table(path, line, found_in(&e), EXPECTED)
+                Error::table(path, line, problem(&e, &headers, Some(&record)), EXPECTED)
             })?;
             if !names_files {
                 row.file = format!("row {}", table.rows.len() + 1);
@@ -175,7 +178,7 @@ pub fn read_scores(path: &Path) -> Result<Vec<ScoreRow>> {
     Ok(ScoreTable::read(path)?.rows)
 }
 
-fn check_headers(path: &Path, headers: &csv::StringRecord) -> Result<()> {
+fn check_headers(path: &Path, headers: &csv::StringRecord, dialect: &str) -> Result<()> {
     let count = |name: &str| headers.iter().filter(|&header| header == name).count();
     if let Some(twice) = headers.iter().find(|header| count(header) > 1) {
         return Err(Error::table(path, Some(1), format!("two columns '{twice}'"), "each column once"));
@@ -193,7 +196,13 @@ fn check_headers(path: &Path, headers: &csv::StringRecord) -> Result<()> {
     } else {
         return Ok(());
     };
-    Err(Error::table(path, Some(1), missing, EXPECTED))
+    let found = match headers.is_empty() {
+        true => format!("{missing}; the table is empty"),
+        false => {
+            format!("{missing}; the {dialect} header has: {}", headers.iter().collect::<Vec<_>>().join(", "))
+        }
+    };
+    Err(Error::table(path, Some(1), found, EXPECTED))
 }
 
 fn check_row(path: &Path, line: Option<u64>, row: &ScoreRow, is_probability: bool) -> Result<()> {
@@ -224,33 +233,12 @@ pub fn write_scores(path: &Path, rows: &[ScoreRow]) -> Result<()> {
     write_atomically(path, &csv_bytes(path, rows)?)
 }
 
-/// Prints a score table with a header to standard output.
-///
-/// # Errors
-/// [`Error::Io`] when nobody reads on.
-pub fn print_scores(rows: &[ScoreRow]) -> Result<()> {
-    let stdout = Path::new("standard output");
-    let bytes = csv_bytes(stdout, rows)?;
-    std::io::stdout().write_all(&bytes).map_err(|e| Error::io(stdout, "write the score table", e))
-}
-
 fn csv_bytes(path: &Path, rows: &[ScoreRow]) -> Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(vec![]);
     for row in rows {
-        writer.serialize(row).map_err(|e| unreadable(path, &e))?;
+        writer.serialize(row).map_err(|e| Error::table(path, None, e.to_string(), "rows of a table"))?;
     }
     writer.into_inner().map_err(|e| Error::io(path, "write the score table", e.into_error()))
-}
-
-fn unreadable(path: &Path, error: &csv::Error) -> Error {
-    Error::table(path, error.position().map(csv::Position::line), found_in(error), EXPECTED)
-}
-
-fn found_in(error: &csv::Error) -> String {
-    match error.kind() {
-        csv::ErrorKind::Deserialize { err, .. } => err.to_string(),
-        _ => error.to_string(),
-    }
 }
 
 /// A word of the vocabulary, spelled in any case; blank is nothing.
@@ -263,13 +251,17 @@ where
     if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(de::Error::custom) }
 }
 
-/// A pathology, or the words and numbers by which other systems tell positive from negative.
+/// A pathology, or the words and numbers by which other systems tell positive from negative: also
+/// `1.0` and `0.0`, as pandas writes a column that has blanks, with a point or a comma.
 fn truth<'de, D: Deserializer<'de>>(input: D) -> std::result::Result<Pathology, D::Error> {
     let text = String::deserialize(input)?;
-    match text.to_ascii_lowercase().as_str() {
-        "1" | "true" | "positive" | "cancer" => Ok(Pathology::Malignant),
-        "0" | "false" | "negative" | "normal" => Ok(Pathology::Benign),
-        word => word.parse().map_err(de::Error::custom),
+    match (text.to_ascii_lowercase().as_str(), text.replace(',', ".").parse::<f64>()) {
+        ("true" | "positive" | "cancer", _) | (_, Ok(1.0)) => Ok(Pathology::Malignant),
+        ("false" | "negative" | "normal", _) | (_, Ok(0.0)) => Ok(Pathology::Benign),
+        (word, _) => {
+            let known = "expected malignant or benign, 1 or 0, or nothing";
+            word.parse().map_err(|_| de::Error::custom(format!("label '{text}'; {known}")))
+        }
     }
 }
 
@@ -345,7 +337,7 @@ pub(super) mod tests {
             ("b.png,p1,left,cc,benign,NaN,m,p,none,1\n", "NaN"),
             ("b.png,p1,up,cc,benign,0.5,m,p,none,1\n", "'up'"),
             ("b.png,,left,cc,benign,0.5,m,p,none,1\n", "patient_id"),
-            ("b.png,p1,left,cc,benign,0.5\n", "fields"),
+            ("b.png,p1,left,cc,benign,0.5\n", "6 cells, the header has 10"),
         ] {
             let error = read(&format!("{header}{good}{bad}")).unwrap_err().to_string();
             assert!(error.contains("line 3") && error.contains(named), "{error}");
@@ -378,5 +370,42 @@ pub(super) mod tests {
         );
         let error = read("patient_id,score\np1,inf\n").unwrap_err().to_string();
         assert!(error.contains("line 2: score inf"), "{error}");
+    }
+
+    #[test]
+    fn scores_read_the_same_however_the_table_is_saved() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("scores.csv");
+        let plain = "patient_id,label,probability,vendor\nÄ,1,0.573,\"a, b\"\nB,0,0.1,c\n";
+        std::fs::write(&path, plain).unwrap();
+        let expected = ScoreTable::read(&path).unwrap();
+        let semicolons = "patient_id;label;probability;vendor\nÄ;1,0;0,573;a, b\nB;0,0;0,1;c\n".to_string();
+        let floats = plain.replace(",1,0.5", ",1.0,0.5").replace(",0,0.1", ",0.0,0.1");
+        for text in [semicolons.clone(), semicolons.replace(';', "\t"), floats] {
+            std::fs::write(&path, &text).unwrap();
+            assert_eq!(ScoreTable::read(&path).unwrap(), expected, "{text}");
+            let wide: Vec<u8> = format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+            std::fs::write(&path, wide).unwrap();
+            assert_eq!(ScoreTable::read(&path).unwrap(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named_with_column_and_dialect() {
+        for (text, named) in [
+            ("patient_id;score\np1;1.234,5\n", "column 'score' holds '1.234,5'"),
+            ("patient_id;score\np1;1,234\n", "column 'score' holds '1,234'"),
+            ("patient;score\np1;1\n", "the semicolon-separated header has: patient, score"),
+            ("patient_id,score,label\np1,0.5,maybe\n", "label 'maybe'"),
+            ("patient_id\tscore\np1\n", "1 cells, the header has 2"),
+        ] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains(named) && error.contains("scores.csv"), "{error}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("scores.csv");
+        std::fs::write(&path, b"patient_id,score\nM\xFCller,1\n").unwrap();
+        let error = read_scores(&path).unwrap_err().to_string();
+        assert!(error.contains("line 2: column 'patient_id'") && error.contains("CSV UTF-8"), "{error}");
     }
 }

@@ -29,7 +29,7 @@ mod lesions;
 mod opening;
 mod rejection;
 mod shape;
-mod sheet;
+pub(crate) mod sheet;
 pub(crate) mod table;
 #[cfg(test)]
 mod tests;

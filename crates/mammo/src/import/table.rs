@@ -5,8 +5,8 @@ use std::path::Path;
 use csv::{ByteRecord, StringRecord};
 use serde::Deserialize;
 
-use super::sheet::{first_sheet, is_workbook};
 use super::{Checked, Findings, RejectionReason, refuse};
+use crate::table_text::{self, TableText};
 use crate::{Error, Result};
 
 /// A column: its name, other names under which it is found, and whether it must be there.
@@ -23,11 +23,9 @@ pub(super) const FILE: Column = Column {
     required: true,
 };
 
-/// How a table is written.
+/// What a table is asked for.
 #[derive(Clone, Copy)]
 pub(crate) struct Format {
-    /// Between two cells of a row.
-    pub delimiter: u8,
     /// The column that names a row in a rejection.
     pub key: &'static str,
     /// Whether columns that nobody asked for are noted: in an archive they are known.
@@ -35,7 +33,10 @@ pub(crate) struct Format {
 }
 
 /// The open table format.
-const OPEN: Format = Format { delimiter: b',', key: FILE.name, note_others: true };
+const OPEN: Format = Format { key: FILE.name, note_others: true };
+
+/// Columns of the open table format whose numbers may have decimals.
+const DECIMALS: [&str; 7] = ["x", "y", "width", "height", "cx", "cy", "radius"];
 
 /// A table whose rows can be read as structs that name its [`Column`]s.
 pub(crate) struct Table {
@@ -51,17 +52,12 @@ impl Table {
         Self::open_as(OPEN, path, columns, findings)
     }
 
-    /// Reads a table in another format; an Excel workbook (XLS, XLSX) gives its first sheet.
+    /// Reads a table in another format, however it is saved (see [`TableText`]).
     pub fn open_as(format: Format, path: &Path, columns: &[Column], findings: &mut Findings) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|e| Error::io(path, "open the table", e))?;
-        let bytes = if is_workbook(path) { first_sheet(path, &bytes, format.delimiter)? } else { bytes };
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(format.delimiter)
-            .flexible(true)
-            .trim(csv::Trim::All)
-            .from_reader(bytes.as_slice());
-        let found = reader.headers().map_err(|e| unreadable(path, e))?.clone();
-        let header = canonical_header(path, &found, columns, format.delimiter)?;
+        let text = TableText::read(path)?;
+        let mut reader = text.builder().flexible(true).from_reader(text.bytes());
+        let found = text.header(path)?;
+        let header = canonical_header(path, &found, columns, text.dialect())?;
         let ignored: Vec<&str> = found
             .iter()
             .zip(&header)
@@ -73,7 +69,7 @@ impl Table {
 
         let mut table = Self { key: format.key, header, rows: Vec::new() };
         for record in reader.byte_records() {
-            let record = record.map_err(|e| unreadable(path, e))?;
+            let record = record.map_err(|e| Error::table(path, None, e.to_string(), "a table"))?;
             let line = record.position().map_or(0, csv::Position::line);
             let file = String::from_utf8_lossy(table.file_cell(&record)).into_owned();
             match table.check(record) {
@@ -81,6 +77,10 @@ impl Table {
                 Err(refusal) => findings.reject(&file, line, refusal),
             }
         }
+        let Self { header, rows, .. } = &mut table;
+        let (lines, mut records): (Vec<u64>, Vec<StringRecord>) = std::mem::take(rows).into_iter().unzip();
+        text.points_for_commas(header, &mut records, |column| DECIMALS.contains(&column));
+        *rows = lines.into_iter().zip(records).collect();
         Ok(table)
     }
 
@@ -93,7 +93,10 @@ impl Table {
     pub fn rows<'r, T: Deserialize<'r>>(&'r self, path: &Path) -> Result<Vec<(u64, T)>> {
         let row = |(line, record): &'r (u64, StringRecord)| match record.deserialize(Some(&self.header)) {
             Ok(cells) => Ok((*line, cells)),
-            Err(e) => Err(Error::table(path, Some(*line), e.to_string(), "a row that fits the header")),
+            Err(e) => {
+                let found = table_text::problem(&e, &self.header, Some(record));
+                Err(Error::table(path, Some(*line), found, "a row that fits the header"))
+            }
         };
         self.rows.iter().map(row).collect()
     }
@@ -110,9 +113,8 @@ impl Table {
             let problem = format!("{} cells; expected {} as in the header", record.len(), self.header.len());
             return refuse(RejectionReason::MalformedRow, problem);
         }
-        StringRecord::from_byte_record(record).or_else(|e| {
-            refuse(RejectionReason::MalformedRow, format!("{e}; expected UTF-8, save the table anew"))
-        })
+        table_text::in_utf8(record, &self.header)
+            .or_else(|problem| refuse(RejectionReason::MalformedRow, problem))
     }
 }
 
@@ -122,7 +124,7 @@ fn canonical_header(
     path: &Path,
     found: &StringRecord,
     columns: &[Column],
-    delimiter: u8,
+    dialect: &str,
 ) -> Result<StringRecord> {
     let words: Vec<String> = found.iter().map(|word| word.to_lowercase().replace([' ', '-'], "_")).collect();
     let mut header: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -154,20 +156,11 @@ fn canonical_header(
         let names = columns.iter().filter(|column| column.required == required).map(|column| column.name);
         names.collect::<Vec<_>>().join(", ")
     };
-    let separated = if delimiter == b';' { "semicolon-separated" } else { "comma-separated" };
     let columns_found = found.iter().collect::<Vec<_>>().join(", ");
     Err(Error::table(
         path,
         Some(1),
-        format!("no column {}; the header has: {columns_found}", missing.join(", ")),
-        format!("a {separated} table with {}; optional: {}", list(true), list(false)),
+        format!("no column {}; the {dialect} header has: {columns_found}", missing.join(", ")),
+        format!("a table with {}; optional: {}", list(true), list(false)),
     ))
-}
-
-fn unreadable(path: &Path, error: csv::Error) -> Error {
-    let line = error.position().map(csv::Position::line);
-    match error.into_kind() {
-        csv::ErrorKind::Io(e) => Error::io(path, "read the table", e),
-        kind => Error::table(path, line, format!("{kind:?}"), "a table in UTF-8"),
-    }
 }

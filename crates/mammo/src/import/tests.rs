@@ -403,6 +403,30 @@ fn nothing_accepted_is_an_error_with_counts() {
 }
 
 #[test]
+fn tables_are_imported_the_same_however_they_are_saved() {
+    let rows = [HEADER, "a.png,P1,left,cc,malignant"];
+    let lesions = ["file,type,pathology,x,y,width,height", "a.png,mass,malignant,20.5,30,9,9"];
+    let plain = DataSet::new(&rows, &lesions).import();
+    let saved = |as_text: &dyn Fn(&str) -> Vec<u8>| {
+        let data = DataSet::new(&rows, &lesions);
+        for name in ["images.csv", "lesions.csv"] {
+            let path = data.folder.path().join(name);
+            let text = std::fs::read_to_string(&path).unwrap();
+            std::fs::write(&path, as_text(&text)).unwrap();
+        }
+        data.import().manifest.images
+    };
+    let european = |text: &str| text.replace(',', ";").replace('.', ",").replace(",png", ".png");
+    let wide = |text: String| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    assert_eq!(saved(&|text| european(text).into_bytes()), plain.manifest.images);
+    assert_eq!(
+        saved(&|text| wide(format!("\u{feff}{}", european(text).replace(';', "\t")))),
+        plain.manifest.images
+    );
+    assert_eq!(saved(&|text| wide(text.to_string())), plain.manifest.images);
+}
+
+#[test]
 fn an_absent_column_is_an_error_that_names_the_nearest() {
     let check = |images: &str, lesions: &[&str], says: &[&str]| {
         let data = DataSet::new(&[images, "a.png,P1,left,cc"], lesions);
@@ -417,7 +441,11 @@ fn an_absent_column_is_an_error_that_names_the_nearest() {
         &[],
         &["'patient_id' (did you mean 'pateint_id'?)", "optional: label"],
     );
-    check("file;patient_id;side;view", &[], &["'file'", "comma-separated"]);
+    check(
+        "file;person;side;view",
+        &[],
+        &["'patient_id'", "the semicolon-separated header has: file, person"],
+    );
     check("file,patient_id,side,SIDE", &[], &["'side' stands 2 times"]);
     check(good, &["file,type,x,y,width,height"], &["lesions.csv", "'pathology'"]);
     check(good, &["file,type,pathology,x,y,width"], &["cx, cy, radius"]);

@@ -173,7 +173,7 @@ fn add_indexed(index: &Path, files: &Files, holdings: &mut Holdings, findings: &
         Column { name: "image_path", aliases: &[], required: true },
         Column { name: "patientid", aliases: &["patient_id"], required: true },
     ];
-    const FORMAT: Format = Format { delimiter: b',', key: "image_path", note_others: false };
+    const FORMAT: Format = Format { key: "image_path", note_others: false };
     #[derive(Deserialize)]
     struct Cells<'r> {
         image_path: &'r str,

@@ -30,7 +30,7 @@ const COLUMNS: &[Column] = &[
     Column { name: "roi_mask_file_path", aliases: &["roi_mask_path", "mask_path"], required: true },
 ];
 
-const FORMAT: Format = Format { delimiter: b',', key: "image_file_path", note_others: false };
+const FORMAT: Format = Format { key: "image_file_path", note_others: false };
 
 #[derive(Deserialize)]
 struct Cells<'r> {

@@ -7,6 +7,7 @@
 //! everything else is refused by name.
 
 mod bits;
+pub(crate) mod file;
 mod huffman;
 mod lossless;
 mod sequential;
