@@ -4,7 +4,9 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::scores::found_in;
 use crate::geometry::Rect;
+use crate::row_numbers::RowNumbers;
 use crate::{Error, Result};
 
 const EXPECTED: &str = "a header with file, x, y, probability and, for boxes, width and height; \
@@ -40,16 +42,16 @@ struct Row {
 /// [`Error::Io`] when the file cannot be read; [`Error::Table`] with the line for a missing column
 /// or a number that is not finite, or negative where it is a size.
 pub fn read_findings(path: &Path) -> Result<Vec<Finding>> {
-    let file = std::fs::File::open(path).map_err(|e| Error::io(path, "read the findings", e))?;
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
-    let headers = reader.headers().map_err(|e| unreadable(path, &e))?.clone();
+    let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read the findings", e))?;
+    let numbers = RowNumbers::of(&bytes, b',');
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes.as_slice());
+    let headers = reader.headers().map_err(|e| unreadable(path, numbers.of_record(0), &e))?.clone();
     let mut findings = vec![];
-    for record in reader.records() {
-        let record = record.map_err(|e| unreadable(path, &e))?;
-        let line = record.position().map(csv::Position::line);
-        let row: Row = record
-            .deserialize(Some(&headers))
-            .map_err(|e| Error::table(path, line, e.to_string(), EXPECTED))?;
+    // Record 0 is the header.
+    for (number, record) in (1..).zip(reader.records()) {
+        let line = numbers.of_record(number);
+        let record = record.map_err(|e| unreadable(path, line, &e))?;
+        let row: Row = record.deserialize(Some(&headers)).map_err(|e| unreadable(path, line, &e))?;
         let Row { file, x, y, width, height, probability } = row;
         let is_place = [x, y, width, height].iter().all(|n| n.is_finite()) && width >= 0.0 && height >= 0.0;
         if !is_place || !probability.is_finite() {
@@ -61,8 +63,8 @@ pub fn read_findings(path: &Path) -> Result<Vec<Finding>> {
     Ok(findings)
 }
 
-fn unreadable(path: &Path, error: &csv::Error) -> Error {
-    Error::table(path, error.position().map(csv::Position::line), error.to_string(), EXPECTED)
+fn unreadable(path: &Path, line: Option<u64>, error: &csv::Error) -> Error {
+    Error::table(path, line, found_in(error), EXPECTED)
 }
 
 #[cfg(test)]

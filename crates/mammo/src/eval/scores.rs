@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::grouping::READER_PREFIX;
 use crate::record::{Laterality, Pathology, View};
+use crate::row_numbers::RowNumbers;
 use crate::write::write_atomically;
 use crate::{Error, Result};
 
@@ -105,9 +106,10 @@ impl ScoreTable {
     /// [`Error::Io`] when the file cannot be read; [`Error::Table`] with the line for a missing
     /// column, an unknown word, a blank file or patient, or a value that is no probability.
     pub fn read(path: &Path) -> Result<Self> {
-        let file = std::fs::File::open(path).map_err(|e| Error::io(path, "read the score table", e))?;
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
-        let written = reader.headers().map_err(|e| unreadable(path, &e))?.clone();
+        let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read the score table", e))?;
+        let numbers = RowNumbers::of(&bytes, b',');
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes.as_slice());
+        let written = reader.headers().map_err(|e| unreadable(path, numbers.of_record(0), &e))?.clone();
         let headers: csv::StringRecord = written.iter().map(str::to_ascii_lowercase).collect();
         check_headers(path, &headers)?;
         let has = |name: &str| headers.iter().any(|header| header == name);
@@ -118,20 +120,21 @@ impl ScoreTable {
         let file = headers.iter().position(|header| header == "file" || header == "image");
         let mut table = Self::default();
         let mut columns: Vec<Vec<String>> = vec![vec![]; further.len()];
-        for record in reader.records() {
-            let record = record.map_err(|e| unreadable(path, &e))?;
+        // Record 0 is the header.
+        for (number, record) in (1..).zip(reader.records()) {
+            let line = numbers.of_record(number);
+            let record = record.map_err(|e| unreadable(path, line, &e))?;
             if gate.and_then(|column| record.get(column)).is_some_and(|code| !matches!(code, "" | "passed")) {
                 table.refused.extend(file.and_then(|column| record.get(column)).map(str::to_string));
                 continue;
             }
-            let mut row: ScoreRow = record.deserialize(Some(&headers)).map_err(|e| {
-                let line = record.position().map(csv::Position::line);
-                Error::table(path, line, found_in(&e), EXPECTED)
-            })?;
+            let mut row: ScoreRow = record
+                .deserialize(Some(&headers))
+                .map_err(|e| Error::table(path, line, found_in(&e), EXPECTED))?;
             if !names_files {
                 row.file = format!("row {}", table.rows.len() + 1);
             }
-            check_row(path, record.position().map(csv::Position::line), &row, is_probability)?;
+            check_row(path, line, &row, is_probability)?;
             table.rows.push(row);
             for (column, &(index, _)) in columns.iter_mut().zip(&further) {
                 column.push(record.get(index).unwrap_or_default().to_string());
@@ -237,30 +240,36 @@ pub fn print_scores(rows: &[ScoreRow]) -> Result<()> {
 fn csv_bytes(path: &Path, rows: &[ScoreRow]) -> Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(vec![]);
     for row in rows {
-        writer.serialize(row).map_err(|e| unreadable(path, &e))?;
+        writer.serialize(row).map_err(|e| unreadable(path, None, &e))?;
     }
     writer.into_inner().map_err(|e| Error::io(path, "write the score table", e.into_error()))
 }
 
-fn unreadable(path: &Path, error: &csv::Error) -> Error {
-    Error::table(path, error.position().map(csv::Position::line), found_in(error), EXPECTED)
+fn unreadable(path: &Path, line: Option<u64>, error: &csv::Error) -> Error {
+    Error::table(path, line, found_in(error), EXPECTED)
 }
 
-fn found_in(error: &csv::Error) -> String {
+/// What an error of the crate csv says, without its own count of lines.
+pub(super) fn found_in(error: &csv::Error) -> String {
     match error.kind() {
         csv::ErrorKind::Deserialize { err, .. } => err.to_string(),
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("{len} fields where the header has {expected_len}")
+        }
+        csv::ErrorKind::Utf8 { err, .. } => err.to_string(),
         _ => error.to_string(),
     }
 }
 
-/// A word of the vocabulary, spelled in any case; blank is nothing.
+/// A word of the vocabulary, spelled in any case; blank and `unknown` are nothing.
 fn word_or_blank<'de, D, T>(input: D) -> std::result::Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: FromStr<Err: std::fmt::Display>,
 {
     let text = String::deserialize(input)?;
-    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(de::Error::custom) }
+    let is_unknown = text.is_empty() || text.eq_ignore_ascii_case("unknown");
+    if is_unknown { Ok(None) } else { text.parse().map(Some).map_err(de::Error::custom) }
 }
 
 /// A pathology, or the words and numbers by which other systems tell positive from negative.
@@ -378,5 +387,24 @@ pub(super) mod tests {
         );
         let error = read("patient_id,score\np1,inf\n").unwrap_err().to_string();
         assert!(error.contains("line 2: score inf"), "{error}");
+    }
+
+    #[test]
+    fn an_error_names_the_row_that_a_spreadsheet_shows() {
+        let header = "file,patient_id,laterality,view,label,probability";
+        let good: Vec<String> = (0..10).map(|i| format!("i{i}.png,P{i},L,CC,1,0.5")).collect();
+        let quoted = "\"x\n\n0.png\",P,L,CC,0,0.1";
+        for (before, number) in [(vec![], 12), (vec![quoted], 13), (vec!["", quoted], 14)] {
+            for end in ["\n", "\r\n", "\r"] {
+                for bad in ["i.png,P,L,CC,1,abc", "i.png,P,L,CC,1,7", "i.png,P,L,CC,1", ",P,L,CC,1,0.1"] {
+                    let good = good.iter().map(String::as_str);
+                    let lines = [header].into_iter().chain(before.iter().copied()).chain(good).chain([bad]);
+                    let text = lines.map(|line| line.to_string() + end).collect::<String>();
+                    let error = read(&text).unwrap_err().to_string();
+                    assert!(error.contains(&format!("line {number}: ")), "{end:?} {bad}: {error}");
+                    assert!(!error.contains("CSV"), "{error}");
+                }
+            }
+        }
     }
 }
