@@ -98,7 +98,9 @@ mod tests {
     const LEFT: Option<Laterality> = Some(Laterality::Left);
     const RIGHT: Option<Laterality> = Some(Laterality::Right);
 
-    fn with_texts(texts: &[(Tag, &str)]) -> InMemDicomObject {
+    type Texts<'t> = &'t [(Tag, &'t str)];
+
+    fn with_texts(texts: Texts) -> InMemDicomObject {
         let mut object = InMemDicomObject::new_empty();
         for (tag, text) in texts {
             object.put(DataElement::new(*tag, VR::CS, PrimitiveValue::from(*text)));
@@ -113,7 +115,7 @@ mod tests {
     #[test]
     fn the_side_comes_from_the_first_place_that_names_one() {
         let (image, series, position) = (tags::IMAGE_LATERALITY, tags::LATERALITY, tags::VIEW_POSITION);
-        let cases: [(&[(Tag, &str)], Option<Laterality>, Option<&str>); 9] = [
+        let cases: [(Texts, Option<Laterality>, Option<&str>); 9] = [
             (&[], None, None),
             (&[(image, "L")], LEFT, None),
             (&[(image, "r")], RIGHT, None),
