@@ -8,7 +8,7 @@ use mammo::eval::scores::ScoreRow;
 use mammo::gate;
 use mammo::pixels::{GrayImage, is_dicom, read_gray_as};
 use mammo::preprocess::Preprocessing;
-use mammo::record::{Mammogram, Polarity};
+use mammo::record::{Mammogram, Polarity, word_or_blank};
 use mammo::write::write_atomically;
 use serde::Serialize;
 
@@ -54,6 +54,9 @@ pub fn open(
     preprocessing: &Preprocessing,
 ) -> Result<GrayImage, Refused> {
     let refused = |code, found: String| Refused { code, reason: format!("{}: {found}", path.display()) };
+    if path.to_str().is_some_and(|name| name.contains(char::REPLACEMENT_CHARACTER)) && !path.exists() {
+        return Err(refused("unreadable", "the name of the file is not UTF-8; rename the file".to_string()));
+    }
     let mut header = None;
     if is_dicom(path).map_err(|e| Refused::unreadable(&e))? {
         header = Some(dicom::read_header(path).map_err(|e| Refused::unreadable(&e))?);
@@ -114,8 +117,8 @@ pub fn write_table(path: Option<&Path>, rows: &[ScoreRow], refused: &[(Mammogram
         writer.serialize(Line {
             file: &image.file,
             patient_id: &image.patient_id,
-            laterality: image.laterality.to_string(),
-            view: image.view.to_string().to_lowercase(),
+            laterality: word_or_blank(image.laterality),
+            view: word_or_blank(image.view),
             label: image.pathology.to_string(),
             probability: None,
             calibrated: None,

@@ -21,8 +21,10 @@ const FINDINGS_FILE: &str = "findings.csv";
 pub struct FindingRow {
     pub file: String,
     pub patient_id: String,
-    pub laterality: Laterality,
-    pub view: View,
+    /// Blank when it is not known.
+    pub laterality: Option<Laterality>,
+    /// Blank when it is not known.
+    pub view: Option<View>,
     /// 1 for the surest of its image.
     pub rank: usize,
     pub kind: LesionKind,
@@ -53,8 +55,10 @@ pub struct FindingRow {
 pub struct ImageRow {
     pub file: String,
     pub patient_id: String,
-    pub laterality: Laterality,
-    pub view: View,
+    /// Blank when it is not known.
+    pub laterality: Option<Laterality>,
+    /// Blank when it is not known.
+    pub view: Option<View>,
     pub overlay: String,
     pub map: String,
     pub max: f32,
@@ -155,7 +159,7 @@ impl Tables {
         text + &format!("\nfindings, one a row{way}: {}\n", dir.join(FINDINGS_FILE).display())
     }
 
-    /// The findings by breast, CC before MLO.
+    /// The findings by breast, CC before MLO; breasts of unknown side first.
     pub fn listing(&self) -> String {
         if self.findings.is_empty() {
             return String::new();
@@ -168,12 +172,13 @@ impl Tables {
         for row in &self.findings {
             let here = Some((&row.patient_id, row.laterality));
             if breast != here {
-                text += &format!("patient {}, {} breast\n", row.patient_id, row.laterality);
+                let side = row.laterality.map_or("unknown".to_string(), |side| side.to_string());
+                text += &format!("patient {}, {side} breast\n", row.patient_id);
                 breast = here;
             }
             text += &format!(
                 "  {:<4} {:<13} {:.2}  at {:>5.0}, {:>5.0}  size {:>4.0} x {:>4.0}  depth {:.2}  height {:.2}\n",
-                row.view.to_string().to_uppercase(),
+                row.view.map_or("?".to_string(), |view| view.to_string().to_uppercase()),
                 row.kind.to_string(),
                 row.probability,
                 row.center_x,

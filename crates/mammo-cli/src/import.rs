@@ -47,7 +47,7 @@ struct Output {
 #[derive(Subcommand)]
 enum ArchiveVerb {
     #[command(alias = "cbis")]
-    /// CBIS-DDSM: case descriptions with DICOM (classic or NBIA folders) or the JPEG re-issue.
+    /// CBIS-DDSM: case descriptions with DICOM (classic, NBIA or series folders) or the JPEG re-issue.
     CbisDdsm(Plain),
     /// INbreast: INbreast.csv or .xls, AllDICOMs, AllXML.
     Inbreast(ByAssessment),

@@ -2,42 +2,37 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use mammo::archive::loose::{EXTENSIONS, Said, header_of, is_image};
+use anyhow::{Result, bail};
+use mammo::archive::loose::{EXTENSIONS, Said, Unknowns, find, header_of};
 use mammo::pixels::read_size;
 use mammo::record::Mammogram;
 
-/// Records for image files and for all images under folders, sorted by path; headers and names
-/// say what they show ([`mammo::archive::loose`]). A named file is taken whatever it is called.
+/// Records for image files and for all images under folders, each file once, sorted by path;
+/// headers and names say what they show ([`mammo::archive::loose`]). A named file is taken
+/// whatever it is called. What they leave open is told on standard error.
 pub fn find_images(paths: &[PathBuf]) -> Result<(PathBuf, Vec<Mammogram>)> {
-    let mut files = Vec::new();
-    for path in paths {
-        collect(path, &mut files).with_context(|| format!("{}", path.display()))?;
-    }
-    files.sort();
-    files.dedup();
-    if files.is_empty() {
+    let found = find(paths)?;
+    if found.files.is_empty() {
         let folders: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
         bail!("{}: no {} images found", folders.join(", "), EXTENSIONS.join(", "));
     }
-    Ok((PathBuf::new(), files.iter().map(|file| record(file)).collect()))
+    let mut unknowns = Unknowns::default();
+    let images = found.files.iter().map(|file| record(file, &mut unknowns)).collect();
+    let mut notes = unknowns.notes();
+    if found.further_names > 0 {
+        let what = "file names lead to files that have another name here; each file is read once";
+        notes.push(format!("{} {what}", found.further_names));
+    }
+    let unnamed: Vec<&PathBuf> = found.files.iter().filter(|file| file.to_str().is_none()).collect();
+    if let Some(first) = unnamed.first() {
+        let what = "images are refused because their names are not UTF-8; rename them, such as";
+        notes.push(format!("{} {what} {first:?}", unnamed.len()));
+    }
+    notes.iter().for_each(|note| eprintln!("note: {note}"));
+    Ok((PathBuf::new(), images))
 }
 
-fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    if !path.is_dir() {
-        files.push(path.to_path_buf());
-        return Ok(());
-    }
-    for entry in std::fs::read_dir(path)? {
-        let entry = entry?.path();
-        if entry.is_dir() || is_image(&entry) {
-            collect(&entry, files)?;
-        }
-    }
-    Ok(())
-}
-
-fn record(path: &Path) -> Mammogram {
+fn record(path: &Path, unknowns: &mut Unknowns) -> Mammogram {
     // A file that cannot be read is rejected by name when it is scored.
     let header = header_of(path).ok().flatten();
     let (width_px, height_px) = match &header {
@@ -46,6 +41,7 @@ fn record(path: &Path) -> Mammogram {
     };
     let file = path.to_string_lossy();
     let said = Said::by(&file.replace('\\', "/"), header.as_ref());
+    unknowns.add(&file, &said);
     Mammogram { width_px, height_px, ..said.record(&file) }
 }
 

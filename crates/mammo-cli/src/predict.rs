@@ -131,6 +131,7 @@ pub fn score(args: &Args) -> Result<Scored> {
     let models =
         args.model.iter().map(|path| ImageModel::load(path, &device)).collect::<Result<Vec<_>, _>>()?;
     let (root, images) = select(&args.images, args.side, args.split.as_deref())?;
+    note_unknowns(&root, &images);
     let (tta, tta_name) = args.tta.tta();
     let name = models.iter().map(|m| m.digest.as_str()).collect::<Vec<_>>().join("+");
     let mut digests: Vec<&str> = models.iter().map(|m| m.card.preprocessing_digest.as_str()).collect();
@@ -162,8 +163,8 @@ pub fn score(args: &Args) -> Result<Scored> {
                     scored.rows.push(ScoreRow {
                         file: image.file.clone(),
                         patient_id: image.patient_id.clone(),
-                        laterality: Some(image.laterality),
-                        view: Some(image.view),
+                        laterality: image.laterality,
+                        view: image.view,
                         label: image.pathology,
                         probability,
                         calibrated,
@@ -192,6 +193,15 @@ pub fn score(args: &Args) -> Result<Scored> {
         100.0 * share
     );
     Ok(scored)
+}
+
+/// Says how many images of a manifest have no known side or view: those of files and folders were
+/// told when they were found.
+fn note_unknowns(root: &Path, images: &[Mammogram]) {
+    let n = images.iter().filter(|image| !image.has_side_and_view()).count();
+    if n > 0 && !root.as_os_str().is_empty() {
+        eprintln!("note: {n} images whose side or view is unknown by the manifest");
+    }
 }
 
 /// Images prepared at once, for each thread.

@@ -100,7 +100,7 @@ fn case(
     Ok(Case {
         kind,
         file: image.file.clone(),
-        view: format!("{} {}", image.laterality, image.view.to_string().to_uppercase()),
+        view: image.side_and_view(),
         probability,
         picture: jpeg(&picture)?,
         layer: Some(png(layer.into())?),

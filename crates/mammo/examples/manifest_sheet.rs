@@ -39,11 +39,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut sheet = GrayImage::black(COLUMNS * width, ROWS * height);
     for (at, image) in images.iter().enumerate() {
         println!(
-            "{at:>2} {} {} {} {} {}: {} lesions",
+            "{at:>2} {} {} {} {}: {} lesions",
             image.file,
             image.patient_id,
-            image.laterality,
-            image.view,
+            image.side_and_view(),
             image.pathology,
             image.lesions.len()
         );

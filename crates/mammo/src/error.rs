@@ -47,7 +47,7 @@ pub enum Error {
     Table {
         /// The table.
         path: PathBuf,
-        /// Line number, counted from one with the header, when one line is to blame.
+        /// Row of the table as a spreadsheet counts, the header as 1, when one row is to blame.
         line: Option<u64>,
         /// What stands there.
         found: String,

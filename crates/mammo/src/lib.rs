@@ -39,6 +39,7 @@ pub mod phantom;
 pub mod pixels;
 pub mod preprocess;
 pub mod record;
+mod row_numbers;
 pub mod seed;
 pub mod split;
 pub mod table_text;

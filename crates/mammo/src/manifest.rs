@@ -264,6 +264,21 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn unknown_sides_and_views_are_left_out_and_files_of_before_still_load() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("manifest.json");
+        let known = small(folder.path());
+        // The digest of these records before side and view could be unknown.
+        assert_eq!(known.digest(), "79c942021e9d478ce56313e60c4d3a7ed8b21ee5904e75db67d29ffffe9d5b75");
+        let unknown = Mammogram { laterality: None, view: None, ..known.images[0].clone() };
+        let manifest = Manifest::new(folder.path(), vec![unknown, known.images[1].clone()]);
+        manifest.write(&path).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!((text.matches("laterality").count(), text.matches("\"view\"").count()), (1, 1), "{text}");
+        assert_eq!(Manifest::read(&path).unwrap().images, manifest.images);
+    }
+
+    #[test]
     fn every_cut_is_noticed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("manifest.json");

@@ -157,10 +157,12 @@ pub struct Mammogram {
     pub file: String,
     /// The woman. All splits and all intervals are by patient.
     pub patient_id: String,
-    /// Which breast.
-    pub laterality: Laterality,
-    /// Which projection.
-    pub view: View,
+    /// Which breast; `None` when nothing says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub laterality: Option<Laterality>,
+    /// Which projection; `None` when nothing says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view: Option<View>,
     /// Image-level truth; `Unknown` for images that are only to be scored.
     pub pathology: Pathology,
     /// Width of the stored image in pixels.
@@ -190,12 +192,19 @@ pub struct Mammogram {
 impl Mammogram {
     /// A record that says whom and what an image shows, and nothing else: no size until the file
     /// is opened, no truth, no lesions, dense tissue bright.
-    pub fn new(file: &str, patient_id: &str, laterality: Laterality, view: View) -> Self {
+    ///
+    /// `laterality` and `view` are `None` when they are not known.
+    pub fn new(
+        file: &str,
+        patient_id: &str,
+        laterality: impl Into<Option<Laterality>>,
+        view: impl Into<Option<View>>,
+    ) -> Self {
         Self {
             file: file.to_string(),
             patient_id: patient_id.to_string(),
-            laterality,
-            view,
+            laterality: laterality.into(),
+            view: view.into(),
             pathology: Pathology::Unknown,
             width_px: 0,
             height_px: 0,
@@ -205,6 +214,23 @@ impl Mammogram {
             site: None,
             official_side: None,
             lesions: Vec::new(),
+        }
+    }
+
+    /// Whether side and view are both known.
+    pub fn has_side_and_view(&self) -> bool {
+        self.laterality.is_some() && self.view.is_some()
+    }
+
+    /// Side and view for people: `left MLO`; `CC, side unknown`; `right, view unknown`.
+    pub fn side_and_view(&self) -> String {
+        let side = self.laterality.map(|side| side.to_string());
+        let view = self.view.map(|view| view.to_string().to_uppercase());
+        match (side, view) {
+            (Some(side), Some(view)) => format!("{side} {view}"),
+            (Some(side), None) => format!("{side}, view unknown"),
+            (None, Some(view)) => format!("{view}, side unknown"),
+            (None, None) => "side and view unknown".to_string(),
         }
     }
 
@@ -253,6 +279,11 @@ macro_rules! words {
             }
         }
     };
+}
+
+/// A word for a table; blank for what is not known.
+pub fn word_or_blank(value: Option<impl fmt::Display>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
 }
 
 pub(crate) use words;

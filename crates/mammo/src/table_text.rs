@@ -18,6 +18,7 @@ use std::path::Path;
 use csv::{ByteRecord, ReaderBuilder, StringRecord};
 
 use crate::import::sheet::{first_sheet, is_workbook};
+use crate::row_numbers::RowNumbers;
 use crate::{Error, Result};
 
 /// What may stand between two cells, and what a table with it is called.
@@ -36,6 +37,8 @@ const UTF8_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
 pub struct TableText {
     bytes: Vec<u8>,
     delimiter: u8,
+    /// Rows of the file before the first of `bytes`.
+    skipped_rows: u64,
 }
 
 impl TableText {
@@ -47,7 +50,7 @@ impl TableText {
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, "open the table", e))?;
         if is_workbook(path) {
-            return Ok(Self { bytes: first_sheet(path, &bytes, b',')?, delimiter: b',' });
+            return Ok(Self { bytes: first_sheet(path, &bytes, b',')?, delimiter: b',', skipped_rows: 0 });
         }
         Self::of(path, bytes)
     }
@@ -69,9 +72,9 @@ impl TableText {
             && let Some(end) = rest.iter().position(|byte| *byte == b'\n')
             && rest[..end].trim_ascii().is_empty()
         {
-            return Ok(Self { delimiter: *delimiter, bytes: rest[end + 1..].to_vec() });
+            return Ok(Self { delimiter: *delimiter, bytes: rest[end + 1..].to_vec(), skipped_rows: 1 });
         }
-        Ok(Self { delimiter: delimiter_of(&bytes), bytes })
+        Ok(Self { delimiter: delimiter_of(&bytes), bytes, skipped_rows: 0 })
     }
 
     /// A reader of the table's records, blanks around cells removed.
@@ -84,6 +87,11 @@ impl TableText {
     /// The text that [`builder`](Self::builder) is to read.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// The row numbers that a spreadsheet shows beside the records.
+    pub(crate) fn row_numbers(&self) -> RowNumbers {
+        RowNumbers::of(&self.bytes, self.delimiter, self.skipped_rows)
     }
 
     /// How cells are separated, in words, for messages.
@@ -107,8 +115,8 @@ impl TableText {
         })
     }
 
-    /// All records of a table that is refused as a whole when one is bad; numbers have decimal
-    /// points in the columns that `is_numeric` accepts, as
+    /// All records, with their row numbers, of a table that is refused as a whole when one is bad;
+    /// numbers have decimal points in the columns that `is_numeric` accepts, as
     /// [`points_for_commas`](Self::points_for_commas) leaves them.
     ///
     /// # Errors
@@ -119,18 +127,19 @@ impl TableText {
         path: &Path,
         header: &StringRecord,
         is_numeric: impl Fn(&str) -> bool,
-    ) -> Result<Vec<StringRecord>> {
-        let mut records = Vec::new();
-        for record in self.builder().from_reader(self.bytes()).into_byte_records() {
-            let line = |position: Option<&csv::Position>| position.map(csv::Position::line);
+    ) -> Result<Vec<(Option<u64>, StringRecord)>> {
+        let (row_numbers, mut lines, mut records) = (self.row_numbers(), Vec::new(), Vec::new());
+        // Record 0 is the header.
+        for (number, record) in (1..).zip(self.builder().from_reader(self.bytes()).into_byte_records()) {
+            let line = row_numbers.of_record(number);
             let expected = format!("a {} table with a row like the header", self.dialect());
-            let refuse = |line, found: String| Error::table(path, line, found, expected.as_str());
-            let record = record.map_err(|e| refuse(line(e.position()), problem(&e, header, None)))?;
-            let at = line(record.position());
-            records.push(in_utf8(record, header).map_err(|found| refuse(at, found))?);
+            let refuse = |found: String| Error::table(path, line, found, expected.as_str());
+            let record = record.map_err(|e| refuse(problem(&e, header, None)))?;
+            records.push(in_utf8(record, header).map_err(refuse)?);
+            lines.push(line);
         }
         self.points_for_commas(header, &mut records, is_numeric);
-        Ok(records)
+        Ok(lines.into_iter().zip(records).collect())
     }
 
     /// Replaces decimal commas by points in the columns whose names `is_numeric` accepts, where the

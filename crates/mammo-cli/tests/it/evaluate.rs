@@ -6,6 +6,7 @@ use std::path::Path;
 
 use mammo::eval::Evaluation;
 use mammo::manifest::Manifest;
+use mammo::record::word_or_blank;
 use mammo::write::read_json;
 
 use crate::program::{mammo, tiny_data_set};
@@ -57,7 +58,9 @@ fn findings_at_the_lesions_of_a_manifest_find_them_all() {
         writeln!(
             scores,
             "{file},{patient},{},{},{},{probability}",
-            image.laterality, image.view, image.pathology
+            word_or_blank(image.laterality),
+            word_or_blank(image.view),
+            image.pathology
         )
         .unwrap();
         for lesion in image.lesions.iter().filter(|_| image.malignant() == Some(true)) {

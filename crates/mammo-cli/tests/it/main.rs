@@ -6,6 +6,7 @@ mod bad_input;
 mod corpus;
 mod documents;
 mod evaluate;
+mod loose;
 mod model_cards;
 mod models;
 mod outputs;

@@ -111,9 +111,7 @@ fn report(
 ) -> Result<(), Box<dyn Error>> {
     let outcomes: Vec<(&Item, String)> = items
         .par_iter()
-        .filter_map(|item| {
-            Some((item, outcome(&change(read_gray(&item.path).ok()?), told(item.polarity))))
-        })
+        .filter_map(|item| Some((item, outcome(&change(read_gray(&item.path).ok()?), told(item.polarity)))))
         .collect();
     let mut groups: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (item, outcome) in &outcomes {
@@ -168,7 +166,14 @@ fn write_signs<'a>(path: &Path, items: impl Iterator<Item = &'a Item>) -> Result
         .filter_map(|item| {
             let f = features(item)?;
             let signs = f.signs.map(|value| format!("{value:.4}")).join(",");
-            Some(format!("{},{},{:?},{:.3},{:.3},{signs}\n", item.group, item.path.display(), f.doubt, f.contrast, f.area))
+            Some(format!(
+                "{},{},{:?},{:.3},{:.3},{signs}\n",
+                item.group,
+                item.path.display(),
+                f.doubt,
+                f.contrast,
+                f.area
+            ))
         })
         .collect();
     Ok(std::fs::write(path, lines.concat())?)

@@ -40,8 +40,7 @@ struct Cells<'r> {
 pub(super) const TABLES: [&str; 3] =
     ["CMMD_clinicaldata_revision.xlsx", "CMMD_clinicaldata_revision.xls", "CMMD_clinicaldata_revision.csv"];
 
-pub(super) fn rows(dir: &Path) -> Result<Rows> {
-    let files = Files::below(dir)?;
+pub(super) fn rows(dir: &Path, files: &Files) -> Result<Rows> {
     let path = files.table(&TABLES)?;
     let mut in_images = Findings::of(&path);
     let table = Table::open_as(plain("id1"), &path, COLUMNS, &mut in_images)?;
@@ -77,10 +76,11 @@ pub(super) fn rows(dir: &Path) -> Result<Rows> {
             Err(refusal) => in_images.reject(file, 0, refusal),
         }
     }
-    let seen: std::collections::HashSet<(&str, Laterality)> =
-        candidates.iter().map(|c| (c.mammogram.patient_id.as_str(), c.mammogram.laterality)).collect();
+    let breast = |c: &Candidate| Some((c.mammogram.patient_id.clone(), c.mammogram.laterality?));
+    let seen: std::collections::HashSet<(String, Laterality)> =
+        candidates.iter().filter_map(breast).collect();
     for ((id, laterality), (line, _)) in &truth {
-        if !seen.contains(&(id.as_str(), *laterality)) {
+        if !seen.contains(&(id.clone(), *laterality)) {
             let problem = format!("no image of the {laterality} breast");
             in_images.reject(id, *line, Refusal { reason: RejectionReason::MissingFile, problem });
         }

@@ -19,18 +19,15 @@ pub struct Shown {
     pub patient_id: String,
 }
 
-/// Reads the header; refuses views other than CC and MLO.
+/// Reads the header; refuses views other than CC and MLO, and partial ones.
 pub fn shown(path: &Path) -> Checked<Shown> {
     let header = known(read_header(path))?;
     sound(&header)?;
     let Some(laterality) = header.laterality else {
         return refuse(RejectionReason::MissingValue, "the header does not say which breast it is");
     };
-    let Some(projection) = header.projection else {
+    let Some(view) = whole_view(&header)? else {
         return refuse(RejectionReason::MissingValue, "the header does not say its view");
-    };
-    let Some(view) = projection.view() else {
-        return refuse(RejectionReason::OtherView, format!("view {projection}; expected CC or MLO"));
     };
     let site = scanner(&header);
     Ok(Shown { laterality, view, site, patient_id: header.patient_id })
@@ -54,6 +51,20 @@ pub fn sound(header: &Header) -> Checked<()> {
             Err(Refusal { reason: refusal.into(), problem })
         }
         None => Ok(()),
+    }
+}
+
+/// The view by the header, `None` when it does not say; refuses views other than CC and MLO, and
+/// those that show only part of the breast.
+pub fn whole_view(header: &Header) -> Checked<Option<View>> {
+    let other = |found: String| refuse(RejectionReason::OtherView, found);
+    if let Some(modifier) = header.view_modifiers.iter().find(|modifier| modifier.is_partial()) {
+        return other(format!("view modifier {modifier:?}; expected the whole breast"));
+    }
+    match header.projection.map(|projection| (projection, projection.view())) {
+        Some((projection, None)) => other(format!("view {projection}; expected CC or MLO")),
+        Some((_, view)) => Ok(view),
+        None => Ok(None),
     }
 }
 

@@ -26,7 +26,7 @@ use crate::import::{
     Annotation, Candidate, Checked, Findings, Refusal, RejectionReason, Rows, acr_density, bi_rads, refuse,
     word,
 };
-use crate::record::{Lesion, LesionKind, LesionShape, Mammogram, Pathology};
+use crate::record::{Laterality, Lesion, LesionKind, LesionShape, Mammogram, Pathology};
 
 /// Any of these is the table.
 pub(super) const TABLES: [&str; 3] = ["INbreast.csv", "INbreast.xls", "INbreast.xlsx"];
@@ -52,8 +52,7 @@ struct Cells<'r> {
     bi_rads: &'r str,
 }
 
-pub(super) fn rows(dir: &Path, birads_3: Birads3) -> Result<Rows> {
-    let files = Files::below(dir)?;
+pub(super) fn rows(dir: &Path, files: &Files, birads_3: Birads3) -> Result<Rows> {
     let path = files.table(&TABLES)?;
     let mut in_images = Findings::of(&path);
     let format = Format { key: "file_name", note_others: false };
@@ -62,7 +61,7 @@ pub(super) fn rows(dir: &Path, birads_3: Birads3) -> Result<Rows> {
     let number =
         |file: &str| Some(stem(file).split('_').next()?.to_string()).filter(|n| n.parse::<u64>().is_ok());
     let is_image = |file: &str| matches!(extension(file).as_str(), "dcm" | "png" | "tif" | "tiff" | "jpg");
-    let images = files.by(|file| number(file).filter(|_| is_image(file)));
+    let images = files.largest_by(|file| number(file).filter(|_| is_image(file)), &mut in_images);
     let contours = files.by(|file| number(file).filter(|_| extension(file) == "xml"));
 
     let (mut candidates, mut marked, mut left_out) = (Vec::new(), Vec::new(), 0);
@@ -104,7 +103,7 @@ fn candidate(line: u64, file: &str, cells: &Cells, birads_3: Birads3) -> Checked
         let problem = "the file is missing or its name has no patient: <number>_<patient>_MG_<side>_<view>";
         return refuse(RejectionReason::MissingFile, problem);
     };
-    let (laterality, view) = (word("laterality", cells.laterality)?, super::view(cells.view)?);
+    let (laterality, view) = (word::<Laterality>("laterality", cells.laterality)?, super::view(cells.view)?);
     let mammogram = Mammogram {
         pathology: birads_3.truth(assessment),
         density: acr_density(cells.acr).map(|density| density as u8),

@@ -24,16 +24,16 @@ pub(super) const TABLES: [&str; 2] = ["Info.txt", "mias_info.txt"];
 /// Height of every image; coordinates are turned about it where a file cannot be read.
 const HEIGHT_PX: u32 = 1024;
 
-pub(super) fn rows(dir: &Path) -> Result<Rows> {
-    let files = Files::below(dir)?;
+pub(super) fn rows(dir: &Path, files: &Files) -> Result<Rows> {
     let info = files.table(&TABLES)?;
     let bytes = std::fs::read(&info).map_err(|e| Error::io(&info, "read the table", e))?;
     let text = String::from_utf8_lossy(&bytes);
-    let images = files.by(|file| {
+    let mut in_images = Findings::of(&info);
+    let key = |file: &str| {
         let is_image = ["pgm", "png"].contains(&super::files::extension(file).as_str());
         is_image.then(|| stem(file).to_ascii_lowercase())
-    });
-    let mut in_images = Findings::of(&info);
+    };
+    let images = files.largest_by(key, &mut in_images);
     let (mut candidates, mut annotations): (Vec<Candidate>, Vec<Annotation>) = (Vec::new(), Vec::new());
     for (line, words) in (1_u64..).zip(text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>())) {
         let Some(number) = words.first().and_then(|name| film_number(name)) else { continue };

@@ -9,6 +9,7 @@
 
 use std::path::Path;
 
+use self::files::Files;
 use crate::import::table::Format;
 use crate::import::{Checked, Imported, RejectionReason, Verify, check_rows, refuse};
 use crate::record::{Pathology, View, words};
@@ -16,6 +17,7 @@ use crate::{Error, Result};
 
 pub mod cbis_ddsm;
 mod cmmd;
+mod file_name;
 mod files;
 mod folder;
 mod header;
@@ -27,6 +29,7 @@ mod rsna;
 #[cfg(test)]
 mod tests;
 mod vindr;
+mod walk;
 
 /// An archive whose layout is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,25 +107,27 @@ pub fn import_archive(
         };
         return Err(Error::table(dir, None, "no such folder", expected));
     }
-    let rows = match archive {
-        Archive::CbisDdsm => cbis_ddsm::rows(dir)?,
-        Archive::Inbreast => inbreast::rows(dir, birads_3)?,
-        Archive::MiniMias => mini_mias::rows(dir)?,
-        Archive::Vindr => vindr::rows(dir, birads_3)?,
-        Archive::Cmmd => cmmd::rows(dir)?,
-        Archive::Rsna => rsna::rows(dir)?,
-        Archive::Original => original::rows(dir)?,
-        Archive::Folder => folder::rows(dir)?,
+    let files = Files::below(dir)?;
+    let mut rows = match archive {
+        Archive::CbisDdsm => cbis_ddsm::rows(dir, &files)?,
+        Archive::Inbreast => inbreast::rows(dir, &files, birads_3)?,
+        Archive::MiniMias => mini_mias::rows(dir, &files)?,
+        Archive::Vindr => vindr::rows(dir, &files, birads_3)?,
+        Archive::Cmmd => cmmd::rows(dir, &files)?,
+        Archive::Rsna => rsna::rows(dir, &files)?,
+        Archive::Original => original::rows(dir, &files)?,
+        Archive::Folder => folder::rows(dir, &files)?,
     };
+    files.reject_unnamed(&mut rows.in_images);
     check_rows(rows, verify, progress)
 }
 
 /// The archive whose tables lie in a folder, when they do.
 pub fn recognise(dir: &Path) -> Option<Archive> {
-    if cbis_ddsm::case_tables(dir).is_ok() {
+    let files = Files::below(dir).ok()?;
+    if cbis_ddsm::has_case_tables(&files) {
         return Some(Archive::CbisDdsm);
     }
-    let files = files::Files::below(dir).ok()?;
     let by_table: [(Archive, &[&str]); 6] = [
         (Archive::Inbreast, &inbreast::TABLES),
         (Archive::MiniMias, &mini_mias::TABLES),

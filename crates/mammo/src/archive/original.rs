@@ -48,13 +48,13 @@ struct Cells<'r> {
 
 type Film = (String, Laterality, View);
 
-pub(super) fn rows(dir: &Path) -> Result<Rows> {
-    let files = Files::below(dir)?;
+pub(super) fn rows(dir: &Path, files: &Files) -> Result<Rows> {
     let path = files.table(&TABLES)?;
     let mut in_images = Findings::of(&path);
     let is_png = |file: &str| extension(file) == "png";
-    let named: HashMap<String, &str> = files.by(|file| is_png(file).then(|| stem(file).to_string()));
-    let sides = patient_lists(dir, &files)?;
+    let named: HashMap<String, &str> =
+        files.largest_by(|file| is_png(file).then(|| stem(file).to_string()), &mut in_images);
+    let sides = patient_lists(dir, files)?;
 
     let table = Table::open_as(plain("patient_id"), &path, COLUMNS, &mut in_images)?;
     let (mut films, mut annotations): (BTreeMap<Film, Candidate>, Vec<Annotation>) = Default::default();

@@ -10,18 +10,20 @@
 //!   [doctor](crate::doctor) tests it against the label.
 //! * BI-RADS is known at one site only, and so is density.
 
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use serde::Deserialize;
 
-use super::files::{Files, extension};
+use super::files::{Files, extension, stem};
+use super::loose::EXTENSIONS;
 use super::plain;
 use crate::Result;
 use crate::import::table::{Column, Table};
 use crate::import::{
-    Candidate, Checked, Findings, RejectionReason, Rows, acr_density, bi_rads, refuse, word,
+    Candidate, Checked, Findings, RejectionReason, Rows, acr_density, bi_rads, refuse, whole, word,
 };
-use crate::record::{Mammogram, Pathology};
+use crate::record::{Laterality, Mammogram, Pathology};
 
 /// Any of these is the table.
 pub(super) const TABLES: [&str; 2] = ["train.csv", "test.csv"];
@@ -56,28 +58,17 @@ struct Cells<'r> {
     machine_id: &'r str,
 }
 
-pub(super) fn rows(dir: &Path) -> Result<Rows> {
-    let files = Files::below(dir)?;
+pub(super) fn rows(dir: &Path, files: &Files) -> Result<Rows> {
     let path = files.table(&TABLES)?;
     let mut in_images = Findings::of(&path);
-    let is_image = |file: &str| matches!(extension(file).as_str(), "dcm" | "png" | "jpg");
-    // train_images/<patient>/<image>.dcm, or <patient>_<image>.png in converted copies.
-    let images = files.by(|file| {
-        let (folders, name) = file.rsplit_once('/').unwrap_or(("", file));
-        let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-        let key = if stem.contains('_') {
-            stem.to_string()
-        } else {
-            format!("{}_{stem}", super::files::base(folders))
-        };
-        is_image(file).then_some(key)
-    });
     let table = Table::open_as(plain("image_id"), &path, COLUMNS, &mut in_images)?;
+    let rows = table.rows::<Cells>(&path)?;
+    let groups = files_of(files, &rows);
+    let chosen = files.largest_of(&groups, &mut in_images);
     let mut candidates = Vec::new();
-    for (line, cells) in table.rows::<Cells>(&path)? {
+    for ((line, cells), file) in rows.into_iter().zip(chosen) {
         let expected = || format!("train_images/{}/{}.dcm", cells.patient_id, cells.image_id);
-        let key = format!("{}_{}", cells.patient_id, cells.image_id);
-        let file = images.get(&key).map_or_else(expected, |file| file.to_string());
+        let file = file.map_or_else(expected, str::to_string);
         match mammogram(&file, &cells) {
             Ok(mammogram) => candidates.push(Candidate { line, mammogram, n_lesions: None }),
             Err(refusal) => in_images.reject(&file, line, refusal),
@@ -86,23 +77,52 @@ pub(super) fn rows(dir: &Path) -> Result<Rows> {
     Ok(Rows::new(dir, &path, candidates, in_images))
 }
 
+/// The files of each row: `<patient>/<image>.dcm` as the archive has them; in copies
+/// `<patient>_<image>.png` or `<image>.png`, in whatever folder that is not another patient's.
+fn files_of<'f>(files: &'f Files, rows: &[(u64, Cells)]) -> Vec<Vec<&'f str>> {
+    let mut by_image: HashMap<&str, Vec<&str>> = HashMap::new();
+    for file in files.all.iter().filter(|file| EXTENSIONS.contains(&extension(file).as_str())) {
+        let name = stem(file);
+        by_image.entry(name.rsplit_once('_').map_or(name, |(_, image)| image)).or_default().push(file);
+    }
+    let patients: HashSet<&str> = rows.iter().map(|(_, cells)| whole(cells.patient_id)).collect();
+    let belongs = |file: &str, patient: &str| match stem(file).rsplit_once('_') {
+        Some((before, _)) => before == patient,
+        None => {
+            let folder = file.rsplit('/').nth(1).unwrap_or_default();
+            folder == patient || !patients.contains(folder)
+        }
+    };
+    let of_row = |(_, cells): &(u64, Cells)| {
+        let files = by_image.get(whole(cells.image_id)).into_iter().flatten();
+        files.filter(|file| belongs(file, whole(cells.patient_id))).copied().collect()
+    };
+    rows.iter().map(of_row).collect()
+}
+
 fn mammogram(file: &str, cells: &Cells) -> Checked<Mammogram> {
-    let pathology = match cells.cancer {
-        "1" => Pathology::Malignant,
-        "0" => Pathology::Benign,
+    // As a table of pandas may have it: 1, 1.0, True.
+    let pathology = match whole(cells.cancer).to_ascii_lowercase().as_str() {
+        "1" | "true" => Pathology::Malignant,
+        "0" | "false" => Pathology::Benign,
         "" => Pathology::Unknown,
-        other => return refuse(RejectionReason::UnknownWord, format!("cancer '{other}'; expected 0 or 1")),
+        _ => {
+            let problem = format!("cancer '{}'; expected 0 or 1, or False or True", cells.cancer);
+            return refuse(RejectionReason::UnknownWord, problem);
+        }
     };
     let machine = [("site", cells.site_id), ("machine", cells.machine_id)];
-    let named: Vec<String> =
-        machine.iter().filter(|(_, id)| !id.is_empty()).map(|(what, id)| format!("{what} {id}")).collect();
-    let (laterality, view) = (word("laterality", cells.laterality)?, super::view(cells.view)?);
+    let named: Vec<String> = machine
+        .iter()
+        .filter(|(_, id)| !id.is_empty())
+        .map(|(what, id)| format!("{what} {}", whole(id)))
+        .collect();
+    let (laterality, view) = (word::<Laterality>("laterality", cells.laterality)?, super::view(cells.view)?);
     Ok(Mammogram {
         pathology,
         density: acr_density(cells.density).map(|density| density as u8),
-        // Pandas wrote whole numbers with a decimal.
-        assessment: bi_rads(cells.birads.trim_end_matches(".0")).map(|assessment| assessment as u8),
+        assessment: bi_rads(whole(cells.birads)).map(|assessment| assessment as u8),
         site: (!named.is_empty()).then(|| named.join(" ")),
-        ..Mammogram::new(file, cells.patient_id, laterality, view)
+        ..Mammogram::new(file, whole(cells.patient_id), laterality, view)
     })
 }

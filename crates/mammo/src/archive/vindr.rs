@@ -23,7 +23,7 @@ use crate::import::table::{Column, Table};
 use crate::import::{
     Annotation, Candidate, Checked, Findings, RejectionReason, Rows, acr_density, bi_rads, refuse, word,
 };
-use crate::record::{Lesion, LesionKind, LesionShape, Mammogram};
+use crate::record::{Laterality, Lesion, LesionKind, LesionShape, Mammogram};
 
 /// The table of images; the other two lie beside it.
 pub(super) const TABLES: [&str; 1] = ["breast-level_annotations.csv"];
@@ -72,14 +72,13 @@ struct FindingCells<'r> {
     ymax: &'r str,
 }
 
-pub(super) fn rows(dir: &Path, birads_3: Birads3) -> Result<Rows> {
-    let files = Files::below(dir)?;
+pub(super) fn rows(dir: &Path, files: &Files, birads_3: Birads3) -> Result<Rows> {
     let path = files.table(&TABLES)?;
     let findings_path = files.table(&["finding_annotations.csv"])?;
     let (mut in_images, mut in_lesions) = (Findings::of(&path), Findings::of(&findings_path));
     let is_image = |file: &str| matches!(extension(file).as_str(), "dicom" | "dcm" | "png" | "jpg");
-    let images = files.by(|file| is_image(file).then(|| stem(file).to_string()));
-    let scanners = scanners(&files, &mut in_images)?;
+    let images = files.largest_by(|file| is_image(file).then(|| stem(file).to_string()), &mut in_images);
+    let scanners = scanners(files, &mut in_images)?;
 
     let table = Table::open_as(plain("image_id"), &path, IMAGES, &mut in_images)?;
     let (mut candidates, mut file_of) = (Vec::new(), HashMap::new());
@@ -107,7 +106,8 @@ pub(super) fn rows(dir: &Path, birads_3: Birads3) -> Result<Rows> {
 fn mammogram(file: &str, cells: &ImageCells, birads_3: Birads3, site: Option<String>) -> Checked<Mammogram> {
     let assessment = assessment(cells.breast_birads)?;
     let density = cells.breast_density.to_ascii_lowercase().replace("density", "");
-    let (laterality, view) = (word("laterality", cells.laterality)?, super::view(cells.view_position)?);
+    let (laterality, view) =
+        (word::<Laterality>("laterality", cells.laterality)?, super::view(cells.view_position)?);
     Ok(Mammogram {
         pathology: birads_3.truth(Some(assessment)),
         density: acr_density(density.trim()).map(|density| density as u8),

@@ -9,9 +9,8 @@ use super::grey::Greys;
 use super::header::{Header, PatientOrientation, Photometric, PresentationIntent, Spacing, SpacingSource};
 use super::layout::Layout;
 use super::refusal::{Flaw, Sound};
-use super::view::{Projection, ViewModifier};
+use super::side_and_view::SideAndView;
 use super::walk::EXPLICIT_BIG_ENDIAN;
-use crate::record::Laterality;
 
 /// Header of a file that was taken apart.
 pub(super) fn parse(layout: &Layout<'_>) -> Sound<Header> {
@@ -87,6 +86,7 @@ impl Attributes {
 
     fn header(&self, transfer_syntax: &str) -> Header {
         let sop_class_uid = self.text(tags::SOP_CLASS_UID);
+        let shown = SideAndView::of(&self.object);
         let bits_allocated = self.short(tags::BITS_ALLOCATED).unwrap_or(0);
         let bits_stored = self.short(tags::BITS_STORED).unwrap_or(bits_allocated);
         Header {
@@ -100,9 +100,10 @@ impl Attributes {
             manufacturer: self.text(tags::MANUFACTURER),
             model: self.text(tags::MANUFACTURER_MODEL_NAME),
             series_description: self.text(tags::SERIES_DESCRIPTION),
-            laterality: self.laterality(),
-            projection: self.projection(),
-            view_modifiers: self.view_modifiers(),
+            laterality: shown.laterality,
+            laterality_conflict: shown.conflict,
+            projection: shown.projection,
+            view_modifiers: shown.modifiers,
             patient_orientation: self.patient_orientation(),
             presentation_intent: self.presentation_intent(&sop_class_uid),
             photometric: match self.text(tags::PHOTOMETRIC_INTERPRETATION).as_str() {
@@ -125,29 +126,6 @@ impl Attributes {
             magnification: self.number(tags::ESTIMATED_RADIOGRAPHIC_MAGNIFICATION_FACTOR),
             sop_class_uid,
         }
-    }
-
-    fn laterality(&self) -> Option<Laterality> {
-        let of = |tag| self.text(tag).parse().ok();
-        of(tags::IMAGE_LATERALITY).or_else(|| of(tags::LATERALITY))
-    }
-
-    fn projection(&self) -> Option<Projection> {
-        let code = |item| Projection::by_code(&text(item, tags::CODE_VALUE));
-        let coded = self.item(tags::VIEW_CODE_SEQUENCE).and_then(code);
-        coded.or_else(|| self.text(tags::VIEW_POSITION).parse().ok())
-    }
-
-    /// Modifiers stand inside the view's item (PS3.3 C.8.11.7), in some files beside it.
-    fn view_modifiers(&self) -> Vec<ViewModifier> {
-        let inside = self
-            .item(tags::VIEW_CODE_SEQUENCE)
-            .and_then(|view| view.get(tags::VIEW_MODIFIER_CODE_SEQUENCE))
-            .and_then(|element| element.items());
-        let beside =
-            || self.object.get(tags::VIEW_MODIFIER_CODE_SEQUENCE).and_then(|element| element.items());
-        let items = inside.or_else(beside).unwrap_or_default();
-        items.iter().map(|item| ViewModifier::by_code(&text(item, tags::CODE_VALUE))).collect()
     }
 
     fn patient_orientation(&self) -> Option<PatientOrientation> {
@@ -202,7 +180,7 @@ impl Attributes {
 }
 
 /// Text of an element, its values joined by backslashes, without padding.
-fn text(object: &InMemDicomObject, tag: Tag) -> String {
+pub(super) fn text(object: &InMemDicomObject, tag: Tag) -> String {
     let value = object.get(tag).and_then(|element| element.to_str().ok());
     value.map(|text| text.trim_matches([' ', '\0']).to_string()).unwrap_or_default()
 }

@@ -102,11 +102,14 @@ pub struct Header {
     pub model: String,
     /// Series Description.
     pub series_description: String,
-    /// Image Laterality, or Laterality where only that is given; `None` for both breasts too.
+    /// The first that is given of Image Laterality, Laterality, Anatomic Region Sequence and the
+    /// letter before a View Position such as `LCC`; `None` for both breasts too.
     pub laterality: Option<Laterality>,
+    /// The places that name different sides, when they do, the one that is believed first.
+    pub laterality_conflict: Option<String>,
     /// View Code Sequence, or View Position where it has none.
     pub projection: Option<Projection>,
-    /// View Modifier Code Sequence.
+    /// View Modifier Code Sequence and the modifiers in View Position.
     pub view_modifiers: Vec<ViewModifier>,
     /// Patient Orientation.
     pub patient_orientation: Option<PatientOrientation>,

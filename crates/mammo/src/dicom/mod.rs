@@ -21,13 +21,16 @@ mod layout;
 mod refusal;
 mod rle;
 mod samples;
+mod side_and_view;
 mod view;
+mod view_position;
 mod walk;
 
 pub use grey::Voi;
 pub use header::{Header, PatientOrientation, Photometric, PresentationIntent, Spacing, SpacingSource};
 pub use refusal::Refusal;
 pub use view::{Projection, ViewModifier};
+pub(crate) use view_position::{ViewPosition, the_only};
 
 use std::fs::File;
 use std::io::Read;

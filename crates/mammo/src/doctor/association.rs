@@ -125,7 +125,7 @@ pub fn all(images: &Groups) -> Vec<Association> {
         .filter_map(|((_, site), group)| Some((site.to_string(), group[0].side?.to_string())))
         .collect();
     let of_images = |told: &dyn Fn(&[&Entry]) -> Option<String>| -> Vec<(String, String)> {
-        images.values().filter_map(|group| Some((group[0].view.to_string(), told(group)?))).collect()
+        images.values().filter_map(|group| Some((group[0].view?.to_string(), told(group)?))).collect()
     };
     let view_label = of_images(&|group| truth(group).map(label));
     let view_side = of_images(&|group| group[0].side.as_ref().map(Side::to_string));

@@ -29,13 +29,15 @@ pub struct SideBalance {
     pub cc: usize,
     /// Medio-lateral oblique ones.
     pub mlo: usize,
-    /// Breasts of which only one of the two views is there.
+    /// Breasts of which only one of the two views is there, images of unknown side or view aside.
     pub breasts_with_one_view: usize,
+    /// Images whose side or view is not known.
+    pub side_or_view_unknown: usize,
 }
 
 impl SideBalance {
     /// All counts, in the order of the fields.
-    pub fn counts(&self) -> [usize; 9] {
+    pub fn counts(&self) -> [usize; 10] {
         [
             self.patients,
             self.malignant_patients,
@@ -46,6 +48,7 @@ impl SideBalance {
             self.cc,
             self.mlo,
             self.breasts_with_one_view,
+            self.side_or_view_unknown,
         ]
     }
 }
@@ -76,10 +79,16 @@ fn of_side(side: Option<Side>, images: &Groups) -> SideBalance {
             None => balance.unknown += 1,
         }
         match entry.view {
-            View::Cc => balance.cc += 1,
-            View::Mlo => balance.mlo += 1,
+            Some(View::Cc) => balance.cc += 1,
+            Some(View::Mlo) => balance.mlo += 1,
+            None => {}
         }
-        views.entry((&entry.patient_id, entry.laterality)).or_default().insert(entry.view);
+        match (entry.laterality, entry.view) {
+            (Some(laterality), Some(view)) => {
+                views.entry((&entry.patient_id, laterality)).or_default().insert(view);
+            }
+            _ => balance.side_or_view_unknown += 1,
+        }
     }
     balance.patients = patients.len();
     balance.malignant_patients = malignant_patients.len();

@@ -26,7 +26,12 @@ pub fn sides(group: &[&Entry]) -> BTreeSet<Side> {
 
 /// Patients, breasts and images on two sides.
 pub fn find(entries: &[Entry], images: &Groups, patients: &Groups) -> Vec<Finding> {
-    let breasts = group(entries, |entry| format!("{} {}", entry.patient_id, entry.laterality));
+    let mut breasts = Groups::new();
+    for entry in entries {
+        if let Some(laterality) = entry.laterality {
+            breasts.entry(format!("{} {laterality}", entry.patient_id)).or_default().push(entry);
+        }
+    }
     let leak = |code, what: &str, groups: &Groups| {
         let cases: Vec<String> = groups
             .iter()
@@ -53,10 +58,10 @@ pub struct TestImage {
     pub image: String,
     /// The woman.
     pub patient_id: String,
-    /// Which breast.
-    pub side: Laterality,
-    /// Which projection.
-    pub view: View,
+    /// Which breast; `None` when it is not known.
+    pub side: Option<Laterality>,
+    /// Which projection; `None` when it is not known.
+    pub view: Option<View>,
     /// Malignant if any entry says so; `None` when none tells.
     pub malignant: Option<bool>,
 }

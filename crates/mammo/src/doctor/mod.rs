@@ -45,10 +45,10 @@ pub struct Entry {
     pub list: String,
     /// The woman.
     pub patient_id: String,
-    /// Which breast.
-    pub laterality: Laterality,
-    /// Which projection.
-    pub view: View,
+    /// Which breast; `None` when it is not known.
+    pub laterality: Option<Laterality>,
+    /// Which projection; `None` when it is not known.
+    pub view: Option<View>,
     /// Its side, if it has one.
     pub side: Option<Side>,
     /// Its truth, as this entry states it.

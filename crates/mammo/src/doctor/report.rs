@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use super::{Finding, Report, Severity};
-use crate::record::Side;
+use crate::record::{Side, word_or_blank};
 use crate::write::{write_atomically, write_json};
 use crate::{Error, Result};
 
@@ -28,7 +28,7 @@ impl fmt::Display for Report {
         writeln!(f, "{} images of {} patients", self.images, self.patients)?;
         writeln!(
             f,
-            "\n{:<12} {:>8} {:>9} {:>7} {:>9} {:>7} {:>7} {:>6} {:>6} {:>8}",
+            "\n{:<12} {:>8} {:>9} {:>7} {:>9} {:>7} {:>7} {:>6} {:>6} {:>8} {:>7}",
             "side",
             "patients",
             "malignant",
@@ -38,12 +38,13 @@ impl fmt::Display for Report {
             "unknown",
             "CC",
             "MLO",
-            "one view"
+            "one view",
+            "unclear"
         )?;
         for balance in &self.balance {
             let side = balance.side.map_or("no side".to_string(), |side| side.to_string());
             write!(f, "{side:<12}")?;
-            for (count, width) in balance.counts().iter().zip([8, 9, 7, 9, 7, 7, 6, 6, 8]) {
+            for (count, width) in balance.counts().iter().zip([8, 9, 7, 9, 7, 7, 6, 6, 8, 7]) {
                 write!(f, " {count:>width$}")?;
             }
             writeln!(f)?;
@@ -86,8 +87,8 @@ impl Report {
     /// The report as Markdown, every case named.
     pub fn markdown(&self) -> String {
         let mut text = format!("# Split doctor\n\n{} images of {} patients.\n\n", self.images, self.patients);
-        text += "| side | patients | malignant | images | malignant | benign | unknown | CC | MLO | breasts with one view |\n";
-        text += "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
+        text += "| side | patients | malignant | images | malignant | benign | unknown | CC | MLO | breasts with one view | side or view unknown |\n";
+        text += "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
         for balance in &self.balance {
             let side = balance.side.map_or("none".to_string(), |side| side.to_string());
             text +=
@@ -127,7 +128,8 @@ pub fn write_report(dir: &Path, report: &Report) -> Result<()> {
     write_test_list(&dir.join("leak_free_test.csv"), report)
 }
 
-/// Writes the leak-free test list: `image,patient_id,side,view,label`.
+/// Writes the leak-free test list: `image,patient_id,side,view,label`; side and view
+/// are blank where they are not known.
 ///
 /// # Errors
 /// [`Error::Io`] when the disk refuses.
@@ -142,7 +144,7 @@ pub fn write_test_list(path: &Path, report: &Report) -> Result<()> {
             Some(false) => "benign",
             None => "unknown",
         };
-        let (side, view) = (image.side.to_string(), image.view.to_string());
+        let (side, view) = (word_or_blank(image.side), word_or_blank(image.view));
         let row = [image.image.as_str(), &image.patient_id, &side, &view, label];
         table.write_record(row).map_err(|e| unfit(e.to_string()))?;
     }

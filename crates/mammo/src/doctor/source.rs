@@ -42,8 +42,8 @@ pub fn entries_of_cases(dir: &Path) -> Result<(Vec<Entry>, Vec<Rejection>)> {
                 image: format!("{} {} {}", row.patient_id, row.laterality, row.view),
                 list: row.table,
                 patient_id: row.patient_id,
-                laterality: row.laterality,
-                view: row.view,
+                laterality: Some(row.laterality),
+                view: Some(row.view),
                 side: Some(row.side),
                 malignant: match row.pathology {
                     Pathology::Malignant => Some(true),

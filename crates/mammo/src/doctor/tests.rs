@@ -14,8 +14,8 @@ fn entry(image: &str, patient: &str, side: Side, malignant: bool) -> Entry {
         image: image.to_string(),
         list: "list".to_string(),
         patient_id: patient.to_string(),
-        laterality: Laterality::Left,
-        view: View::Cc,
+        laterality: Some(Laterality::Left),
+        view: Some(View::Cc),
         side: Some(side),
         malignant: Some(malignant),
         site: None,
@@ -241,4 +241,29 @@ fn copies_of_real_films_are_found_and_nothing_else() {
     assert!(
         twins.iter().all(|twin| twin.first.ends_with(".png") && !twin.mirrored && twin.correlation > 0.9)
     );
+}
+
+#[test]
+fn an_unknown_side_or_view_is_counted_and_never_taken_for_one() {
+    let unknown =
+        |image, patient, side| Entry { laterality: None, view: None, ..entry(image, patient, side, false) };
+    let mut entries = vec![
+        entry("a", "p1", Side::Train, false),
+        unknown("b", "p2", Side::Train),
+        unknown("c", "p3", Side::Train),
+        unknown("d", "p4", Side::Test),
+        entry("e", "p5", Side::Train, true),
+    ];
+    let report = examine(&entries, None);
+    let train = &report.balance[0];
+    assert_eq!((train.images, train.cc, train.mlo, train.side_or_view_unknown), (4, 2, 0, 2));
+    assert_eq!(train.breasts_with_one_view, 2);
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("list.csv");
+    write_test_list(&list, &report).unwrap();
+    assert_eq!(std::fs::read_to_string(&list).unwrap(), "image,patient_id,side,view,label\nd,p4,,,benign\n");
+    // One patient of unknown sides on two sides of the split: no breast is known to be.
+    entries.push(unknown("f", "p2", Side::Test));
+    let report = examine(&entries, None);
+    assert_eq!((count(&report, "patient_on_two_sides"), count(&report, "breast_on_two_sides")), (1, 0));
 }

@@ -51,7 +51,7 @@ impl Pooling {
 pub struct Case {
     /// The woman.
     pub patient_id: String,
-    /// Which breast; `None` for a patient.
+    /// Which breast; `None` for a patient, and for an image whose side is not known.
     pub laterality: Option<Laterality>,
     /// Whether it, or any of its parts, is malignant.
     pub malignant: bool,
@@ -75,14 +75,21 @@ impl Case {
     }
 }
 
-/// Pools the images of each breast, in order of patient and side; `None` when the side of an
-/// image is not known.
+/// Pools the images of each breast, in order of patient and side. Images whose side is not known
+/// belong to no breast and are left out; `None` when none is left.
 pub fn by_breast(images: &[Case], views: Pooling) -> Option<Vec<Case>> {
-    let known = images.iter().all(|image| image.laterality.is_some());
-    known.then(|| pool_by(images, views, |image| image.laterality))
+    let known: Vec<Case> = images.iter().filter(|image| image.laterality.is_some()).cloned().collect();
+    (!known.is_empty()).then(|| pool_by(&known, views, |image| image.laterality))
 }
 
-/// Pools the breasts of each patient, or her images, in order of patient.
+/// The breasts with the images whose side is not known, each of which counts as a part of its
+/// patient by itself.
+pub fn parts_of_patients(images: &[Case], breasts: Option<&[Case]>) -> Vec<Case> {
+    let of_no_breast = images.iter().filter(|image| breasts.is_none() || image.laterality.is_none());
+    breasts.unwrap_or_default().iter().chain(of_no_breast).cloned().collect()
+}
+
+/// Pools the breasts of each patient, or the images, in order of patient.
 pub fn by_patient(parts: &[Case], pooling: Pooling) -> Vec<Case> {
     pool_by(parts, pooling, |_| None)
 }
@@ -93,14 +100,14 @@ impl Pooling {
     /// the breasts is most likely.
     ///
     /// # Errors
-    /// [`Error::Undefined`] when an image does not say its side, a class
-    /// is missing, or the scores separate the classes.
+    /// [`Error::Undefined`] when no image says its side, a class is missing, or the scores separate
+    /// the classes.
     pub fn learn(validation: &[Case]) -> Result<Self> {
         let mut best = None;
         for step in 0..=20 {
             let pooling = Self::Learned { weight_of_max: f64::from(step) / 20.0 };
             let Some(breasts) = by_breast(validation, pooling) else {
-                let reason = "an image does not say its side".into();
+                let reason = "no image says its side".into();
                 return Err(Error::Undefined { statistic: "pooling of views", reason });
             };
             let sample = Sample::of(&breasts);
@@ -164,7 +171,15 @@ mod tests {
         let between = Pooling::Learned { weight_of_max: 0.5 };
         assert_eq!(by_breast(&images, between).unwrap()[0].score, 0.625);
         let no_side = Case { laterality: None, ..images[0].clone() };
-        assert!(by_breast(&[no_side], Pooling::Max).is_none());
+        assert!(by_breast(std::slice::from_ref(&no_side), Pooling::Max).is_none());
+        let with_one =
+            [images.clone(), vec![Case { patient_id: "a".into(), score: 1.0, ..no_side }]].concat();
+        let breasts_of_known = by_breast(&with_one, Pooling::Mean).unwrap();
+        assert_eq!(breasts_of_known, breasts, "an image of unknown side changes no breast");
+        let parts = parts_of_patients(&with_one, Some(&breasts_of_known));
+        let patients = by_patient(&parts, Pooling::Max);
+        assert_eq!((patients[0].score, patients[0].n_images), (1.0, 4), "but counts for its patient");
+        assert_eq!(parts_of_patients(&with_one, None), with_one);
 
         let score_of = |pooling| by_patient(&breasts, pooling).iter().map(|c| c.score).collect::<Vec<_>>();
         assert_eq!(score_of(Pooling::Max), [0.5, 0.5]);

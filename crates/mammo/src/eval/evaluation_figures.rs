@@ -76,6 +76,11 @@ fn counts(evaluation: &Evaluation) -> Vec<Figure> {
         figures.push(malignant);
         if name == "image" {
             figures.push(Figure::count("n_images_unlabelled", evaluation.n_unlabelled));
+            if evaluation.n_without_side > 0 {
+                let mut without = Figure::count("n_images_side_unknown", evaluation.n_without_side);
+                without.note = "in no breast; parts of their patients".into();
+                figures.push(without);
+            }
         }
     }
     figures

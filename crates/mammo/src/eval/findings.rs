@@ -45,8 +45,7 @@ pub fn read_findings(path: &Path) -> Result<Vec<Finding>> {
     let headers = text.header(path)?;
     let mut findings = vec![];
     let is_number = |name: &str| ["x", "y", "width", "height", "probability"].contains(&name);
-    for record in text.records(path, &headers, is_number)? {
-        let line = record.position().map(csv::Position::line);
+    for (line, record) in text.records(path, &headers, is_number)? {
         let row: Row = record
             .deserialize(Some(&headers))
             .map_err(|e| Error::table(path, line, problem(&e, &headers, Some(&record)), EXPECTED))?;

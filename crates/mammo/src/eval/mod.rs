@@ -66,7 +66,7 @@ pub mod subgroup;
 pub mod unit;
 pub mod weighted_roc;
 
-pub use aggregate::{Case, Pooling, by_breast, by_patient};
+pub use aggregate::{Case, Pooling, by_breast, by_patient, parts_of_patients};
 pub use bootstrap::{BootstrapConfig, Patients, bootstrap};
 pub use calibration::{brier_score, log_loss};
 pub use calibrator::Calibrator;

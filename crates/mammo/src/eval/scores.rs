@@ -122,19 +122,18 @@ impl ScoreTable {
         let mut table = Self::default();
         let mut columns: Vec<Vec<String>> = vec![vec![]; further.len()];
         let is_numeric = |name: &str| !WORDS.contains(&name);
-        for record in text.records(path, &headers, is_numeric)? {
+        for (line, record) in text.records(path, &headers, is_numeric)? {
             if gate.and_then(|column| record.get(column)).is_some_and(|code| !matches!(code, "" | "passed")) {
                 table.refused.extend(file.and_then(|column| record.get(column)).map(str::to_string));
                 continue;
             }
-            let mut row: ScoreRow = record.deserialize(Some(&headers)).map_err(|e| {
-                let line = record.position().map(csv::Position::line);
-                Error::table(path, line, problem(&e, &headers, Some(&record)), EXPECTED)
-            })?;
+            let mut row: ScoreRow = record
+                .deserialize(Some(&headers))
+                .map_err(|e| Error::table(path, line, problem(&e, &headers, Some(&record)), EXPECTED))?;
             if !names_files {
                 row.file = format!("row {}", table.rows.len() + 1);
             }
-            check_row(path, record.position().map(csv::Position::line), &row, is_probability)?;
+            check_row(path, line, &row, is_probability)?;
             table.rows.push(row);
             for (column, &(index, _)) in columns.iter_mut().zip(&further) {
                 column.push(record.get(index).unwrap_or_default().to_string());
@@ -241,14 +240,15 @@ fn csv_bytes(path: &Path, rows: &[ScoreRow]) -> Result<Vec<u8>> {
     writer.into_inner().map_err(|e| Error::io(path, "write the score table", e.into_error()))
 }
 
-/// A word of the vocabulary, spelled in any case; blank is nothing.
+/// A word of the vocabulary, spelled in any case; blank and `unknown` are nothing.
 fn word_or_blank<'de, D, T>(input: D) -> std::result::Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: FromStr<Err: std::fmt::Display>,
 {
     let text = String::deserialize(input)?;
-    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(de::Error::custom) }
+    let is_unknown = text.is_empty() || text.eq_ignore_ascii_case("unknown");
+    if is_unknown { Ok(None) } else { text.parse().map(Some).map_err(de::Error::custom) }
 }
 
 /// A pathology, or the words and numbers by which other systems tell positive from negative: also
@@ -407,5 +407,23 @@ pub(super) mod tests {
         std::fs::write(&path, b"patient_id,score\nM\xFCller,1\n").unwrap();
         let error = read_scores(&path).unwrap_err().to_string();
         assert!(error.contains("line 2: column 'patient_id'") && error.contains("CSV UTF-8"), "{error}");
+    }
+    #[test]
+    fn an_error_names_the_row_that_a_spreadsheet_shows() {
+        let header = "file,patient_id,laterality,view,label,probability";
+        let good: Vec<String> = (0..10).map(|i| format!("i{i}.png,P{i},L,CC,1,0.5")).collect();
+        let quoted = "\"x\n\n0.png\",P,L,CC,0,0.1";
+        for (before, number) in [(vec![], 12), (vec![quoted], 13), (vec!["", quoted], 14)] {
+            for end in ["\n", "\r\n", "\r"] {
+                for bad in ["i.png,P,L,CC,1,abc", "i.png,P,L,CC,1,7", "i.png,P,L,CC,1", ",P,L,CC,1,0.1"] {
+                    let good = good.iter().map(String::as_str);
+                    let lines = [header].into_iter().chain(before.iter().copied()).chain(good).chain([bad]);
+                    let text = lines.map(|line| line.to_string() + end).collect::<String>();
+                    let error = read(&text).unwrap_err().to_string();
+                    assert!(error.contains(&format!("line {number}: ")), "{end:?} {bad}: {error}");
+                    assert!(!error.contains("CSV"), "{error}");
+                }
+            }
+        }
     }
 }

@@ -36,14 +36,13 @@ impl Outline {
         }
         let row = |y: usize| mask.row(y).iter().rposition(|&inside| inside).map_or(0, |last| last + 1) as f64;
         let column = |x: usize| (0..mask.height).filter(|&y| mask.row(y)[x]).count() as f64;
-        let (extents, heights) =
-            ((0..mask.height).map(row).collect(), (0..mask.width).map(column).collect());
+        let (extents, heights) = ((0..mask.height).map(row).collect(), (0..mask.width).map(column).collect());
         let (mut inside, mut outside) = (Vec::new(), Vec::new());
         for (&value, &is_inside) in image.pixels.iter().zip(&mask.cells) {
             if is_inside { inside.push(value) } else { outside.push(value) }
         }
-        let range = f64::from(percentile(&mut inside, 0.99))
-            - f64::from(percentile(&mut image.pixels.clone(), 0.01));
+        let range =
+            f64::from(percentile(&mut inside, 0.99)) - f64::from(percentile(&mut image.pixels.clone(), 0.01));
         Self {
             inside_median: f64::from(percentile(&mut inside, 0.5)),
             outside_median: f64::from(percentile(&mut outside, 0.5)),

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::table::{Column, FILE, Table};
 use super::{Checked, Findings, Refusal, RejectionReason, refuse};
 use crate::Result;
-use crate::record::Mammogram;
+use crate::record::{Laterality, Mammogram, View};
 
 const COLUMNS: &[Column] = &[
     FILE,
@@ -80,7 +80,8 @@ fn candidate(line: u64, cells: &Cells, unreadable_numbers: &mut UnreadableNumber
     let required =
         [("file", cells.file), ("patient_id", cells.patient_id), ("side", cells.side), ("view", cells.view)];
     if let Some((column, _)) = required.iter().find(|(_, cell)| cell.is_empty()) {
-        return refuse(RejectionReason::MissingValue, format!("{column} is empty"));
+        let hint = if matches!(*column, "side" | "view") { "; write unknown if nobody knows it" } else { "" };
+        return refuse(RejectionReason::MissingValue, format!("{column} is empty{hint}"));
     }
     let mut number = |column, cell: &str, range, read: fn(&str) -> Option<u32>| {
         let number = read(cell);
@@ -91,34 +92,49 @@ fn candidate(line: u64, cells: &Cells, unreadable_numbers: &mut UnreadableNumber
     };
     let density = number("breast_density", cells.breast_density, "1 to 4 or A to D", acr_density);
     let assessment = number("max_assessment", cells.max_assessment, "0 to 6", bi_rads);
-    let n_lesions = number("n_lesions", cells.n_lesions, "a count", |cell| cell.parse().ok());
+    let n_lesions = number("n_lesions", cells.n_lesions, "a count", |cell| whole(cell).parse().ok());
     let file = path_in_data_set(cells.file)?;
+    let laterality: Option<Laterality> = word_or_unknown("side", cells.side)?;
+    let view: Option<View> = word_or_unknown("view", cells.view)?;
     let mammogram = Mammogram {
         pathology: word("label", cells.label)?,
         polarity: word("polarity", cells.polarity)?,
         density: density.map(|density| density as u8),
         assessment: assessment.map(|assessment| assessment as u8),
         site: (!cells.site.is_empty()).then(|| cells.site.to_string()),
-        ..Mammogram::new(&file, cells.patient_id, word("side", cells.side)?, word("view", cells.view)?)
+        ..Mammogram::new(&file, cells.patient_id, laterality, view)
     };
     Ok(Candidate { line, mammogram, n_lesions })
+}
+
+/// A number without the decimal that pandas writes into columns of whole numbers with gaps: `49.0`
+/// is `49`.
+pub(crate) fn whole(cell: &str) -> &str {
+    cell.strip_suffix(".0").unwrap_or(cell)
 }
 
 /// ACR breast density: 1 to 4, or the letters A to D of the fifth edition.
 pub(crate) fn acr_density(cell: &str) -> Option<u32> {
     let letter = ["a", "b", "c", "d"].iter().position(|letter| cell.eq_ignore_ascii_case(letter));
-    letter.map(|at| at as u32 + 1).or_else(|| cell.parse().ok().filter(|density| (1..=4).contains(density)))
+    letter
+        .map(|at| at as u32 + 1)
+        .or_else(|| whole(cell).parse().ok().filter(|density| (1..=4).contains(density)))
 }
 
 /// BI-RADS assessment: 0 to 6; the subdivisions 4a, 4b, 4c count as 4.
 pub(crate) fn bi_rads(cell: &str) -> Option<u32> {
     let is_subdivided_4 = ["4a", "4b", "4c"].iter().any(|word| cell.eq_ignore_ascii_case(word));
-    if is_subdivided_4 { Some(4) } else { cell.parse().ok().filter(|assessment| *assessment <= 6) }
+    if is_subdivided_4 { Some(4) } else { whole(cell).parse().ok().filter(|assessment| *assessment <= 6) }
 }
 
 /// A cell as a value of the vocabulary.
 pub(crate) fn word<T: FromStr<Err: Display>>(column: &str, cell: &str) -> Checked<T> {
     cell.parse().or_else(|e| refuse(RejectionReason::UnknownWord, format!("{column} {e}")))
+}
+
+/// A cell as a value of the vocabulary, or the word `unknown`.
+fn word_or_unknown<T: FromStr<Err: Display>>(column: &str, cell: &str) -> Checked<Option<T>> {
+    if cell.eq_ignore_ascii_case("unknown") { Ok(None) } else { word(column, cell).map(Some) }
 }
 
 /// A path from a table as a path below the data set's folder, with forward slashes.

@@ -34,7 +34,7 @@ pub(crate) mod table;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use images::{Candidate, acr_density, bi_rads, path_in_data_set, word};
+pub(crate) use images::{Candidate, acr_density, bi_rads, path_in_data_set, whole, word};
 pub(crate) use lesions::Annotation;
 pub(crate) use opening::Admission;
 pub(crate) use rejection::{Checked, Refusal, refuse};
@@ -94,6 +94,11 @@ impl Findings {
     /// What was rejected so far.
     pub fn into_rejections(self) -> Vec<Rejection> {
         self.rejections
+    }
+
+    /// Adds whole sentences.
+    pub fn add_notes(&mut self, notes: Vec<String>) {
+        self.notes.extend(notes);
     }
 
     /// Adds a note about `count` things unless there are none.

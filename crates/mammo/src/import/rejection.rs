@@ -14,7 +14,8 @@ use crate::{Error, Result, dicom};
 pub struct Rejection {
     /// The image that the row names, as the table writes it.
     pub file: String,
-    /// Line of the row in its table, counted from one with the header.
+    /// Row of its table as a spreadsheet counts: the header is 1, empty rows count, and line breaks
+    /// inside cells do not.
     pub line: Option<u64>,
     /// The reason, to be counted.
     pub reason: RejectionReason,
@@ -69,6 +70,8 @@ reasons! {
     ContradictingRows: "contradicting_rows", "rows of one image contradict each other";
     /// The image is benign but one of its lesions is malignant.
     LabelConflict: "label_conflict", "the label contradicts the lesions";
+    /// The name of an image file, or of its folder, is not UTF-8, so that no table can hold it.
+    FileName: "file_name", "the name of the file is not UTF-8";
     /// The file does not exist.
     MissingFile: "missing_file", "the file does not exist";
     /// A file of contours that cannot be read.

@@ -18,8 +18,8 @@ const MAX_BYTES: usize = 16 << 20;
 /// Most cells of a table, empty ones included.
 const MAX_CELLS: usize = 4 << 20;
 
-/// Rows of cells.
-type Rows = Vec<Vec<String>>;
+/// Rows of cells, each with its place in the sheet, counted from 0.
+type Rows = Vec<(u32, Vec<String>)>;
 
 /// Whether the file is a workbook, by its extension.
 pub fn is_workbook(path: &Path) -> bool {
@@ -27,7 +27,8 @@ pub fn is_workbook(path: &Path) -> bool {
     ["xls", "xlsx"].iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
-/// The first sheet as a delimited table. Rows without any value are left out.
+/// The first sheet as a delimited table. Rows without any value are empty lines, so that all rows
+/// keep their numbers.
 ///
 /// # Errors
 /// [`Error::Table`] when the bytes are no workbook, it has no sheet, or its table is too large.
@@ -39,11 +40,15 @@ pub fn first_sheet(path: &Path, bytes: &[u8], delimiter: u8) -> Result<Vec<u8>> 
     // The library trusts parts of what a workbook says.
     let rows = std::panic::catch_unwind(|| if bytes.starts_with(b"PK") { xlsx(bytes) } else { xls(bytes) });
     let rows = rows.unwrap_or_else(|_| Err("a damaged workbook".to_string())).map_err(damaged)?;
-    let mut table = csv::WriterBuilder::new().delimiter(delimiter).from_writer(Vec::new());
-    for row in rows.iter().filter(|row| row.iter().any(|cell| !cell.is_empty())) {
-        table.write_record(row).map_err(|e| damaged(e.to_string()))?;
+    let (mut table, mut next) = (Vec::new(), 0);
+    for (at, row) in rows.iter().filter(|(_, row)| row.iter().any(|cell| !cell.is_empty())) {
+        table.resize(table.len() + (at - next) as usize, b'\n');
+        next = at + 1;
+        let mut writer = csv::WriterBuilder::new().delimiter(delimiter).from_writer(&mut table);
+        writer.write_record(row).map_err(|e| damaged(e.to_string()))?;
+        writer.flush().map_err(|e| damaged(e.to_string()))?;
     }
-    table.into_inner().map_err(|e| damaged(e.to_string()))
+    Ok(table)
 }
 
 fn xls(bytes: &[u8]) -> std::result::Result<Rows, String> {
@@ -52,7 +57,10 @@ fn xls(bytes: &[u8]) -> std::result::Result<Rows, String> {
     let sheet = workbook.worksheet_range_at(0).ok_or("a workbook without a sheet")?;
     let sheet = sheet.map_err(|e| e.to_string())?;
     // The range is dense, up to 65,536 rows of 256: only what holds something becomes text.
-    table(sheet.used_cells().map(|(row, column, value)| Ok(((row as u32, column as u32), value.clone()))))
+    // Its places count from its own first row.
+    let first = sheet.start().map_or(0, |(row, _)| row);
+    let place = |row: usize, column: usize| (first + row as u32, column as u32);
+    table(sheet.used_cells().map(|(row, column, value)| Ok((place(row, column), value.clone()))))
 }
 
 fn xlsx(bytes: &[u8]) -> std::result::Result<Rows, String> {
@@ -82,12 +90,12 @@ fn table(
             return Err(format!("a table of more than {MAX_CELLS} cells"));
         }
     }
-    let row = |cells: &BTreeMap<u32, String>| {
+    let row = |(&at, cells): (&u32, &BTreeMap<u32, String>)| {
         let mut row = vec![String::new(); width];
         cells.iter().for_each(|(&column, value)| row[column as usize].clone_from(value));
-        row
+        (at, row)
     };
-    Ok(sheet.values().map(row).collect())
+    Ok(sheet.iter().map(row).collect())
 }
 
 #[cfg(test)]
@@ -103,7 +111,7 @@ mod tests {
         let bytes = workbook.save_to_buffer().unwrap();
         let table = first_sheet(Path::new("far.xlsx"), &bytes, b',').unwrap();
         let rows: Vec<_> = table.split(|byte| *byte == b'\n').collect();
-        assert!(rows[0].starts_with(b"ID1,") && rows[1].ends_with(b",far"), "{} rows", rows.len());
+        assert!(rows[0].starts_with(b"ID1,") && rows[1_048_575].ends_with(b",far"), "{} rows", rows.len());
     }
 
     #[test]

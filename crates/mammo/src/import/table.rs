@@ -68,9 +68,11 @@ impl Table {
         findings.note(if format.note_others { ignored.len() } else { 0 }, columns_ignored);
 
         let mut table = Self { key: format.key, header, rows: Vec::new() };
-        for record in reader.byte_records() {
+        let numbers = text.row_numbers();
+        // Record 0 is the header.
+        for (number, record) in (1..).zip(reader.byte_records()) {
             let record = record.map_err(|e| Error::table(path, None, e.to_string(), "a table"))?;
-            let line = record.position().map_or(0, csv::Position::line);
+            let line = numbers.of_record(number).unwrap_or_default();
             let file = String::from_utf8_lossy(table.file_cell(&record)).into_owned();
             match table.check(record) {
                 Ok(row) => table.rows.push((line, row)),
@@ -89,7 +91,8 @@ impl Table {
         self.header.iter().any(|name| name == column)
     }
 
-    /// Every row with its line number; cells of absent columns are left to serde's default.
+    /// Every row with its number, as a spreadsheet counts; cells of absent columns are left to
+    /// serde's default.
     pub fn rows<'r, T: Deserialize<'r>>(&'r self, path: &Path) -> Result<Vec<(u64, T)>> {
         let row = |(line, record): &'r (u64, StringRecord)| match record.deserialize(Some(&self.header)) {
             Ok(cells) => Ok((*line, cells)),

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use super::*;
 use crate::geometry::Rect;
 use crate::pixels::{GrayImage, write_png16};
-use crate::record::{LesionShape, Pathology, Polarity};
+use crate::record::{Laterality, LesionShape, Pathology, Polarity};
 use crate::split::{SplitConfig, split_by_patient};
 
 const HEADER: &str = "file,patient_id,side,view,label";
@@ -510,4 +510,39 @@ fn the_real_masses_are_imported_whole() {
     eprintln!("{summary}");
     assert_eq!(summary.sides.map(|side| side.patients), [622, 69, 0]);
     assert_eq!(summary.sides.iter().map(|side| side.images).sum::<usize>(), 1231);
+}
+
+#[test]
+fn rejections_name_the_row_that_a_spreadsheet_shows() {
+    let bad = ["b.png,P2,UP,CC,benign", "c.png,P3,L", ",P4,L,CC,benign"];
+    for end in ["\n", "\r\n", "\r"] {
+        let data = DataSet::new(&[HEADER, "a.png,P1,L,CC,benign"], &[]);
+        let quoted = format!("\"a{end}.png\",P1,L,CC,benign");
+        let lines = [HEADER, "a.png,P1,L,CC,benign", &quoted, "", bad[0], bad[1], bad[2]];
+        data.write("images.csv", lines.join(end).as_bytes());
+        let rejections = data.import().rejections;
+        let lines: Vec<u64> = rejections.iter().map(|rejection| rejection.line.unwrap()).collect();
+        assert_eq!(lines, [3, 5, 6, 7], "{end:?}: {rejections:#?}");
+    }
+}
+
+#[test]
+fn a_side_or_view_that_nobody_knows_is_written_as_unknown() {
+    let rows =
+        [HEADER, "a.png,P1,unknown,Unknown,benign", "b.png,P2,L,unknown,malignant", "c.png,P3,,CC,benign"];
+    let imported = DataSet::new(&rows, &[]).check(&["missing_value:4:c.png"], &["a.png", "b.png"]);
+    assert!(imported.rejections[0].detail.contains("write unknown"), "{:?}", imported.rejections);
+    let [first, second] = &imported.manifest.images[..] else { panic!("two images") };
+    assert_eq!((first.laterality, first.view), (None, None));
+    assert_eq!((second.laterality, second.view), (Some(Laterality::Left), None));
+}
+
+#[test]
+fn numbers_are_read_as_pandas_writes_them() {
+    let header = "file,patient_id,side,view,label,breast_density,max_assessment,n_lesions";
+    let rows = [header, "a.png,P1,L,CC,benign,3.0,4.0,0.0", "b.png,P2,L,CC,benign,3.5,,"];
+    let imported = DataSet::new(&rows, &[]).check(&[], &["a.png", "b.png"]);
+    let first = &imported.manifest.images[0];
+    assert_eq!((first.density, first.assessment), (Some(3), Some(4)));
+    assert!(has_note(&imported, "1 cells of column breast_density"), "{:?}", imported.notes);
 }

@@ -22,7 +22,7 @@ use super::PhantomConfig;
 use super::image::ImagePlan;
 use super::plan::PatientPlan;
 use crate::pixels::{GrayImage, write_png16};
-use crate::record::{LesionShape, Mammogram};
+use crate::record::{LesionShape, Mammogram, word_or_blank};
 use crate::write::{read_json, write_atomically, write_json};
 use crate::{Error, Result};
 
@@ -147,8 +147,8 @@ fn write_tables(dir: &Path, records: &[Mammogram]) -> Result<()> {
     let images = records.iter().map(|record| ImageRow {
         file: &record.file,
         patient_id: &record.patient_id,
-        side: record.laterality.to_string().to_uppercase(),
-        view: record.view.to_string().to_uppercase(),
+        side: word_or_blank(record.laterality).to_uppercase(),
+        view: word_or_blank(record.view).to_uppercase(),
         label: record.pathology.to_string(),
         breast_density: record.density,
         max_assessment: record.assessment,

@@ -12,7 +12,7 @@ use super::tissue::Tissue;
 use super::{PhantomConfig, Site, digital, film};
 use crate::geometry::Rect;
 use crate::pixels::GrayImage;
-use crate::record::{Laterality, Lesion, LesionKind, LesionShape, Mammogram, Pathology, Polarity};
+use crate::record::{Laterality, Lesion, LesionKind, LesionShape, Mammogram, Pathology, Polarity, View};
 
 /// How much of a mass's contrast is lost where it replaces pure parenchyma instead of fat.
 const MASKING: f32 = 0.5;
@@ -21,6 +21,10 @@ const MASKING: f32 = 0.5;
 pub struct ImagePlan {
     /// Names, truth and lesions.
     pub record: Mammogram,
+    /// Which breast is drawn.
+    pub laterality: Laterality,
+    /// In which view.
+    pub view: View,
     /// One mask per lesion, as stored.
     pub masks: Vec<GrayImage>,
     breast: Breast,
@@ -74,8 +78,8 @@ impl ImagePlan {
         let record = Mammogram {
             file: format!("images/{name}.png"),
             patient_id: String::new(),
-            laterality,
-            view,
+            laterality: Some(laterality),
+            view: Some(view),
             pathology: if malignant { Pathology::Malignant } else { Pathology::Benign },
             width_px: frame.width_px as u32,
             height_px: frame.height_px as u32,
@@ -89,13 +93,13 @@ impl ImagePlan {
             official_side: None,
             lesions,
         };
-        Self { record, masks, breast: breast.clone(), projection, drawings, streams }
+        Self { record, laterality, view, masks, breast: breast.clone(), projection, drawings, streams }
     }
 
     /// Draws the image: anatomy, lesions, exposure. The slow part.
     pub fn render(&self, config: &PhantomConfig) -> GrayImage {
         let frame = Frame::new(config);
-        let (laterality, view) = (self.record.laterality, self.record.view);
+        let (laterality, view) = (self.laterality, self.view);
         let stream = |purpose: &str| self.streams.of(&format!("{purpose} {laterality} {view}"));
         let mut tissue = Tissue::draw(&self.breast, &self.projection, frame, &mut stream("tissue"));
 
@@ -161,7 +165,7 @@ mod tests {
                     let centroid = |mask: &GrayImage| {
                         let (mut x, mut y, mut n) = (0.0, 0.0, 0.0_f32);
                         for i in (0..mask.pixels.len()).filter(|&i| mask.pixels[i] > 0) {
-                            let column = match image.record.laterality {
+                            let column = match image.laterality {
                                 Laterality::Left => i % mask.width,
                                 Laterality::Right => mask.width - 1 - i % mask.width,
                             };

@@ -51,7 +51,7 @@ pub use self::dataset::{PhantomSummary, write_dataset};
 pub use self::layout::{Layout, write_layout};
 use self::plan::PatientPlan;
 use crate::pixels::{GrayImage, MAX_PIXELS, MIN_SIDE_PX};
-use crate::record::{Mammogram, UnknownWord, View};
+use crate::record::{Laterality, Mammogram, UnknownWord, View};
 use crate::{Error, Result};
 
 /// Where the images are made. A model trained at one site has to be adapted to the other.
@@ -193,6 +193,10 @@ impl PhantomConfig {
 pub struct PhantomImage {
     /// Names, truth and lesions, as an import of the data set would find them.
     pub record: Mammogram,
+    /// Which breast.
+    pub laterality: Laterality,
+    /// Which view.
+    pub view: View,
     /// The image as stored.
     pub pixels: GrayImage,
     /// One mask per lesion of the record, in its order: 65535 inside, 0 outside.
@@ -229,6 +233,8 @@ pub fn patient(config: &PhantomConfig, index: usize) -> PhantomPatient {
         .iter()
         .map(|image| PhantomImage {
             record: image.record.clone(),
+            laterality: image.laterality,
+            view: image.view,
             pixels: image.render(config),
             masks: image.masks.clone(),
         })

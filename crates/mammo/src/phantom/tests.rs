@@ -155,7 +155,7 @@ fn labels_follow_lesions_and_at_most_one_breast_is_malignant() {
             assert_eq!(image.masks.len(), image.record.lesions.len());
             assert_eq!(image.record.patient_id, patient.patient_id);
             if any {
-                sides.push(image.record.laterality);
+                sides.push(image.laterality);
             }
             n_normal += usize::from(image.record.lesions.is_empty());
         }

@@ -28,8 +28,8 @@ mod resample;
 mod steps;
 
 pub use apply::Prepared;
-pub(crate) use breast::{Candidate, find_candidate};
 pub use breast::{BreastDoubt, ChestWall};
+pub(crate) use breast::{Candidate, find_candidate};
 pub use mask::{Mask, MaskSums};
 pub(crate) use morphology::erode;
 pub use resample::{Resample, resample};

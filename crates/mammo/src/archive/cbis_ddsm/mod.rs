@@ -1,4 +1,4 @@
-//! CBIS-DDSM: case descriptions and three kinds of download → rows.
+//! CBIS-DDSM: case descriptions and four kinds of download → rows.
 //!
 //! Known defects, and what is done:
 //!
@@ -13,7 +13,8 @@
 //!
 //! The layouts (paths as in the tables, the folders of the NBIA Data Retriever, the JPEG
 //! re-issue with `dicom_info.csv`) have one thing in common: a folder or patient identifier such
-//! as `Mass-Training_P_00001_LEFT_CC_1`. Files are found by that.
+//! as `Mass-Training_P_00001_LEFT_CC_1`. Files are found by that. The tool tcia_utils names folders
+//! by Series Instance UID alone; files are then found by the UIDs in the tables' paths.
 
 mod table;
 
@@ -23,8 +24,9 @@ use std::path::Path;
 use rayon::prelude::*;
 use serde::Deserialize;
 
-pub(crate) use table::read_cases;
+use table::case_tables_among;
 pub use table::{CaseRow, case_tables};
+pub(crate) use table::{has_case_tables, read_cases};
 
 use super::files::{Files, base, extension};
 use crate::Result;
@@ -45,14 +47,14 @@ const MAX_GREY_SHARE: f64 = 0.02;
 type Holdings = HashMap<String, Vec<String>>;
 
 /// Rows of all case descriptions below `dir`, with the files that they mean.
-pub(crate) fn rows(dir: &Path) -> Result<Rows> {
-    let tables = case_tables(dir)?;
+pub(crate) fn rows(dir: &Path, files: &Files) -> Result<Rows> {
+    let tables = case_tables_among(dir, files)?;
     let mut in_images = Findings::of(Path::new("case descriptions"));
     let mut cases = Vec::new();
     for table in &tables {
         cases.extend(read_cases(table, &mut in_images)?);
     }
-    let holdings = holdings(dir, &mut in_images)?;
+    let holdings = holdings(files, &mut in_images)?;
     let mut films: BTreeMap<(String, Laterality, View), Vec<CaseRow>> = BTreeMap::new();
     for case in cases {
         films.entry((case.patient_id.clone(), case.laterality, case.view)).or_default().push(case);
@@ -76,7 +78,7 @@ pub(crate) fn rows(dir: &Path) -> Result<Rows> {
 
 /// One film from all rows that name it.
 fn film(dir: &Path, holdings: &Holdings, cases: &[CaseRow]) -> (Candidate, Vec<Annotation>) {
-    let present = cases.iter().find_map(|case| largest(dir, holdings.get(case.image_folder())?));
+    let present = cases.iter().find_map(|case| largest(dir, of_image(holdings, case)?));
     let (file, size) = present.unwrap_or_else(|| {
         let stated = path_in_data_set(&cases[0].image_path).unwrap_or_else(|_| cases[0].image_path.clone());
         (stated, (0, 0))
@@ -114,6 +116,19 @@ fn film(dir: &Path, holdings: &Holdings, cases: &[CaseRow]) -> (Candidate, Vec<A
     (candidate, annotations)
 }
 
+/// The files of a full image: by its folder, else by its series.
+fn of_image<'h>(holdings: &'h Holdings, case: &CaseRow) -> Option<&'h Vec<String>> {
+    holdings.get(case.image_folder()).or_else(|| holdings.get(case.image_series()?))
+}
+
+/// The files of a lesion, mask and crop: by their folder, else by their series.
+fn of_lesion<'h>(holdings: &'h Holdings, case: &CaseRow) -> Vec<&'h String> {
+    match holdings.get(case.roi_folder()) {
+        Some(files) => files.iter().collect(),
+        None => case.roi_series().filter_map(|series| holdings.get(series)).flatten().collect(),
+    }
+}
+
 /// The largest image of a folder with its size: the full mammogram.
 fn largest(dir: &Path, files: &[String]) -> Option<(String, (u32, u32))> {
     let sized = files.iter().map(|file| (file.clone(), read_size(&dir.join(file)).unwrap_or_default()));
@@ -129,13 +144,16 @@ fn mask_of(dir: &Path, holdings: &Holdings, case: &CaseRow, image: (u32, u32)) -
             format!("abnormality {}: {what} in {folder}", case.abnormality_id),
         )
     };
-    let Some(files) = holdings.get(folder) else { return none("no folder or no files") };
+    let files = of_lesion(holdings, case);
+    if files.is_empty() {
+        return none("no folder or no files");
+    }
     let fits = |file: &&String| mask_covers(read_size(&dir.join(file)).unwrap_or_default(), image);
-    let fitting: Vec<&String> = files.iter().filter(fits).collect();
+    let fitting: Vec<&String> = files.iter().copied().filter(fits).collect();
     if let [only] = fitting[..] {
         return Ok(only.clone());
     }
-    let candidates = if fitting.is_empty() { files.iter().collect() } else { fitting };
+    let candidates = if fitting.is_empty() { files } else { fitting };
     candidates
         .into_iter()
         .find(|file| is_black_and_white(&dir.join(file)))
@@ -151,18 +169,19 @@ fn is_black_and_white(path: &Path) -> bool {
 }
 
 /// All image files by folder. With the index of the JPEG re-issue, by its patient identifiers.
-fn holdings(dir: &Path, findings: &mut Findings) -> Result<Holdings> {
-    let files = Files::below(dir)?;
+fn holdings(files: &Files, findings: &mut Findings) -> Result<Holdings> {
     let mut holdings = Holdings::new();
     let is_image = |file: &str| matches!(extension(file).as_str(), "dcm" | "png" | "jpg" | "jpeg");
     for file in files.all.iter().filter(|file| is_image(file)) {
         let is_case = |part: &&str| ["Mass-", "Calc-"].iter().any(|kind| part.starts_with(kind));
-        if let Some(folder) = file.split('/').find(is_case) {
+        // Without the name of a case, the folder may be that of a series.
+        let folder = file.split('/').find(is_case).or_else(|| file.rsplit('/').nth(1));
+        if let Some(folder) = folder {
             holdings.entry(folder.to_string()).or_default().push(file.clone());
         }
     }
     if let Some(index) = files.find(&["dicom_info.csv"]) {
-        add_indexed(&index, &files, &mut holdings, findings)?;
+        add_indexed(&index, files, &mut holdings, findings)?;
     }
     Ok(holdings)
 }

@@ -45,6 +45,8 @@ struct Cells<'r> {
     assessment: &'r str,
     pathology: &'r str,
     image_file_path: &'r str,
+    #[serde(default)]
+    cropped_image_file_path: &'r str,
     roi_mask_file_path: &'r str,
 }
 
@@ -77,12 +79,26 @@ pub struct CaseRow {
     pub image_path: String,
     /// Path that is said to be the mask's.
     pub mask_path: String,
+    /// Path that is said to be the crop's; blank when the table has none.
+    pub crop_path: String,
 }
 
 impl CaseRow {
     /// Folder of the full image, in every layout: `Mass-Training_P_00001_LEFT_CC`.
     pub fn image_folder(&self) -> &str {
         first_part(&self.image_path)
+    }
+
+    /// Series Instance UID of the full image.
+    pub fn image_series(&self) -> Option<&str> {
+        series(&self.image_path)
+    }
+
+    /// Series Instance UIDs of mask and crop: one, or two in 104 rows.
+    pub fn roi_series(&self) -> impl Iterator<Item = &str> {
+        let mask = series(&self.mask_path);
+        let crop = series(&self.crop_path).filter(|crop| Some(*crop) != mask);
+        mask.into_iter().chain(crop)
     }
 
     /// Folder of mask and crop: `Mass-Training_P_00001_LEFT_CC_1`.
@@ -95,23 +111,40 @@ fn first_part(path: &str) -> &str {
     path.split('/').next().unwrap_or(path)
 }
 
+/// The Series Instance UID of a path `case/study/series/file`; `None` for other paths.
+fn series(path: &str) -> Option<&str> {
+    let parts: Vec<&str> = path.split('/').collect();
+    if let [_, _, series, _] = parts[..] { Some(series) } else { None }
+}
+
 /// The case descriptions below a folder: any of the four, told by their names.
 ///
 /// # Errors
 /// [`Error::Io`] when the folder cannot be read, [`Error::Table`] when it holds none.
 pub fn case_tables(dir: &Path) -> Result<Vec<PathBuf>> {
-    let files = Files::below(dir)?;
-    let is_one = |file: &&String| {
-        let name = base(file).to_ascii_lowercase();
-        name.ends_with(".csv") && name.contains("case_description") && side_of(&name).is_some()
-    };
-    let tables: Vec<PathBuf> = files.all.iter().filter(is_one).map(|file| dir.join(file)).collect();
+    case_tables_among(dir, &Files::below(dir)?)
+}
+
+/// Whether any case description is among the files.
+pub(crate) fn has_case_tables(files: &Files) -> bool {
+    files.all.iter().any(|file| is_case_table(file))
+}
+
+/// [`case_tables`] of files that were listed already.
+pub(super) fn case_tables_among(dir: &Path, files: &Files) -> Result<Vec<PathBuf>> {
+    let tables: Vec<PathBuf> =
+        files.all.iter().filter(|file| is_case_table(file)).map(|file| dir.join(file)).collect();
     if tables.is_empty() {
         let expected =
             "mass_case_description_train_set.csv and the other three case descriptions of CBIS-DDSM";
         return Err(Error::table(dir, None, "no case description in it or below", expected));
     }
     Ok(tables)
+}
+
+fn is_case_table(file: &str) -> bool {
+    let name = base(file).to_ascii_lowercase();
+    name.ends_with(".csv") && name.contains("case_description") && side_of(&name).is_some()
 }
 
 fn side_of(name: &str) -> Option<Side> {
@@ -163,6 +196,7 @@ fn case_row(table: &str, line: u64, cells: &Cells) -> Checked<CaseRow> {
         side,
         image_path: one_line(cells.image_file_path),
         mask_path: one_line(cells.roi_mask_file_path),
+        crop_path: one_line(cells.cropped_image_file_path),
     })
 }
 

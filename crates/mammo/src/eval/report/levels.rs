@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::super::aggregate::{Case, Pooling, by_breast, by_patient};
+use super::super::aggregate::{Case, Pooling, by_breast, by_patient, parts_of_patients};
 use super::super::config::EvalConfig;
 use super::super::measured::Measured;
 use super::super::operating_point::{OperatingPoint, OperatingRule};
@@ -54,7 +54,7 @@ pub(super) struct Levels {
 impl Levels {
     pub(super) fn of(images: &[Case], config: &EvalConfig) -> Self {
         let breasts = by_breast(images, config.views);
-        let patients = by_patient(breasts.as_deref().unwrap_or(images), config.breasts);
+        let patients = by_patient(&parts_of_patients(images, breasts.as_deref()), config.breasts);
         Self {
             images: Sample::of(images),
             breasts: breasts.as_ref().map(Sample::of),

@@ -47,9 +47,13 @@ pub struct Evaluation {
     pub models: Vec<String>,
     /// Rows without a label; they play no part.
     pub n_unlabelled: usize,
+    /// Labelled images whose side is not known: they belong to no breast and are left out of
+    /// `breasts` and `poolings`.
+    #[serde(default)]
+    pub n_without_side: usize,
     /// Per image.
     pub images: UnitFigures,
-    /// Per breast; `None` when the table does not tell left from right.
+    /// Per breast; `None` when no image of the table says its side.
     pub breasts: Option<UnitFigures>,
     /// Per patient.
     pub patients: UnitFigures,
@@ -157,6 +161,7 @@ pub fn evaluate_scores(table: &ScoreTable, inputs: &EvalInputs, config: &EvalCon
         version: FORMAT.1,
         models: models(&labelled.rows),
         n_unlabelled: table.rows.len() - images.len(),
+        n_without_side: images.iter().filter(|image| image.laterality.is_none()).count(),
         images: image_figures,
         patients: patients?,
         poolings: poolings(&images, breasts.as_ref(), validation.as_deref(), config)?,

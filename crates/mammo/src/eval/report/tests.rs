@@ -43,6 +43,22 @@ fn units_are_counted_and_rows_without_label_left_out() {
 }
 
 #[test]
+fn images_of_unknown_side_are_in_no_breast_and_counted() {
+    let mut some = rows();
+    let known = evaluate(some.clone(), &EvalInputs::default()).unwrap();
+    assert_eq!(known.n_without_side, 0);
+    some.iter_mut()
+        .filter(|row| row.file.starts_with("1-") || row.file == "0-l")
+        .for_each(|row| row.laterality = None);
+    let evaluation = evaluate(some, &EvalInputs::default()).unwrap();
+    assert_eq!((evaluation.n_without_side, evaluation.images.n), (3, 24));
+    assert_eq!(evaluation.breasts.as_ref().map(|breasts| (breasts.n, breasts.n_malignant)), Some((21, 3)));
+    assert_eq!((evaluation.patients.n, evaluation.patients.n_malignant), (12, 4));
+    assert!(evaluation.to_markdown().contains("n_images_side_unknown"));
+    assert!(!known.to_markdown().contains("n_images_side_unknown"));
+}
+
+#[test]
 fn the_order_of_rows_does_not_show() {
     let reversed: Vec<ScoreRow> = rows().into_iter().rev().collect();
     let there = evaluate(rows(), &EvalInputs::default()).unwrap();

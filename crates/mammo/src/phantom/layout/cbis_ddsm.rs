@@ -105,8 +105,8 @@ fn write_film(
     let record = &image.record;
     let patient_id = format!("P_{number:05}");
     let (word, test) = (if kind == LesionKind::Mass { "Mass" } else { "Calc" }, is_test(kind, number));
-    let side = record.laterality.to_string().to_uppercase();
-    let view = record.view.to_string().to_uppercase();
+    let side = image.laterality.to_string().to_uppercase();
+    let view = image.view.to_string().to_uppercase();
     let part = if test { "Test" } else { "Training" };
     let film = format!("{word}-{part}_{patient_id}_{side}_{view}");
     let full = File { case: film.clone(), series: "full mammogram images", name: "000000.dcm", mask: false };
@@ -168,9 +168,13 @@ struct File {
 }
 
 impl File {
-    fn classic(&self) -> String {
+    fn series_uid(&self) -> String {
         let series = if self.series == "full mammogram images" { "full" } else { "roi" };
-        let (study, series) = (uid(&self.case), uid(&format!("{} {series}", self.case)));
+        uid(&format!("{} {series}", self.case))
+    }
+
+    fn classic(&self) -> String {
+        let (study, series) = (uid(&self.case), self.series_uid());
         format!("{}/{study}/{series}/{}", self.case, self.name)
     }
 
@@ -193,6 +197,8 @@ impl File {
             format!(
                 "CBIS-DDSM/{case}/07-20-2016-DDSM-NA-{serial:05}/1.000000-{series}-{serial:05}/1-{number}.dcm"
             )
+        } else if layout == Layout::CbisDdsmTcia {
+            format!("tciaDownload/{}/1-{number}.dcm", self.series_uid())
         } else {
             self.classic()
         };

@@ -33,8 +33,8 @@ pub(super) fn write_patient(dir: &Path, number: usize, patient: &PhantomPatient)
             name: format!("cmmd {number}/{at}"),
             patient_id: id.clone(),
             model: "Senographe DS".into(),
-            laterality: Some(image.record.laterality),
-            coded_view: Some(image.record.view),
+            laterality: Some(image.laterality),
+            coded_view: Some(image.view),
             ..About::default()
         };
         let coding = [Coding::Explicit, Coding::Deflated, Coding::Rle][number % 3];
@@ -44,7 +44,7 @@ pub(super) fn write_patient(dir: &Path, number: usize, patient: &PhantomPatient)
         let mut lesions = patient
             .images
             .iter()
-            .filter(|image| image.record.laterality == laterality)
+            .filter(|image| image.laterality == laterality)
             .flat_map(|i| &i.record.lesions);
         let kinds = |kind| lesions.clone().any(|lesion| lesion.kind == kind);
         let abnormality = match (kinds(LesionKind::Mass), kinds(LesionKind::Calcification)) {
@@ -55,7 +55,7 @@ pub(super) fn write_patient(dir: &Path, number: usize, patient: &PhantomPatient)
         };
         let malignant = lesions.any(|lesion| lesion.pathology == Pathology::Malignant);
         let classification = if malignant { "Malignant" } else { "Benign" };
-        let n = patient.images.iter().filter(|image| image.record.laterality == laterality).count();
+        let n = patient.images.iter().filter(|image| image.laterality == laterality).count();
         let (side, n) = (letter(laterality), n.to_string());
         Some(Line::new(0, [&id, side, "47", &n, abnormality, classification, ""]))
     };

@@ -80,6 +80,8 @@ pub struct About {
     pub laterality: Option<Laterality>,
     /// View Position.
     pub view: Option<View>,
+    /// View Position word for word, instead of `view`.
+    pub view_position: Option<&'static str>,
     /// View Code Sequence.
     pub coded_view: Option<View>,
 }
@@ -134,7 +136,7 @@ fn data_set(picture: &Picture, about: &About, coding: Coding) -> InMemDicomObjec
     text(tags::SERIES_DESCRIPTION, VR::LO, &about.series);
     text(tags::PATIENT_ID, VR::LO, &about.patient_id);
     text(tags::IMAGE_LATERALITY, VR::CS, about.laterality.map_or("", letter));
-    text(tags::VIEW_POSITION, VR::CS, about.view.map_or("", position));
+    text(tags::VIEW_POSITION, VR::CS, about.view_position.unwrap_or(about.view.map_or("", position)));
     let photometric = if picture.inverted { "MONOCHROME1" } else { "MONOCHROME2" };
     text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, photometric);
     if !about.secondary_capture {

@@ -43,7 +43,7 @@ pub(super) fn write_patient(dir: &Path, number: usize, patient: &PhantomPatient)
     for (at, image) in patient.images.iter().enumerate() {
         let record = &image.record;
         let name = format!("{}", 20_580_000 + number * 16 + at * 3);
-        let (side, ml) = (letter(record.laterality), if record.view == View::Cc { "CC" } else { "ML" });
+        let (side, ml) = (letter(image.laterality), if image.view == View::Cc { "CC" } else { "ML" });
         let file = format!("AllDICOMs/{name}_{hash}_MG_{side}_{ml}_ANON.dcm");
         let values = bright(image).iter().map(|value| value * 4).collect();
         let picture = Picture {
@@ -57,8 +57,8 @@ pub(super) fn write_patient(dir: &Path, number: usize, patient: &PhantomPatient)
             name: format!("inbreast {number}/{name}"),
             patient_id: "removed".into(),
             model: "MammoNovation".into(),
-            laterality: Some(record.laterality),
-            view: Some(record.view),
+            laterality: Some(image.laterality),
+            view: Some(image.view),
             ..About::default()
         };
         let coding = if number.is_multiple_of(2) { Coding::Implicit } else { Coding::Explicit };
@@ -68,7 +68,7 @@ pub(super) fn write_patient(dir: &Path, number: usize, patient: &PhantomPatient)
         }
         let density =
             if number % 6 == 5 { "     ".to_string() } else { record.density.unwrap_or(1).to_string() };
-        let view = record.view.to_string().to_uppercase();
+        let view = image.view.to_string().to_uppercase();
         let birads = birads(number, record.pathology);
         lines.push(Line::new(0, ["removed", "removed", side, &view, "201001", &name, &density, birads]));
     }

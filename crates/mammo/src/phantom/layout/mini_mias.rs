@@ -25,8 +25,8 @@ pub(super) static TABLES: [Table; 1] = [Table {
 
 pub(super) fn write_patient(dir: &Path, number: usize, patient: &PhantomPatient) -> Result<Vec<Line>> {
     let mut lines = Vec::new();
-    for image in patient.images.iter().filter(|image| image.record.view == View::Mlo) {
-        let film = 2 * number + if image.record.laterality == Laterality::Right { 1 } else { 2 };
+    for image in patient.images.iter().filter(|image| image.view == View::Mlo) {
+        let film = 2 * number + if image.laterality == Laterality::Right { 1 } else { 2 };
         let name = format!("mdb{film:03}");
         // Every film of the archive is square, filled up with black.
         let side = image.pixels.width.max(image.pixels.height);

@@ -40,6 +40,8 @@ pub enum Layout {
     CbisDdsm,
     /// CBIS-DDSM in the folders of the NBIA Data Retriever.
     CbisDdsmNbia,
+    /// CBIS-DDSM in folders of series, as tcia_utils lays them out.
+    CbisDdsmTcia,
     /// CBIS-DDSM as JPEG with `dicom_info.csv`.
     CbisDdsmJpeg,
     /// INbreast.
@@ -57,9 +59,9 @@ pub enum Layout {
 }
 
 words!(Layout,
-    "film, digital, cbis-ddsm, cbis-ddsm-nbia, cbis-ddsm-jpeg, inbreast, mini-mias, vindr, cmmd, rsna, original",
+    "film, digital, cbis-ddsm, cbis-ddsm-nbia, cbis-ddsm-tcia, cbis-ddsm-jpeg, inbreast, mini-mias, vindr, cmmd, rsna, original",
     Film: "film", Digital: "digital", CbisDdsm: "cbis-ddsm", CbisDdsmNbia: "cbis-ddsm-nbia",
-    CbisDdsmJpeg: "cbis-ddsm-jpeg", Inbreast: "inbreast", MiniMias: "mini-mias", Vindr: "vindr",
+    CbisDdsmTcia: "cbis-ddsm-tcia", CbisDdsmJpeg: "cbis-ddsm-jpeg", Inbreast: "inbreast", MiniMias: "mini-mias", Vindr: "vindr",
     Cmmd: "cmmd", Rsna: "rsna", Original: "original");
 
 impl Layout {
@@ -69,6 +71,7 @@ impl Layout {
             Self::Film
             | Self::CbisDdsm
             | Self::CbisDdsmNbia
+            | Self::CbisDdsmTcia
             | Self::CbisDdsmJpeg
             | Self::MiniMias
             | Self::Original => Site::Film,
@@ -79,7 +82,7 @@ impl Layout {
     fn tables(self) -> &'static [Table] {
         match self {
             Self::Film | Self::Digital => &[],
-            Self::CbisDdsm | Self::CbisDdsmNbia => &cbis_ddsm::TABLES,
+            Self::CbisDdsm | Self::CbisDdsmNbia | Self::CbisDdsmTcia => &cbis_ddsm::TABLES,
             Self::CbisDdsmJpeg => &cbis_ddsm::JPEG_TABLES,
             Self::Inbreast => &inbreast::TABLES,
             Self::MiniMias => &mini_mias::TABLES,
@@ -93,7 +96,7 @@ impl Layout {
     fn write_patient(self, dir: &Path, number: usize, patient: &PhantomPatient) -> Result<Vec<Line>> {
         match self {
             Self::Film | Self::Digital => Ok(Vec::new()),
-            Self::CbisDdsm | Self::CbisDdsmNbia | Self::CbisDdsmJpeg => {
+            Self::CbisDdsm | Self::CbisDdsmNbia | Self::CbisDdsmTcia | Self::CbisDdsmJpeg => {
                 cbis_ddsm::write_patient(dir, self, number, patient)
             }
             Self::Inbreast => inbreast::write_patient(dir, number, patient),

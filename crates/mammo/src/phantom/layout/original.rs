@@ -22,8 +22,8 @@ pub(super) fn write_patient(dir: &Path, number: usize, patient: &PhantomPatient)
     let id = format!("P_{number:05}");
     let mut lines = Vec::new();
     for image in patient.images.iter().filter(|image| !image.record.lesions.is_empty()) {
-        let side = image.record.laterality.to_string().to_uppercase();
-        let view = image.record.view.to_string().to_uppercase();
+        let side = image.laterality.to_string().to_uppercase();
+        let view = image.view.to_string().to_uppercase();
         let film = format!("{id}_{side}_{view}");
         write_png16(&dir.join(format!("full_images/{film}.png")), &image.pixels)?;
         for (abnormality, (lesion, mask)) in (1..).zip(image.record.lesions.iter().zip(&image.masks)) {

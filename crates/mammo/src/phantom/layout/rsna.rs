@@ -32,7 +32,7 @@ pub(super) static TABLES: [Table; 1] = [Table {
 pub(super) fn write_patient(dir: &Path, number: usize, patient: &PhantomPatient) -> Result<Vec<Line>> {
     let mut lines = Vec::new();
     for (at, image) in patient.images.iter().enumerate() {
-        lines.push(write_image(dir, number, at, position(image.record.view), image, patient)?);
+        lines.push(write_image(dir, number, at, position(image.view), image, patient)?);
     }
     if number % 5 == 4 {
         lines.push(write_image(dir, number, 9, "LM", &patient.images[0], patient)?);
@@ -58,14 +58,14 @@ fn write_image(
     let about = About {
         name: format!("rsna {number}/{at}"),
         patient_id: id.clone(),
-        laterality: Some(record.laterality),
-        view: (view != "LM").then_some(record.view),
+        laterality: Some(image.laterality),
+        view: (view != "LM").then_some(image.view),
         ..About::default()
     };
     let coding = [Coding::JpegLossless, Coding::Rle][number % 2];
     write_dicom(&dir.join(format!("train_images/{id}/{name}.dcm")), &picture, &about, coding)?;
 
-    let breast = patient.images.iter().filter(|other| other.record.laterality == record.laterality);
+    let breast = patient.images.iter().filter(|other| other.laterality == image.laterality);
     let cancer = breast.clone().any(|other| other.record.malignant() == Some(true));
     let cancer = if cancer { "1" } else { "0" };
     let (site, machine) = if inverted { ("1", "49") } else { ("2", "21") };
@@ -73,7 +73,7 @@ fn write_image(
         ("1", Some(density)) => ("0.0", ["A", "B", "C", "D"][usize::from(density) - 1]),
         _ => ("", ""),
     };
-    let side = letter(record.laterality);
+    let side = letter(image.laterality);
     Ok(Line::new(
         0,
         [site, &id, &name, side, view, "61.0", cancer, cancer, "0", birads, "0", density, machine, "False"],

@@ -73,8 +73,8 @@ pub(super) fn write_patient(dir: &Path, number: usize, patient: &PhantomPatient)
             name: format!("vindr {number}/{at}"),
             patient_id: study.clone(),
             model: model.into(),
-            laterality: Some(record.laterality),
-            view: Some(record.view),
+            laterality: Some(image.laterality),
+            view: Some(image.view),
             ..About::default()
         };
         let coding = Coding::ALL[(number + at) % Coding::ALL.len()];
@@ -85,7 +85,7 @@ pub(super) fn write_patient(dir: &Path, number: usize, patient: &PhantomPatient)
         let density =
             format!("DENSITY {}", ["A", "B", "C", "D"][usize::from(record.density.unwrap_or(1)) - 1]);
         let (height, width) = (height.to_string(), width.to_string());
-        let (side, view) = (letter(record.laterality), position(record.view));
+        let (side, view) = (letter(image.laterality), position(image.view));
         let common = [&study, &series, &name, side, view, &height, &width, &breast, &density];
         lines.push(Line {
             table: 0,
