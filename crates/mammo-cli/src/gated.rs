@@ -4,14 +4,15 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use mammo::dicom;
-use mammo::eval::scores::ScoreRow;
+use mammo::dicom::{self, Note, UnknownObjects};
 use mammo::gate;
-use mammo::pixels::{GrayImage, is_dicom, read_gray_as};
+use mammo::pixels::{GrayImage, is_dicom, read_noted};
 use mammo::preprocess::Preprocessing;
-use mammo::record::{Mammogram, Polarity};
+use mammo::record::Polarity;
 use mammo::write::write_atomically;
 use serde::Serialize;
+
+use crate::predict::Scored;
 
 /// What the `gate` column says of a scored image.
 const PASSED: &str = "passed";
@@ -19,8 +20,8 @@ const PASSED: &str = "passed";
 /// Whether DICOM headers are judged, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Headers {
-    /// Files that nobody has looked at.
-    Judged,
+    /// Files that nobody has looked at, and what is done with those that do not say what they are.
+    Judged(UnknownObjects),
     /// Files of a manifest: the import judged them with what its tables know.
     Trusted,
 }
@@ -45,25 +46,28 @@ impl Refused {
     }
 }
 
-/// Opens an image for one preprocessing, unless the gate refuses it.
+/// Opens an image for one preprocessing, unless the gate refuses it; and what was odd about it.
 pub fn open(
     path: &Path,
     polarity: Polarity,
     headers: Headers,
     preprocessing: &Preprocessing,
-) -> Result<GrayImage, Refused> {
+) -> Result<(GrayImage, Vec<Note>), Refused> {
     let refused = |code, found: String| Refused { code, reason: format!("{}: {found}", path.display()) };
-    let mut header = None;
-    if is_dicom(path).map_err(|e| Refused::unreadable(&e))? {
-        header = Some(dicom::read_header(path).map_err(|e| Refused::unreadable(&e))?);
+    let (mut header, mut notes) = (None, Vec::new());
+    if let Headers::Judged(unknown) = headers
+        && is_dicom(path).map_err(|e| Refused::unreadable(&e))?
+    {
+        let read = dicom::read_header(path).map_err(|e| Refused::unreadable(&e))?;
+        notes = read.admit(unknown).map_err(|(refusal, found)| {
+            refused(refusal.code(), format!("{found} ({refusal}); expected {}", refusal.expected()))
+        })?;
+        header = Some(read);
     }
-    let header = header.as_ref().filter(|_| headers == Headers::Judged);
-    if let Some((refusal, found)) = header.and_then(dicom::Header::refusal) {
-        return Err(refused(refusal.code(), format!("{found} ({refusal}); expected {}", refusal.expected())));
-    }
-    let image = read_gray_as(path, preprocessing.voi).map_err(|e| Refused::unreadable(&e))?;
-    match gate::judge(&image, polarity, header, preprocessing) {
-        Ok(()) => Ok(image),
+    let (image, odd) = read_noted(path, preprocessing.voi).map_err(|e| Refused::unreadable(&e))?;
+    notes.extend(odd);
+    match gate::judge(&image, polarity, header.as_ref(), preprocessing) {
+        Ok(()) => Ok((image, notes)),
         Err(found) => Err(refused(found.refusal.code(), found.to_string())),
     }
 }
@@ -86,11 +90,11 @@ struct Line<'a> {
     reason: &'a str,
 }
 
-/// Writes scored and refused images, each with what the gate said, to a file or to standard
-/// output. Readers of score tables pass over refused images.
-pub fn write_table(path: Option<&Path>, rows: &[ScoreRow], refused: &[(Mammogram, Refused)]) -> Result<()> {
+/// Writes scored images, each with what was odd about it, and refused ones, each with what the
+/// gate said, to a file or to standard output. Readers of score tables pass over refused images.
+pub fn write_table(path: Option<&Path>, scored: &Scored) -> Result<()> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    for row in rows {
+    for (row, notes) in scored.rows.iter().zip(&scored.notes) {
         let record = serde_json::to_value(row)?;
         let word = |name: &str| record[name].as_str().unwrap_or_default().to_string();
         writer.serialize(Line {
@@ -106,10 +110,10 @@ pub fn write_table(path: Option<&Path>, rows: &[ScoreRow], refused: &[(Mammogram
             tta: &row.tta,
             seconds: Some(row.seconds),
             gate: PASSED,
-            reason: "",
+            reason: &notes.iter().map(Note::to_string).collect::<Vec<_>>().join("; "),
         })?;
     }
-    for (image, Refused { code, reason }) in refused {
+    for (image, Refused { code, reason }) in &scored.refused {
         writer.serialize(Line {
             file: &image.file,
             patient_id: &image.patient_id,

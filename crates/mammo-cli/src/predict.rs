@@ -1,9 +1,11 @@
 //! `mammo predict`: images in, one probability each out.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use mammo::dicom::{Note, NoteKind, UnknownObjects};
 use mammo::eval::scores::ScoreRow;
 use mammo::manifest::Manifest;
 use mammo::record::{Mammogram, Polarity};
@@ -21,7 +23,8 @@ use crate::{Done, patch_scores, progress};
 ///
 /// IMAGES is a manifest, or image files and folders (DICOM, PNG, JPEG, TIFF, PGM). Each model's
 /// own preprocessing is applied. Images that are no mammograms, blank, inverted, saturated or
-/// too small are not scored: the table's column gate says why, and the exit code is 1. Several
+/// too small are not scored: the table's column gate says why, and the exit code is 1. Of scored
+/// images the column reason says what was odd about the file. Several
 /// models are averaged, and with --tta flips so are the four mirror images. The column calibrated
 /// holds the probability after the models' own calibrations, which are applied to each model and
 /// mirror image before the mean is taken; it is blank when a model has none. A patch model scores
@@ -55,6 +58,9 @@ pub struct Args {
     /// Score table to write [default: standard output].
     #[arg(long)]
     pub out: Option<PathBuf>,
+    /// Take DICOM files that do not say what they show for mammograms (RSNA challenge).
+    #[arg(long)]
+    pub assume_mammography: bool,
     /// Where to compute: cpu, or what this build was compiled with.
     #[arg(long, default_value = "cpu")]
     pub device: String,
@@ -85,7 +91,7 @@ pub fn run(args: &Args) -> Result<Done> {
         return patch_scores::run(args, folder);
     }
     let scored = score(args)?;
-    gated::write_table(args.out.as_deref(), &scored.rows, &scored.refused)?;
+    gated::write_table(args.out.as_deref(), &scored)?;
     if let Some(path) = &args.out {
         println!("{}: {} images scored, {} refused", path.display(), scored.rows.len(), scored.refused.len());
     }
@@ -103,8 +109,21 @@ pub fn run(args: &Args) -> Result<Done> {
 pub struct Scored {
     /// One row per image.
     pub rows: Vec<ScoreRow>,
+    /// What was odd about the file of each row.
+    pub notes: Vec<Vec<Note>>,
     /// Images that could not be read or that the gate refused, each reported.
     pub refused: Vec<(Mammogram, Refused)>,
+}
+
+impl Scored {
+    /// Says how many files were odd in which way; the table says which.
+    fn report_notes(&self) {
+        let mut counts: BTreeMap<NoteKind, usize> = BTreeMap::new();
+        self.notes.iter().flatten().for_each(|note| *counts.entry(note.kind).or_default() += 1);
+        for (kind, n) in counts {
+            eprintln!("note: {n} scored DICOM files: {kind} (column reason)");
+        }
+    }
 }
 
 /// Scores what the arguments name; stops early, keeping its rows, on Ctrl-C.
@@ -120,8 +139,13 @@ pub fn score(args: &Args) -> Result<Scored> {
     let preprocessing = digests.join("+");
 
     // Files of a manifest have no root of their own.
-    let headers = if root.as_os_str().is_empty() { Headers::Judged } else { Headers::Trusted };
-    let mut scored = Scored { rows: Vec::with_capacity(images.len()), refused: Vec::new() };
+    let headers = if root.as_os_str().is_empty() {
+        Headers::Judged(unknown_objects(args.assume_mammography))
+    } else {
+        Headers::Trusted
+    };
+    let mut scored =
+        Scored { rows: Vec::with_capacity(images.len()), notes: Vec::new(), refused: Vec::new() };
     let (started, mut prepared_in) = (Instant::now(), Duration::ZERO);
     let bar = progress::bar("scoring", images.len() as u64);
     // Preparing an image keeps one core busy, so some are prepared at once; a network keeps all
@@ -140,6 +164,7 @@ pub fn score(args: &Args) -> Result<Scored> {
                 Ok(inputs) => {
                     let started = Instant::now();
                     let Score { probability, calibrated } = inputs.score(&models, tta);
+                    scored.notes.push(inputs.notes.clone());
                     scored.rows.push(ScoreRow {
                         file: image.file.clone(),
                         patient_id: image.patient_id.clone(),
@@ -163,6 +188,7 @@ pub fn score(args: &Args) -> Result<Scored> {
         }
     }
     bar.finish_and_clear();
+    scored.report_notes();
     let seconds = started.elapsed().as_secs_f64();
     let (n, share) = (scored.rows.len() + scored.refused.len(), prepared_in.as_secs_f64() / seconds);
     eprintln!(
@@ -173,6 +199,11 @@ pub fn score(args: &Args) -> Result<Scored> {
     Ok(scored)
 }
 
+/// What the flag `--assume-mammography` means.
+pub fn unknown_objects(assume_mammography: bool) -> UnknownObjects {
+    if assume_mammography { UnknownObjects::Assumed } else { UnknownObjects::Refused }
+}
+
 /// Images prepared at once, for each thread.
 const PREPARED_PER_THREAD: usize = 4;
 
@@ -180,6 +211,8 @@ const PREPARED_PER_THREAD: usize = 4;
 struct Inputs {
     /// One per model; `None` where the model before has the same preprocessing.
     pixels: Vec<Option<Vec<u16>>>,
+    /// What was odd about the file.
+    notes: Vec<Note>,
     /// What preparing them took.
     seconds: f64,
 }
@@ -189,18 +222,20 @@ impl Inputs {
     fn of(models: &[ImageModel], path: &Path, polarity: Polarity, headers: Headers) -> Result<Self, Refused> {
         let started = Instant::now();
         let mut pixels = Vec::with_capacity(models.len());
-        let mut before = None;
+        let (mut before, mut notes) = (None, Vec::new());
         for model in models {
             let (digest, preprocessing) = (&model.card.preprocessing_digest, &model.card.preprocessing);
             if before.replace(digest) == Some(digest) {
                 pixels.push(None);
                 continue;
             }
-            let image = gated::open(path, polarity, headers, preprocessing)?;
-            let input = preprocessing.apply(image, polarity).map_err(|e| Refused::unreadable(&e))?;
+            let image;
+            (image, notes) = gated::open(path, polarity, headers, preprocessing)?;
+            let input =
+                preprocessing.apply_file(path, image, polarity).map_err(|e| Refused::unreadable(&e))?;
             pixels.push(Some(input.image.pixels));
         }
-        Ok(Self { pixels, seconds: started.elapsed().as_secs_f64() })
+        Ok(Self { pixels, notes, seconds: started.elapsed().as_secs_f64() })
     }
 
     /// Mean score over models.

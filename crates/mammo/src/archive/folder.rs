@@ -12,15 +12,16 @@ use super::files::Files;
 use super::header::{known, sound};
 use super::loose::{Said, is_image};
 use crate::Result;
+use crate::dicom::UnknownObjects;
 use crate::import::{Admission, Candidate, Checked, Findings, RejectionReason, Rows, refuse};
 
-pub(super) fn rows(dir: &Path) -> Result<Rows> {
+pub(super) fn rows(dir: &Path, unknown: UnknownObjects) -> Result<Rows> {
     let files = Files::below(dir)?;
     let found: Vec<(&String, Checked<Said>)> = files
         .all
         .par_iter()
         .filter(|file| is_image(&dir.join(file)))
-        .map(|file| (file, said(dir, file)))
+        .map(|file| (file, said(dir, file, unknown)))
         .collect();
     let mut in_images = Findings::of(dir);
     let (mut candidates, mut guessed) = (Vec::new(), 0);
@@ -37,10 +38,10 @@ pub(super) fn rows(dir: &Path) -> Result<Rows> {
     Ok(Rows { admission: Admission::Mammograms, ..Rows::new(dir, dir, candidates, in_images) })
 }
 
-fn said(dir: &Path, file: &str) -> Checked<Said> {
+fn said(dir: &Path, file: &str, unknown: UnknownObjects) -> Checked<Said> {
     let header = known(super::loose::header_of(&dir.join(file)))?;
     if let Some(header) = &header {
-        sound(header)?;
+        sound(header, unknown)?;
         if let Some(projection) = header.projection.filter(|projection| projection.view().is_none()) {
             return refuse(RejectionReason::OtherView, format!("view {projection}; expected CC or MLO"));
         }

@@ -10,7 +10,7 @@
 use std::path::Path;
 
 use crate::import::table::Format;
-use crate::import::{Checked, Imported, RejectionReason, Verify, check_rows, refuse};
+use crate::import::{Checked, Imported, Opening, RejectionReason, check_rows, refuse};
 use crate::record::{Pathology, View, words};
 use crate::{Error, Result};
 
@@ -18,7 +18,7 @@ pub mod cbis_ddsm;
 mod cmmd;
 mod files;
 mod folder;
-mod header;
+pub(crate) mod header;
 mod inbreast;
 pub mod loose;
 mod mini_mias;
@@ -85,7 +85,7 @@ impl Birads3 {
 /// # Inputs
 /// - `birads_3`: how INbreast and VinDr-Mammo, whose labels are assessments, are read; the
 ///   other archives have a truth of their own.
-/// - `verify`, `progress`: as for [`import_tables`](crate::import::import_tables).
+/// - `opening`, `progress`: as for [`import_tables`](crate::import::import_tables).
 ///
 /// # Errors
 /// [`Error::Io`] and [`Error::Table`] when a table is missing or lacks a column, or no image is
@@ -94,9 +94,10 @@ pub fn import_archive(
     archive: Archive,
     dir: &Path,
     birads_3: Birads3,
-    verify: Verify,
+    opening: impl Into<Opening>,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Imported> {
+    let opening = opening.into();
     if !dir.is_dir() {
         let expected = match archive {
             Archive::Folder => "a folder of images".to_string(),
@@ -112,9 +113,9 @@ pub fn import_archive(
         Archive::Cmmd => cmmd::rows(dir)?,
         Archive::Rsna => rsna::rows(dir)?,
         Archive::Original => original::rows(dir)?,
-        Archive::Folder => folder::rows(dir)?,
+        Archive::Folder => folder::rows(dir, opening.unknown)?,
     };
-    check_rows(rows, verify, progress)
+    check_rows(rows, opening, progress)
 }
 
 /// The archive whose tables lie in a folder, when they do.
