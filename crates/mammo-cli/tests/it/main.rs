@@ -8,6 +8,7 @@ mod documents;
 mod evaluate;
 mod model_cards;
 mod models;
+mod odd_dicom;
 mod pipeline;
 mod program;
 mod views;

@@ -209,7 +209,6 @@ fn check_length(element: &Element, vr: VR) -> Sound<()> {
 #[cfg(test)]
 mod tests {
 
-
     #[test]
     fn every_element_that_is_asked_for_is_copied() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/dicom");

@@ -203,13 +203,14 @@ impl Header {
             return (number.abs() < 65536.0).then(|| self.stored_value(cell as u16));
         }
         let whole = |bits: u32| f64::from(1_u32 << bits);
-        let readings = if self.signed {
-            [number, number - whole(stored), number - whole(16)]
-        } else {
-            [number, number + whole(16), number]
+        let value = match self.signed {
+            // The bits of a cell, or of a 16-bit number.
+            true if number > f64::from(high) && number < whole(stored) => number - whole(stored),
+            true if (whole(15)..whole(16)).contains(&number) => number - whole(16),
+            false if number < 0.0 => number + whole(16),
+            _ => number,
         };
-        let fits = |value: &f64| (f64::from(low)..=f64::from(high)).contains(value);
-        readings.into_iter().find(fits).map(|value| value as i32)
+        (f64::from(low)..=f64::from(high)).contains(&value).then_some(value as i32)
     }
 
     /// Least and greatest stored value that the bits can hold.

@@ -33,6 +33,12 @@ fn stating(bytes: &[u8], uid: &str) -> Vec<u8> {
     bytes
 }
 
+/// Where the first fragment starts, behind the offset table.
+fn first_fragment(bytes: &[u8]) -> usize {
+    let table = find(bytes, b"\xE0\x7F\x10\0OB") + 12;
+    table + 8 + u32::from_le_bytes(bytes[table + 4..table + 8].try_into().unwrap()) as usize
+}
+
 /// Decodes from memory and from a file, whose header is read on its own.
 fn read_both(bytes: &[u8]) -> Result<DicomImage> {
     let dir = tempfile::tempdir().unwrap();
@@ -86,7 +92,7 @@ fn a_missing_end_of_the_pixel_data_is_noted() {
         refused(&whole[..end - 20], Refusal::Damaged, "cut short");
         refused(&[&whole[..end], b"some text, 8 or more"].concat(), Refusal::Damaged, "between");
         // A second fragment is missing: the first is complete, the frame is not.
-        let at = find(&whole, b"\xE0\x7F\x10\0OB") + 20;
+        let at = first_fragment(&whole);
         let length = u32::from_le_bytes(whole[at + 4..at + 8].try_into().unwrap()) / 2 & !1;
         let half =
             [&whole[..at + 4], &length.to_le_bytes(), &whole[at + 8..at + 8 + length as usize]].concat();
@@ -242,7 +248,7 @@ fn coded_pixels_are_known_by_their_content() {
     let boxed = {
         // A codestream in the boxes of a JP2 file: signature, file type, codestream.
         let file = fixture(JPEG2000);
-        let at = find(&file, b"\xE0\x7F\x10\0OB") + 20;
+        let at = first_fragment(&file);
         let length = u32::from_le_bytes(file[at + 4..at + 8].try_into().unwrap()) as usize;
         let stream = &file[at + 8..at + 8 + length];
         let boxes = b"\0\0\0\x0CjP  \r\n\x87\n\0\0\0\x14ftypjp2 \0\0\0\0jp2 \0\0\0\0jp2c";

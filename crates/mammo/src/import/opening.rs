@@ -133,7 +133,10 @@ fn open(path: &Path, opening: Opening, admission: Admission) -> Checked<Opened> 
 
 /// Refuses a secondary capture, which may show anything, when it is no film of a breast.
 fn must_show_a_breast(image: &GrayImage) -> Checked<()> {
-    gate::judge(image, Polarity::Normal, None, &Preprocessing::default()).or_else(|refused| {
+    // No network's input is asked for, so the image is large enough for its own size.
+    let own_size =
+        Preprocessing { width_px: image.width, height_px: image.height, ..Preprocessing::default() };
+    gate::judge(image, Polarity::Normal, None, &own_size).or_else(|refused| {
         refuse(
             RejectionReason::SecondaryCapture,
             format!("a secondary capture that shows no breast: {refused}"),
