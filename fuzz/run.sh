@@ -5,7 +5,7 @@
 # FEATURES=networks builds the targets on weights and model files too, whose seeds are made by fuzz/make_seeds.py;
 # SANITIZER=none leaves AddressSanitizer out, under which Burn takes long to compile.
 # RSS_MIB is the memory that a run may take, 1024 by default. For the targets on DICOM (dicom, jpeg_dct, jpeg_lossless, jpegls,
-# jpeg2000, rle) it is 256: 64 MiB and four times the pixels of docs/dicom.md, and what AddressSanitizer adds.
+# jpeg2000, rle) it is 256: the bounds of docs/dicom.md for frames of a few million pixels, and what AddressSanitizer adds.
 # Inputs that crashed, hung or took more lie in fuzz/artifacts/TARGET afterwards, and
 # the exit code is 1.
 set -uo pipefail
