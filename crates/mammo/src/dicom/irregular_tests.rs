@@ -93,7 +93,7 @@ fn a_missing_end_of_the_pixel_data_is_noted() {
         refused(&[&whole[..end], b"some text, 8 or more"].concat(), Refusal::Damaged, "between");
         // A second fragment is missing: the first is complete, the frame is not.
         let at = first_fragment(&whole);
-        let length = u32::from_le_bytes(whole[at + 4..at + 8].try_into().unwrap()) / 2 & !1;
+        let length = u32::from_le_bytes(whole[at + 4..at + 8].try_into().unwrap()) / 4 * 2;
         let half =
             [&whole[..at + 4], &length.to_le_bytes(), &whole[at + 8..at + 8 + length as usize]].concat();
         refused(&half, Refusal::Damaged, "");
@@ -137,14 +137,16 @@ fn private_sequences_of_unknown_type_are_passed_over_in_either_coding() {
     let item =
         |content: &[u8]| [b"\xFE\xFF\0\xE0\xFF\xFF\xFF\xFF", content, b"\xFE\xFF\x0D\xE0\0\0\0\0"].concat();
     for content in [
-        item(b"\x08\0\x16\0\x04\0\0\01.2\0"),
-        item(b"\x08\0\x16\0UI\x04\01.2\0"),
+        item(b"\x08\0\x16\0\x04\0\0\x001.2\0"),
+        item(b"\x08\0\x16\0UI\x04\x001.2\0"),
         // Items of stated length may hold anything, and so may what ends with the delimiter.
         b"\xFE\xFF\0\xE0\x08\0\0\0\xFF\xFF\xFF\xFFtext".to_vec(),
         b"\x08\0\x16\0\xFE\xFF\xFF\x7Fno items at all".to_vec(),
         Vec::new(),
         // A sequence in a sequence.
-        item(&[&b"\x08\0\x40\x11\xFF\xFF\xFF\xFF"[..], &item(b"\x08\0\x16\0\x04\0\0\01.2\0"), end].concat()),
+        item(
+            &[&b"\x08\0\x40\x11\xFF\xFF\xFF\xFF"[..], &item(b"\x08\0\x16\0\x04\0\0\x001.2\0"), end].concat(),
+        ),
     ] {
         same_pixels(&with(EXPLICIT, &[&head[..], &content, end].concat()), EXPLICIT, &[]);
     }
