@@ -1,18 +1,19 @@
 //! The way of an image into a model, past the gate; and the table that says who got through.
 
+use std::fmt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use mammo::dicom;
-use mammo::eval::scores::ScoreRow;
-use mammo::gate;
-use mammo::pixels::{GrayImage, is_dicom, read_gray_as};
+use mammo::dicom::{self, Note, UnknownObjects};
+use mammo::gate::{self, Accepted, Warning};
+use mammo::pixels::{GrayImage, is_dicom, read_noted};
 use mammo::preprocess::Preprocessing;
-use mammo::record::{Mammogram, Polarity, word_or_blank};
+use mammo::record::{Polarity, word_or_blank};
 use mammo::write::write_atomically;
 use serde::Serialize;
 
 use crate::output;
+use crate::predict::Scored;
 
 /// What the `gate` column says of a scored image.
 const PASSED: &str = "passed";
@@ -20,8 +21,8 @@ const PASSED: &str = "passed";
 /// Whether DICOM headers are judged, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Headers {
-    /// Files that nobody has looked at.
-    Judged,
+    /// Files that nobody has looked at, and what is done with those that do not say what they are.
+    Judged(UnknownObjects),
     /// Files of a manifest: the import judged them with what its tables know.
     Trusted,
 }
@@ -46,28 +47,73 @@ impl Refused {
     }
 }
 
-/// Opens an image for one preprocessing, unless the gate refuses it.
+/// Something unusual about an image that is scored.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Remark {
+    /// How its DICOM file is written.
+    File(Note),
+    /// What it shows.
+    Look(Warning),
+}
+
+impl Remark {
+    /// The kind, in words, without what was found in this image.
+    pub fn kind(&self) -> String {
+        match self {
+            Self::File(note) => note.kind.to_string(),
+            Self::Look(warning) => warning.kind().to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Remark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(note) => note.fmt(f),
+            Self::Look(warning) => warning.fmt(f),
+        }
+    }
+}
+
+/// An image that the gate accepts.
+pub struct Opened {
+    /// The image as stored.
+    pub image: GrayImage,
+    /// The polarity to prepare it with: the gate's, if the image shows another than was given.
+    pub polarity: Polarity,
+    /// What is unusual about it.
+    pub remarks: Vec<Remark>,
+}
+
+/// Opens an image for one preprocessing, unless the gate refuses it; and what was odd about it.
 pub fn open(
     path: &Path,
     polarity: Polarity,
     headers: Headers,
     preprocessing: &Preprocessing,
-) -> Result<GrayImage, Refused> {
+) -> Result<Opened, Refused> {
     let refused = |code, found: String| Refused { code, reason: format!("{}: {found}", path.display()) };
     if path.to_str().is_some_and(|name| name.contains(char::REPLACEMENT_CHARACTER)) && !path.exists() {
         return Err(refused("unreadable", "the name of the file is not UTF-8; rename the file".to_string()));
     }
-    let mut header = None;
-    if is_dicom(path).map_err(|e| Refused::unreadable(&e))? {
-        header = Some(dicom::read_header(path).map_err(|e| Refused::unreadable(&e))?);
+    let (mut header, mut remarks) = (None, Vec::new());
+    if let Headers::Judged(unknown) = headers
+        && is_dicom(path).map_err(|e| Refused::unreadable(&e))?
+    {
+        let read = dicom::read_header(path).map_err(|e| Refused::unreadable(&e))?;
+        let notes = read.admit(unknown).map_err(|(refusal, found)| {
+            refused(refusal.code(), format!("{found} ({refusal}); expected {}", refusal.expected()))
+        })?;
+        remarks.extend(notes.into_iter().map(Remark::File));
+        header = Some(read);
     }
-    let header = header.as_ref().filter(|_| headers == Headers::Judged);
-    if let Some((refusal, found)) = header.and_then(dicom::Header::refusal) {
-        return Err(refused(refusal.code(), format!("{found} ({refusal}); expected {}", refusal.expected())));
-    }
-    let image = read_gray_as(path, preprocessing.voi).map_err(|e| Refused::unreadable(&e))?;
-    match gate::judge(&image, polarity, header, preprocessing) {
-        Ok(()) => Ok(image),
+    let (image, notes) = read_noted(path, preprocessing.voi).map_err(|e| Refused::unreadable(&e))?;
+    remarks.extend(notes.into_iter().map(Remark::File));
+    match gate::check(&image, polarity, header.as_ref(), preprocessing) {
+        Ok(Accepted { polarity, warnings }) => {
+            remarks.extend(warnings.into_iter().map(Remark::Look));
+            Ok(Opened { image, polarity, remarks })
+        }
         Err(found) => Err(refused(found.refusal.code(), found.to_string())),
     }
 }
@@ -90,11 +136,11 @@ struct Line<'a> {
     reason: &'a str,
 }
 
-/// Writes scored and refused images, each with what the gate said, to a file or to standard
-/// output. Readers of score tables pass over refused images.
-pub fn write_table(path: Option<&Path>, rows: &[ScoreRow], refused: &[(Mammogram, Refused)]) -> Result<()> {
+/// Writes scored images, each with what was odd about it, and refused ones, each with what the
+/// gate said, to a file or to standard output. Readers of score tables pass over refused images.
+pub fn write_table(path: Option<&Path>, scored: &Scored) -> Result<()> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    for row in rows {
+    for (row, remarks) in scored.rows.iter().zip(&scored.remarks) {
         let record = serde_json::to_value(row)?;
         let word = |name: &str| record[name].as_str().unwrap_or_default().to_string();
         writer.serialize(Line {
@@ -110,10 +156,10 @@ pub fn write_table(path: Option<&Path>, rows: &[ScoreRow], refused: &[(Mammogram
             tta: &row.tta,
             seconds: Some(row.seconds),
             gate: PASSED,
-            reason: "",
+            reason: &remarks.iter().map(Remark::to_string).collect::<Vec<_>>().join("; "),
         })?;
     }
-    for (image, Refused { code, reason }) in refused {
+    for (image, Refused { code, reason }) in &scored.refused {
         writer.serialize(Line {
             file: &image.file,
             patient_id: &image.patient_id,

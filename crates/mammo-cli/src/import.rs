@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::Subcommand;
 use mammo::archive::{Archive, Birads3, import_archive, recognise};
-use mammo::import::{Imported, Verify, import_tables, write_rejections};
+use mammo::import::{Imported, Opening, Verify, import_tables, write_rejections};
 
+use crate::predict::unknown_objects;
 use crate::{Done, output, progress};
 
 /// Read a data set and write its manifest.
@@ -34,7 +35,7 @@ pub struct Args {
 }
 
 /// Flags of every import.
-#[derive(clap::Args)]
+#[derive(clap::Args, Default)]
 struct Output {
     /// Manifest to write [default: DIR/manifest.json].
     #[arg(long)]
@@ -42,6 +43,16 @@ struct Output {
     /// Read image headers only, which is faster but does not find images that were cut short.
     #[arg(long)]
     headers_only: bool,
+    /// Take DICOM files that do not say what they show for mammograms.
+    #[arg(long)]
+    assume_mammography: bool,
+}
+
+impl Output {
+    fn opening(&self) -> Opening {
+        let verify = if self.headers_only { Verify::Headers } else { Verify::Pixels };
+        Opening { verify, unknown: unknown_objects(self.assume_mammography) }
+    }
 }
 
 #[derive(Subcommand)]
@@ -106,14 +117,14 @@ impl ArchiveVerb {
 impl Args {
     /// Import of a folder in the open table format, with the manifest beside its tables.
     pub fn of_tables(dir: PathBuf) -> Self {
-        Self { archive: None, dir: Some(dir), output: Output { out: None, headers_only: false } }
+        Self { archive: None, dir: Some(dir), output: Output::default() }
     }
 
     /// Import of a folder in the layout of INbreast, with the manifest beside its table.
     pub fn of_inbreast(dir: PathBuf) -> Self {
-        let plain = Plain { dir, output: Output { out: None, headers_only: false } };
+        let plain = Plain { dir, output: Output::default() };
         let archive = ArchiveVerb::Inbreast(ByAssessment { plain, birads_3: Birads3::LeftOut });
-        Self { archive: Some(archive), dir: None, output: Output { out: None, headers_only: false } }
+        Self { archive: Some(archive), dir: None, output: Output::default() }
     }
 
     /// The folder of the data set, and the flags, which stand behind an archive's name if there is one.
@@ -139,16 +150,20 @@ impl Args {
 
     fn import(&self) -> Result<Imported> {
         let bar = progress::bar("reading images", 0);
-        let verify = |output: &Output| if output.headers_only { Verify::Headers } else { Verify::Pixels };
         let imported = match (&self.archive, &self.dir) {
             (Some(verb), _) => {
                 let (archive, plain, birads_3) = verb.parts();
-                let verify = verify(&plain.output);
-                import_archive(archive, &plain.dir, birads_3, verify, &progress::counter(&bar))?
+                import_archive(
+                    archive,
+                    &plain.dir,
+                    birads_3,
+                    plain.output.opening(),
+                    &progress::counter(&bar),
+                )?
             }
             (None, Some(dir)) => {
                 refuse_without_tables(dir)?;
-                import_tables(dir, verify(&self.output), &progress::counter(&bar))?
+                import_tables(dir, self.output.opening(), &progress::counter(&bar))?
             }
             (None, None) => bail!("name a folder, or an archive and its folder"),
         };

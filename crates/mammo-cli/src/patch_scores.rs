@@ -16,7 +16,7 @@ use mammo_nn::schedule::PrecisionChoice;
 use mammo_nn::validation::assess;
 
 use crate::inputs::prepare;
-use crate::predict::{Args, say_written};
+use crate::predict::Args;
 use crate::training::Data;
 use crate::{Done, output};
 
@@ -98,7 +98,8 @@ pub fn read(path: &Path) -> Result<PatchScores> {
     let records = text.records(path, &header, |name| name != CLASS)?;
     let classes: Vec<String> = header.iter().skip(1).map(str::to_string).collect();
     let mut scores = PatchScores { classes, truth: Vec::new(), probabilities: Vec::new() };
-    for (line, record) in (2..).zip(records) {
+    for (line, record) in records {
+        let line = line.unwrap_or_default();
         let place =
             || format!("{}, line {line}: expected a class name and its probabilities", path.display());
         let name = record.get(0).unwrap_or_default();

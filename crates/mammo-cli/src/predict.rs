@@ -1,19 +1,20 @@
 //! `mammo predict`: images in, one probability each out.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use mammo::dicom::UnknownObjects;
 use mammo::eval::scores::ScoreRow;
 use mammo::manifest::Manifest;
 use mammo::record::{Mammogram, Polarity};
 use mammo::split::Side;
-use mammo::write::is_stream;
 use mammo_nn::device;
 use mammo_nn::predict::{ImageModel, Score, Tta};
 use rayon::prelude::*;
 
-use crate::gated::{self, Headers, Refused};
+use crate::gated::{self, Headers, Refused, Remark};
 use crate::loose_images::find_images;
 use crate::output::{LeftOut, count};
 use crate::training::Data;
@@ -23,7 +24,8 @@ use crate::{Done, output, patch_scores, progress};
 ///
 /// IMAGES is a manifest, or image files and folders (DICOM, PNG, JPEG, TIFF, PGM). Each model's
 /// own preprocessing is applied. Images that are no mammograms, blank, inverted, saturated or
-/// too small are not scored: the table's column gate says why, and the exit code is 1. Several
+/// too small are not scored: the table's column gate says why, and the exit code is 1. Of scored
+/// images the column reason says what was odd about the file. Several
 /// models are averaged, and with --tta flips so are the four mirror images. The column calibrated
 /// holds the probability after the models' own calibrations, which are applied to each model and
 /// mirror image before the mean is taken; it is blank when a model has none. A patch model scores
@@ -57,6 +59,9 @@ pub struct Args {
     /// Score table to write [default: standard output].
     #[arg(long)]
     pub out: Option<PathBuf>,
+    /// Take DICOM files that do not say what they show for mammograms (RSNA challenge).
+    #[arg(long)]
+    pub assume_mammography: bool,
     /// Where to compute: cpu, or what this build was compiled with.
     #[arg(long, default_value = "cpu")]
     pub device: String,
@@ -87,7 +92,7 @@ pub fn run(args: &Args) -> Result<Done> {
         return patch_scores::run(args, folder);
     }
     let scored = score(args)?;
-    gated::write_table(args.out.as_deref(), &scored.rows, &scored.refused)?;
+    gated::write_table(args.out.as_deref(), &scored)?;
     if let Some(path) = &args.out {
         output::summary(path, &scored.summary(path));
     }
@@ -105,6 +110,8 @@ pub fn run(args: &Args) -> Result<Done> {
 pub struct Scored {
     /// One row per image.
     pub rows: Vec<ScoreRow>,
+    /// What is unusual about the image of each row.
+    pub remarks: Vec<Vec<Remark>>,
     /// Images that could not be read or that the gate refused, each reported.
     pub refused: Vec<(Mammogram, Refused)>,
 }
@@ -123,6 +130,15 @@ impl Scored {
         }
         format!("{text}\nscores, one image a row: {}\n", table.display())
     }
+
+    /// Says how many images were unusual in which way; the table says which.
+    fn report_remarks(&self) {
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        self.remarks.iter().flatten().for_each(|remark| *counts.entry(remark.kind()).or_default() += 1);
+        for (kind, n) in counts {
+            eprintln!("note: {} scored: {kind} (column reason)", count(n, "image"));
+        }
+    }
 }
 
 /// Scores what the arguments name; stops early, keeping its rows, on Ctrl-C.
@@ -139,8 +155,13 @@ pub fn score(args: &Args) -> Result<Scored> {
     let preprocessing = digests.join("+");
 
     // Files of a manifest have no root of their own.
-    let headers = if root.as_os_str().is_empty() { Headers::Judged } else { Headers::Trusted };
-    let mut scored = Scored { rows: Vec::with_capacity(images.len()), refused: Vec::new() };
+    let headers = if root.as_os_str().is_empty() {
+        Headers::Judged(unknown_objects(args.assume_mammography))
+    } else {
+        Headers::Trusted
+    };
+    let mut scored =
+        Scored { rows: Vec::with_capacity(images.len()), remarks: Vec::new(), refused: Vec::new() };
     let mut left_out = LeftOut::new("refused");
     let (started, mut prepared_in) = (Instant::now(), Duration::ZERO);
     let bar = progress::bar("scoring", images.len() as u64);
@@ -160,6 +181,7 @@ pub fn score(args: &Args) -> Result<Scored> {
                 Ok(inputs) => {
                     let started = Instant::now();
                     let Score { probability, calibrated } = inputs.score(&models, tta);
+                    scored.remarks.push(inputs.remarks.clone());
                     scored.rows.push(ScoreRow {
                         file: image.file.clone(),
                         patient_id: image.patient_id.clone(),
@@ -184,6 +206,7 @@ pub fn score(args: &Args) -> Result<Scored> {
     }
     bar.finish_and_clear();
     left_out.say_rest("the score table lists all of them with their reasons");
+    scored.report_remarks();
     let seconds = started.elapsed().as_secs_f64();
     let (n, share) = (scored.rows.len() + scored.refused.len(), prepared_in.as_secs_f64() / seconds);
     eprintln!(
@@ -204,6 +227,11 @@ fn note_unknowns(root: &Path, images: &[Mammogram]) {
     }
 }
 
+/// What the flag `--assume-mammography` means.
+pub fn unknown_objects(assume_mammography: bool) -> UnknownObjects {
+    if assume_mammography { UnknownObjects::Assumed } else { UnknownObjects::Refused }
+}
+
 /// Images prepared at once, for each thread.
 const PREPARED_PER_THREAD: usize = 4;
 
@@ -211,6 +239,8 @@ const PREPARED_PER_THREAD: usize = 4;
 struct Inputs {
     /// One per model; `None` where the model before has the same preprocessing.
     pixels: Vec<Option<Vec<u16>>>,
+    /// What is unusual about the image.
+    remarks: Vec<Remark>,
     /// What preparing them took.
     seconds: f64,
 }
@@ -220,18 +250,19 @@ impl Inputs {
     fn of(models: &[ImageModel], path: &Path, polarity: Polarity, headers: Headers) -> Result<Self, Refused> {
         let started = Instant::now();
         let mut pixels = Vec::with_capacity(models.len());
-        let mut before = None;
+        let (mut before, mut remarks) = (None, Vec::new());
         for model in models {
             let (digest, preprocessing) = (&model.card.preprocessing_digest, &model.card.preprocessing);
             if before.replace(digest) == Some(digest) {
                 pixels.push(None);
                 continue;
             }
-            let image = gated::open(path, polarity, headers, preprocessing)?;
-            let input = preprocessing.apply(image, polarity).map_err(|e| Refused::unreadable(&e))?;
-            pixels.push(Some(input.image.pixels));
+            let opened = gated::open(path, polarity, headers, preprocessing)?;
+            let input = preprocessing.apply_file(path, opened.image, opened.polarity);
+            pixels.push(Some(input.map_err(|e| Refused::unreadable(&e))?.image.pixels));
+            remarks = opened.remarks;
         }
-        Ok(Self { pixels, seconds: started.elapsed().as_secs_f64() })
+        Ok(Self { pixels, remarks, seconds: started.elapsed().as_secs_f64() })
     }
 
     /// Mean score over models.

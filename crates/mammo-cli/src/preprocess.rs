@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use mammo::archive::loose::EXTENSIONS;
-use mammo::pixels::{GrayImage, read_gray_as, write_png16};
+use mammo::pixels::{GrayImage, read_noted, write_png16};
 use mammo::preprocess::{Explained, Preprocessing, Resample, resample};
 use mammo::record::Mammogram;
 use mammo::write::{read_json, write_json};
@@ -197,21 +197,28 @@ fn prepare(preprocessing: &Preprocessing, path: &Path, image: &Mammogram, target
     if target.exists() {
         return Ok(());
     }
-    let prepared = preprocessing.read(path, image.polarity)?;
+    let (prepared, notes) = preprocessing.read_noted(path, image.polarity)?;
+    for note in notes {
+        eprintln!("note: {}: {note}", path.display());
+    }
     Ok(write_png16(&target, &prepared.image)?)
 }
 
 /// Writes one step sheet and returns its steps as text.
 fn explain(preprocessing: &Preprocessing, path: &Path, image: &Mammogram, target: &Path) -> Result<String> {
-    let stored = read_gray_as(path, preprocessing.voi)?;
+    let (stored, notes) = read_noted(path, preprocessing.voi)?;
     let (width, height) = (stored.width, stored.height);
-    let (prepared, steps) = preprocessing.explain(stored, image.polarity)?;
+    let (prepared, steps) =
+        preprocessing.explain(stored, image.polarity).with_context(|| path.display().to_string())?;
     let target = with_ending(target, ".steps.png");
     write_png16(&target, &sheet(&steps)).with_context(|| target.display().to_string())?;
     let mut text = format!("{}: {width}x{height} stored pixels\n", path.display());
     for (number, step) in (1..).zip(&steps) {
         let (name, unit) = (step.step.name(), step.step.unit());
         text += &format!("{number}  {name:<10} {:<52} [{unit}]\n", step.setting);
+    }
+    for note in notes {
+        text += &format!("note: {note}\n");
     }
     if let Some(doubt) = prepared.doubt {
         text += &format!("note: {doubt}\n");

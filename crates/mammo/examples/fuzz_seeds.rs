@@ -87,6 +87,9 @@ fn dicom(seeds: &Seeds, folder: &Path) -> Outcome {
         }
         let (name, bytes) = (path.file_name().unwrap_or_default().to_string_lossy(), fs::read(&path)?);
         seeds.write("dicom", &name, &bytes)?;
+        for (kind, irregular) in irregular(&bytes) {
+            seeds.write("dicom", &format!("{name}.{kind}"), &irregular)?;
+        }
         let header = read_header(&path)?;
         let target = match header.transfer_syntax.strip_prefix("1.2.840.10008.1.2").unwrap_or_default() {
             ".5" => "rle",
@@ -104,6 +107,30 @@ fn dicom(seeds: &Seeds, folder: &Path) -> Outcome {
         seeds.write(target, &name, &seed)?;
     }
     Ok(())
+}
+
+/// A file with one rule of the standard broken, each kind of docs/dicom.md that bytes make.
+fn irregular(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    let elements: [(&str, &[u8]); 6] = [
+        ("un", b"\x01\x20\0\x90UN\0\0\xFF\xFF\xFF\xFF\xFE\xFF\0\xE0\xFF\xFF\xFF\xFF\x08\0\x16\0\x04\0\0\x001.2\0\xFE\xFF\x0D\xE0\0\0\0\0\xFE\xFF\xDD\xE0\0\0\0\0"),
+        ("type", b"\x19\0\x01\x10??\0\0\x04\0\0\0ABCD"),
+        ("untyped", b"\x19\0\x01\x10\x06\0\0\0ABCDEF"),
+        ("text", b"\x12\0\x64\0\x04\0\0\0text"),
+        ("odd", b"\x19\0\x01\x10US\x03\0\x01\x02\x03"),
+        ("icon", b"\x24\0\0\x02SQ\0\0\xFF\xFF\xFF\xFF\xFE\xFF\0\xE0\xFF\xFF\xFF\xFF\xE0\x7F\x10\0OB\0\0\xFF\xFF\xFF\xFF\xFE\xFF\0\xE0\0\0\0\0\xFE\xFF\xDD\xE0\0\0\0\0\xFE\xFF\x0D\xE0\0\0\0\0\xFE\xFF\xDD\xE0\0\0\0\0"),
+    ];
+    let mut files = Vec::new();
+    // Before Samples per Pixel, and without what stands before the SOP class.
+    if let Some(at) = bytes.windows(4).position(|tag| tag == b"\x28\0\x02\0") {
+        files.extend(elements.map(|(kind, element)| (kind, [&bytes[..at], element, &bytes[at..]].concat())));
+    }
+    if let Some(at) = bytes.windows(4).position(|tag| tag == b"\x08\0\x16\0") {
+        files.push(("bare", bytes[at..].to_vec()));
+    }
+    if let Some(whole) = bytes.strip_suffix(b"\xFE\xFF\xDD\xE0\0\0\0\0") {
+        files.push(("open", whole.to_vec()));
+    }
+    files
 }
 
 /// The fragments of encapsulated pixel data, joined.

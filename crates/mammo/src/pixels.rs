@@ -10,7 +10,7 @@ use std::path::Path;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageBuffer, ImageDecoder, ImageError, ImageFormat, ImageReader, Luma};
 
-use crate::dicom::{self, Voi};
+use crate::dicom::{self, Note, Voi};
 use crate::write::write_atomically;
 use crate::{Error, Result};
 
@@ -42,8 +42,8 @@ impl GrayImage {
     }
 }
 
-/// Bytes that tell DICOM from other formats.
-const DICOM_HEAD: usize = 132;
+/// Bytes that tell DICOM from other formats, and a DICOMDIR from images.
+const DICOM_HEAD: usize = 1024;
 
 /// Smallest side, in pixels, that can be a mammogram.
 pub const MIN_SIDE_PX: u32 = 64;
@@ -95,11 +95,24 @@ fn turned((width, height): (u32, u32), orientation: Orientation) -> (u32, u32) {
 /// # Errors
 /// [`Error::Io`] when it cannot be read.
 pub fn is_dicom(path: &Path) -> Result<bool> {
+    Ok(dicom::is_dicom(&head(path)?))
+}
+
+/// Whether a file is the index of a medium by its first bytes: the DICOMDIR of a CD, DICOM
+/// without an image.
+///
+/// # Errors
+/// [`Error::Io`] when it cannot be read.
+pub fn is_dicom_directory(path: &Path) -> Result<bool> {
+    Ok(dicom::is_directory(&head(path)?))
+}
+
+fn head(path: &Path) -> Result<Vec<u8>> {
     let mut head = Vec::with_capacity(DICOM_HEAD);
     std::fs::File::open(path)
         .and_then(|file| file.take(DICOM_HEAD as u64).read_to_end(&mut head))
         .map_err(|e| Error::io(path, "read the image's first bytes", e))?;
-    Ok(dicom::is_dicom(&head))
+    Ok(head)
 }
 
 /// Reads DICOM, PNG (8 or 16 bit), JPEG (8 or 12 bit, lossless), TIFF (BigTIFF, too) or PGM as
@@ -117,8 +130,21 @@ pub fn read_gray(path: &Path) -> Result<GrayImage> {
 /// # Errors
 /// As [`read_gray`].
 pub fn read_gray_as(path: &Path, voi: Voi) -> Result<GrayImage> {
+    Ok(read_noted(path, voi)?.0)
+}
+
+/// [`read_gray_as`], with what was odd about a DICOM file and was read all the same.
+///
+/// # Errors
+/// As [`read_gray`].
+pub fn read_noted(path: &Path, voi: Voi) -> Result<(GrayImage, Vec<Note>)> {
+    if is_dicom(path)? {
+        let read = dicom::read_any(path, voi)?;
+        check_size(path, read.image.width as u32, read.image.height as u32)?;
+        return Ok((read.image, read.notes));
+    }
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read the image", e))?;
-    decode_gray_as(path, &bytes, voi)
+    Ok((decode_gray_as(path, &bytes, voi)?, Vec::new()))
 }
 
 /// Decodes the content of an image file that is already in memory; `path` only names it in

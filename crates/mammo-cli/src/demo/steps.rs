@@ -196,6 +196,7 @@ impl Demo<'_> {
             split: None,
             tta: TtaArg::None,
             patches: None,
+            assume_mammography: false,
             out: None,
             device: self.args.device.clone(),
         }

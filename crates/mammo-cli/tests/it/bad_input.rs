@@ -65,7 +65,19 @@ fn what_is_no_mammogram_gets_a_code_and_no_score() {
     while let Some(at) = capture.windows(from.len()).position(|window| window == from) {
         capture[at..at + to.len()].copy_from_slice(to);
     }
+    let (no, yes) = (b"\x28\0\x01\x03CS\x02\0NO", b"\x28\0\x01\x03CS\x04\0YES ");
+    let at = capture.windows(no.len()).position(|window| window == no).unwrap();
+    capture.splice(at..at + no.len(), *yes);
     fs::write(dir.join("scans/capture"), capture).unwrap();
+    let of = |modality: &str, class: &str, center: &str| {
+        crate::odd_dicom::mammogram(&film, modality, class, &[("1050", "DS", center), ("1051", "DS", "4096")])
+    };
+    let (digital, secondary) = ("1.2.840.10008.5.1.4.1.1.1.2", "1.2.840.10008.5.1.4.1.1.7");
+    fs::write(dir.join("scans/unstated"), of("", "", "2048")).unwrap();
+    fs::write(dir.join("scans/by_class"), of("", digital, "2048")).unwrap();
+    fs::write(dir.join("scans/digitised"), of("MG", secondary, "2048")).unwrap();
+    fs::write(dir.join("scans/window"), of("MG", digital, "n/a")).unwrap();
+    fs::write(dir.join("scans/tomograph"), of("CT", "", "2048")).unwrap();
 
     mammo(dir, "predict scans --model run/model.safetensors --out scores.csv").expect(1);
     let table = fs::read_to_string(dir.join("scores.csv")).unwrap();
@@ -74,10 +86,20 @@ fn what_is_no_mammogram_gets_a_code_and_no_score() {
         ("blank", "blank"),
         ("negative", "wrong_polarity"),
         ("capture", "secondary_capture"),
+        ("unstated", "unknown_object"),
+        ("by_class", "passed,no Modality;"),
+        ("digitised", "passed,\"stored as a secondary capture"),
+        ("window", "passed,\"a window is not usable (Window Center 'n/a'"),
+        ("tomograph", "not_mammography"),
     ] {
         let line = table.lines().find(|line| line.starts_with(&format!("scans/{file}")));
-        assert!(line.is_some_and(|line| line.contains(&format!(",{code},"))), "{file} {code}\n{table}");
+        assert!(line.is_some_and(|line| line.contains(&format!(",{code}"))), "{file} {code}\n{table}");
     }
+    let flag = "predict scans --model run/model.safetensors --assume-mammography --out assumed.csv";
+    mammo(dir, flag).expect(1).says("1 scored DICOM files: taken for a mammogram");
+    let assumed = fs::read_to_string(dir.join("assumed.csv")).unwrap();
+    assert!(assumed.contains(",passed,\"taken for a mammogram because of --assume-mammography"), "{assumed}");
+    assert!(assumed.contains(",not_mammography,"), "{assumed}");
     // A table with refused images can be evaluated: they are passed over.
     mammo(dir, "predict data/manifest.json --model run/model.safetensors --out all.csv").expect(0);
     let refused = table.lines().find(|line| line.starts_with("scans/blank")).unwrap();

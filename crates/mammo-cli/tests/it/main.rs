@@ -9,6 +9,7 @@ mod evaluate;
 mod loose;
 mod model_cards;
 mod models;
+mod odd_dicom;
 mod outputs;
 mod pipeline;
 mod program;

@@ -184,6 +184,10 @@ fn a_report_follows_every_input() {
     for (i, image) in manifest.images.iter().enumerate() {
         let (file, patient) = (&image.file, &image.patient_id);
         let (side, view, label) = (image.laterality, image.view, image.pathology);
+        let (side, view) = (
+            side.map_or_else(String::new, |side| side.to_string()),
+            view.map_or_else(String::new, |view| view.to_string()),
+        );
         table += &format!("{file},{patient},{side},{view},{label},0.{}\n", i * 7 % 10);
     }
     fs::write(dir.join("scores.csv"), table).unwrap();

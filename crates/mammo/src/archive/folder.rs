@@ -12,14 +12,15 @@ use super::files::Files;
 use super::header::{known, sound, whole_view};
 use super::loose::{Said, Unknowns, is_image};
 use crate::Result;
+use crate::dicom::UnknownObjects;
 use crate::import::{Admission, Candidate, Checked, Findings, Rows};
 
-pub(super) fn rows(dir: &Path, files: &Files) -> Result<Rows> {
+pub(super) fn rows(dir: &Path, files: &Files, unknown: UnknownObjects) -> Result<Rows> {
     let (names, further_names) = files.each_once();
     let found: Vec<(&str, Checked<Said>)> = names
         .into_par_iter()
         .filter(|file| is_image(&dir.join(file)))
-        .map(|file| (file, said(dir, file)))
+        .map(|file| (file, said(dir, file, unknown)))
         .collect();
     let mut in_images = Findings::of(dir);
     let (mut candidates, mut unknowns) = (Vec::new(), Unknowns::default());
@@ -40,10 +41,10 @@ pub(super) fn rows(dir: &Path, files: &Files) -> Result<Rows> {
     Ok(Rows { admission: Admission::Mammograms, ..Rows::new(dir, dir, candidates, in_images) })
 }
 
-fn said(dir: &Path, file: &str) -> Checked<Said> {
+fn said(dir: &Path, file: &str, unknown: UnknownObjects) -> Checked<Said> {
     let header = known(super::loose::header_of(&dir.join(file)))?;
     if let Some(header) = &header {
-        sound(header)?;
+        sound(header, unknown)?;
         whole_view(header)?;
     }
     Ok(Said::by(file, header.as_ref()))

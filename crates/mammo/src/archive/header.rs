@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::dicom::{Header, read_header};
+use crate::dicom::{Header, Note, UnknownObjects, read_header};
 use crate::import::{Checked, Refusal, RejectionReason, refuse};
 use crate::record::{Laterality, View};
 use crate::{Error, Result};
@@ -22,7 +22,8 @@ pub struct Shown {
 /// Reads the header; refuses views other than CC and MLO, and partial ones.
 pub fn shown(path: &Path) -> Checked<Shown> {
     let header = known(read_header(path))?;
-    sound(&header)?;
+    // What the object is, the archive's tables say.
+    sound(&header, UnknownObjects::Assumed)?;
     let Some(laterality) = header.laterality else {
         return refuse(RejectionReason::MissingValue, "the header does not say which breast it is");
     };
@@ -43,15 +44,12 @@ pub fn known<T>(read: Result<T>) -> Checked<T> {
     })
 }
 
-/// Refuses what is no screening mammogram.
-pub fn sound(header: &Header) -> Checked<()> {
-    match header.refusal() {
-        Some((refusal, found)) => {
-            let problem = format!("{found}; expected {}", refusal.expected());
-            Err(Refusal { reason: refusal.into(), problem })
-        }
-        None => Ok(()),
-    }
+/// Refuses what is no screening mammogram, and says what was odd about one.
+pub fn sound(header: &Header, unknown: UnknownObjects) -> Checked<Vec<Note>> {
+    header.admit(unknown).map_err(|(refusal, found)| {
+        let problem = format!("{found}; expected {}", refusal.expected());
+        Refusal { reason: refusal.into(), problem }
+    })
 }
 
 /// The view by the header, `None` when it does not say; refuses views other than CC and MLO, and

@@ -13,17 +13,19 @@ use super::header::scanner;
 use super::walk::{each_once, files_below};
 use crate::Result;
 use crate::dicom::{Header, Projection};
-use crate::pixels::is_dicom;
+use crate::pixels::{is_dicom, is_dicom_directory};
 use crate::record::{Laterality, Mammogram, View};
 
 /// Files that are taken by name; DICOM is by its content, too. A damaged one must be rejected
 /// and not passed over.
 pub const EXTENSIONS: [&str; 8] = ["dcm", "dicom", "png", "jpg", "jpeg", "tif", "tiff", "pgm"];
 
-/// Whether a file is an image by its name or, DICOM, by its first bytes.
+/// Whether a file is an image by its name or, DICOM, by its first bytes. The DICOMDIR of a CD is
+/// none: it lists the images beside it.
 pub fn is_image(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str()) || is_dicom(path).unwrap_or(false)
+    EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str())
+        || is_dicom(path).unwrap_or(false) && !is_dicom_directory(path).unwrap_or(false)
 }
 
 /// Image files given for scoring, each once.

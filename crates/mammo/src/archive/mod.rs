@@ -11,7 +11,7 @@ use std::path::Path;
 
 use self::files::Files;
 use crate::import::table::Format;
-use crate::import::{Checked, Imported, RejectionReason, Verify, check_rows, refuse};
+use crate::import::{Checked, Imported, Opening, RejectionReason, check_rows, refuse};
 use crate::record::{Pathology, View, words};
 use crate::{Error, Result};
 
@@ -20,7 +20,7 @@ mod cmmd;
 mod file_name;
 mod files;
 mod folder;
-mod header;
+pub(crate) mod header;
 mod inbreast;
 pub mod loose;
 mod mini_mias;
@@ -88,7 +88,7 @@ impl Birads3 {
 /// # Inputs
 /// - `birads_3`: how INbreast and VinDr-Mammo, whose labels are assessments, are read; the
 ///   other archives have a truth of their own.
-/// - `verify`, `progress`: as for [`import_tables`](crate::import::import_tables).
+/// - `opening`, `progress`: as for [`import_tables`](crate::import::import_tables).
 ///
 /// # Errors
 /// [`Error::Io`] and [`Error::Table`] when a table is missing or lacks a column, or no image is
@@ -97,9 +97,10 @@ pub fn import_archive(
     archive: Archive,
     dir: &Path,
     birads_3: Birads3,
-    verify: Verify,
+    opening: impl Into<Opening>,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Imported> {
+    let opening = opening.into();
     if !dir.is_dir() {
         let expected = match archive {
             Archive::Folder => "a folder of images".to_string(),
@@ -116,10 +117,10 @@ pub fn import_archive(
         Archive::Cmmd => cmmd::rows(dir, &files)?,
         Archive::Rsna => rsna::rows(dir, &files)?,
         Archive::Original => original::rows(dir, &files)?,
-        Archive::Folder => folder::rows(dir, &files)?,
+        Archive::Folder => folder::rows(dir, &files, opening.unknown)?,
     };
     files.reject_unnamed(&mut rows.in_images);
-    check_rows(rows, verify, progress)
+    check_rows(rows, opening, progress)
 }
 
 /// The archive whose tables lie in a folder, when they do.

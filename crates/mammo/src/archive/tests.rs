@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::*;
 use crate::geometry::Rect;
+use crate::import::Verify;
 use crate::manifest::Manifest;
 use crate::phantom::{Layout, PhantomConfig, PhantomImage, patient, write_layout};
 use crate::pixels::read_gray;

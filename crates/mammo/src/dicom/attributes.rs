@@ -1,16 +1,18 @@
 //! The decoded data set, and what its elements mean.
 
 use dicom_core::Tag;
+use dicom_core::header::HasLength;
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
 use dicom_transfer_syntax_registry::entries;
 
+use super::elements::Elements;
 use super::grey::Greys;
 use super::header::{Header, PatientOrientation, Photometric, PresentationIntent, Spacing, SpacingSource};
 use super::layout::Layout;
+use super::note::{Note, NoteKind};
 use super::refusal::{Flaw, Sound};
 use super::side_and_view::SideAndView;
-use super::walk::EXPLICIT_BIG_ENDIAN;
 
 /// Header of a file that was taken apart.
 pub(super) fn parse(layout: &Layout<'_>) -> Sound<Header> {
@@ -19,10 +21,23 @@ pub(super) fn parse(layout: &Layout<'_>) -> Sound<Header> {
 
 /// Header, and the transformations of its grey values.
 pub(super) fn parse_with_greys(layout: &Layout<'_>) -> Sound<(Header, Greys)> {
-    let attributes = Attributes::decode(layout)?;
-    let header = attributes.header(&layout.transfer_syntax);
-    let greys = Greys::of(&attributes, &header);
+    let attributes = Attributes::decode(&layout.elements)?;
+    let mut header = attributes.header(&layout.transfer_syntax);
+    header.has_pixels = layout.pixels.is_some();
+    let mut notes = Notes::default();
+    let greys = Greys::of(&attributes, &header, &mut notes);
+    header.notes = [&layout.notes[..], &layout.elements.notes, &notes.0].concat();
     Ok((header, greys))
+}
+
+/// What was odd about the values of a file.
+#[derive(Default)]
+pub(super) struct Notes(Vec<Note>);
+
+impl Notes {
+    pub(super) fn add(&mut self, kind: NoteKind, found: impl Into<String>) {
+        self.0.push(Note::new(kind, found));
+    }
 }
 
 /// The decoded data set, and ways to ask it.
@@ -31,16 +46,16 @@ pub(super) struct Attributes {
 }
 
 impl Attributes {
-    fn decode(layout: &Layout<'_>) -> Sound<Self> {
-        let (header, uid) = (layout.header(), layout.transfer_syntax.as_str());
-        // The walk has bounded lengths and nesting; a panic that is left would be the library's.
+    /// Decodes the elements in use.
+    pub(super) fn decode(elements: &Elements) -> Sound<Self> {
+        // Lengths and nesting are bounded; a panic that is left would be the library's.
         let decoded = std::panic::catch_unwind(|| {
-            let syntax = match uid {
-                uids::IMPLICIT_VR_LITTLE_ENDIAN => entries::IMPLICIT_VR_LITTLE_ENDIAN.erased(),
-                EXPLICIT_BIG_ENDIAN => entries::EXPLICIT_VR_BIG_ENDIAN.erased(),
-                _ => entries::EXPLICIT_VR_LITTLE_ENDIAN.erased(),
+            let syntax = if elements.big_endian {
+                entries::EXPLICIT_VR_BIG_ENDIAN.erased()
+            } else {
+                entries::EXPLICIT_VR_LITTLE_ENDIAN.erased()
             };
-            InMemDicomObject::read_dataset_with_ts(header, &syntax)
+            InMemDicomObject::read_dataset_with_ts(&elements.bytes[..], &syntax)
         });
         match decoded {
             Ok(Ok(object)) => Ok(Self { object }),
@@ -55,17 +70,39 @@ impl Attributes {
     }
 
     pub(super) fn number(&self, tag: Tag) -> Option<f64> {
-        self.numbers(tag).first().copied()
+        self.each_number(tag).first().copied().flatten()
     }
 
-    /// All finite numbers of an element, as far as they parse.
+    /// Whether an element is there and holds something.
+    pub(super) fn has(&self, tag: Tag) -> bool {
+        self.object.get(tag).is_some_and(|element| !element.is_empty())
+    }
+
+    /// The values of an element one by one; those that are no finite numbers are `None`.
+    pub(super) fn each_number(&self, tag: Tag) -> Vec<Option<f64>> {
+        let Some(element) = self.object.get(tag).filter(|element| !element.is_empty()) else {
+            return Vec::new();
+        };
+        let finite = |number: &f64| number.is_finite();
+        if let Ok(numbers) = element.to_multi_float64() {
+            return numbers.into_iter().map(|number| Some(number).filter(finite)).collect();
+        }
+        let text = text(&self.object, tag);
+        text.split('\\').map(|value| value.trim().parse().ok().filter(finite)).collect()
+    }
+
+    /// All numbers of an element; none when one of them is broken or not finite.
     pub(super) fn numbers(&self, tag: Tag) -> Vec<f64> {
-        let values = self.object.get(tag).and_then(|element| element.to_multi_float64().ok());
-        values.unwrap_or_default().into_iter().filter(|number| number.is_finite()).collect()
+        self.each_number(tag).into_iter().collect::<Option<_>>().unwrap_or_default()
     }
 
     pub(super) fn text(&self, tag: Tag) -> String {
         text(&self.object, tag)
+    }
+
+    /// A code string (CS), which is upper case by rule and lower case in some files.
+    pub(super) fn code(&self, tag: Tag) -> String {
+        self.text(tag).to_ascii_uppercase()
     }
 
     fn whole(&self, tag: Tag) -> Option<u32> {
@@ -77,14 +114,15 @@ impl Attributes {
     }
 
     fn yes_or_no(&self, tag: Tag) -> Option<bool> {
-        match self.text(tag).as_str() {
+        match self.code(tag).as_str() {
             "YES" => Some(true),
             "NO" => Some(false),
             _ => None,
         }
     }
 
-    fn header(&self, transfer_syntax: &str) -> Header {
+    /// What the elements say; `has_pixels` and `notes` are not theirs.
+    pub(super) fn header(&self, transfer_syntax: &str) -> Header {
         let sop_class_uid = self.text(tags::SOP_CLASS_UID);
         let shown = SideAndView::of(&self.object);
         let bits_allocated = self.short(tags::BITS_ALLOCATED).unwrap_or(0);
@@ -96,7 +134,7 @@ impl Attributes {
             series_instance_uid: self.text(tags::SERIES_INSTANCE_UID),
             patient_id: self.text(tags::PATIENT_ID),
             patient_age_years: age_years(&self.text(tags::PATIENT_AGE)),
-            modality: self.text(tags::MODALITY),
+            modality: self.code(tags::MODALITY),
             manufacturer: self.text(tags::MANUFACTURER),
             model: self.text(tags::MANUFACTURER_MODEL_NAME),
             series_description: self.text(tags::SERIES_DESCRIPTION),
@@ -106,7 +144,7 @@ impl Attributes {
             view_modifiers: shown.modifiers,
             patient_orientation: self.patient_orientation(),
             presentation_intent: self.presentation_intent(&sop_class_uid),
-            photometric: match self.text(tags::PHOTOMETRIC_INTERPRETATION).as_str() {
+            photometric: match self.code(tags::PHOTOMETRIC_INTERPRETATION).as_str() {
                 "MONOCHROME1" => Photometric::Monochrome1,
                 // Required, but a grey image without it can only be meant this way.
                 "MONOCHROME2" | "" => Photometric::Monochrome2,
@@ -124,6 +162,10 @@ impl Attributes {
             implant: self.yes_or_no(tags::BREAST_IMPLANT_PRESENT),
             burned_in_annotation: self.yes_or_no(tags::BURNED_IN_ANNOTATION),
             magnification: self.number(tags::ESTIMATED_RADIOGRAPHIC_MAGNIFICATION_FACTOR),
+            body_part: self.code(tags::BODY_PART_EXAMINED),
+            conversion_type: self.code(tags::CONVERSION_TYPE),
+            has_pixels: false,
+            notes: Vec::new(),
             sop_class_uid,
         }
     }
@@ -136,7 +178,7 @@ impl Attributes {
     }
 
     fn presentation_intent(&self, sop_class_uid: &str) -> Option<PresentationIntent> {
-        match (self.text(tags::PRESENTATION_INTENT_TYPE).as_str(), sop_class_uid) {
+        match (self.code(tags::PRESENTATION_INTENT_TYPE).as_str(), sop_class_uid) {
             ("FOR PRESENTATION", _) => Some(PresentationIntent::ForPresentation),
             ("FOR PROCESSING", _) => Some(PresentationIntent::ForProcessing),
             (_, uids::DIGITAL_MAMMOGRAPHY_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION) => {

@@ -4,13 +4,15 @@
 //! A stored value has at most 16 bits, so the whole chain is one table of 65,536 entries,
 //! computed in 64-bit floating point and rounded once.
 
+use dicom_core::Tag;
 use dicom_core::value::PrimitiveValue;
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 use serde::{Deserialize, Serialize};
 
-use super::attributes::Attributes;
+use super::attributes::{Attributes, Notes};
 use super::header::{Header, Photometric};
+use super::note::NoteKind;
 use crate::pixels::GrayImage;
 
 /// Whether the maker's transformation for the eye is applied to a DICOM image.
@@ -57,6 +59,17 @@ impl Lut {
         Some(Self { first, entries, max: f64::from((1_u32 << bits) - 1) })
     }
 
+    /// The table of a sequence's first item; one that contradicts itself is noted.
+    fn first(attributes: &Attributes, sequence: Tag, signed: bool, notes: &mut Notes) -> Option<Self> {
+        let item = attributes.item(sequence)?;
+        let lut = Self::of(item, signed);
+        if lut.is_none() {
+            let found = format!("LUT Descriptor and LUT Data of the first item of {sequence}");
+            notes.add(NoteKind::LutDropped, found);
+        }
+        lut
+    }
+
     /// The entry of an input value; values beyond either end take the outermost one.
     fn entry(&self, value: f64) -> f64 {
         let index = (value - self.first).round().clamp(0.0, self.entries.len() as f64 - 1.0);
@@ -80,12 +93,24 @@ enum Modality {
 }
 
 impl Modality {
-    fn of(attributes: &Attributes, signed: bool) -> Self {
-        let lut = attributes.item(tags::MODALITY_LUT_SEQUENCE).and_then(|item| Lut::of(item, signed));
-        lut.map(Self::Lut).unwrap_or_else(|| Self::Rescale {
-            slope: attributes.number(tags::RESCALE_SLOPE).filter(|&slope| slope != 0.0).unwrap_or(1.0),
-            intercept: attributes.number(tags::RESCALE_INTERCEPT).unwrap_or(0.0),
-        })
+    fn of(attributes: &Attributes, signed: bool, notes: &mut Notes) -> Self {
+        if let Some(lut) = Lut::first(attributes, tags::MODALITY_LUT_SEQUENCE, signed, notes) {
+            return Self::Lut(lut);
+        }
+        let mut number = |tag, name: &str, default: f64, is_usable: fn(f64) -> bool| {
+            let found = attributes.number(tag).filter(|&number| is_usable(number));
+            if found.is_none() && attributes.has(tag) {
+                notes.add(
+                    NoteKind::RescaleDropped,
+                    format!("{name} '{}'; {default} taken", attributes.text(tag)),
+                );
+            }
+            found.unwrap_or(default)
+        };
+        Self::Rescale {
+            slope: number(tags::RESCALE_SLOPE, "Rescale Slope", 1.0, |slope| slope != 0.0),
+            intercept: number(tags::RESCALE_INTERCEPT, "Rescale Intercept", 0.0, |_| true),
+        }
     }
 
     fn apply(&self, stored: f64) -> f64 {
@@ -116,21 +141,32 @@ enum Contrast {
 }
 
 impl Contrast {
-    /// The first VOI LUT, or else the first window. A width that its function does not allow
-    /// is no window.
-    fn of(attributes: &Attributes, modality_signed: bool) -> Option<Self> {
-        let lut = attributes.item(tags::VOILUT_SEQUENCE).and_then(|item| Lut::of(item, modality_signed));
-        if let Some(lut) = lut {
+    /// The first VOI LUT, or else the first window whose numbers can be used. Whatever is not
+    /// used is noted.
+    fn of(attributes: &Attributes, modality_signed: bool, notes: &mut Notes) -> Option<Self> {
+        if let Some(lut) = Lut::first(attributes, tags::VOILUT_SEQUENCE, modality_signed, notes) {
             return Some(Self::Lut(lut));
         }
-        let center = attributes.number(tags::WINDOW_CENTER)?;
-        let width = attributes.number(tags::WINDOW_WIDTH)?;
-        match attributes.text(tags::VOILUT_FUNCTION).as_str() {
-            "SIGMOID" if width > 0.0 => Some(Self::Sigmoid { center, width }),
-            "LINEAR_EXACT" if width > 0.0 => Some(Self::LinearExact { center, width }),
-            "LINEAR" | "" if width >= 1.0 => Some(Self::Linear { center, width }),
-            _ => None,
+        let function = Function::of(attributes, notes);
+        let centers = attributes.each_number(tags::WINDOW_CENTER);
+        let widths = attributes.each_number(tags::WINDOW_WIDTH);
+        let n = centers.len().max(widths.len());
+        let window = |i: usize| {
+            let (center, width) = ((*centers.get(i)?)?, (*widths.get(i)?)?);
+            function.allows(width).then(|| function.window(center, width))
+        };
+        let mut windows: Vec<Option<Self>> = (0..n).map(window).collect();
+        let used = windows.iter().position(Option::is_some);
+        if windows.iter().any(Option::is_none) {
+            let (center, width) = (attributes.text(tags::WINDOW_CENTER), attributes.text(tags::WINDOW_WIDTH));
+            let instead = match used {
+                Some(i) => format!("window {} taken", i + 1),
+                None => "the full range taken".to_string(),
+            };
+            let found = format!("Window Center '{center}', Window Width '{width}'; {instead}");
+            notes.add(NoteKind::WindowDropped, found);
         }
+        used.and_then(|i| windows.swap_remove(i))
     }
 
     /// The formulas of PS3.3 C.11.2.1.2 and C.11.2.1.3 for an output of 0..=1.
@@ -152,6 +188,68 @@ impl Contrast {
     }
 }
 
+/// VOI LUT Function: the shape of a window (PS3.3 C.11.2.1.3).
+#[derive(Clone, Copy)]
+enum Function {
+    Linear,
+    LinearExact,
+    Sigmoid,
+}
+
+impl Function {
+    /// As stated, in whatever case; LINEAR where nothing or nothing known is stated.
+    fn of(attributes: &Attributes, notes: &mut Notes) -> Self {
+        match attributes.code(tags::VOILUT_FUNCTION).as_str() {
+            "SIGMOID" => Self::Sigmoid,
+            "LINEAR_EXACT" => Self::LinearExact,
+            "LINEAR" | "" => Self::Linear,
+            other => {
+                notes.add(NoteKind::UnknownVoiFunction, format!("'{other}'; LINEAR taken"));
+                Self::Linear
+            }
+        }
+    }
+
+    /// Whether a window may be this wide.
+    fn allows(self, width: f64) -> bool {
+        match self {
+            Self::Linear => width >= 1.0,
+            Self::LinearExact | Self::Sigmoid => width > 0.0,
+        }
+    }
+
+    fn window(self, center: f64, width: f64) -> Contrast {
+        match self {
+            Self::Linear => Contrast::Linear { center, width },
+            Self::LinearExact => Contrast::LinearExact { center, width },
+            Self::Sigmoid => Contrast::Sigmoid { center, width },
+        }
+    }
+}
+
+/// Stored values that mean "no image here", first and last (PS3.3 C.7.5.1.1.2); `None` when
+/// there are none, or when the stored bits cannot express them: such a number matches no pixel.
+fn padding(attributes: &Attributes, header: &Header, notes: &mut Notes) -> Option<(i32, i32)> {
+    let mut values = Vec::new();
+    for tag in [tags::PIXEL_PADDING_VALUE, tags::PIXEL_PADDING_RANGE_LIMIT] {
+        if !attributes.has(tag) {
+            continue;
+        }
+        let value = attributes.number(tag).and_then(|number| header.stored_from_attribute(number));
+        let Some(value) = value else {
+            let found = format!("{tag} is {}, {} bits are stored", attributes.text(tag), header.bits_stored);
+            notes.add(NoteKind::PaddingDropped, found);
+            return None;
+        };
+        // A limit without a value has no meaning.
+        if tag == tags::PIXEL_PADDING_RANGE_LIMIT && values.is_empty() {
+            return None;
+        }
+        values.push(value);
+    }
+    Some((*values.iter().min()?, *values.iter().max()?))
+}
+
 /// All grey transformations of one file.
 pub(super) struct Greys {
     modality: Modality,
@@ -161,20 +259,14 @@ pub(super) struct Greys {
 }
 
 impl Greys {
-    pub(super) fn of(attributes: &Attributes, header: &Header) -> Self {
-        let modality = Modality::of(attributes, header.signed);
+    pub(super) fn of(attributes: &Attributes, header: &Header, notes: &mut Notes) -> Self {
+        let modality = Modality::of(attributes, header.signed, notes);
         let modality_signed = match &modality {
             Modality::Lut(_) => false,
             Modality::Rescale { intercept, .. } => header.signed || *intercept < 0.0,
         };
-        let contrast = Contrast::of(attributes, modality_signed);
-        // Written as a pixel cell, so an unsigned number may stand for a negative one.
-        let value = |tag| attributes.number(tag).map(|value| header.stored_value(value as i64 as u16));
-        let padding = value(tags::PIXEL_PADDING_VALUE).map(|value_first| {
-            let limit = value(tags::PIXEL_PADDING_RANGE_LIMIT).unwrap_or(value_first);
-            (value_first.min(limit), value_first.max(limit))
-        });
-        Self { modality, contrast, padding }
+        let contrast = Contrast::of(attributes, modality_signed, notes);
+        Self { modality, contrast, padding: padding(attributes, header, notes) }
     }
 
     /// Maps the cells of a frame to full-scale grey, dense tissue bright, in their own memory.

@@ -1,8 +1,8 @@
 //! What a DICOM file says about itself, as plain values.
 
-use dicom_dictionary_std::uids;
 use serde::{Deserialize, Serialize};
 
+use super::note::Note;
 use super::refusal::{Flaw, Refusal, Sound};
 use super::view::{Projection, ViewModifier};
 use crate::pixels::MAX_PIXELS;
@@ -94,7 +94,7 @@ pub struct Header {
     pub patient_id: String,
     /// Patient's Age, in years.
     pub patient_age_years: Option<f64>,
-    /// Modality; `MG` for mammography.
+    /// Modality, in upper case; `MG` for mammography.
     pub modality: String,
     /// Manufacturer.
     pub manufacturer: String,
@@ -141,43 +141,17 @@ pub struct Header {
     pub burned_in_annotation: Option<bool>,
     /// Estimated Radiographic Magnification Factor.
     pub magnification: Option<f64>,
+    /// Body Part Examined.
+    pub body_part: String,
+    /// Conversion Type of a secondary capture.
+    pub conversion_type: String,
+    /// Whether there is a pixel data element.
+    pub has_pixels: bool,
+    /// What was odd about the header and was read all the same.
+    pub notes: Vec<Note>,
 }
 
 impl Header {
-    /// Why this is no screening mammogram, with what was found; `None` when it is one.
-    pub fn refusal(&self) -> Option<(Refusal, String)> {
-        self.flaw().map(|flaw| (flaw.refusal, flaw.found))
-    }
-
-    pub(super) fn flaw(&self) -> Option<Flaw> {
-        let flaw = |refusal, found: String| Some(Flaw::new(refusal, found));
-        let class = self.sop_class_uid.as_str();
-        if class == uids::BREAST_TOMOSYNTHESIS_IMAGE_STORAGE {
-            return flaw(Refusal::Tomosynthesis, format!("{} frames of breast tomosynthesis", self.frames));
-        }
-        if let Photometric::Colour(term) = &self.photometric {
-            return flaw(Refusal::Colour, format!("photometric interpretation {term}"));
-        }
-        // The multi-frame kinds extend the UID of the plain one.
-        let rest = class.strip_prefix(uids::SECONDARY_CAPTURE_IMAGE_STORAGE);
-        if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.')) {
-            return flaw(Refusal::SecondaryCapture, format!("SOP class {class}"));
-        }
-        if self.modality != "MG" {
-            return flaw(Refusal::NotMammography, format!("modality '{}'", self.modality));
-        }
-        if self.projection == Some(Projection::Specimen) {
-            return flaw(Refusal::NotMammography, "a tissue specimen".into());
-        }
-        if self.frames > 1 {
-            return flaw(Refusal::MultiFrame, format!("{} frames", self.frames));
-        }
-        if self.presentation_intent == Some(PresentationIntent::ForProcessing) {
-            return flaw(Refusal::ForProcessing, "presentation intent FOR PROCESSING".into());
-        }
-        None
-    }
-
     /// Refuses pixels that cannot become one grey image.
     pub(super) fn check_pixels(&self) -> Sound<()> {
         let fail = |refusal, found: String| Err(Flaw::new(refusal, found));
@@ -215,6 +189,31 @@ impl Header {
         let (stored, high) = (u32::from(self.bits_stored), u32::from(self.high_bit));
         let bits = (u32::from(cell) >> (high + 1 - stored)) & ((1 << stored) - 1);
         if self.signed && bits >> (stored - 1) == 1 { bits as i32 - (1 << stored) } else { bits as i32 }
+    }
+
+    /// The stored value that an attribute such as Pixel Padding Value means; `None` when the
+    /// stored bits cannot express it. An unsigned number may stand for a negative one, with the
+    /// bits of a pixel cell, and a negative one for an unsigned.
+    pub(super) fn stored_from_attribute(&self, number: f64) -> Option<i32> {
+        let (allocated, stored) = (u32::from(self.bits_allocated), u32::from(self.bits_stored));
+        if number.fract() != 0.0 || !(1..=16).contains(&stored) || self.high_bit + 1 < self.bits_stored {
+            return None;
+        }
+        let (low, high) = self.stored_range();
+        // Where the value does not stand in the lowest bits, it is written as the whole cell.
+        if self.high_bit + 1 > self.bits_stored {
+            let cell = number.rem_euclid(f64::from(1_u32 << allocated.min(16)));
+            return (number.abs() < 65536.0).then(|| self.stored_value(cell as u16));
+        }
+        let whole = |bits: u32| f64::from(1_u32 << bits);
+        let value = match self.signed {
+            // The bits of a cell, or of a 16-bit number.
+            true if number > f64::from(high) && number < whole(stored) => number - whole(stored),
+            true if (whole(15)..whole(16)).contains(&number) => number - whole(16),
+            false if number < 0.0 => number + whole(16),
+            _ => number,
+        };
+        (f64::from(low)..=f64::from(high)).contains(&value).then_some(value as i32)
     }
 
     /// Least and greatest stored value that the bits can hold.

@@ -10,8 +10,8 @@ use hayro_jpeg2000::{DecodeSettings, DecoderContext, Image};
 use super::refusal::{Flaw, Refusal, Sound};
 use super::samples::Frame;
 
-/// Most memory that the bookkeeping of code-blocks may take, in bytes.
-const MAX_BLOCK_BYTES: u64 = 256 << 20;
+/// Most memory that the bookkeeping of code-blocks may take, in bytes, beside two for each pixel.
+const MAX_BLOCK_BYTES: u64 = 48 << 20;
 
 /// What one code-block and one layer of it take in the library.
 const BYTES_PER_BLOCK: u64 = 96;
@@ -101,7 +101,7 @@ fn check_announced(stream: &[u8], size: &Size) -> Sound<()> {
         if precincts > n_bytes {
             return Err(Flaw::damaged(format!("{precincts} JPEG 2000 precincts in {n_bytes} bytes")));
         }
-        if blocks.saturating_mul(BYTES_PER_BLOCK + BYTES_PER_LAYER * layers) > MAX_BLOCK_BYTES {
+        if blocks.saturating_mul(BYTES_PER_BLOCK + BYTES_PER_LAYER * layers) > MAX_BLOCK_BYTES + 2 * pixels {
             return Err(Flaw::damaged(format!("{blocks} JPEG 2000 code-blocks of {layers} layers")));
         }
     }

@@ -3,27 +3,45 @@
 
 use std::borrow::Cow;
 use std::io::Read;
-use std::ops::Range;
 
 use dicom_core::Tag;
 use dicom_dictionary_std::uids;
 
+use super::attributes;
+use super::elements::Elements;
+use super::fragments::{self, Frame};
+use super::note::{Note, NoteKind};
 use super::refusal::{Flaw, Refusal, Sound};
-use super::walk::{Coding, ITEM, PixelElement, SEQUENCE_END, Stop, Walk};
+use super::syntax::{EXPLICIT_BIG_ENDIAN, coding_of, name_of, recognise};
+use super::walk::{Coding, PixelElement, Stop, Walk, Walked};
 
-/// Largest data set that a deflated file may unfold to, in bytes.
-const MAX_INFLATED_BYTES: u64 = 256 << 20;
+/// Most bytes of a deflated data set that are unfolded before its size is known.
+const INFLATED_PIECE_BYTES: u64 = 33 << 20;
+
+/// Media Storage Directory: the index file of a CD (PS3.10 8.6).
+const DIRECTORY: &str = "1.2.840.10008.1.3.10";
 
 /// A file taken apart.
 pub(super) struct Layout<'a> {
-    /// Transfer syntax UID, without padding.
+    /// Transfer syntax UID, without padding; that of the data set's coding where the file does
+    /// not state one, or states a wrong one.
     pub(super) transfer_syntax: String,
     /// The data set, unfolded when it was deflated.
-    pub(super) data_set: Cow<'a, [u8]>,
-    /// Where the pixel data element starts in it; everything before is header.
-    pub(super) header_end: usize,
+    data_set: Cow<'a, [u8]>,
+    /// The elements in use.
+    pub(super) elements: Elements,
     /// Where the pixels lie, when there are any.
     pub(super) pixels: Option<PixelElement>,
+    /// What was odd so far.
+    pub(super) notes: Vec<Note>,
+}
+
+/// What stands before the data set.
+struct Meta {
+    transfer_syntax: Option<String>,
+    sop_class: Option<String>,
+    /// Where the data set starts.
+    end: usize,
 }
 
 /// Whether these bytes start as a DICOM file does.
@@ -31,45 +49,117 @@ pub(super) fn is_dicom(bytes: &[u8]) -> bool {
     meta_start(bytes).is_some()
 }
 
-/// The file meta group follows `DICM`, or starts the file in old archives.
+/// Whether these bytes, the first thousand of a file, start as the index of a medium does.
+pub(super) fn is_directory(bytes: &[u8]) -> bool {
+    let meta = meta_start(bytes).and_then(|start| file_meta(bytes, start, usize::MAX / 2).ok());
+    meta.is_some_and(|meta| meta.sop_class.as_deref() == Some(DIRECTORY))
+}
+
+/// Where file meta group or data set start: behind `DICM`, at the first byte in old archives,
+/// behind a preamble without `DICM`.
 fn meta_start(bytes: &[u8]) -> Option<usize> {
     if bytes.get(128..132) == Some(b"DICM") {
         return Some(132);
     }
+    [0, 128].into_iter().find(|&start| bytes.get(start..).is_some_and(starts_group))
+}
+
+/// Whether a file meta group starts here, or a data set with its group 8. Other kinds of files
+/// must not look like one, so more is asked for than behind `DICM`.
+fn starts_group(bytes: &[u8]) -> bool {
     // (0002,0000) UL 4 or (0002,0001) OB, explicit little endian.
-    let start = bytes.get(..6)?;
-    let bare = start[..2] == [2, 0] && start[3] == 0 && (&start[4..] == b"UL" || &start[4..] == b"OB");
-    bare.then_some(0)
+    let is_meta = bytes.starts_with(&[2, 0]) && matches!(bytes.get(3..6), Some(b"\0UL" | b"\0OB"));
+    let is_group_8 = bytes.starts_with(&[8, 0]) || bytes.starts_with(&[0, 8]);
+    // Bytes behind those given count as a second element.
+    is_meta || is_group_8 && recognise(bytes, bytes.len()).is_ok_and(|coding| coding.is_some())
 }
 
 /// Takes a file apart. `file_len` is its full length; `bytes` may be only its beginning.
-pub(super) fn layout(bytes: &[u8], file_len: usize) -> Result<Layout<'_>, Stop> {
+pub(super) fn layout(bytes: &[u8], file_len: usize) -> Walked<Layout<'_>> {
     let Some(start) = meta_start(bytes) else {
-        return Err(Flaw::new(Refusal::NotDicom, "no DICM at byte 128 and no file meta group").into());
+        let found = "no DICM at byte 128, no file meta group and no data set of group 8";
+        return Err(Flaw::new(Refusal::NotDicom, found).into());
     };
-    let (transfer_syntax, data_start) = file_meta(bytes, start, file_len)?;
-    let coding = Coding::of(&transfer_syntax)?;
-    if transfer_syntax != uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN {
-        let walk = Walk { bytes: &bytes[data_start..], full: file_len - data_start, coding };
-        let (header_end, pixels) = walk.data_set()?;
-        let data_set = Cow::Borrowed(walk.bytes);
-        return Ok(Layout { transfer_syntax, data_set, header_end, pixels });
+    let meta = file_meta(bytes, start, file_len)?;
+    let (rest, full) = (&bytes[meta.end.min(bytes.len())..], file_len.saturating_sub(meta.end));
+    let stated = meta.transfer_syntax.as_deref();
+    let found = recognise(rest, full)?;
+    if stated == Some(uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN) && found.is_none() {
+        if bytes.len() < file_len {
+            return Err(Stop::NeedsMore);
+        }
+        return deflated(rest);
     }
-    if bytes.len() < file_len {
-        return Err(Stop::NeedsMore);
+    let Agreed { transfer_syntax, coding, note } = agree(stated, found)?;
+    let (elements, pixels) = Walk::new(rest, full, coding).data_set()?;
+    Ok(Layout {
+        transfer_syntax,
+        data_set: Cow::Borrowed(rest),
+        elements,
+        pixels,
+        notes: note.into_iter().collect(),
+    })
+}
+
+/// Transfer syntax and coding after statement and data were compared.
+struct Agreed {
+    transfer_syntax: String,
+    coding: Coding,
+    note: Option<Note>,
+}
+
+fn agree(stated: Option<&str>, found: Option<Coding>) -> Sound<Agreed> {
+    let plain = |coding| match coding {
+        Coding { explicit: false, .. } => uids::IMPLICIT_VR_LITTLE_ENDIAN,
+        Coding { big_endian: true, .. } => EXPLICIT_BIG_ENDIAN,
+        _ => uids::EXPLICIT_VR_LITTLE_ENDIAN,
+    };
+    let Some(stated) = stated else {
+        let missing = || Flaw::damaged("no transfer syntax (0002,0010), and the data set does not show it");
+        let coding = found.ok_or_else(missing)?;
+        let note = Note::new(NoteKind::NoTransferSyntax, format!("read as {}", name_of(plain(coding))));
+        return Ok(Agreed { transfer_syntax: plain(coding).to_string(), coding, note: Some(note) });
+    };
+    let by_statement = coding_of(stated)?;
+    let is_deflated = stated == uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN;
+    let Some(coding) = found.filter(|&coding| coding != by_statement || is_deflated) else {
+        return Ok(Agreed { transfer_syntax: stated.to_string(), coding: by_statement, note: None });
+    };
+    let what = format!("{stated}, {}, stated; {} found", name_of(stated), name_of(plain(coding)));
+    // Pixels of a compressed syntax stay what they are, however their header is written.
+    let is_plain = is_deflated || stated == plain(by_statement);
+    let transfer_syntax = if is_plain { plain(coding) } else { stated }.to_string();
+    Ok(Agreed { transfer_syntax, coding, note: Some(Note::new(NoteKind::SyntaxDisagrees, what)) })
+}
+
+/// A deflated file: the header first, which says how much is needed.
+fn deflated(bytes: &[u8]) -> Walked<Layout<'static>> {
+    let mut inflated = inflate(bytes, INFLATED_PIECE_BYTES)?;
+    let is_whole = (inflated.len() as u64) < INFLATED_PIECE_BYTES;
+    let full = if is_whole { inflated.len() } else { u32::MAX as usize };
+    let (elements, mut pixels) = match Walk::new(&inflated, full, Coding::EXPLICIT).data_set() {
+        Err(Stop::NeedsMore) => return Err(Flaw::damaged("a header without end").into()),
+        walked => walked?,
+    };
+    if let Some(pixels) = pixels.as_mut().filter(|_| !is_whole) {
+        let header =
+            attributes::Attributes::decode(&elements)?.header(uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN);
+        header.check_pixels()?;
+        let needed = header.n_pixels() * usize::from(header.bits_allocated / 8);
+        // What is behind the frame is not needed.
+        pixels.length = pixels.length.map(|length| length.min(needed));
+        inflated = inflate(bytes, (pixels.value_at + needed) as u64)?;
     }
-    let data_set = inflate(&bytes[data_start..])?;
-    let walk = Walk { bytes: &data_set, full: data_set.len(), coding };
-    let (header_end, pixels) = walk.data_set()?;
-    Ok(Layout { transfer_syntax, data_set: Cow::Owned(data_set), header_end, pixels })
+    Ok(Layout {
+        transfer_syntax: uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN.to_string(),
+        data_set: Cow::Owned(inflated),
+        elements,
+        pixels,
+        notes: Vec::new(),
+    })
 }
 
 impl Layout<'_> {
-    /// The encoded header, up to the pixel data.
-    pub(super) fn header(&self) -> &[u8] {
-        &self.data_set[..self.header_end]
-    }
-
     /// Native pixels, as bytes; `None` when they are encapsulated.
     pub(super) fn native(&self) -> Sound<Option<&[u8]>> {
         let pixels = self.pixel_element()?;
@@ -80,76 +170,46 @@ impl Layout<'_> {
             .ok_or_else(|| Flaw::damaged(format!("{length} bytes of pixels announced, fewer are there")))
     }
 
-    /// The encapsulated fragments of a single frame, joined (PS3.5 A.4; the first item is the
-    /// offset table).
-    pub(super) fn frame(&self) -> Sound<Cow<'_, [u8]>> {
-        let pixels = self.pixel_element()?;
-        let fragments = self.fragments(pixels.value_at)?;
-        match &fragments[..] {
-            [] => Err(Flaw::damaged("encapsulated pixel data without a fragment")),
-            [one] => Ok(Cow::Borrowed(&self.data_set[one.clone()])),
-            many => {
-                let joined = many.iter().flat_map(|range| &self.data_set[range.clone()]);
-                Ok(Cow::Owned(joined.copied().collect()))
-            }
-        }
+    /// The encapsulated frame.
+    pub(super) fn frame(&self) -> Sound<Frame<'_>> {
+        fragments::frame(&self.data_set, self.pixel_element()?.value_at)
     }
 
     fn pixel_element(&self) -> Sound<PixelElement> {
         self.pixels.ok_or_else(|| Flaw::new(Refusal::NoPixelData, "no pixel data element (7FE0,0010)"))
     }
-
-    fn fragments(&self, mut at: usize) -> Sound<Vec<Range<usize>>> {
-        let cut = || Flaw::damaged("the pixel fragments stop before their end marker");
-        let mut fragments = Vec::new();
-        let mut is_offset_table = true;
-        loop {
-            let head: [u8; 8] =
-                self.data_set.get(at..at + 8).and_then(|head| head.try_into().ok()).ok_or_else(cut)?;
-            let tag = Tag(u16::from_le_bytes([head[0], head[1]]), u16::from_le_bytes([head[2], head[3]]));
-            let length = u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;
-            at += 8;
-            match tag {
-                SEQUENCE_END => return Ok(fragments),
-                ITEM if length <= self.data_set.len() - at => {
-                    if !std::mem::take(&mut is_offset_table) {
-                        fragments.push(at..at + length);
-                    }
-                    at += length;
-                }
-                ITEM => return Err(cut()),
-                other => return Err(Flaw::damaged(format!("{other} between pixel fragments"))),
-            }
-        }
-    }
 }
 
-/// Reads group 0002 and returns the transfer syntax and where the data set starts.
-fn file_meta(bytes: &[u8], start: usize, file_len: usize) -> Result<(String, usize), Stop> {
-    let walk = Walk { bytes, full: file_len, coding: Coding::EXPLICIT_LITTLE_ENDIAN };
-    let (mut at, mut transfer_syntax) = (start, None);
-    while walk.full >= at + 8 && walk.tag(at)?.0 == 2 {
-        let element = walk.element(at, walk.full)?;
-        let end = element.end()?;
-        if element.tag == Tag(2, 0x0010) {
-            let value = bytes.get(element.value_at..end).ok_or(Stop::NeedsMore)?;
-            transfer_syntax = Some(String::from_utf8_lossy(value).trim_end_matches(['\0', ' ']).to_string());
+/// Reads group 0002, which may be missing.
+fn file_meta(bytes: &[u8], start: usize, file_len: usize) -> Walked<Meta> {
+    let walk = Walk::new(bytes, file_len, Coding::EXPLICIT);
+    let mut meta = Meta { transfer_syntax: None, sop_class: None, end: start };
+    while walk.full >= meta.end + 8 && walk.tag(meta.end)?.0 == 2 {
+        let element = walk.element(meta.end, walk.full)?;
+        let Some(end) = element.end() else {
+            return Err(Flaw::damaged(format!("{} has no length", element.tag)).into());
+        };
+        let text = || {
+            let value = String::from_utf8_lossy(walk.value(&element, end)?);
+            let value = value.trim_matches(['\0', ' ']).to_string();
+            Ok::<_, Stop>(Some(value).filter(|value| !value.is_empty()))
+        };
+        match element.tag {
+            Tag(2, 0x0002) => meta.sop_class = text()?,
+            Tag(2, 0x0010) => meta.transfer_syntax = text()?,
+            _ => {}
         }
-        at = end;
+        meta.end = end;
     }
-    let missing = || Flaw::damaged("no transfer syntax (0002,0010) in the file meta group");
-    Ok((transfer_syntax.ok_or_else(missing)?, at))
+    Ok(meta)
 }
 
-fn inflate(bytes: &[u8]) -> Sound<Vec<u8>> {
-    let mut data_set = Vec::new();
+/// At most `limit` bytes of a deflated data set.
+fn inflate(bytes: &[u8], limit: u64) -> Sound<Vec<u8>> {
+    let mut data_set = Vec::with_capacity(limit.min(1 << 20) as usize);
     flate2::read::DeflateDecoder::new(bytes)
-        .take(MAX_INFLATED_BYTES + 1)
+        .take(limit)
         .read_to_end(&mut data_set)
         .map_err(|error| Flaw::damaged(format!("the deflated data set does not unfold ({error})")))?;
-    if data_set.len() as u64 > MAX_INFLATED_BYTES {
-        let found = format!("a deflated data set of more than {} MiB", MAX_INFLATED_BYTES >> 20);
-        return Err(Flaw::new(Refusal::TooLarge, found));
-    }
     Ok(data_set)
 }

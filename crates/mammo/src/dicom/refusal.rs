@@ -10,8 +10,8 @@ use crate::Error;
 /// Why a DICOM file is not read or not taken for a screening mammogram.
 ///
 /// The first group is about bytes and pixels and always applies. The second says what the
-/// image shows; [`read_any`](super::read_any) passes over it, because archives such as
-/// CBIS-DDSM deliver mammograms as secondary captures.
+/// image shows; [`read_any`](super::read_any) passes over it, because the tables of an archive
+/// say what its objects are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -34,17 +34,20 @@ pub enum Refusal {
     MultiFrame,
     /// A breast tomosynthesis object, its single slices included.
     Tomosynthesis,
-    /// A secondary capture: a screenshot, a printed sheet, a scanned page.
+    /// A secondary capture that is no digitised film: a screenshot, a printed sheet, a scanned
+    /// page.
     SecondaryCapture,
     /// Another modality than MG, or a specimen.
     NotMammography,
+    /// Neither Modality nor SOP class says what the object is.
+    UnknownObject,
     /// FOR PROCESSING: the detector's own values, not what a reader sees.
     ForProcessing,
 }
 
 impl Refusal {
     /// All codes, in the order of the documentation's table.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::NotDicom,
         Self::Damaged,
         Self::TooLarge,
@@ -56,6 +59,7 @@ impl Refusal {
         Self::Tomosynthesis,
         Self::SecondaryCapture,
         Self::NotMammography,
+        Self::UnknownObject,
         Self::ForProcessing,
     ];
 
@@ -73,6 +77,7 @@ impl Refusal {
             Self::Tomosynthesis => "tomosynthesis",
             Self::SecondaryCapture => "secondary_capture",
             Self::NotMammography => "not_mammography",
+            Self::UnknownObject => "unknown_object",
             Self::ForProcessing => "for_processing",
         }
     }
@@ -81,7 +86,7 @@ impl Refusal {
     pub fn expected(self) -> &'static str {
         match self {
             Self::NotDicom => "a DICOM file (PS3.10)",
-            Self::Damaged => "a complete DICOM file; copy it again",
+            Self::Damaged => "a complete DICOM file whose header and pixels agree; copy or export it again",
             Self::TooLarge => "one mammogram of at most 200 million pixels",
             Self::UnsupportedTransferSyntax => {
                 "a transfer syntax of docs/dicom.md; convert it, for example with dcmdjpeg or gdcmconv --raw"
@@ -91,8 +96,11 @@ impl Refusal {
             Self::Colour => "MONOCHROME1 or MONOCHROME2 with one sample per pixel",
             Self::MultiFrame => "a single frame",
             Self::Tomosynthesis => "a two-dimensional mammogram of the same study",
-            Self::SecondaryCapture => "the original mammogram, not a captured picture of it",
+            Self::SecondaryCapture => "the mammogram itself, or a digitised film without burnt-in text",
             Self::NotMammography => "modality MG of a breast",
+            Self::UnknownObject => {
+                "modality MG or a mammography SOP class; if these are mammograms, give --assume-mammography"
+            }
             Self::ForProcessing => "the FOR PRESENTATION image of the same view",
         }
     }

@@ -408,6 +408,7 @@ pub(super) mod tests {
         let error = read_scores(&path).unwrap_err().to_string();
         assert!(error.contains("line 2: column 'patient_id'") && error.contains("CSV UTF-8"), "{error}");
     }
+
     #[test]
     fn an_error_names_the_row_that_a_spreadsheet_shows() {
         let header = "file,patient_id,laterality,view,label,probability";

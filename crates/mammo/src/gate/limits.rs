@@ -59,6 +59,10 @@ pub enum Sign {
     Centroid,
     /// Correlation of the image with its mirror image.
     MirrorCorrelation,
+    /// Largest correlation of the image with its reflection at a vertical axis in its middle third.
+    Symmetry,
+    /// Share of the image's variance that a polynomial of fourth degree explains.
+    Ramp,
     /// Share of the background within 6 % of its median.
     BackgroundEvenness,
     /// Median inside minus median outside of the breast.
@@ -69,7 +73,7 @@ pub enum Sign {
 
 impl Sign {
     /// All signs.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::WallContact,
         Self::FarContact,
         Self::BottomContact,
@@ -78,6 +82,8 @@ impl Sign {
         Self::Narrowing,
         Self::Centroid,
         Self::MirrorCorrelation,
+        Self::Symmetry,
+        Self::Ramp,
         Self::BackgroundEvenness,
         Self::BackgroundStep,
         Self::Texture,
@@ -94,15 +100,17 @@ impl Sign {
         let (usual, rare, weight) = match self {
             Self::WallContact => (0.66, 0.55, 0.40),
             Self::FarContact => (0.36, 0.67, 0.30),
-            Self::BottomContact => (0.57, 1.00, 0.33),
+            Self::BottomContact => (0.57, 1.00, 0.27),
             Self::Filled => (0.95, 0.915, 0.10),
             Self::OutlineSteps => (0.025, 0.08, 0.10),
-            Self::Narrowing => (0.07, 0.14, 0.25),
-            Self::Centroid => (0.43, 0.48, 0.55),
-            Self::MirrorCorrelation => (0.35, 0.52, 0.33),
-            Self::BackgroundEvenness => (0.905, 0.865, 0.60),
+            Self::Narrowing => (0.07, 0.14, 0.23),
+            Self::Centroid => (0.43, 0.48, 0.50),
+            Self::MirrorCorrelation => (0.35, 0.52, 0.23),
+            Self::Symmetry => (0.60, 0.75, 0.26),
+            Self::Ramp => (0.95, 0.97, 0.40),
+            Self::BackgroundEvenness => (0.905, 0.865, 0.56),
             Self::BackgroundStep => (0.21, 0.16, 0.15),
-            Self::Texture => (0.0075, 0.005, 0.45),
+            Self::Texture => (0.0075, 0.005, 0.40),
         };
         Limits { usual, rare, weight }
     }
@@ -135,6 +143,8 @@ impl Sign {
             Self::Narrowing => "narrowing towards the chest wall",
             Self::Centroid => "distance of the centroid from the chest wall",
             Self::MirrorCorrelation => "correlation with the mirror image",
+            Self::Symmetry => "symmetry about a vertical axis",
+            Self::Ramp => "share explained by a smooth ramp",
             Self::BackgroundEvenness => "evenness of the background",
             Self::BackgroundStep => "brightness of the breast above the background",
             Self::Texture => "texture of the breast",

@@ -12,6 +12,8 @@
 
 mod features;
 mod limits;
+mod ramp;
+mod reflection;
 mod shape;
 
 pub use features::ImageFeatures;
@@ -108,13 +110,26 @@ pub enum Warning {
     Outline(BreastDoubt),
 }
 
+impl Warning {
+    /// The kind, in words, without what was found in one image.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Inverted => "stored inverted; turned",
+            Self::Saturated(_) => "saturated in places",
+            Self::Median(_) => "unusual grey values",
+            Self::Unusual(_) => "unusual shape",
+            Self::Outline(_) => "breast outline not trusted; whole image used",
+        }
+    }
+}
+
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Inverted => f.write_str("stored inverted; turned"),
+            Self::Inverted => f.write_str(self.kind()),
             Self::Saturated(share) => write!(f, "{:.0} % of the breast saturated", 100.0 * share),
-            Self::Median(median) => write!(f, "unusual grey values (median at {:.0} %)", 100.0 * median),
-            Self::Unusual(signs) => write!(f, "unusual: {}", described(signs)),
+            Self::Median(median) => write!(f, "{} (median at {:.0} %)", self.kind(), 100.0 * median),
+            Self::Unusual(signs) => write!(f, "{} ({})", self.kind(), described(signs)),
             Self::Outline(doubt) => doubt.fmt(f),
         }
     }

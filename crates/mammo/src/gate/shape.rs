@@ -2,6 +2,7 @@
 
 use super::features::percentile;
 use super::limits::Sign;
+use super::{ramp, reflection};
 use crate::pixels::GrayImage;
 use crate::preprocess::{ChestWall, Mask, erode};
 
@@ -54,6 +55,12 @@ impl Outline {
         }
     }
 
+    /// The image, clipped where the breast's brightest hundredth begins: labels are brighter.
+    fn clipped(&self) -> Vec<f64> {
+        let low = f64::from(percentile(&mut self.image.pixels.clone(), 0.01));
+        self.image.pixels.iter().map(|&v| f64::from(v).min(low + self.range)).collect()
+    }
+
     fn width(&self) -> f64 {
         self.mask.width as f64
     }
@@ -97,7 +104,9 @@ pub(super) fn measure(sign: Sign, outline: &Outline) -> f64 {
             let moment: f64 = (0..).zip(&outline.heights).map(|(x, n)| f64::from(x) * n).sum();
             moment / outline.area().max(1.0) / width
         }
-        Sign::MirrorCorrelation => mirror_correlation(outline),
+        Sign::MirrorCorrelation => reflection::correlation(&outline.clipped(), mask.width, mask.width),
+        Sign::Symmetry => reflection::symmetry(&outline.clipped(), mask.width),
+        Sign::Ramp => ramp::explained(&outline.image),
         Sign::BackgroundEvenness => {
             let outside = outline.image.pixels.iter().zip(&mask.cells).filter(|(_, inside)| !**inside);
             let (mut n, mut even) = (0_u32, 0_u32);
@@ -153,25 +162,6 @@ fn errors_of_rising_fits(values: &[f64]) -> Vec<f64> {
         errors.push(total);
     }
     errors
-}
-
-/// Correlation of the image, clipped where the breast's brightest hundredth begins, with its
-/// mirror image; 1 for an image of one grey value.
-fn mirror_correlation(outline: &Outline) -> f64 {
-    let image = &outline.image;
-    let low = f64::from(percentile(&mut image.pixels.clone(), 0.01));
-    let value = |v: u16| f64::from(v).min(low + outline.range);
-    let n = image.pixels.len() as f64;
-    let mean = image.pixels.iter().map(|&v| value(v)).sum::<f64>() / n;
-    let (mut product, mut square) = (0.0, 0.0);
-    for y in 0..image.height {
-        let row = image.row(y);
-        for (&a, &b) in row.iter().zip(row.iter().rev()) {
-            product += (value(a) - mean) * (value(b) - mean);
-            square += (value(a) - mean).powi(2);
-        }
-    }
-    if square > 0.0 { product / square } else { 1.0 }
 }
 
 /// Mean difference of a pixel from the mean of the 5x5 pixels around it, over the range, well

@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::dicom::UnknownObjects;
 use crate::manifest::Manifest;
 use crate::{Error, Result};
 
@@ -51,6 +52,21 @@ pub enum Verify {
     /// Every pixel is decoded and every file's content compared with the others.
     #[default]
     Pixels,
+}
+
+/// How images are opened, and what is taken for a mammogram.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Opening {
+    /// How far the files are looked into.
+    pub verify: Verify,
+    /// What is done with DICOM objects that do not say what they are.
+    pub unknown: UnknownObjects,
+}
+
+impl From<Verify> for Opening {
+    fn from(verify: Verify) -> Self {
+        Self { verify, ..Self::default() }
+    }
 }
 
 /// What an import delivers.
@@ -128,7 +144,8 @@ impl Progress<'_> {
 /// # Inputs
 /// - `path`: the folder that holds `images.csv`, or a table of images of any name. All files
 ///   are relative to that folder.
-/// - `verify`: how far to look into the images; they are opened on all threads.
+/// - `opening`: how far to look into the images, a [`Verify`] alone will do; they are opened on
+///   all threads.
 /// - `progress`: called as `(done, total)` after each image and each mask, from any thread.
 ///
 /// # Errors
@@ -137,7 +154,7 @@ impl Progress<'_> {
 /// [`Rejection`] instead.
 pub fn import_tables(
     path: &Path,
-    verify: Verify,
+    opening: impl Into<Opening>,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Imported> {
     let (root, images_csv) = locate(path);
@@ -157,7 +174,7 @@ pub fn import_tables(
     let admission = Admission::Mammograms;
     let rows =
         Rows { annotations, in_lesions, admission, ..Rows::new(&root, &images_csv, images, in_images) };
-    check_rows(rows, verify, progress)
+    check_rows(rows, opening.into(), progress)
 }
 
 /// What a reader of tables delivers, before any image is opened.
@@ -202,14 +219,14 @@ impl Rows {
 /// [`Error::Table`] when not a single image is accepted.
 pub(crate) fn check_rows(
     rows: Rows,
-    verify: Verify,
+    opening: Opening,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Imported> {
     let Rows { root, table, images, annotations, mut in_images, mut in_lesions, masks, admission } = rows;
     let candidates = labels::settle(images, &annotations, &in_lesions.rejections, &mut in_images);
     let total = candidates.len() + lesions::count_masks(&annotations);
     let progress = Progress { done: AtomicUsize::new(0), total, report: progress };
-    let accepted = opening::open_all(&root, candidates, verify, admission, &progress, &mut in_images);
+    let accepted = opening::open_all(&root, candidates, opening, admission, &progress, &mut in_images);
     let mammograms = lesions::attach(&root, accepted, annotations, masks, &progress, &mut in_lesions);
     labels::note_breasts_with_two_labels(&mammograms, &mut in_images);
 

@@ -80,10 +80,12 @@ reasons! {
     UnreadableImage: "unreadable_image", "the image cannot be decoded";
     /// A DICOM object of breast tomosynthesis.
     Tomosynthesis: "tomosynthesis", "breast tomosynthesis, not a two-dimensional mammogram";
-    /// A DICOM object that is a captured picture.
-    SecondaryCapture: "secondary_capture", "a secondary capture, not the original image";
+    /// A DICOM object that is a captured picture, and no digitised film.
+    SecondaryCapture: "secondary_capture", "a secondary capture, not a mammogram";
     /// A DICOM object of another modality, or of a specimen.
     NotMammography: "not_mammography", "not a mammogram by its header";
+    /// A DICOM object that does not say what it is.
+    UnknownObject: "unknown_object", "the header does not say what the object is";
     /// A DICOM object with several frames.
     MultiFrame: "multi_frame", "several frames";
     /// A DICOM object with the detector's own values.
@@ -116,6 +118,7 @@ impl From<dicom::Refusal> for RejectionReason {
             dicom::Refusal::Tomosynthesis => Self::Tomosynthesis,
             dicom::Refusal::SecondaryCapture => Self::SecondaryCapture,
             dicom::Refusal::NotMammography => Self::NotMammography,
+            dicom::Refusal::UnknownObject => Self::UnknownObject,
             dicom::Refusal::MultiFrame => Self::MultiFrame,
             dicom::Refusal::ForProcessing => Self::ForProcessing,
             dicom::Refusal::Colour => Self::Colour,

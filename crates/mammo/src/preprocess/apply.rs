@@ -7,8 +7,9 @@ use super::mask::Mask;
 use super::resample::resample;
 use super::steps::Step;
 use super::{Aspect, Crop, Orient, Preprocessing, Resample, Window};
+use crate::dicom::Note;
 use crate::geometry::{Affine, Rect};
-use crate::pixels::{GrayImage, read_gray_as};
+use crate::pixels::{GrayImage, read_noted};
 use crate::record::Polarity;
 use crate::{Error, Result};
 
@@ -53,9 +54,26 @@ impl Preprocessing {
     /// Reads an image file and prepares it.
     ///
     /// # Errors
-    /// As [`read_gray_as`] and [`apply`](Self::apply), naming the file.
+    /// As [`read_noted`](Self::read_noted).
     pub fn read(&self, path: &Path, polarity: Polarity) -> Result<Prepared> {
-        self.apply(read_gray_as(path, self.voi)?, polarity).map_err(|error| match error {
+        Ok(self.read_noted(path, polarity)?.0)
+    }
+
+    /// [`read`](Self::read), with what was odd about a DICOM file.
+    ///
+    /// # Errors
+    /// As [`read_gray`](crate::pixels::read_gray) and [`apply`](Self::apply), naming the file.
+    pub fn read_noted(&self, path: &Path, polarity: Polarity) -> Result<(Prepared, Vec<Note>)> {
+        let (image, notes) = read_noted(path, self.voi)?;
+        Ok((self.apply_file(path, image, polarity)?, notes))
+    }
+
+    /// Prepares the image of a file that was read already; `path` only names it in errors.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply), naming the file.
+    pub fn apply_file(&self, path: &Path, image: GrayImage, polarity: Polarity) -> Result<Prepared> {
+        self.apply(image, polarity).map_err(|error| match error {
             Error::Image { found, expected, .. } => Error::image(path, found, expected),
             other => other,
         })
