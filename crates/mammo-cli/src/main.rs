@@ -45,7 +45,7 @@ use clap::{Parser, Subcommand};
 ///
 /// Research software. Not a medical device; not for clinical use.
 #[derive(Parser)]
-#[command(version, propagate_version = true, max_term_width = 100)]
+#[command(name = "mammo", version, propagate_version = true, max_term_width = 100)]
 struct Cli {
     /// Threads that compute [default: one per core].
     #[arg(long, global = true, value_name = "N", display_order = 100)]
@@ -111,6 +111,10 @@ fn main() -> ExitCode {
         && let Err(error) = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global()
     {
         eprintln!("error: {threads} threads could not be started: {error}");
+        return ExitCode::from(2);
+    }
+    if let Err(error) = mammo_nn::device::check_cpu_instructions() {
+        eprintln!("error: {error}");
         return ExitCode::from(2);
     }
     let done = match verb {

@@ -119,9 +119,10 @@ mod tests {
         let path = dir.path().join("demo.toml");
         fs::write(&path, include_str!("../../../../configs/demo.toml")).unwrap();
         let [full, small] = [Size::Full, Size::Small].map(|s| RunConfig::read(&path, &s.changes()).unwrap());
-        assert_eq!(small.patch.trunk, full.patch.trunk);
-        assert!(small.transfer.training.examples_per_epoch < full.transfer.training.examples_per_epoch);
-        assert_eq!(small.preprocessing, full.preprocessing);
+        assert_eq!(small.patch().unwrap().trunk, full.patch().unwrap().trunk);
+        let examples = |config: &RunConfig| config.transfer().unwrap().training.examples_per_epoch;
+        assert!(examples(&small) < examples(&full));
+        assert_eq!(small.preprocessing().unwrap(), full.preprocessing().unwrap());
     }
 
     #[test]

@@ -70,7 +70,8 @@ impl Demo<'_> {
     /// the manifest.
     pub(super) fn data_set(&self, site: Site, patients: usize, settings: &RunConfig) -> Result<PathBuf> {
         let dir = self.args.out.join(site.to_string());
-        let (height, width) = (settings.preprocessing.height_px, settings.preprocessing.width_px);
+        let preprocessing = settings.preprocessing()?;
+        let (height, width) = (preprocessing.height_px, preprocessing.width_px);
         // The table is written last.
         let (layout, table, import) = match site {
             Site::Film => (Layout::Film, "images.csv", import::Args::of_tables(dir.clone())),

@@ -4,7 +4,6 @@
 //! scores of any other system.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -222,16 +221,6 @@ fn check_row(path: &Path, line: Option<u64>, row: &ScoreRow, is_probability: boo
 /// [`Error::Io`] when the disk refuses.
 pub fn write_scores(path: &Path, rows: &[ScoreRow]) -> Result<()> {
     write_atomically(path, &csv_bytes(path, rows)?)
-}
-
-/// Prints a score table with a header to standard output.
-///
-/// # Errors
-/// [`Error::Io`] when nobody reads on.
-pub fn print_scores(rows: &[ScoreRow]) -> Result<()> {
-    let stdout = Path::new("standard output");
-    let bytes = csv_bytes(stdout, rows)?;
-    std::io::stdout().write_all(&bytes).map_err(|e| Error::io(stdout, "write the score table", e))
 }
 
 fn csv_bytes(path: &Path, rows: &[ScoreRow]) -> Result<Vec<u8>> {
