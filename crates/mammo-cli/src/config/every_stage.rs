@@ -107,11 +107,10 @@ impl Walk {
             trunk.channel_norm = (channels == 3).then(ChannelNorm::torchvision);
         }
         let stride = trunk.stride();
-        if trunk.channel_norm.is_some() {
-            // The network normalises, and preparation does not.
-            let preprocessing = config.preprocessing.as_mut().unwrap();
-            (preprocessing.mean, preprocessing.std) = (0.0, 1.0);
-        }
+        let preprocessing = config.preprocessing.as_mut().unwrap();
+        // Either the network normalises grey levels, or their preparation.
+        (preprocessing.mean, preprocessing.std) =
+            if trunk.channel_norm.is_some() { (0.0, 1.0) } else { (100.0, 60.0) };
         config.sampling.as_mut().unwrap().patch_px = 2 * stride;
         let preprocessing = config.preprocessing.as_mut().unwrap();
         (preprocessing.height_px, preprocessing.width_px) = (4 * stride, 2 * stride);
@@ -205,8 +204,7 @@ impl Walk {
         model.with_patch_classifier(predict::patch_classifier(&path, &file, &device).unwrap())
     }
 
-    /// Trains once without a stop, and once stopped after a step and after every stage; returns the losses and the
-    /// folder's model.
+    /// Trains once without a stop, and once stopped after a step and after every stage; returns the losses.
     fn train<C: Classifier>(
         &self,
         dir: &Path,
@@ -286,8 +284,8 @@ impl Walk {
         assert_eq!(trunk, trunk_learns, "{}, {stage:?}: {changed:?}", self.name);
     }
 
-    /// Trains patches, images and a transfer, and looks at what comes of them; returns all losses.
-    fn run(&self, dir: &Path) -> Vec<f64> {
+    /// Trains patches, images and a transfer, and looks at what comes of them; returns the losses of each.
+    fn run(&self, dir: &Path) -> [Vec<f64>; 3] {
         let folder = |name: &str| {
             let folder = dir.join(name);
             std::fs::create_dir_all(&folder).unwrap();
@@ -297,13 +295,13 @@ impl Walk {
         let patch = self.config.patch().unwrap();
         let network = Network::Patch(self.patch_network());
         let patch_model = || self.patch_classifier(&patch_dir);
-        let mut losses = self.train(&patch_dir, &patch.training, network, 0.0, patch_model);
+        let of_patches = self.train(&patch_dir, &patch.training, network, 0.0, patch_model);
         self.look_at_patch_model(&patch_dir.join(MODEL_FILE));
 
         let (image, transfer) = (self.config.image().unwrap(), self.config.transfer().unwrap());
         let network = Network::Image(self.image_network());
         let image_model = || self.image_classifier(&image_dir);
-        losses.extend(self.train(&image_dir, &image.training, network.clone(), 0.0, image_model));
+        let of_images = self.train(&image_dir, &image.training, network.clone(), 0.0, image_model);
         let image_path = image_dir.join(MODEL_FILE);
         self.look_at_image_model(&image_path);
 
@@ -313,14 +311,9 @@ impl Walk {
         let file = model_file::load(&start).unwrap();
         let device = Device::flex().autodiff();
         let transferred = || predict::image_classifier(&start, &file, &device).unwrap();
-        losses.extend(self.train(
-            &transfer_dir,
-            &transfer.training,
-            network,
-            transfer.start_share,
-            transferred,
-        ));
-        losses
+        let of_transfer =
+            self.train(&transfer_dir, &transfer.training, network, transfer.start_share, transferred);
+        [of_patches, of_images, of_transfer]
     }
 
     /// `mammo heatmap` with a patch model.
@@ -353,7 +346,7 @@ impl Walk {
     }
 }
 
-/// The stages of a file, each one epoch long, and after them one for each scope that the file does not use, at the
+/// The stages of a file, each one epoch long, and before them one for each scope that the file does not use, at the
 /// rates of its last stage.
 fn all_scopes(stages: &[StageConfig], is_patch: bool) -> Vec<StageConfig> {
     let last = stages[stages.len() - 1];
@@ -361,7 +354,7 @@ fn all_scopes(stages: &[StageConfig], is_patch: bool) -> Vec<StageConfig> {
         if is_patch { &[Scope::Head, Scope::Top, Scope::All] } else { &[Scope::Top, Scope::All] };
     let unused = scopes.iter().filter(|scope| stages.iter().all(|stage| stage.train != **scope));
     let added = unused.map(|&train| StageConfig { train, ..last });
-    stages.iter().copied().chain(added).map(|stage| StageConfig { epochs: 1, ..stage }).collect()
+    added.chain(stages.iter().copied()).map(|stage| StageConfig { epochs: 1, ..stage }).collect()
 }
 
 fn narrow(top: &TopConfig) -> TopConfig {
@@ -387,16 +380,17 @@ fn last_block(tensors: &StateDict) -> String {
     format!("{before}.blocks.{last}.")
 }
 
-/// Losses of bf16 beside those of `f32`: the first step's differ by rounding alone, later ones also by what Adam
-/// makes of a rounded gradient, whose size it divides by.
-fn compare(name: &str, f32: &[f64], bf16: &[f64]) {
-    if std::env::var("WALK").is_ok() {
-        let d: Vec<String> = f32.iter().zip(bf16).map(|(a, b)| format!("{a:.3}/{:+.3}", b - a)).collect();
-        eprintln!("{name}: {}", d.join(" "));
-        return;
-    }
-    for (i, (a, b)) in f32.iter().zip(bf16).enumerate() {
-        assert!((a - b).abs() < 0.05 * a.abs().max(1.0), "{name}: loss {i} is {a} in f32, {b} in bf16");
+/// Losses of bf16 beside those of `f32`: those of a first stage differ by rounding, later ones also by what Adam makes
+/// of a rounded gradient, whose size it divides by, and by statistics of few pixels.
+fn compare(name: &str, f32: &[Vec<f64>], bf16: &[Vec<f64>]) {
+    for (training, (f32, bf16)) in f32.iter().zip(bf16).enumerate() {
+        for (step, (a, b)) in f32.iter().zip(bf16).enumerate() {
+            let share = if step < STEPS { 0.05 } else { 0.2 };
+            assert!(
+                (a - b).abs() < share * a.abs().max(1.0),
+                "{name}: loss {step} of training {training} is {a} in f32, {b} in bf16"
+            );
+        }
     }
 }
 

@@ -243,7 +243,7 @@ impl Kernel {
         assert!(needed.is_some_and(|needed| needed <= rows.pointers.len()), "fewer tiles than offsets");
         let side_by_side = rows.per_segment != self.rows;
         assert!(panel.len() >= rows.segments * rows.units * width * T::PER_UNIT, "panel too short");
-        let end = offsets.largest.checked_add(columns).unwrap_or(usize::MAX);
+        let end = offsets.largest.saturating_add(columns);
         assert!(end <= out.len(), "output too short");
         assert!(finish.bias.is_none_or(|b| b.len() >= width), "bias shorter than the panel");
         assert!(finish.residual.is_none_or(|r| r.len() >= end), "residual too short");

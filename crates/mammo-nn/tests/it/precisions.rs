@@ -44,7 +44,11 @@ fn tops() -> Vec<(TopConfig, MapPooling)> {
         (TopConfig::Residual { blocks: vec![[8, 8, 16]], repeats: 2 }, MapPooling::AverageMax),
         (TopConfig::Vgg { channels: vec![8], depth: 1 }, MapPooling::Max),
         (
-            TopConfig::HeatmapResidual { blocks: vec![[4, 4, 8]], repeats: 1, heatmap: HeatmapRule::default() },
+            TopConfig::HeatmapResidual {
+                blocks: vec![[4, 4, 8]],
+                repeats: 1,
+                heatmap: HeatmapRule::default(),
+            },
             MapPooling::Average,
         ),
         (fc(false, HeatmapRule::default()), MapPooling::Average),
@@ -89,7 +93,8 @@ fn every_network_learns_a_step_under_every_rule_in_both_number_types() {
             let losses = TYPES.map(|numbers| {
                 let model = initialise(ImageClassifier::new(&config, &device).unwrap(), 3).train();
                 let before = state_dict(&model);
-                let logits = model.logits(images(trunk, &device).cast(numbers), Some(&mut stream(2, "dropout", 0)));
+                let logits =
+                    model.logits(images(trunk, &device).cast(numbers), Some(&mut stream(2, "dropout", 0)));
                 assert_eq!(logits.dtype(), DType::F32, "{config:?}");
                 let loss = logits.square().mean();
                 let value = loss.clone().into_scalar::<f32>();
