@@ -97,10 +97,10 @@ pub struct SidePatches {
 /// Draws patches from prepared images and says what could not be placed.
 pub fn draw_patches(prepared: &Prepared, data: &Data, config: &RunConfig) -> Result<SidePatches> {
     let images: Vec<Mammogram> = prepared.images.iter().map(|&image| image.clone()).collect();
-    let sampling = sample_patches(&images, &data.manifest.root, &prepared.cache, &config.sampling)?;
+    let sampling = sample_patches(&images, &data.manifest.root, &prepared.cache, config.sampling()?)?;
     say_left_out(&sampling.failures);
     eprint!("patches of each class:\n{}", sampling.report);
-    Ok(SidePatches { header: patch_header(data, config), patches: sampling.patches })
+    Ok(SidePatches { header: patch_header(data, config)?, patches: sampling.patches })
 }
 
 /// Reads patches drawn by `mammo sample`; refuses those of other pixels or another data set.
@@ -112,7 +112,7 @@ pub fn stored_patches(
 ) -> Result<SidePatches> {
     let (header, patches) = read_patches(folder)?;
     let patches = prepared.patches_of(patches);
-    let expected = patch_header(data, config);
+    let expected = patch_header(data, config)?;
     if header != expected {
         bail!(
             "{}: drawn under {header:?}, now {expected:?}; draw them again with `mammo sample`",
@@ -122,12 +122,12 @@ pub fn stored_patches(
     Ok(SidePatches { header, patches })
 }
 
-fn patch_header(data: &Data, config: &RunConfig) -> PatchHeader {
-    PatchHeader {
+fn patch_header(data: &Data, config: &RunConfig) -> Result<PatchHeader> {
+    Ok(PatchHeader {
         manifest_digest: data.manifest.digest(),
-        preprocessing_digest: config.preprocessing.pixel_digest(),
-        config: config.sampling.clone(),
-    }
+        preprocessing_digest: config.preprocessing()?.pixel_digest(),
+        config: config.sampling()?.clone(),
+    })
 }
 
 /// The classes that occur among patches, in the paper's order.

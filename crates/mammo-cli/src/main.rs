@@ -53,7 +53,7 @@ use mammo::write::{check_file, check_folder};
 ///
 /// Research software. Not a medical device; not for clinical use.
 #[derive(Parser)]
-#[command(version, propagate_version = true, max_term_width = 100)]
+#[command(name = "mammo", version, propagate_version = true, max_term_width = 100)]
 struct Cli {
     /// Threads that compute [default: one per core].
     #[arg(long, global = true, value_name = "N", display_order = 100)]
@@ -139,6 +139,7 @@ fn main() -> ExitCode {
 
 fn run(Cli { threads, verb }: Cli) -> Result<Done> {
     start_threads(threads)?;
+    mammo_nn::device::check_cpu_instructions()?;
     match verb.output() {
         Some(Output::File(path)) => check_file(&path)?,
         Some(Output::Folder(path)) => check_folder(&path)?,

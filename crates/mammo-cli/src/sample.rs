@@ -43,6 +43,8 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<Done> {
     let mut config = RunConfig::read(&args.config, &args.set)?;
     config.use_patch_set(args.patch_set.as_deref())?;
+    let preprocessing = config.preprocessing()?;
+    config.sampling()?;
     let data = Data::read(&args.manifest, args.split.as_deref())?;
     let mut n_failed = 0;
     for side in Side::ALL {
@@ -51,7 +53,7 @@ pub fn run(args: &Args) -> Result<Done> {
             continue;
         }
         eprintln!("{side} side");
-        let prepared = prepare(&data.cache_dir, &config.preprocessing, &data.manifest.root, images)?;
+        let prepared = prepare(&data.cache_dir, preprocessing, &data.manifest.root, images)?;
         let drawn = draw_patches(&prepared, &data, &config)?;
         let folder = args.out.join(side.to_string());
         write_patches(&folder, &drawn.header, &drawn.patches)?;

@@ -4,11 +4,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
+use mammo::preprocess::Preprocessing;
 use mammo_nn::image_classifier::{ImageClassifier, ImageClassifierConfig};
 use mammo_nn::init::initialise;
 use mammo_nn::model_file::{ModelFile, Network};
 use mammo_nn::patch_classifier::PatchClassifierConfig;
 use mammo_nn::predict::patch_classifier;
+use mammo_nn::trunk::TrunkConfig;
 
 use crate::Done;
 use crate::config::RunConfig;
@@ -56,19 +58,20 @@ pub struct Args {
 /// Runs the verb.
 pub fn run(args: &Args) -> Result<Done> {
     let config = RunConfig::read(&args.config, &args.set)?;
+    let (preprocessing, section, trunk) = (config.preprocessing()?, config.image()?, &config.patch()?.trunk);
     check_out(&args.out, args.resume)?;
     let data = Data::read(&args.manifest, args.split.as_deref())?;
     let start = match &args.from_patch {
         Some(path) => {
             let file = read_model(path)?;
-            let network = patch_network(path, &file, &config)?;
+            let network = patch_network(path, &file, trunk, preprocessing)?;
             Some((path, file, network))
         }
         None => None,
     };
-    let section = &config.image;
     let setup = RunSetup {
         config: &config,
+        preprocessing,
         training: serde_json::json!({ "image": section }),
         data: &data,
         started_from: start.as_ref().map(|(_, file, _)| file.digest.clone()),
@@ -77,12 +80,12 @@ pub fn run(args: &Args) -> Result<Done> {
     };
     let device = setup.burn_device()?;
     let network = ImageClassifierConfig {
-        trunk: config.patch.trunk.clone(),
+        trunk: trunk.clone(),
         top: section.top.clone(),
         pooling: section.pooling,
-        top_conventions: config.patch.trunk.conventions,
+        top_conventions: trunk.conventions,
         n_patch_classes: start.as_ref().map_or(5, |(_, _, patch)| patch.n_classes),
-        input_px: [config.preprocessing.height_px, config.preprocessing.width_px],
+        input_px: [preprocessing.height_px, preprocessing.width_px],
         dropout: section.dropout,
     };
     let model = initialise(ImageClassifier::new(&network, &device.clone().autodiff())?, config.seed);
@@ -92,40 +95,45 @@ pub fn run(args: &Args) -> Result<Done> {
         }
         None => model,
     };
-    setup.begin()?;
     train_images(&ImageRun {
         setup: &setup,
+        section: "image",
         network: Network::Image(network),
         model,
         augmentation: &section.augmentation,
         training: &section.training,
         calibration: section.calibration,
         start_share: 0.0,
-        channels: config.patch.trunk.channels,
+        channels: trunk.channels,
         n_patients: None,
         resume: args.resume,
     })
 }
 
 /// The patch network of a model file, which must fit the configuration and its pixels.
-fn patch_network(path: &Path, file: &ModelFile, config: &RunConfig) -> Result<PatchClassifierConfig> {
+fn patch_network(
+    path: &Path,
+    file: &ModelFile,
+    trunk: &TrunkConfig,
+    preprocessing: &Preprocessing,
+) -> Result<PatchClassifierConfig> {
     let Network::Patch(patch) = &file.card.network else {
         bail!("{}: a whole-image model; --from-patch needs one from `mammo train patch`", path.display());
     };
-    if patch.trunk != config.patch.trunk {
+    if patch.trunk != *trunk {
         bail!(
             "{}: its trunk is {:?}, the configuration says {:?}; they must be equal",
             path.display(),
             patch.trunk,
-            config.patch.trunk
+            trunk
         );
     }
-    if file.card.preprocessing_digest != config.preprocessing.digest() {
+    if file.card.preprocessing_digest != preprocessing.digest() {
         bail!(
             "{}: trained with preprocessing {}, the configuration gives {}; they must be equal",
             path.display(),
             file.card.preprocessing_digest,
-            config.preprocessing.digest()
+            preprocessing.digest()
         );
     }
     Ok(patch.clone())

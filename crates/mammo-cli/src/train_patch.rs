@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use mammo::augment::Augmentation;
+use mammo::patch_sampling::PatchClass;
 use mammo::split::Side;
 use mammo_nn::examples::WindowExamples;
 use mammo_nn::init::initialise;
@@ -11,6 +12,7 @@ use mammo_nn::model_file::{CalibrationMethod, Network};
 use mammo_nn::patch_classifier::{PatchClassifier, PatchClassifierConfig};
 use mammo_nn::predict::trunk;
 use mammo_nn::run::Run;
+use mammo_nn::step_memory::check_memory;
 use mammo_nn::train::train;
 use mammo_nn::validation::Metric;
 
@@ -65,30 +67,39 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<Done> {
     let mut config = RunConfig::read(&args.config, &args.set)?;
     config.use_patch_set(args.patch_set.as_deref())?;
+    let (preprocessing, sampling, section) = (config.preprocessing()?, config.sampling()?, config.patch()?);
     check_out(&args.out, args.resume)?;
     let data = Data::read(&args.manifest, args.split.as_deref())?;
-    let section = &config.patch;
     let start = match &section.start {
         Some(path) => {
             let file = read_model(path)?;
-            check_start(path, &file.card, &section.trunk, &config.preprocessing)?;
+            check_start(path, &file.card, &section.trunk, preprocessing)?;
             Some((path, file))
         }
         None => None,
     };
     let setup = RunSetup {
         config: &config,
-        training: serde_json::json!({ "patch": section, "sampling": config.sampling }),
+        preprocessing,
+        training: serde_json::json!({ "patch": section, "sampling": sampling }),
         data: &data,
         started_from: start.as_ref().map(|(_, file)| file.digest.clone()),
         device: &args.device,
         out: &args.out,
     };
     let device = setup.burn_device()?;
+    let network = |n_classes| PatchClassifierConfig {
+        trunk: section.trunk.clone(),
+        n_classes,
+        dropout: section.dropout,
+    };
+    // Of the classes it is not yet known which occur; a memory so small that this matters is none.
+    let of_all_classes = Network::Patch(network(PatchClass::ALL.len()));
+    let patch_shape = [section.trunk.channels, sampling.patch_px, sampling.patch_px];
+    check_memory(&of_all_classes, patch_shape, &section.training, &device).map_err(|e| e.within("patch"))?;
     setup.begin()?;
 
-    let prepare_side =
-        |side| prepare(&data.cache_dir, &config.preprocessing, &data.manifest.root, data.side(side));
+    let prepare_side = |side| prepare(&data.cache_dir, preprocessing, &data.manifest.root, data.side(side));
     let (train_side, validation_side) = (prepare_side(Side::Train)?, prepare_side(Side::Validation)?);
     let patches = |side, prepared| match &args.patches {
         Some(folder) => stored_patches(&folder.join(Side::to_string(&side)), prepared, &data, &config),
@@ -106,16 +117,12 @@ pub fn run(args: &Args) -> Result<Done> {
     }
 
     let examples = |side, patches, augmentation: &Augmentation| {
-        let (px, channels) = (config.sampling.patch_px, section.trunk.channels);
+        let (px, channels) = (sampling.patch_px, section.trunk.channels);
         WindowExamples::patches(side, patches, &classes, px, channels, augmentation.clone())
     };
     let training = examples(&train_side.cache, &train_patches, &section.augmentation);
     let validation = examples(&validation_side.cache, &validation_patches, &Augmentation::none());
-    let network = PatchClassifierConfig {
-        trunk: section.trunk.clone(),
-        n_classes: classes.len(),
-        dropout: section.dropout,
-    };
+    let network = network(classes.len());
     let device_autodiff = device.clone().autodiff();
     let mut model = initialise(PatchClassifier::new(&network, &device_autodiff)?, config.seed);
     if let Some((path, file)) = &start {
@@ -123,6 +130,8 @@ pub fn run(args: &Args) -> Result<Done> {
     }
     let network = Network::Patch(network);
     let names = classes.iter().map(ToString::to_string).collect();
+    let mut card = setup.card(network.clone(), names, &train_side.images, train_patches.len());
+    card.training.patch_px = Some(sampling.patch_px);
     let run = Run {
         config: &section.training,
         seed: config.seed,
@@ -132,7 +141,7 @@ pub fn run(args: &Args) -> Result<Done> {
         calibration: CalibrationMethod::None,
         start_share: 0.0,
         digest: setup.digest(&network)?,
-        card: setup.card(network, names, &train_side.images, train_patches.len()),
+        card,
         resume: args.resume,
     };
     let mut progress = TrainingProgress::new("training on patches", "balanced accuracy");

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use mammo::augment::Augmentation;
 use mammo::manifest::Manifest;
+use mammo::preprocess::Preprocessing;
 use mammo::record::Mammogram;
 use mammo::split::{Side, Split};
 use mammo_nn::batches::Examples;
@@ -15,6 +16,7 @@ use mammo_nn::image_classifier::ImageClassifier;
 use mammo_nn::model_file::{CalibrationMethod, ModelCard, Network, TrainingRecord};
 use mammo_nn::run::{MODEL_FILE, Outcome, Run};
 use mammo_nn::schedule::TrainingConfig;
+use mammo_nn::step_memory::check_memory;
 use mammo_nn::train::train;
 use mammo_nn::validation::Metric;
 use mammo_nn::{device, resume};
@@ -58,6 +60,8 @@ impl Data {
 pub struct RunSetup<'a> {
     /// Resolved configuration.
     pub config: &'a RunConfig,
+    /// How its images are prepared.
+    pub preprocessing: &'a Preprocessing,
     /// The part of it that drives this training, for the model card.
     pub training: serde_json::Value,
     /// Data set and split.
@@ -77,7 +81,7 @@ impl RunSetup<'_> {
             &serde_json::to_string(network)?,
             &serde_json::to_string(&self.training)?,
             &self.config.seed.to_string(),
-            &self.config.preprocessing.digest(),
+            &self.preprocessing.digest(),
             &self.data.manifest.digest(),
             &self.data.split.digest(),
             self.started_from.as_deref().unwrap_or("random start"),
@@ -102,11 +106,12 @@ impl RunSetup<'_> {
             n_pictures,
             started_from: self.started_from.clone(),
             config: self.training.clone(),
+            patch_px: None,
             best_epoch: None,
             validation_metric: None,
             validation_interval: None,
         };
-        ModelCard::new(network, classes, self.config.preprocessing.clone(), record)
+        ModelCard::new(network, classes, self.preprocessing.clone(), record)
     }
 
     /// Writes the run record and gets ready for Ctrl-C.
@@ -115,7 +120,7 @@ impl RunSetup<'_> {
         RunRecord {
             command: std::env::args().collect(),
             mammo_version: env!("CARGO_PKG_VERSION"),
-            burn_version: "0.22.1",
+            burn_version: mammo_nn::BURN_VERSION,
             config: self.config,
             manifest_digest: self.data.manifest.digest(),
             split_digest: self.data.split.digest(),
@@ -177,6 +182,8 @@ pub fn read_model(path: &Path) -> Result<mammo_nn::model_file::ModelFile> {
 pub struct ImageRun<'a> {
     /// Data, configuration, folder.
     pub setup: &'a RunSetup<'a>,
+    /// Name of the configuration's section, for messages.
+    pub section: &'static str,
     /// The network as data.
     pub network: Network,
     /// The network with its starting weights.
@@ -201,7 +208,12 @@ pub struct ImageRun<'a> {
 pub fn train_images(image_run: &ImageRun) -> Result<Done> {
     let setup = image_run.setup;
     let (data, config) = (setup.data, setup.config);
-    let prepare_side = |images| prepare(&data.cache_dir, &config.preprocessing, &data.manifest.root, images);
+    let device = setup.burn_device()?;
+    let shape = [image_run.channels, setup.preprocessing.height_px, setup.preprocessing.width_px];
+    check_memory(&image_run.network, shape, image_run.training, &device)
+        .map_err(|e| e.within(image_run.section))?;
+    setup.begin()?;
+    let prepare_side = |images| prepare(&data.cache_dir, setup.preprocessing, &data.manifest.root, images);
     let mut images = data.side(Side::Train);
     if let Some(n) = image_run.n_patients {
         images = few_patients(images, n, config.seed)?;
@@ -222,7 +234,6 @@ pub fn train_images(image_run: &ImageRun) -> Result<Done> {
     );
     let [benign, malignant] = training.class_counts()[..] else { anyhow::bail!("two classes expected") };
     eprintln!("{benign} benign and {malignant} malignant images to train on");
-    let device = setup.burn_device()?;
     let classes = vec!["benign".to_string(), "malignant".to_string()];
     let run = Run {
         config: image_run.training,

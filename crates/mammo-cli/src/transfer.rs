@@ -52,14 +52,16 @@ pub struct Args {
 
 /// Runs the verb.
 pub fn run(args: &Args) -> Result<Done> {
-    let mut config = RunConfig::read(&args.config, &args.set)?;
+    let config = RunConfig::read(&args.config, &args.set)?;
+    config.transfer()?;
     check_out(&args.out, args.resume)?;
     let data = Data::read(&args.manifest, args.split.as_deref())?;
     let file = read_model(&args.model)?;
-    config.preprocessing = file.card.preprocessing.clone();
-    let section = &config.transfer;
+    let config = config.with_preprocessing(file.card.preprocessing.clone());
+    let section = config.transfer()?;
     let setup = RunSetup {
         config: &config,
+        preprocessing: &file.card.preprocessing,
         training: serde_json::json!({ "transfer": section, "patients": args.patients }),
         data: &data,
         started_from: Some(file.digest.clone()),
@@ -68,9 +70,9 @@ pub fn run(args: &Args) -> Result<Done> {
     };
     let device = setup.burn_device()?;
     let model = image_classifier(&args.model, &file, &device.autodiff())?;
-    setup.begin()?;
     train_images(&ImageRun {
         setup: &setup,
+        section: "transfer",
         network: file.card.network.clone(),
         model,
         augmentation: &section.augmentation,

@@ -2,9 +2,18 @@
 
 use std::sync::OnceLock;
 
-/// A set of vector instructions that the kernels are written for.
+/// A set of vector instructions that this processor has.
+///
+/// A value is a proof: it is made by detection alone ([`available`](Self::available), [`best`](Self::best)), so safe
+/// functions that take one may use its instructions.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Isa(Set);
+
+/// The sets that the kernels are written for, slowest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Isa {
+// Each processor has some of them.
+#[allow(dead_code)]
+pub(crate) enum Set {
     /// Plain Rust; every processor, and Miri.
     Portable,
     /// 64-bit Arm: 128-bit vectors.
@@ -17,41 +26,79 @@ pub enum Isa {
     Avx512Bf16,
 }
 
+impl Set {
+    const ALL: [Self; 5] = [Self::Portable, Self::Neon, Self::Avx2, Self::Avx512, Self::Avx512Bf16];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::Neon => "neon",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+            Self::Avx512Bf16 => "avx512bf16",
+        }
+    }
+}
+
+/// The environment variable that asks for another set than the best.
+pub const VARIABLE: &str = "MAMMO_ISA";
+
 impl Isa {
-    /// The best that this processor has. `MAMMO_ISA` (`portable`, `neon`, `avx2`, `avx512`,
-    /// `avx512bf16`) asks for less; what the processor lacks is not granted.
+    /// The best that this processor has, or the one that `MAMMO_ISA` asks for; where that word is of no use
+    /// ([`check_variable`]), the best.
     pub fn best() -> Self {
         static BEST: OnceLock<Isa> = OnceLock::new();
         *BEST.get_or_init(|| {
-            let available = Self::available();
-            let wanted = std::env::var("MAMMO_ISA").unwrap_or_default();
-            let best = available.last().copied().unwrap_or(Isa::Portable);
-            available.into_iter().find(|isa| isa.name() == wanted).unwrap_or(best)
+            let asked = std::env::var(VARIABLE).ok().and_then(|word| Self::named(&word).ok());
+            asked.unwrap_or_else(Self::fastest)
         })
+    }
+
+    fn fastest() -> Self {
+        Self::available().last().copied().unwrap_or(Self(Set::Portable))
+    }
+
+    /// The set of that name.
+    ///
+    /// # Errors
+    /// A sentence with the valid words, for a name that is unknown, or that of a set that this processor lacks.
+    fn named(word: &str) -> Result<Self, String> {
+        let available = Self::available();
+        if let Some(isa) = available.iter().find(|isa| isa.name() == word) {
+            return Ok(*isa);
+        }
+        let words: Vec<&str> = available.iter().map(|isa| isa.name()).collect();
+        let found = match Set::ALL.iter().any(|set| set.name() == word) {
+            true => "which this processor lacks",
+            false => "which names no set of instructions",
+        };
+        Err(format!("'{word}', {found}; expected one of {} here", words.join(", ")))
     }
 
     /// All that this processor has, slowest first.
     pub fn available() -> Vec<Self> {
-        let mut available = vec![Isa::Portable];
+        let mut available = vec![Self(Set::Portable)];
         if cfg!(miri) {
             return available;
         }
         #[cfg(target_arch = "aarch64")]
-        available.push(Isa::Neon);
+        available.push(Self(Set::Neon));
         #[cfg(target_arch = "x86_64")]
         {
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                available.push(Isa::Avx2);
+                available.push(Self(Set::Avx2));
             }
             let wide = is_x86_feature_detected!("avx512f")
                 && is_x86_feature_detected!("avx512bw")
                 && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512vl");
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx2")
+                && is_x86_feature_detected!("fma");
             if wide {
-                available.push(Isa::Avx512);
+                available.push(Self(Set::Avx512));
             }
             if wide && is_x86_feature_detected!("avx512bf16") {
-                available.push(Isa::Avx512Bf16);
+                available.push(Self(Set::Avx512Bf16));
             }
         }
         available
@@ -59,27 +106,49 @@ impl Isa {
 
     /// Its name in `MAMMO_ISA` and in reports.
     pub fn name(self) -> &'static str {
-        match self {
-            Isa::Portable => "portable",
-            Isa::Neon => "neon",
-            Isa::Avx2 => "avx2",
-            Isa::Avx512 => "avx512",
-            Isa::Avx512Bf16 => "avx512bf16",
-        }
+        self.0.name()
+    }
+
+    /// Whether it has products of bf16 pairs, with which bf16 is faster than `f32`.
+    pub fn multiplies_bf16(self) -> bool {
+        self.0 == Set::Avx512Bf16
+    }
+
+    /// Which set it is, for the choice of a kernel.
+    #[inline(always)]
+    pub(crate) fn set(self) -> Set {
+        self.0
     }
 
     /// Runs a loop of plain Rust compiled for this instruction set.
     #[inline]
     pub fn run<J: Job>(self, job: J) {
-        match self {
+        match self.0 {
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: `available` lists a set only after the processor reported its features.
-            Isa::Avx512 | Isa::Avx512Bf16 => unsafe { run_avx512(job) },
+            // SAFETY: an `Isa` of this set exists only where `available` found its features.
+            Set::Avx512 | Set::Avx512Bf16 => unsafe { run_avx512(job) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
-            Isa::Avx2 => unsafe { run_avx2(job) },
+            Set::Avx2 => unsafe { run_avx2(job) },
             _ => job.run(),
         }
+    }
+}
+
+impl std::fmt::Debug for Isa {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Refuses a `MAMMO_ISA` that [`Isa::best`] would pass over.
+///
+/// # Errors
+/// A sentence with the words that are valid on this processor.
+pub fn check_variable() -> Result<(), String> {
+    match std::env::var_os(VARIABLE) {
+        None => Ok(()),
+        Some(word) => Isa::named(&word.to_string_lossy()).map(drop).map_err(|e| format!("{VARIABLE} is {e}")),
     }
 }
 
@@ -103,4 +172,36 @@ unsafe fn run_avx512<J: Job>(job: J) {
 #[target_feature(enable = "avx2,fma")]
 unsafe fn run_avx2<J: Job>(job: J) {
     job.run();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_is_the_last_that_is_available_and_every_name_finds_its_set() {
+        let available = Isa::available();
+        assert_eq!(Isa::fastest(), available[available.len() - 1]);
+        assert!(available.is_sorted(), "{available:?}");
+        for isa in available {
+            assert_eq!(Isa::named(isa.name()), Ok(isa));
+        }
+    }
+
+    #[test]
+    fn a_word_that_names_no_set_of_this_processor_is_refused_with_those_that_do() {
+        let typo = Isa::named("avx215").unwrap_err();
+        assert!(
+            typo.contains("'avx215', which names no set") && typo.contains("expected one of portable"),
+            "{typo}"
+        );
+        assert!(Isa::named("").is_err() && Isa::named("AVX2").is_err());
+        let lacking: Vec<Set> =
+            Set::ALL.into_iter().filter(|set| !Isa::available().contains(&Isa(*set))).collect();
+        assert!(!lacking.is_empty(), "no processor has both Neon and AVX2");
+        for set in lacking {
+            let refusal = Isa::named(set.name()).unwrap_err();
+            assert!(refusal.contains("which this processor lacks"), "{refusal}");
+        }
+    }
 }

@@ -9,7 +9,11 @@ use crate::scratch::Shelf;
 /// A number type of activations and packed weights.
 ///
 /// Products work on *units* of four bytes: one `f32`, or two consecutive bf16.
-pub trait Operand: Copy + Send + Sync + Default + PartialEq + std::fmt::Debug + 'static {
+///
+/// Sealed: kernels write through pointers as [`KIND`](Self::KIND) says, so no other type may claim to be one of the two.
+pub trait Operand:
+    sealed::Sealed + Copy + Send + Sync + Default + PartialEq + std::fmt::Debug + 'static
+{
     /// Numbers in a unit.
     const PER_UNIT: usize;
     /// Which of the two types this is.
@@ -24,6 +28,13 @@ pub trait Operand: Copy + Send + Sync + Default + PartialEq + std::fmt::Debug + 
     fn kernel(isa: Isa) -> Kernel {
         micro::kernel(isa, Self::KIND)
     }
+}
+
+mod sealed {
+    /// The types that are operands.
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for half::bf16 {}
 }
 
 /// A number type as a value.

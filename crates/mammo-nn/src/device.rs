@@ -1,7 +1,7 @@
 //! Where tensors live, by name, chosen at run time among what was compiled in.
 
 pub use burn::tensor::Device;
-use mammo_kernels::isa::Isa;
+use mammo_kernels::isa::{self, Isa};
 
 use crate::{Error, Result};
 
@@ -26,6 +26,14 @@ pub fn available() -> Vec<&'static str> {
 /// Name of the vector instructions that the kernels of the CPU use, such as `avx2`.
 pub fn cpu_instructions() -> &'static str {
     Isa::best().name()
+}
+
+/// Refuses a word in `MAMMO_ISA` that names no instructions of this processor.
+///
+/// # Errors
+/// [`Error::Instructions`] with the words that do.
+pub fn check_cpu_instructions() -> Result<()> {
+    isa::check_variable().map_err(Error::Instructions)
 }
 
 /// The device of that name, without autodiff.

@@ -49,6 +49,9 @@ pub enum Error {
         /// The rate in force.
         learning_rate: f64,
     },
+    /// `MAMMO_ISA` asks for instructions that this processor does not have, or that nobody has.
+    #[error("{0}")]
+    Instructions(String),
     /// A device was asked for that this binary or machine does not have.
     #[error("device '{found}' is not available in this build; expected one of {available}{hint}")]
     Device {
@@ -70,5 +73,18 @@ impl Error {
     /// A network that cannot be built or fed as asked.
     pub fn network(what: impl Into<String>, found: impl Into<String>, expected: impl Into<String>) -> Self {
         Self::Network { what: what.into(), found: found.into(), expected: expected.into() }
+    }
+
+    /// The same error of a setting inside of `section`: `batch_size` becomes `section.batch_size`. Other errors stay.
+    pub fn within(self, section: &str) -> Self {
+        match self {
+            Self::Network { what, found, expected } => {
+                Self::Network { what: format!("{section}.{what}"), found, expected }
+            }
+            Self::Data(mammo::Error::Setting { setting, found, expected }) => {
+                Self::Data(mammo::Error::setting(format!("{section}.{setting}"), found, expected))
+            }
+            other => other,
+        }
     }
 }

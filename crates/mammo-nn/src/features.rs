@@ -37,7 +37,7 @@ impl Features {
         let [n, _, h, w] = batch.shape;
         match &self.plan {
             Some(plan) => self.precision.of(plan.feature_map(&batch.grey(), [n, h, w], device)),
-            None => trunk.forward(self.precision.of(batch.images(device))),
+            None => trunk.forward_in(batch.images(device), self.precision),
         }
     }
 }

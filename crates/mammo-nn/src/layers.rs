@@ -8,7 +8,7 @@ use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d
 use burn::tensor::activation::relu;
 use burn::tensor::module::avg_pool2d;
 use burn::tensor::ops::AvgPoolOptions;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use mammo::seed::Rng;
 use mammo_kernels::norm::{Statistics, fold};
 use rand::RngExt;
@@ -16,7 +16,7 @@ use rand::RngExt;
 use crate::conventions::{ChannelNorm, Conventions, Padding};
 use crate::cpu::{self, ConvCall, Fork, NormCall};
 use crate::maps::Maps;
-use crate::plan::{FoldedConv, Map, Planner, Slide};
+use crate::plan::{FoldedConv, Map, Planner, Precision, Slide};
 
 /// Kernel, stride, padding and channel counts of one [`ConvNorm`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -253,11 +253,25 @@ impl LinearNorm {
     }
 }
 
-/// `(x - mean) / std` of each of three channels.
+/// What the first layer of a trunk reads: images whose channels are normalised, in the number type of `precision`.
+///
+/// The norm is computed in `f32`, whatever the images are: bf16 keeps eight significant bits, so a grey level of 200
+/// of 255 rounded first would be off by half a level, and after the norm by a hundredth of a level.
+///
+/// # Shapes
+/// `[n, channels, h, w]`.
+pub fn trunk_input(images: Tensor<4>, norm: Option<&ChannelNorm>, precision: Precision) -> Maps {
+    Maps::enter(precision.of(match norm {
+        Some(norm) => normalise_channels(images.cast(DType::F32), norm),
+        None => images,
+    }))
+}
+
+/// `(x - mean) / std` of each of three channels, in `f32`.
 ///
 /// # Shapes
 /// `[n, 3, h, w]` stays.
-pub fn normalise_channels(x: Tensor<4>, norm: &ChannelNorm) -> Tensor<4> {
+fn normalise_channels(x: Tensor<4>, norm: &ChannelNorm) -> Tensor<4> {
     let plane = |values: [f64; 3]| {
         let values: Vec<f32> = values.iter().map(|&v| v as f32).collect();
         Tensor::<4>::from_data(TensorData::new(values, [1, 3, 1, 1]), &x.device())

@@ -48,11 +48,15 @@ pub mod resume;
 pub mod run;
 pub mod schedule;
 pub mod state;
+pub mod step_memory;
 pub mod top;
 pub mod train;
 pub mod trunk;
 pub mod validation;
 pub mod vgg;
 pub mod weights;
+
+/// Version of the tensor framework that this build uses, from `Cargo.lock`; `unknown` without one.
+pub const BURN_VERSION: &str = env!("MAMMO_BURN_VERSION");
 
 pub use error::{Error, Result};

@@ -117,7 +117,7 @@ impl ImageModel {
                 .network
                 .logits(as_channels(plane, self.card.network.channels(), h, w, &self.device), None),
         };
-        softmax(logits, 1).into_data().iter::<f64>().nth(1).unwrap_or(f64::NAN)
+        f64::from(softmax(logits, 1).slice([0..1, 1..2]).into_scalar::<f32>())
     }
 }
 

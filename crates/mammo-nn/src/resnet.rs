@@ -10,9 +10,9 @@ use burn::tensor::{Device, Tensor};
 
 use crate::conventions::{ChannelNorm, Conventions, StrideOn};
 use crate::cpu::Fork;
-use crate::layers::{ConvNorm, ConvShape, normalise_channels};
+use crate::layers::{ConvNorm, ConvShape, trunk_input};
 use crate::maps::Maps;
-use crate::plan::{Map, Planner, Slide};
+use crate::plan::{Map, Planner, Precision, Slide};
 
 /// Which residual block a trunk is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,12 +181,9 @@ impl ResNet {
 
     /// # Shapes
     /// `[n, c_in, h, w]` to `[n, c_out, h / stride, w / stride]`, rounded as the conventions say.
-    pub fn forward(&self, images: Tensor<4>) -> Tensor<4> {
-        let images = match &self.channel_norm {
-            Some(norm) => normalise_channels(images, norm),
-            None => images,
-        };
-        let x = self.stem.forward_relu(Maps::enter(images)); // [n, base, h / 2, w / 2]
+    pub fn forward(&self, images: Tensor<4>, precision: Precision) -> Tensor<4> {
+        let x = trunk_input(images, self.channel_norm.as_ref(), precision);
+        let x = self.stem.forward_relu(x); // [n, base, h / 2, w / 2]
         let x = x.max_pool(3, 2, self.conventions.stem_pool_padding); // [n, base, h / 4, w / 4]
         self.blocks.iter().fold(x, |x, block| block.forward(x)).leave()
     }

@@ -162,6 +162,12 @@ fn yes() -> bool {
     true
 }
 
+/// Largest batch, number of examples and of epochs: beyond any that a machine finishes, and small enough that their
+/// products are counted without overflow.
+const MAX_BATCH: usize = 1_000_000;
+const MAX_EXAMPLES: usize = 1_000_000_000;
+const MAX_EPOCHS: usize = 1_000_000;
+
 impl TrainingConfig {
     /// Refuses settings under which nothing can be trained.
     ///
@@ -169,14 +175,18 @@ impl TrainingConfig {
     /// [`Error::Network`] naming the setting.
     pub fn check(&self) -> Result<()> {
         let wrong = |what: &str, found: String, expected: &str| Err(Error::network(what, found, expected));
-        if self.batch_size == 0 {
-            return wrong("batch_size", "0".into(), "at least 1");
+        if !(1..=MAX_BATCH).contains(&self.batch_size) {
+            return wrong("batch_size", self.batch_size.to_string(), &format!("1 to {MAX_BATCH}"));
         }
         if self.stages.is_empty() {
-            return wrong("stages", "none".into(), "at least one [[stages]] entry");
+            let expected = "at least one entry such as { train = \"all\", epochs = 1, learning_rate = 1e-3 }";
+            return wrong("stages", "none".into(), expected);
         }
-        if self.examples_per_epoch == Some(0) {
-            return wrong("examples_per_epoch", "0".into(), "at least 1, or leave it out");
+        if let Some(examples) = self.examples_per_epoch
+            && !(1..=MAX_EXAMPLES).contains(&examples)
+        {
+            let expected = format!("1 to {MAX_EXAMPLES}, or leave it out");
+            return wrong("examples_per_epoch", examples.to_string(), &expected);
         }
         if !(0.0..1.0).contains(&self.label_smoothing) {
             return wrong("label_smoothing", self.label_smoothing.to_string(), "at least 0 and below 1");
@@ -186,12 +196,17 @@ impl TrainingConfig {
         {
             return wrong("schedule.factor", factor.to_string(), "above 0 and below 1");
         }
-        for stage in &self.stages {
+        for (i, stage) in self.stages.iter().enumerate() {
+            let setting = |key: &str| format!("stages.{key} (stage {})", i + 1);
+            if !(1..=MAX_EPOCHS).contains(&stage.epochs) {
+                let expected = format!("1 to {MAX_EPOCHS}");
+                return wrong(&setting("epochs"), stage.epochs.to_string(), &expected);
+            }
             if !(stage.learning_rate.is_finite() && stage.learning_rate > 0.0) {
-                return wrong("stages.learning_rate", stage.learning_rate.to_string(), "above 0");
+                return wrong(&setting("learning_rate"), stage.learning_rate.to_string(), "above 0");
             }
             if !(stage.weight_decay.is_finite() && stage.weight_decay >= 0.0) {
-                return wrong("stages.weight_decay", stage.weight_decay.to_string(), "0 or above");
+                return wrong(&setting("weight_decay"), stage.weight_decay.to_string(), "0 or above");
             }
         }
         Ok(())
@@ -294,17 +309,37 @@ mod tests {
     }
 
     #[test]
-    fn auto_is_what_this_processor_multiplies_fastest() {
+    fn auto_is_bf16_where_the_kernels_multiply_its_pairs_and_f32_elsewhere() {
         let here = Device::flex();
-        assert_eq!(PrecisionChoice::Auto.on(&here).unwrap(), Precision::fastest());
+        let expected = match crate::device::cpu_instructions() {
+            "avx512bf16" => Precision::Bf16,
+            "portable" | "neon" | "avx2" | "avx512" => Precision::F32,
+            other => panic!("{other}: which precision is fastest there?"),
+        };
+        assert_eq!(PrecisionChoice::Auto.on(&here).unwrap(), expected);
         assert_eq!(PrecisionChoice::Bf16.on(&here).unwrap(), Precision::Bf16);
         assert_eq!(PrecisionChoice::F32.on(&here).unwrap(), Precision::F32);
     }
 
     #[test]
-    fn a_rate_of_zero_is_refused_by_name() {
-        let mut config = config(RateSchedule::Constant, None);
-        config.stages[0].learning_rate = 0.0;
-        assert!(config.check().unwrap_err().to_string().contains("stages.learning_rate"));
+    fn what_cannot_be_trained_is_refused_by_name_and_stage() {
+        type Change = fn(&mut TrainingConfig);
+        let cases: [(Change, &str); 8] = [
+            (|c| c.batch_size = 0, "batch_size: 0;"),
+            (|c| c.batch_size = usize::MAX, "batch_size: 18446744073709551615;"),
+            (|c| c.stages.clear(), "stages: none;"),
+            (|c| c.examples_per_epoch = Some(usize::MAX), "examples_per_epoch: 18446744073709551615;"),
+            (|c| c.stages[0].epochs = 0, "stages.epochs (stage 1): 0;"),
+            (|c| c.stages[0].learning_rate = 0.0, "stages.learning_rate (stage 1): 0;"),
+            (|c| c.stages[0].learning_rate = f64::NAN, "stages.learning_rate (stage 1): NaN;"),
+            (|c| c.stages[0].weight_decay = -1.0, "stages.weight_decay (stage 1): -1;"),
+        ];
+        for (change, wanted) in cases {
+            let mut config = config(RateSchedule::Constant, None);
+            assert!(config.check().is_ok());
+            change(&mut config);
+            let message = config.check().unwrap_err().to_string();
+            assert!(message.starts_with(wanted), "{message}");
+        }
     }
 }

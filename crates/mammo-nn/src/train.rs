@@ -16,6 +16,7 @@ use crate::resume::{self, Position, Saved};
 use crate::run::{self, EpochRow, MODEL_FILE, Outcome, Run, StepReport, Watch};
 use crate::schedule::{Classifier, RateSchedule, StageProgress};
 use crate::state::{StateDict, load_state_dict, mixed, state_dict, training_flags};
+use crate::step_memory::check_memory;
 use crate::validation::{Metric, assess, learn_from_validation, metric, sample};
 use crate::{Error, Result};
 
@@ -35,6 +36,7 @@ pub fn train<C: Classifier>(
     run.config.check()?;
     let precision = run.config.precision.on(run.device)?;
     check_examples(training, validation)?;
+    check_memory(&run.card.network, training.shape(), run.config, run.device)?;
     let config = run.config;
     let start = (run.start_share > 0.0).then(|| state_dict(&model));
     let resume_path = run.dir.join(resume::FILE);

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::conventions::{ChannelNorm, Conventions, Padding, StrideOn};
-use crate::plan::{Map, Planner};
+use crate::plan::{Map, Planner, Precision};
 use crate::resnet::{BlockKind, ResNet, ResNetShape};
 use crate::vgg::{Vgg, VggShape};
 use crate::{Error, Result};
@@ -193,7 +193,7 @@ impl TrunkConfig {
                 return Err(Error::network("trunk.channel_norm", "set for one channel", "channels = 3"));
             }
         }
-        self.conventions.check()
+        self.conventions.check().map_err(|e| e.within("trunk"))
     }
 
     /// A channel count of the published network, scaled; at least 4, and even.
@@ -242,12 +242,21 @@ impl Trunk {
         })
     }
 
+    /// The features of images, in the number type of the images.
+    ///
     /// # Shapes
     /// `[n, channels, h, w]` to `[n, c_out, h / stride, w / stride]`.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<4> {
+        let precision = Precision::of_numbers(images.dtype());
+        self.forward_in(images, precision)
+    }
+
+    /// [`forward`](Self::forward) with feature maps in the number type of `precision`, whatever that of the images:
+    /// images in `f32` are normalised before they are rounded.
+    pub fn forward_in(&self, images: Tensor<4>, precision: Precision) -> Tensor<4> {
         match self {
-            Self::ResNet(trunk) => trunk.forward(images),
-            Self::Vgg(trunk) => trunk.forward(images),
+            Self::ResNet(trunk) => trunk.forward(images, precision),
+            Self::Vgg(trunk) => trunk.forward(images, precision),
         }
     }
 

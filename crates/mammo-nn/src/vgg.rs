@@ -8,9 +8,9 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use crate::conventions::{ChannelNorm, Conventions, Padding};
-use crate::layers::{ConvNorm, ConvShape, normalise_channels};
+use crate::layers::{ConvNorm, ConvShape, trunk_input};
 use crate::maps::Maps;
-use crate::plan::{Map, Planner, Slide};
+use crate::plan::{Map, Planner, Precision, Slide};
 
 /// Convolutions with ReLU, then a 2x2 max pool.
 #[derive(Module, Debug)]
@@ -99,12 +99,9 @@ impl Vgg {
 
     /// # Shapes
     /// `[n, c_in, h, w]` to `[n, c_out, h / 2^blocks, w / 2^blocks]`.
-    pub fn forward(&self, images: Tensor<4>) -> Tensor<4> {
-        let images = match &self.channel_norm {
-            Some(norm) => normalise_channels(images, norm),
-            None => images,
-        };
-        self.blocks.iter().fold(Maps::enter(images), |x, block| block.forward(x)).leave()
+    pub fn forward(&self, images: Tensor<4>, precision: Precision) -> Tensor<4> {
+        let x = trunk_input(images, self.channel_norm.as_ref(), precision);
+        self.blocks.iter().fold(x, |x, block| block.forward(x)).leave()
     }
 
     /// A planner that holds the trunk, and its last map.

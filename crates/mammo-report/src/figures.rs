@@ -3,7 +3,8 @@
 mod training;
 
 use mammo::eval::decision_curve::DecisionPoint;
-use mammo::eval::{Evaluation, Measured};
+use mammo::eval::subgroup::Subgroup;
+use mammo::eval::{Evaluation, Measured, Origin};
 
 use crate::chart::{Axis, Chart, Dot, Figure, Forest, ForestRow, Head, Ink, Mark, Series};
 use crate::content::{Part, Report, Run};
@@ -156,7 +157,7 @@ fn calibration(evaluation: &Evaluation) -> Part<Chart> {
     for (i, recalibrated) in evaluation.recalibrated.iter().filter_map(|r| r.value()).enumerate() {
         let points =
             recalibrated.figures.bins.iter().map(|b| [b.mean_probability, b.observed.estimate]).collect();
-        let of_model = if recalibrated.origin == "model file" { ", as in the model file" } else { "" };
+        let of_model = if recalibrated.origin == Origin::ModelFile { ", as in the model file" } else { "" };
         let name = format!("after {}{of_model}", recalibrated.calibrator.label());
         series.push(Series::new(name, Ink::of_run(i + 1), line(points)));
     }
@@ -304,10 +305,7 @@ fn subgroups(evaluation: &Evaluation) -> Part<Forest> {
             heading: false,
             n: Some([group.n, group.n_malignant]),
             estimate: estimate(&group.auc),
-            note: group.auc.reason().map_or(String::new(), |reason| match reason.contains("both classes") {
-                true => "undefined: one truth only".into(),
-                false => "undefined: too few women".into(),
-            }),
+            note: note_of_area(group).into(),
         }));
     }
     if rows.len() == 1 {
@@ -327,7 +325,39 @@ fn subgroups(evaluation: &Evaluation) -> Part<Forest> {
     })
 }
 
+/// Why a group has no area, in the few words that fit beside a figure; nothing when it has one.
+fn note_of_area(group: &Subgroup) -> &'static str {
+    match (&group.auc, group.n_malignant) {
+        (Measured::Value(_), _) => "",
+        (Measured::Undefined { .. }, n) if n == 0 || n == group.n => "undefined: one truth only",
+        (Measured::Undefined { .. }, _) => "undefined: too few patients",
+    }
+}
+
 /// A level as a percentage without the noise of binary fractions.
 pub fn percent(level: f64) -> f64 {
     (level * 1e6).round() / 1e4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_without_an_area_is_labelled_by_its_counts_whatever_the_words_of_the_reason() {
+        let note = |n_malignant: usize, reason: &str| {
+            note_of_area(&Subgroup {
+                value: "dense".into(),
+                n: 10,
+                n_malignant,
+                n_patients: 5,
+                auc: Measured::undefined(reason),
+                sensitivity: None,
+                specificity: None,
+            })
+        };
+        assert_eq!(note(0, "no cancer here"), "undefined: one truth only");
+        assert_eq!(note(10, "cancers alone"), "undefined: one truth only");
+        assert_eq!(note(4, "both classes in 3 of 1000 resamples"), "undefined: too few patients");
+    }
 }

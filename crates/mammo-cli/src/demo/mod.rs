@@ -118,7 +118,7 @@ fn train(demo: &Demo) -> Result<Made> {
     demo.step("for comparison: the network of (b) from scratch, without patches (a)");
     // A frozen random trunk would waste its first epochs: all of it learns from the start, for as
     // many epochs as the others have in all.
-    let epochs: usize = settings.image.training.stages.iter().map(|stage| stage.epochs).sum();
+    let epochs: usize = settings.image()?.training.stages.iter().map(|stage| stage.epochs).sum();
     let all = format!("{{train=\"all\",epochs={epochs},learning_rate=1e-3,weight_decay=1e-2}}");
     let all = format!("image.training.stages=[{all}]");
     stop_if(train_image::run(&demo.train_image(&film, "from-scratch", None, &[&all]))?)?;

@@ -83,10 +83,10 @@ impl Probe<'_> {
     /// Phantoms, imported and prepared, and the seconds for each patient.
     fn prepare(&self) -> Result<(InputCache, Manifest, f64)> {
         let started = Instant::now();
-        let phantoms = PhantomConfig { n_patients: PATIENTS, ..phantoms(Site::Film, self.config) };
+        let phantoms = PhantomConfig { n_patients: PATIENTS, ..phantoms(Site::Film, self.config)? };
         write_dataset(self.dir, &phantoms, &|_, _| ())?;
         let manifest = import_tables(self.dir, Verify::Pixels, &|_, _| ())?.manifest;
-        let cache = InputCache::open(&self.dir.join("cache"), &self.config.preprocessing)?;
+        let cache = InputCache::open(&self.dir.join("cache"), self.config.preprocessing()?)?;
         if let Some((_, error)) = cache.build(&manifest.root, &manifest.images, &|_, _| ()).into_iter().next()
         {
             return Err(error).context("a phantom to measure speed on");
@@ -96,7 +96,7 @@ impl Probe<'_> {
 
     /// Seconds to train on a patch.
     fn patch_s(&self, cache: &InputCache, manifest: &Manifest) -> Result<f64> {
-        let (section, sampling) = (&self.config.patch, &self.config.sampling);
+        let (section, sampling) = (self.config.patch()?, self.config.sampling()?);
         let patches = sample_patches(&manifest.images, &manifest.root, cache, sampling)?.patches;
         let (px, channels) = (sampling.patch_px, section.trunk.channels);
         let augmentation = section.augmentation.clone();
@@ -110,17 +110,18 @@ impl Probe<'_> {
 
     /// Seconds to train on an image, all layers learning.
     fn image_s(&self, cache: &InputCache, manifest: &Manifest) -> Result<f64> {
-        let section = &self.config.image;
+        let (section, patch) = (self.config.image()?, self.config.patch()?);
+        let preprocessing = self.config.preprocessing()?;
         let images: Vec<&Mammogram> = manifest.images.iter().collect();
-        let channels = self.config.patch.trunk.channels;
+        let channels = patch.trunk.channels;
         let examples = WindowExamples::images(cache, &images, channels, section.augmentation.clone());
         let network = ImageClassifierConfig {
-            trunk: self.config.patch.trunk.clone(),
+            trunk: patch.trunk.clone(),
             top: section.top.clone(),
             pooling: section.pooling,
-            top_conventions: self.config.patch.trunk.conventions,
+            top_conventions: patch.trunk.conventions,
             n_patch_classes: PatchClass::ALL.len(),
-            input_px: [self.config.preprocessing.height_px, self.config.preprocessing.width_px],
+            input_px: [preprocessing.height_px, preprocessing.width_px],
             dropout: section.dropout,
         };
         let model = ImageClassifier::new(&network, &self.device.clone().autodiff())?;
@@ -143,7 +144,7 @@ impl Probe<'_> {
             examples_per_epoch: Some(n_steps * training.batch_size),
             ..training.clone()
         };
-        let preprocessing = self.config.preprocessing.clone();
+        let preprocessing = self.config.preprocessing()?.clone();
         let run = Run {
             config: &training,
             seed: self.config.seed,

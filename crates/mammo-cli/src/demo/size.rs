@@ -112,10 +112,9 @@ mod tests {
         let full = RunConfig::parse(CONFIG, &[]).unwrap();
         assert_eq!(RunConfig::parse(CONFIG, &Size::of(1.0).changes()).unwrap(), full);
         assert_eq!(Size::of(1.0).film_patients, 1400);
-        assert_eq!(
-            [full.patch.training.batch_size, full.image.training.batch_size],
-            [PATCH_BATCH, IMAGE_BATCH]
-        );
+        let batch_sizes =
+            [full.patch().unwrap().training.batch_size, full.image().unwrap().training.batch_size];
+        assert_eq!(batch_sizes, [PATCH_BATCH, IMAGE_BATCH]);
     }
 
     #[test]

@@ -28,16 +28,17 @@ const LESION_SCALE: f64 = 1.6;
 /// anything: their areas stay near 0.5 (docs/experiments.md). The demo's masses are plainer.
 const MASS_CONTRAST: f64 = 1.6;
 /// The demo's phantoms of a site, apart from their number.
-pub(super) fn phantoms(site: Site, settings: &RunConfig) -> PhantomConfig {
-    PhantomConfig {
+pub(super) fn phantoms(site: Site, settings: &RunConfig) -> Result<PhantomConfig> {
+    let preprocessing = settings.preprocessing()?;
+    Ok(PhantomConfig {
         site,
         seed: settings.seed,
-        height_px: settings.preprocessing.height_px,
-        width_px: settings.preprocessing.width_px,
+        height_px: preprocessing.height_px,
+        width_px: preprocessing.width_px,
         lesion_scale: LESION_SCALE,
         mass_contrast: MASS_CONTRAST,
         ..PhantomConfig::default()
-    }
+    })
 }
 
 /// Files of the demo and the verbs that make them.
@@ -88,7 +89,7 @@ impl Demo<'_> {
     /// the manifest.
     pub(super) fn data_set(&self, site: Site, patients: usize, settings: &RunConfig) -> Result<PathBuf> {
         let dir = self.args.out.join(site.to_string());
-        let drawn = phantoms(site, settings);
+        let drawn = phantoms(site, settings)?;
         // The table is written last.
         let (layout, table, import) = match site {
             Site::Film => (Layout::Film, "images.csv", import::Args::of_tables(dir.clone())),

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::program::{mammo, tiny_data_set};
+use crate::program::{Ran, command, mammo, tiny_data_set};
 
 #[test]
 fn a_config_typo_is_refused_with_the_nearest_key_before_any_work() {
@@ -16,6 +16,56 @@ fn a_config_typo_is_refused_with_the_nearest_key_before_any_work() {
         .says("typo.toml")
         .says("did you mean `per_lesion`?");
     assert!(!dir.join("run").exists());
+}
+
+#[test]
+fn a_batch_that_no_memory_holds_is_refused_before_any_work() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path();
+    tiny_data_set(dir);
+    let patch = "train patch data/manifest.json --config tiny.toml --out run --set sampling.patch_px=2400";
+    mammo(dir, &format!("{patch} --set patch.training.batch_size=1000000"))
+        .expect(2)
+        .says("patch.training.batch_size: 1000000, with which a step needs about ")
+        .says("GiB are available");
+    let image = "train image data/manifest.json --config tiny.toml --from-scratch --out run";
+    let large = "--set preprocessing.height_px=4096 --set preprocessing.width_px=4096";
+    mammo(dir, &format!("{image} {large} --set image.training.batch_size=1000000"))
+        .expect(2)
+        .says("image.training.batch_size: 1000000, with which");
+    assert!(!dir.join("run").exists() && !dir.join("data/cache").exists());
+}
+
+#[test]
+fn a_command_runs_without_the_sections_that_others_need() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path();
+    tiny_data_set(dir);
+    let text = fs::read_to_string(dir.join("tiny.toml")).unwrap();
+    fs::write(dir.join("patch.toml"), &text[..text.find("[image]").unwrap()]).unwrap();
+    mammo(dir, "train patch data/manifest.json --config patch.toml --out patch").expect(0);
+    mammo(dir, "train image data/manifest.json --config patch.toml --from-scratch --out image")
+        .expect(2)
+        .says("patch.toml: no section [image], which this command needs; add one with `top`");
+    let record = fs::read_to_string(dir.join("patch/run.json")).unwrap();
+    let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+    let lock = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.lock")).unwrap();
+    let burn = format!("name = \"burn\"\nversion = {}\n", record["burn_version"]);
+    assert!(lock.contains(&burn), "{record}");
+}
+
+#[test]
+fn a_word_that_names_no_instructions_is_refused_with_those_that_do() {
+    let temporary = tempfile::tempdir().unwrap();
+    let said = |word: &str| -> Ran {
+        command(temporary.path(), &["split", "none.json"]).env("MAMMO_ISA", word).output().unwrap().into()
+    };
+    said("typo").expect(2).says("MAMMO_ISA is 'typo'").says("expected one of portable");
+    said("portable").expect(2).says("none.json");
+    assert_eq!(
+        mammo(temporary.path(), "--version").expect(0).stdout.trim(),
+        concat!("mammo ", env!("CARGO_PKG_VERSION"))
+    );
 }
 
 #[test]

@@ -50,26 +50,31 @@ unsafe impl Simd for Avx2 {
 
     #[inline(always)]
     unsafe fn zero() -> __m256 {
+        // SAFETY: called under the features of the type.
         unsafe { _mm256_setzero_ps() }
     }
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> __m256 {
+        // SAFETY: called under the features of the type; the caller has that many numbers at the pointer.
         unsafe { _mm256_loadu_ps(from) }
     }
 
     #[inline(always)]
     unsafe fn splat(from: *const f32) -> __m256 {
+        // SAFETY: called under the features of the type; the caller has that many numbers at the pointer.
         unsafe { _mm256_set1_ps(from.read_unaligned()) }
     }
 
     #[inline(always)]
     unsafe fn fma(acc: __m256, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: called under the features of the type.
         unsafe { _mm256_fmadd_ps(a, b, acc) }
     }
 
     #[inline(always)]
     unsafe fn dot(acc: __m256, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: called under the features of the type.
         unsafe {
             let upper = _mm256_castsi256_ps(_mm256_set1_epi32(-65536));
             let low = |v| _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_castps_si256(v)));
@@ -80,27 +85,32 @@ unsafe impl Simd for Avx2 {
 
     #[inline(always)]
     unsafe fn add(a: __m256, b: __m256) -> __m256 {
+        // SAFETY: called under the features of the type.
         unsafe { _mm256_add_ps(a, b) }
     }
 
     #[inline(always)]
     unsafe fn sub(a: __m256, b: __m256) -> __m256 {
+        // SAFETY: called under the features of the type.
         unsafe { _mm256_sub_ps(a, b) }
     }
 
     #[inline(always)]
     unsafe fn mul(a: __m256, b: __m256) -> __m256 {
+        // SAFETY: called under the features of the type.
         unsafe { _mm256_mul_ps(a, b) }
     }
 
     #[inline(always)]
     unsafe fn relu(a: __m256) -> __m256 {
+        // SAFETY: called under the features of the type.
         unsafe { _mm256_max_ps(a, _mm256_setzero_ps()) }
     }
 
     #[inline(always)]
     unsafe fn load_f32(from: *const f32, n: usize) -> __m256 {
         // Of whole vectors no copy: it would be a call.
+        // SAFETY: called under the features of the type; the caller has that many numbers at the pointer.
         unsafe {
             if n == 8 { _mm256_loadu_ps(from) } else { _mm256_loadu_ps(part::<f32, 8>(from, n).as_ptr()) }
         }
@@ -108,6 +118,7 @@ unsafe impl Simd for Avx2 {
 
     #[inline(always)]
     unsafe fn load_bf16(from: *const u16, n: usize) -> __m256 {
+        // SAFETY: called under the features of the type; the caller has that many numbers at the pointer.
         unsafe {
             let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(part::<u16, 8>(from, n).as_ptr().cast()));
             _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
@@ -116,11 +127,13 @@ unsafe impl Simd for Avx2 {
 
     #[inline(always)]
     unsafe fn store_f32(to: *mut f32, v: __m256, n: usize) {
+        // SAFETY: called under the features of the type; the caller has that many numbers at the pointer.
         unsafe { if n == 8 { _mm256_storeu_ps(to, v) } else { put(to, numbers(v), n) } }
     }
 
     #[inline(always)]
     unsafe fn store_bf16(to: *mut u16, v: __m256, n: usize) {
+        // SAFETY: called under the features of the type; the caller has that many numbers at the pointer.
         unsafe { put(to, rounded(numbers(v)), n) }
     }
 }

@@ -77,9 +77,10 @@ pub(super) unsafe fn run_with_pairs<J: VectorJob>(job: J) {
 #[derive(Clone, Copy)]
 struct Wide<const PAIRS: bool>(());
 
+/// The first `n <= 16` lanes.
 #[inline(always)]
 fn mask(n: usize) -> __mmask16 {
-    (u32::MAX >> (32 - n as u32)) as __mmask16
+    ((1_u32 << n) - 1) as __mmask16
 }
 
 // SAFETY: only called from the functions above, which enable the features.
@@ -95,26 +96,31 @@ unsafe impl<const PAIRS: bool> Simd for Wide<PAIRS> {
 
     #[inline(always)]
     unsafe fn zero() -> __m512 {
+        // SAFETY: called under the features of the type.
         unsafe { _mm512_setzero_ps() }
     }
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> __m512 {
+        // SAFETY: called under the features of the type; the caller has that many numbers at the pointer.
         unsafe { _mm512_loadu_ps(from) }
     }
 
     #[inline(always)]
     unsafe fn splat(from: *const f32) -> __m512 {
+        // SAFETY: called under the features of the type; the caller has that many numbers at the pointer.
         unsafe { _mm512_set1_ps(from.read_unaligned()) }
     }
 
     #[inline(always)]
     unsafe fn fma(acc: __m512, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: called under the features of the type.
         unsafe { _mm512_fmadd_ps(a, b, acc) }
     }
 
     #[inline(always)]
     unsafe fn dot(acc: __m512, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: called under the features of the type.
         unsafe {
             if PAIRS {
                 return _mm512_dpbf16_ps(
@@ -133,31 +139,37 @@ unsafe impl<const PAIRS: bool> Simd for Wide<PAIRS> {
 
     #[inline(always)]
     unsafe fn add(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: called under the features of the type.
         unsafe { _mm512_add_ps(a, b) }
     }
 
     #[inline(always)]
     unsafe fn sub(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: called under the features of the type.
         unsafe { _mm512_sub_ps(a, b) }
     }
 
     #[inline(always)]
     unsafe fn mul(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: called under the features of the type.
         unsafe { _mm512_mul_ps(a, b) }
     }
 
     #[inline(always)]
     unsafe fn relu(a: __m512) -> __m512 {
+        // SAFETY: called under the features of the type.
         unsafe { _mm512_max_ps(a, _mm512_setzero_ps()) }
     }
 
     #[inline(always)]
     unsafe fn load_f32(from: *const f32, n: usize) -> __m512 {
+        // SAFETY: called under the features of the type; the caller has that many numbers at the pointer.
         unsafe { if n == 16 { _mm512_loadu_ps(from) } else { _mm512_maskz_loadu_ps(mask(n), from) } }
     }
 
     #[inline(always)]
     unsafe fn load_bf16(from: *const u16, n: usize) -> __m512 {
+        // SAFETY: called under the features of the type; the caller has that many numbers at the pointer.
         unsafe {
             let half = if n == 16 {
                 _mm256_loadu_si256(from.cast())
@@ -170,6 +182,7 @@ unsafe impl<const PAIRS: bool> Simd for Wide<PAIRS> {
 
     #[inline(always)]
     unsafe fn join(first: *const u16, second: *const u16, to: *mut u16, n: usize) {
+        // SAFETY: called under the features of the type; the caller has that many numbers at the pointer.
         unsafe {
             let wide =
                 |from: *const u16| _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask(n), from.cast()));
@@ -180,11 +193,13 @@ unsafe impl<const PAIRS: bool> Simd for Wide<PAIRS> {
 
     #[inline(always)]
     unsafe fn store_f32(to: *mut f32, v: __m512, n: usize) {
+        // SAFETY: called under the features of the type; the caller has that many numbers at the pointer.
         unsafe { if n == 16 { _mm512_storeu_ps(to, v) } else { _mm512_mask_storeu_ps(to, mask(n), v) } }
     }
 
     #[inline(always)]
     unsafe fn store_bf16(to: *mut u16, v: __m512, n: usize) {
+        // SAFETY: called under the features of the type; the caller has that many numbers at the pointer.
         unsafe {
             let half = if PAIRS {
                 transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(v))

@@ -6,7 +6,7 @@
 use std::ops::{Add, Mul, Sub};
 
 use super::simd::Simd;
-use crate::isa::Isa;
+use crate::isa::{Isa, Set};
 use crate::operand::{Kind, Operand};
 
 /// A loop on vectors of any instruction set; `run` must be `#[inline(always)]`, and so must all that it calls.
@@ -17,18 +17,18 @@ pub(crate) trait VectorJob {
 
 /// Runs `job` compiled for `isa`.
 pub(crate) fn run_on_vectors<J: VectorJob>(isa: Isa, job: J) {
-    match isa {
+    match isa.set() {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: `Isa::available` lists a set only after the processor reported its features.
-        Isa::Avx512Bf16 => unsafe { super::avx512::run_with_pairs(job) },
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: as above.
-        Isa::Avx512 => unsafe { super::avx512::run(job) },
+        // SAFETY: an `Isa` of this set exists only where `Isa::available` found its features.
+        Set::Avx512Bf16 => unsafe { super::avx512::run_with_pairs(job) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        Isa::Avx2 => unsafe { super::avx2::run(job) },
+        Set::Avx512 => unsafe { super::avx512::run(job) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        Set::Avx2 => unsafe { super::avx2::run(job) },
         #[cfg(target_arch = "aarch64")]
-        Isa::Neon => super::neon::run(job),
+        Set::Neon => super::neon::run(job),
         _ => super::portable::run(job),
     }
 }

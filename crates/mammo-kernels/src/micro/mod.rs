@@ -1,4 +1,5 @@
-//! Tiles of a product, each held in registers: the only module with `unsafe`.
+//! Tiles of a product, each held in registers. `unsafe` is here and in two functions of [`isa`](crate::isa), which
+//! compile loops of plain Rust for an instruction set.
 //!
 //! A tile is `rows x columns` sums. Row `i` reads its left operands through a pointer per
 //! *segment* (a tap of a convolution, or a run of pixels), `units` units each, `step` units
@@ -22,7 +23,7 @@ mod tile;
 
 use std::marker::PhantomData;
 
-use crate::isa::Isa;
+use crate::isa::{Isa, Set};
 use crate::operand::{Kind, Operand};
 pub(crate) use lanes::{Lanes, VectorJob, run_on_vectors};
 pub(crate) use simd::Simd;
@@ -46,15 +47,15 @@ impl std::fmt::Debug for Kernel {
 
 /// The kernel for an instruction set and a number type.
 pub(crate) fn kernel(isa: Isa, kind: Kind) -> Kernel {
-    match isa {
+    match isa.set() {
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512Bf16 => avx512::kernel(kind, true),
+        Set::Avx512Bf16 => avx512::kernel(kind, true),
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => avx512::kernel(kind, false),
+        Set::Avx512 => avx512::kernel(kind, false),
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => avx2::kernel(kind),
+        Set::Avx2 => avx2::kernel(kind),
         #[cfg(target_arch = "aarch64")]
-        Isa::Neon => neon::kernel(kind),
+        Set::Neon => neon::kernel(kind),
         _ => portable::kernel(kind),
     }
 }
@@ -68,6 +69,8 @@ pub struct Rows<'a, T> {
     units: usize,
     /// Pointers per segment: one for each row, or one for all.
     per_segment: usize,
+    /// Rows of a tile of the kernel that the table is for.
+    rows: usize,
     /// From a unit to the next one in a segment, in units.
     step: usize,
     /// Numbers behind each pointer.
@@ -91,15 +94,26 @@ impl<'a, T: Operand> Rows<'a, T> {
     fn new(kernel: &Kernel, segments: usize, units: usize, [per_segment, step]: [usize; 2]) -> Self {
         assert_eq!(kernel.kind, T::KIND, "the kernel is for another number type");
         assert!(units > 0, "a segment needs a length");
-        let reach = ((units - 1) * step + kernel.rows / per_segment) * T::PER_UNIT;
-        Self { pointers: Vec::new(), segments, units, per_segment, step, reach, borrowed: PhantomData }
+        let rows = kernel.rows;
+        let reach = (units - 1)
+            .checked_mul(step)
+            .and_then(|last| last.checked_add(rows / per_segment))
+            .and_then(|units| units.checked_mul(T::PER_UNIT));
+        // Of these sizes come others, which need not be checked when these fit.
+        let panel = segments.checked_mul(units).and_then(|n| n.checked_mul(kernel.columns() * T::PER_UNIT));
+        let (Some(reach), Some(_), Some(_)) = (reach, panel, segments.checked_mul(rows)) else {
+            panic!("{segments} segments of {units} units, {step} apart, reach beyond any memory");
+        };
+        let borrowed = PhantomData;
+        Self { pointers: Vec::new(), segments, units, per_segment, rows, step, reach, borrowed }
     }
 
     /// Makes room for `tiles` tiles whose rows all read `filler`.
     pub fn reset(&mut self, tiles: usize, filler: &'a [T]) {
         self.check(filler);
         self.pointers.clear();
-        self.pointers.resize(tiles * self.segments * self.per_segment, filler.as_ptr());
+        let slots = tiles.checked_mul(self.segments * self.per_segment);
+        self.pointers.resize(slots.unwrap_or(usize::MAX), filler.as_ptr());
     }
 
     /// Lets row `row` of tile `tile` read `operands` in `segment`; side by side, `row` is 0.
@@ -114,7 +128,8 @@ impl<'a, T: Operand> Rows<'a, T> {
     /// check for a whole window. `places` has one entry per segment, the largest is `span`.
     #[inline(always)]
     pub fn set_window(&mut self, tile: usize, row: usize, operands: &'a [T], at: usize, places: &Window) {
-        assert!(at + places.span + self.reach <= operands.len(), "a window reaches beyond its operands");
+        let end = at.checked_add(places.span).and_then(|last| last.checked_add(self.reach));
+        assert!(end.is_some_and(|end| end <= operands.len()), "a window reaches beyond its operands");
         assert_eq!(places.places.len(), self.segments, "a window needs a place for each segment");
         let slots = self.pointers[tile * self.segments * self.per_segment + row..].iter_mut();
         for (slot, place) in slots.step_by(self.per_segment).zip(&places.places) {
@@ -223,14 +238,12 @@ impl Kernel {
         let panel = panel.numbers;
         let size = rows.segments * rows.per_segment;
         assert!(self.kind == T::KIND && columns <= width && columns > 0);
-        assert!(rows.per_segment == 1 || rows.per_segment == self.rows, "rows of another kernel");
-        assert!(
-            offsets.list.len().div_ceil(self.rows) * size <= rows.pointers.len(),
-            "fewer tiles than offsets"
-        );
+        assert!(rows.rows == self.rows, "rows of another kernel");
+        let needed = offsets.list.len().div_ceil(self.rows).checked_mul(size);
+        assert!(needed.is_some_and(|needed| needed <= rows.pointers.len()), "fewer tiles than offsets");
         let side_by_side = rows.per_segment != self.rows;
         assert!(panel.len() >= rows.segments * rows.units * width * T::PER_UNIT, "panel too short");
-        let end = offsets.largest + columns;
+        let end = offsets.largest.saturating_add(columns);
         assert!(end <= out.len(), "output too short");
         assert!(finish.bias.is_none_or(|b| b.len() >= width), "bias shorter than the panel");
         assert!(finish.residual.is_none_or(|r| r.len() >= end), "residual too short");
@@ -252,7 +265,10 @@ impl Kernel {
         let run = self.tiles[usize::from(side_by_side)][usize::from(width > self.lanes)];
         // SAFETY: every pointer in `rows` was checked to reach over its segment when it was set,
         // and borrows its slice; panel, offsets, output, bias and residual were checked above;
-        // `kernel` hands out a function only for an instruction set that `Isa` vouches for.
+        // `kernel` hands out a function only for an `Isa`, which exists only where the processor has its instructions.
         unsafe { run(&tiles) }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,26 +40,31 @@ unsafe impl Simd for Neon {
 
     #[inline(always)]
     unsafe fn zero() -> float32x4_t {
+        // SAFETY: NEON is part of every 64-bit Arm processor.
         unsafe { vdupq_n_f32(0.0) }
     }
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> float32x4_t {
+        // SAFETY: NEON is part of every 64-bit Arm processor; the caller has that many numbers at the pointer.
         unsafe { vld1q_f32(from) }
     }
 
     #[inline(always)]
     unsafe fn splat(from: *const f32) -> float32x4_t {
+        // SAFETY: NEON is part of every 64-bit Arm processor; the caller has that many numbers at the pointer.
         unsafe { vdupq_n_f32(from.read_unaligned()) }
     }
 
     #[inline(always)]
     unsafe fn fma(acc: float32x4_t, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        // SAFETY: NEON is part of every 64-bit Arm processor.
         unsafe { vfmaq_f32(acc, a, b) }
     }
 
     #[inline(always)]
     unsafe fn dot(acc: float32x4_t, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        // SAFETY: NEON is part of every 64-bit Arm processor.
         unsafe {
             let upper = vdupq_n_u32(0xffff_0000);
             let low = |v| vreinterpretq_f32_u32(vshlq_n_u32::<16>(vreinterpretq_u32_f32(v)));
@@ -70,41 +75,49 @@ unsafe impl Simd for Neon {
 
     #[inline(always)]
     unsafe fn add(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        // SAFETY: NEON is part of every 64-bit Arm processor.
         unsafe { vaddq_f32(a, b) }
     }
 
     #[inline(always)]
     unsafe fn sub(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        // SAFETY: NEON is part of every 64-bit Arm processor.
         unsafe { vsubq_f32(a, b) }
     }
 
     #[inline(always)]
     unsafe fn mul(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        // SAFETY: NEON is part of every 64-bit Arm processor.
         unsafe { vmulq_f32(a, b) }
     }
 
     #[inline(always)]
     unsafe fn relu(a: float32x4_t) -> float32x4_t {
+        // SAFETY: NEON is part of every 64-bit Arm processor.
         unsafe { vmaxq_f32(a, vdupq_n_f32(0.0)) }
     }
 
     #[inline(always)]
     unsafe fn load_f32(from: *const f32, n: usize) -> float32x4_t {
+        // SAFETY: NEON is part of every 64-bit Arm processor; the caller has that many numbers at the pointer.
         unsafe { vld1q_f32(part::<f32, 4>(from, n).as_ptr()) }
     }
 
     #[inline(always)]
     unsafe fn load_bf16(from: *const u16, n: usize) -> float32x4_t {
+        // SAFETY: NEON is part of every 64-bit Arm processor; the caller has that many numbers at the pointer.
         unsafe { vreinterpretq_f32_u32(vshll_n_u16::<16>(vld1_u16(part::<u16, 4>(from, n).as_ptr()))) }
     }
 
     #[inline(always)]
     unsafe fn store_f32(to: *mut f32, v: float32x4_t, n: usize) {
+        // SAFETY: NEON is part of every 64-bit Arm processor; the caller has that many numbers at the pointer.
         unsafe { if n == 4 { vst1q_f32(to, v) } else { put(to, numbers(v), n) } }
     }
 
     #[inline(always)]
     unsafe fn store_bf16(to: *mut u16, v: float32x4_t, n: usize) {
+        // SAFETY: NEON is part of every 64-bit Arm processor; the caller has that many numbers at the pointer.
         unsafe { put(to, rounded(numbers(v)), n) }
     }
 }

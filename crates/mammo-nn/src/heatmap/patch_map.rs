@@ -17,7 +17,7 @@ use std::path::Path;
 use burn::tensor::activation::softmax;
 use burn::tensor::module::avg_pool2d;
 use burn::tensor::ops::AvgPoolOptions;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use mammo::geometry::Affine;
 use mammo::patch_sampling::PatchClass;
 use mammo::preprocess::Preprocessing;
@@ -106,6 +106,8 @@ pub fn class_probabilities(model: &PatchClassifier, window: PatchWindow, images:
 
 /// [`class_probabilities`] from the trunk's features, `[n, c, h / stride, w / stride]`.
 fn of_features(model: &PatchClassifier, window: PatchWindow, features: Tensor<4>) -> Tensor<4> {
+    // The head's weights are `f32`, as the features of `f32` images are.
+    let features = features.cast(DType::F32);
     let pooled = avg_pool2d(features, AvgPoolOptions::new([window.side; 2]).with_stride([window.step; 2]));
     let [n, channels, rows, cols] = pooled.dims();
     let cells = pooled.permute([0, 2, 3, 1]).reshape([n * rows * cols, channels]);
@@ -189,14 +191,14 @@ impl PatchMapper {
         let card = &file.card;
         let missing = |found: &str| Error::model_file(path, found, "a patch model from `mammo train patch`");
         let classes = card.classes.iter().map(|name| name.parse()).collect::<std::result::Result<_, _>>();
-        let patch_px = card.training.config.pointer("/sampling/patch_px").and_then(|px| px.as_u64());
-        let (Network::Patch(config), Ok(classes), Some(patch_px)) = (&card.network, classes, patch_px) else {
-            return Err(missing("a card without patch classes or sampling.patch_px"));
+        let (Network::Patch(config), Ok(classes), Some(patch_px)) = (&card.network, classes, card.patch_px())
+        else {
+            return Err(missing("a card without patch classes or patch_px"));
         };
         Ok(Self {
             network,
             classes,
-            window: PatchWindow::new(patch_px as usize, step_px, &config.trunk)?,
+            window: PatchWindow::new(patch_px, step_px, &config.trunk)?,
             preprocessing: card.preprocessing.clone(),
             trunk: config.trunk.clone(),
             device: device.clone(),

@@ -103,6 +103,9 @@ pub struct TrainingRecord {
     pub started_from: Option<String>,
     /// The training configuration, as resolved.
     pub config: serde_json::Value,
+    /// Side in pixels of the patches that a patch model learned from; [`ModelCard::patch_px`] reads it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patch_px: Option<usize>,
     /// Stage and epoch of the stored weights, from one.
     pub best_epoch: Option<[usize; 2]>,
     /// AUC (images) or balanced accuracy (patches) on the validation side.
@@ -183,6 +186,11 @@ impl ModelCard {
         }
     }
 
+    /// Side in pixels of the patches that a patch model learned from; `None` for other models.
+    pub fn patch_px(&self) -> Option<usize> {
+        self.training.patch_px.or_else(|| patch_px_of_old_card(&self.training.config))
+    }
+
     /// Refuses a card whose parts contradict each other, and returns the network's outline.
     ///
     /// # Errors
@@ -214,5 +222,33 @@ impl ModelCard {
             }
         }
         self.network.outline()
+    }
+}
+
+/// Where cards stood the patch size before they had a field for it: in the training configuration.
+fn patch_px_of_old_card(config: &serde_json::Value) -> Option<usize> {
+    config.get("sampling")?.get("patch_px")?.as_u64()?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trunk::Family;
+
+    #[test]
+    fn the_patch_size_is_a_field_of_the_card_and_old_cards_have_it_in_their_configuration() {
+        let card = |patch_px, config| {
+            let record = TrainingRecord { patch_px, config, ..TrainingRecord::default() };
+            let network = Network::Trunk(TrunkConfig::new(Family::Resnet18));
+            let card = ModelCard::new(network, Vec::new(), Preprocessing::default(), record);
+            let stored = serde_json::to_string(&card).unwrap();
+            assert_eq!(serde_json::from_str::<ModelCard>(&stored).unwrap(), card);
+            card.patch_px()
+        };
+        let old = serde_json::json!({ "sampling": { "patch_px": 64 } });
+        assert_eq!(card(Some(96), old.clone()), Some(96));
+        assert_eq!(card(None, old), Some(64));
+        assert_eq!(card(None, serde_json::json!({ "sampling": { "patch_px": "64" } })), None);
+        assert_eq!(card(None, serde_json::Value::Null), None);
     }
 }

@@ -38,14 +38,19 @@ pub enum Precision {
 impl Precision {
     /// bf16 where this processor multiplies it.
     pub fn fastest() -> Self {
-        if Isa::best() == Isa::Avx512Bf16 { Self::Bf16 } else { Self::F32 }
+        if Isa::best().multiplies_bf16() { Self::Bf16 } else { Self::F32 }
     }
 
-    /// Images of this number type, which is also that of all maps that are made of them.
-    pub fn of(self, images: Tensor<4>) -> Tensor<4> {
+    /// The precision whose maps have this number type.
+    pub fn of_numbers(numbers: DType) -> Self {
+        if numbers == DType::BF16 { Self::Bf16 } else { Self::F32 }
+    }
+
+    /// A tensor of this number type, which is also that of all maps that are made of it.
+    pub fn of(self, tensor: Tensor<4>) -> Tensor<4> {
         match self {
-            Self::F32 => images,
-            Self::Bf16 => images.cast(DType::BF16),
+            Self::F32 => tensor,
+            Self::Bf16 => tensor.cast(DType::BF16),
         }
     }
 }

@@ -71,11 +71,6 @@ pub enum TopConfig {
 const MAX_ENTRIES: usize = 64;
 
 impl TopConfig {
-    /// Whether the patch classifier's head becomes a heatmap layer under this top.
-    pub fn has_heatmap(&self) -> bool {
-        self.heatmap().is_some()
-    }
-
     /// How its heatmap is made, if it has one.
     pub fn heatmap(&self) -> Option<HeatmapRule> {
         match self {

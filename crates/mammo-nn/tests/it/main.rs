@@ -8,6 +8,7 @@ mod heatmaps;
 mod learning;
 mod model_files;
 mod plans;
+mod precisions;
 mod resuming;
 mod seeded;
 mod toy;

@@ -5,6 +5,7 @@ use super::decision_curve::DecisionPoint;
 use super::delong::AucError;
 use super::figure::{Figure, Report, p_in_words};
 use super::measured::Measured;
+use super::origin::Origin;
 use super::reliability::{CalibrationFigures, Estimate, Recalibrated};
 use super::report::{Evaluation, PoolingFigures};
 use super::unit::{OperatingFigures, UnitFigures};
@@ -149,7 +150,7 @@ fn recalibrated(evaluation: &Evaluation) -> Vec<Figure> {
 }
 
 fn of_model_file(recalibrated: &Recalibrated) -> bool {
-    recalibrated.origin == "model file"
+    recalibrated.origin == Origin::ModelFile
 }
 
 fn calibration(prefix: &str, calibration: &Measured<CalibrationFigures>, n: usize) -> Vec<Figure> {

@@ -23,7 +23,7 @@
 //! | [`grouping`], [`subgroup`], [`shortcut`] | columns that group; figures by group; site tests |
 //! | [`readers`] | several readers (Obuchowski–Rockette) |
 //! | [`confusion`] | several classes: confusion matrix, recalls, one-versus-rest areas |
-//! | [`mod@unit`], [`curves`], [`measured`] | what is stored |
+//! | [`mod@unit`], [`curves`], [`measured`], [`origin`] | what is stored |
 //! | [`config`], [`report`], [`patch_report`] | settings; everything of one score table, of one patch set |
 //! | [`comparison`] | two models on the same images |
 //! | [`figure`] | named figures as CSV and as a readable table |
@@ -53,6 +53,7 @@ pub mod logistic;
 pub mod measured;
 mod normal;
 pub mod operating_point;
+pub mod origin;
 pub mod patch_report;
 pub mod proportion;
 pub mod readers;
@@ -78,6 +79,7 @@ pub use figure::{Figure, Report};
 pub use interval::{Interval, Scale};
 pub use measured::Measured;
 pub use operating_point::{OperatingPoint, OperatingResult, OperatingRule};
+pub use origin::Origin;
 pub use patch_report::{PatchEvaluation, evaluate_patches};
 pub use proportion::Proportion;
 pub use report::{EvalInputs, Evaluation, evaluate_scores};

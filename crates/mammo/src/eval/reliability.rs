@@ -10,6 +10,7 @@ use super::curves::{bin_edges, bin_of};
 use super::interval::Scale;
 use super::logistic::{Fitted, LogisticFit, logit};
 use super::measured::Measured;
+use super::origin::Origin;
 use super::proportion::Proportion;
 use super::sample::Sample;
 use crate::Result;
@@ -87,9 +88,9 @@ pub struct CalibrationBin {
 pub struct Recalibrated {
     /// What was learned.
     pub calibrator: Calibrator,
-    /// Where: `model file`, `validation scores`, or `prevalence` for what follows from that alone.
+    /// Where.
     #[serde(default)]
-    pub origin: String,
+    pub origin: Origin,
     /// Calibration of the calibrated probabilities.
     pub figures: CalibrationFigures,
 }

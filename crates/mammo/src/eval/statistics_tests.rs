@@ -175,7 +175,7 @@ fn curve_statistics_agree_with_scikit_learn() {
             sensitivity: 0.0,
             specificity: 0.0,
         };
-        let frozen = [FrozenPoint { origin: "validation scores", point }];
+        let frozen = [FrozenPoint { origin: Origin::ValidationScores, point }];
         let config = EvalConfig { prevalence: Some(PREVALENCE), bootstrap: quick(), ..Default::default() };
         let (unit, _) = UnitFigures::of(&sample, &ranked, &frozen, &[], &config).unwrap();
         let estimate = |measured: &Measured| measured.value().unwrap().estimate;

@@ -9,6 +9,7 @@ use super::delong::{AucError, delong_auc};
 use super::interval::Interval;
 use super::measured::Measured;
 use super::operating_point::{OperatingPoint, OperatingResult};
+use super::origin::Origin;
 use super::proportion::Proportion;
 use super::roc::{RankedScores, Roc};
 use super::sample::Sample;
@@ -72,8 +73,8 @@ pub struct AtFixed {
 /// What a threshold chosen beforehand does here.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OperatingFigures {
-    /// Where the threshold comes from: `model file` or `validation scores`.
-    pub origin: String,
+    /// Where the threshold comes from.
+    pub origin: Origin,
     /// The threshold and how it was chosen; its own figures are those of the data it was chosen on.
     pub point: OperatingPoint,
     /// Confusion counts and shares with Wilson intervals, which take the cases as independent.
@@ -157,8 +158,8 @@ pub struct PredictiveValues {
 /// A frozen threshold and where it comes from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FrozenPoint {
-    /// `model file` or `validation scores`.
-    pub origin: &'static str,
+    /// Where it comes from.
+    pub origin: Origin,
     /// The threshold.
     pub point: OperatingPoint,
 }
@@ -269,7 +270,7 @@ fn operating_figures(
         recall_rate: recall_rate(Some(prevalence)),
     });
     Ok(OperatingFigures {
-        origin: frozen.origin.to_string(),
+        origin: frozen.origin,
         point: frozen.point,
         result,
         sensitivity: figures.of(CurveStatistic::Sensitivity { index }),

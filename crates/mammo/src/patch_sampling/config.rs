@@ -120,7 +120,7 @@ impl SamplingConfig {
         ];
         match rules.into_iter().find(|rule| !rule.2) {
             Some((setting, found, _, expected)) => {
-                Err(Error::setting(format!("patch_sampling.{setting}"), found, expected))
+                Err(Error::setting(format!("sampling.{setting}"), found, expected))
             }
             None => Ok(()),
         }

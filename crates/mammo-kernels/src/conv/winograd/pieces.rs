@@ -30,7 +30,7 @@ pub(in crate::conv) fn wins_for_weights<T: Operand>(isa: Isa, shape: &ConvShape)
 
 /// Whether direct sums of such maps are sums of products of bf16 pairs.
 fn multiplies_pairs<T: Operand>(isa: Isa) -> bool {
-    isa == Isa::Avx512Bf16 && T::KIND == Kind::Bf16
+    isa.multiplies_bf16() && T::KIND == Kind::Bf16
 }
 
 fn tiles_of_batch(shape: &ConvShape) -> usize {

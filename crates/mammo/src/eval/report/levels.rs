@@ -6,6 +6,7 @@ use super::super::aggregate::{Case, Pooling, by_breast, by_patient, parts_of_pat
 use super::super::config::EvalConfig;
 use super::super::measured::Measured;
 use super::super::operating_point::{OperatingPoint, OperatingRule};
+use super::super::origin::Origin;
 use super::super::sample::Sample;
 use super::super::scores::ScoreRow;
 use super::super::unit::{FrozenPoint, UnitFigures};
@@ -67,7 +68,7 @@ impl Levels {
 pub(super) fn choose_points(validation: &Sample) -> Result<Vec<FrozenPoint>> {
     let choose = |rule| {
         let point = OperatingPoint::choose(rule, &validation.scores, &validation.malignant)?;
-        Ok(FrozenPoint { origin: "validation scores", point })
+        Ok(FrozenPoint { origin: Origin::ValidationScores, point })
     };
     RULES.into_iter().map(choose).collect()
 }

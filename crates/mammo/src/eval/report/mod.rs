@@ -20,6 +20,7 @@ use super::froc::Localisation;
 use super::grouping::{chosen, groupings};
 use super::measured::Measured;
 use super::operating_point::OperatingPoint;
+use super::origin::Origin;
 use super::readers::ReaderStudy;
 use super::reliability::{CalibrationFigures, Recalibrated};
 use super::sample::Sample;
@@ -138,7 +139,7 @@ pub fn evaluate_scores(table: &ScoreTable, inputs: &EvalInputs, config: &EvalCon
 
     let mut image_points = frozen(|levels| Some(&levels.images))?;
     if let Some(&point) = inputs.operating_point {
-        image_points.insert(0, FrozenPoint { origin: "model file", point });
+        image_points.insert(0, FrozenPoint { origin: Origin::ModelFile, point });
     }
     let unit = |sample: &Sample, frozen: Vec<FrozenPoint>| {
         UnitFigures::of(sample, &sample.ranked()?, &frozen, &[], config).map(|(unit, _)| unit)

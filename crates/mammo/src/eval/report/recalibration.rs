@@ -3,6 +3,7 @@
 use super::super::calibrator::Calibrator;
 use super::super::config::EvalConfig;
 use super::super::measured::Measured;
+use super::super::origin::Origin;
 use super::super::reliability::{CalibrationFigures, Recalibrated};
 use super::super::sample::Sample;
 use super::super::scores::ScoreRow;
@@ -43,7 +44,7 @@ pub(super) fn by_model_file(
     let figures = CalibrationFigures::of(&calibrated, config.n_bins, &config.bootstrap)?;
     Ok(vec![Measured::Value(Recalibrated {
         calibrator: calibrator.clone(),
-        origin: "model file".into(),
+        origin: Origin::ModelFile,
         figures,
     })])
 }
@@ -81,10 +82,10 @@ pub(super) fn recalibrated(
         };
         let figures = CalibrationFigures::of(&calibrator.apply_to(images), config.n_bins, &config.bootstrap)?;
         let origin = match calibrator {
-            Calibrator::PriorShift { .. } => "prevalence",
-            _ => "validation scores",
+            Calibrator::PriorShift { .. } => Origin::Prevalence,
+            _ => Origin::ValidationScores,
         };
-        Ok(Measured::Value(Recalibrated { calibrator, origin: origin.into(), figures }))
+        Ok(Measured::Value(Recalibrated { calibrator, origin, figures }))
     };
     calibrators.into_iter().map(after).collect()
 }

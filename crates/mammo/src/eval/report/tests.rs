@@ -121,7 +121,7 @@ fn the_models_own_calibration_is_judged_by_its_column_or_by_its_map() {
     };
     let mapped = |row: ScoreRow| ScoreRow { calibrated: Some(map.apply(row.probability)), ..row };
     let by_map = brier(rows());
-    assert_eq!(by_map.value().unwrap().0, "model file");
+    assert_eq!(by_map.value().unwrap().0, Origin::ModelFile);
     assert_eq!(brier(rows().into_iter().map(mapped).collect()), by_map);
     // By hand: the mean squared distance of the column from the truth.
     let rows_with = |p: f64, tta: &str| -> Vec<ScoreRow> {

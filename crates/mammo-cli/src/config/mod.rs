@@ -1,0 +1,216 @@
+//! The run configuration: one TOML file, one section per stage, no unknown keys.
+//!
+//! A command reads the sections that it needs; a file may leave the others out.
+
+mod check;
+#[cfg(test)]
+mod every_stage;
+mod overrides;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow};
+use mammo::augment::Augmentation;
+use mammo::patch_sampling::SamplingConfig;
+use mammo::preprocess::Preprocessing;
+use mammo_nn::model_file::CalibrationMethod;
+use mammo_nn::schedule::TrainingConfig;
+use mammo_nn::top::{MapPooling, TopConfig};
+use mammo_nn::trunk::TrunkConfig;
+use serde::{Deserialize, Serialize};
+
+use self::overrides::override_key;
+pub use self::overrides::{with_nearest_key, with_settings};
+
+/// Everything that a run can be told, apart from where its files are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// Seed of all randomness.
+    #[serde(default)]
+    pub seed: u64,
+    /// From stored pixels to network input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    preprocessing: Option<Preprocessing>,
+    /// Which patches to draw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sampling: Option<SamplingConfig>,
+    /// The patch classifier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    patch: Option<PatchSection>,
+    /// The whole-image classifier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    image: Option<ImageSection>,
+    /// Moving a whole-image classifier to another data set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    transfer: Option<TransferSection>,
+    /// The file that it was read from, for messages.
+    #[serde(skip)]
+    file: PathBuf,
+}
+
+/// `[patch]`: the patch classifier and its training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PatchSection {
+    /// Model file whose trunk training starts from, such as imported ImageNet weights; random
+    /// weights by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<PathBuf>,
+    /// The trunk, shared with the whole-image classifier.
+    pub trunk: TrunkConfig,
+    /// Share of pooled features dropped while training.
+    #[serde(default)]
+    pub dropout: f64,
+    /// Random changes of each training patch.
+    pub augmentation: Augmentation,
+    /// Stages, rates, batches.
+    pub training: TrainingConfig,
+}
+
+/// `[image]`: the whole-image classifier and its training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageSection {
+    /// What stands on the trunk.
+    pub top: TopConfig,
+    /// What is kept of the last map of a convolutional top; the mean by default.
+    #[serde(default)]
+    pub pooling: MapPooling,
+    /// Share of pooled features dropped while training.
+    #[serde(default)]
+    pub dropout: f64,
+    /// Which map to calibrated probabilities is fitted to the validation side.
+    #[serde(default)]
+    pub calibration: CalibrationMethod,
+    /// Random changes of each training image.
+    pub augmentation: Augmentation,
+    /// Stages, rates, batches.
+    pub training: TrainingConfig,
+}
+
+/// `[transfer]`: fine-tuning on another data set from image labels alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransferSection {
+    /// Share of the weights before transfer in the model after it: 0.5 lies halfway between the two, which is
+    /// steadier with few patients than training alone: 0, the default and the paper's.
+    #[serde(default)]
+    pub start_share: f64,
+    /// Which map to calibrated probabilities is fitted to the validation side.
+    #[serde(default)]
+    pub calibration: CalibrationMethod,
+    /// Random changes of each training image.
+    pub augmentation: Augmentation,
+    /// Stages, rates, batches.
+    pub training: TrainingConfig,
+}
+
+impl RunConfig {
+    /// Reads a configuration file and applies `section.key=value` overrides.
+    ///
+    /// # Errors
+    /// A file that cannot be read, and as [`parse`](Self::parse), naming the file.
+    pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("{}: cannot read the configuration", path.display()))?;
+        let config = Self::parse(&text, overrides).with_context(|| format!("{}", path.display()))?;
+        Ok(Self { file: path.to_path_buf(), ..config })
+    }
+
+    /// Reads a configuration from text and applies overrides.
+    ///
+    /// # Errors
+    /// Unknown keys, values of another type and values that cannot be run, by their full key path.
+    pub fn parse(text: &str, overrides: &[String]) -> Result<Self> {
+        let mut table: toml::Table = text.parse().map_err(|e: toml::de::Error| anyhow!("not TOML: {e}"))?;
+        for setting in overrides {
+            override_key(&mut table, setting)?;
+        }
+        // Without overrides the text itself is parsed, so that errors show the line.
+        let text = match overrides {
+            [] => text.to_string(),
+            _ => toml::to_string(&table)?,
+        };
+        let mut config: Self = serde_path_to_error::deserialize(toml::Deserializer::parse(&text)?).map_err(
+            |e: serde_path_to_error::Error<toml::de::Error>| {
+                // The line shown is one of the file only where nothing was changed.
+                let said = match overrides {
+                    [] => e.inner().to_string(),
+                    _ => e.inner().message().to_string(),
+                };
+                anyhow!("{}: {}", e.path(), with_nearest_key(&said))
+            },
+        )?;
+        let sampling = table.get("sampling").and_then(toml::Value::as_table);
+        if let Some(settings) = &mut config.sampling
+            && !sampling.is_some_and(|sampling| sampling.contains_key("seed"))
+        {
+            settings.seed = config.seed;
+        }
+        config.check()?;
+        Ok(config)
+    }
+
+    /// `[preprocessing]`.
+    ///
+    /// # Errors
+    /// When the file has no such section, as for all sections below.
+    pub fn preprocessing(&self) -> Result<&Preprocessing> {
+        self.required(self.preprocessing.as_ref(), "preprocessing", "`height_px` and `width_px`")
+    }
+
+    /// `[sampling]`.
+    pub fn sampling(&self) -> Result<&SamplingConfig> {
+        let keys = "`patch_px`, `per_lesion` and `background_per_image`";
+        self.required(self.sampling.as_ref(), "sampling", keys)
+    }
+
+    /// `[patch]`.
+    pub fn patch(&self) -> Result<&PatchSection> {
+        self.required(self.patch.as_ref(), "patch", "`trunk`, `augmentation` and `[patch.training]`")
+    }
+
+    /// `[image]`.
+    pub fn image(&self) -> Result<&ImageSection> {
+        self.required(self.image.as_ref(), "image", "`top`, `augmentation` and `[image.training]`")
+    }
+
+    /// `[transfer]`.
+    pub fn transfer(&self) -> Result<&TransferSection> {
+        self.required(self.transfer.as_ref(), "transfer", "`augmentation` and `[transfer.training]`")
+    }
+
+    fn required<'a, T>(&self, section: Option<&'a T>, name: &str, keys: &str) -> Result<&'a T> {
+        section.ok_or_else(|| {
+            anyhow!(
+                "{}: no section [{name}], which this command needs; add one with {keys}, as in configs/demo.toml",
+                self.file.display()
+            )
+        })
+    }
+
+    /// The same configuration with another preparation of images.
+    pub fn with_preprocessing(self, preprocessing: Preprocessing) -> Self {
+        Self { preprocessing: Some(preprocessing), ..self }
+    }
+
+    /// Takes the counts of a patch set named as in the paper (`S1`, `S10`, ...).
+    ///
+    /// # Errors
+    /// A name of another form; a file without `[sampling]`.
+    pub fn use_patch_set(&mut self, name: Option<&str>) -> Result<()> {
+        let Some(name) = name else { return Ok(()) };
+        let named: SamplingConfig = name.parse().context("--patch-set")?;
+        let sampling = SamplingConfig {
+            placement: named.placement,
+            per_lesion: named.per_lesion,
+            background_per_image: named.background_per_image,
+            ..self.sampling()?.clone()
+        };
+        self.sampling = Some(sampling);
+        Ok(())
+    }
+}
