@@ -59,7 +59,8 @@ pub enum Sign {
     Centroid,
     /// Correlation of the image with its mirror image.
     MirrorCorrelation,
-    /// Largest correlation of the image with its reflection at a vertical axis in its middle third.
+    /// Largest share of the image's variance that agrees with its reflection at a vertical axis in its
+    /// middle third.
     Symmetry,
     /// Share of the image's variance that a polynomial of fourth degree explains.
     Ramp,
@@ -98,19 +99,19 @@ impl Sign {
     /// both.
     fn limits(self) -> Limits {
         let (usual, rare, weight) = match self {
-            Self::WallContact => (0.66, 0.55, 0.40),
-            Self::FarContact => (0.36, 0.67, 0.30),
-            Self::BottomContact => (0.57, 1.00, 0.27),
+            Self::WallContact => (0.66, 0.55, 0.39),
+            Self::FarContact => (0.36, 0.67, 0.29),
+            Self::BottomContact => (0.57, 1.00, 0.26),
             Self::Filled => (0.95, 0.915, 0.10),
             Self::OutlineSteps => (0.025, 0.08, 0.10),
-            Self::Narrowing => (0.07, 0.14, 0.23),
-            Self::Centroid => (0.43, 0.48, 0.50),
-            Self::MirrorCorrelation => (0.35, 0.52, 0.23),
-            Self::Symmetry => (0.60, 0.75, 0.26),
+            Self::Narrowing => (0.07, 0.14, 0.22),
+            Self::Centroid => (0.43, 0.48, 0.48),
+            Self::MirrorCorrelation => (0.35, 0.52, 0.22),
+            Self::Symmetry => (0.45, 0.60, 0.25),
             Self::Ramp => (0.95, 0.97, 0.40),
-            Self::BackgroundEvenness => (0.905, 0.865, 0.56),
+            Self::BackgroundEvenness => (0.905, 0.865, 0.54),
             Self::BackgroundStep => (0.21, 0.16, 0.15),
-            Self::Texture => (0.0075, 0.005, 0.40),
+            Self::Texture => (0.0075, 0.005, 0.20),
         };
         Limits { usual, rare, weight }
     }

@@ -104,7 +104,7 @@ pub(super) fn measure(sign: Sign, outline: &Outline) -> f64 {
             let moment: f64 = (0..).zip(&outline.heights).map(|(x, n)| f64::from(x) * n).sum();
             moment / outline.area().max(1.0) / width
         }
-        Sign::MirrorCorrelation => reflection::correlation(&outline.clipped(), mask.width, mask.width),
+        Sign::MirrorCorrelation => reflection::agreement(&outline.clipped(), mask.width, mask.width),
         Sign::Symmetry => reflection::symmetry(&outline.clipped(), mask.width),
         Sign::Ramp => ramp::explained(&outline.image),
         Sign::BackgroundEvenness => {

@@ -18,8 +18,20 @@ fn accepted(image: &GrayImage, polarity: Polarity) -> Accepted {
     check(image, polarity, None, &small()).unwrap()
 }
 
-fn changed(change: impl Fn(usize, u16) -> u16) -> GrayImage {
+/// The drawn film with the grain of a real one.
+fn film() -> GrayImage {
     let mut image = phantom_for_tests();
+    image.pixels.iter_mut().enumerate().for_each(|(i, v)| *v = v.saturating_add(hash(i) / 20));
+    image
+}
+
+/// Noise that is the same in every run.
+fn hash(i: usize) -> u16 {
+    ((i as u32).wrapping_mul(2_654_435_761) >> 16) as u16
+}
+
+fn changed(change: impl Fn(usize, u16) -> u16) -> GrayImage {
+    let mut image = film();
     image.pixels.iter_mut().enumerate().for_each(|(i, v)| *v = change(i, *v));
     image
 }
@@ -27,7 +39,7 @@ fn changed(change: impl Fn(usize, u16) -> u16) -> GrayImage {
 #[test]
 fn a_film_passes_either_way_up_and_a_negative_is_turned() {
     let clean = |polarity| Accepted { polarity, warnings: vec![] };
-    let film = phantom_for_tests();
+    let film = film();
     assert_eq!(accepted(&film, Polarity::Normal), clean(Polarity::Normal));
     let negative = changed(|_, v| u16::MAX - v);
     assert_eq!(accepted(&negative, Polarity::Inverted), clean(Polarity::Inverted));
@@ -63,7 +75,6 @@ fn what_only_looks_unusual_is_scored_with_a_warning() {
 fn what_is_no_mammogram_is_refused_with_its_code() {
     assert_eq!(refused(&changed(|_, _| 7_000)), Refusal::Blank);
     assert_eq!(refused(&changed(|_, v| 30_000 + v / 100)), Refusal::Blank);
-    let hash = |i: usize| (i as u32).wrapping_mul(2_654_435_761) as u16;
     let no_breast = [Refusal::NoBreast, Refusal::NotAMammogram];
     assert!(no_breast.contains(&refused(&changed(|i, _| hash(i)))));
     // A disc in the middle, as of a head in computed tomography.
@@ -94,7 +105,7 @@ fn views_that_were_not_trained_on_are_refused_by_their_header() {
     let fixture =
         std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/dicom/explicit_u12.dcm");
     let header = read_header(&fixture).unwrap();
-    let with = |header: &Header| check(&phantom_for_tests(), Polarity::Normal, Some(header), &small());
+    let with = |header: &Header| check(&film(), Polarity::Normal, Some(header), &small());
     assert_eq!(with(&header).unwrap().warnings, []);
     let lateral = Header { projection: Some(Projection::Ml), ..header.clone() };
     assert_eq!(with(&lateral).unwrap_err().refusal, Refusal::OtherView);
