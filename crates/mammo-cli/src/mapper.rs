@@ -5,6 +5,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use image::RgbaImage;
 use mammo::dicom::{self, SpacingSource};
+use mammo::gate::polarity_shown;
+use mammo::pixels::read_gray_as;
 use mammo::preprocess::{Prepared, Preprocessing};
 use mammo::record::Mammogram;
 use mammo_nn::device::Device;
@@ -97,7 +99,9 @@ impl Mapper {
     /// Prepares one image file and maps it.
     pub fn map(&self, root: &Path, image: &Mammogram, min_score: f64) -> Result<ImageMap> {
         let path = root.join(&image.file);
-        let prepared = self.preprocessing.read(&path, image.polarity)?;
+        let stored = read_gray_as(&path, self.preprocessing.voi)?;
+        let polarity = polarity_shown(&stored, image.polarity);
+        let prepared = self.preprocessing.apply_file(&path, stored, polarity)?;
         let pixels = &prepared.image.pixels;
         let (map, scale, findings, breast) = match &self.kind {
             Kind::Patch(mapper) => {

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use mammo::archive::loose::EXTENSIONS;
+use mammo::gate::{Warning, polarity_shown};
 use mammo::pixels::{GrayImage, read_noted, write_png16};
 use mammo::preprocess::{Explained, Preprocessing, Resample, resample};
 use mammo::record::Mammogram;
@@ -197,10 +198,15 @@ fn prepare(preprocessing: &Preprocessing, path: &Path, image: &Mammogram, target
     if target.exists() {
         return Ok(());
     }
-    let (prepared, notes) = preprocessing.read_noted(path, image.polarity)?;
+    let (stored, notes) = read_noted(path, preprocessing.voi)?;
     for note in notes {
         eprintln!("note: {}: {note}", path.display());
     }
+    let polarity = polarity_shown(&stored, image.polarity);
+    if polarity != image.polarity {
+        eprintln!("note: {}: {}", path.display(), Warning::Inverted);
+    }
+    let prepared = preprocessing.apply_file(path, stored, polarity)?;
     Ok(write_png16(&target, &prepared.image)?)
 }
 
@@ -208,8 +214,9 @@ fn prepare(preprocessing: &Preprocessing, path: &Path, image: &Mammogram, target
 fn explain(preprocessing: &Preprocessing, path: &Path, image: &Mammogram, target: &Path) -> Result<String> {
     let (stored, notes) = read_noted(path, preprocessing.voi)?;
     let (width, height) = (stored.width, stored.height);
+    let polarity = polarity_shown(&stored, image.polarity);
     let (prepared, steps) =
-        preprocessing.explain(stored, image.polarity).with_context(|| path.display().to_string())?;
+        preprocessing.explain(stored, polarity).with_context(|| path.display().to_string())?;
     let target = with_ending(target, ".steps.png");
     write_png16(&target, &sheet(&steps)).with_context(|| target.display().to_string())?;
     let mut text = format!("{}: {width}x{height} stored pixels\n", path.display());
@@ -219,6 +226,9 @@ fn explain(preprocessing: &Preprocessing, path: &Path, image: &Mammogram, target
     }
     for note in notes {
         text += &format!("note: {note}\n");
+    }
+    if polarity != image.polarity {
+        text += &format!("note: {}\n", Warning::Inverted);
     }
     if let Some(doubt) = prepared.doubt {
         text += &format!("note: {doubt}\n");

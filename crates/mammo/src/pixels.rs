@@ -178,11 +178,44 @@ fn decode_gray_as(path: &Path, bytes: &[u8], voi: Voi) -> Result<GrayImage> {
     Ok(GrayImage { width: image.width() as usize, height: image.height() as usize, pixels: image.into_raw() })
 }
 
+/// A pixel is coloured if its channels differ by more than this share of full scale: the chroma of a
+/// compressed grey image differs by less.
+const COLOURED: f64 = 0.1;
+
+/// Largest share of coloured pixels, such as marks drawn on a mammogram.
+const MAX_COLOURED: f64 = 0.02;
+
+/// Colour images are looked at in about this many pixels.
+const COLOUR_SAMPLES: usize = 100_000;
+
+/// Refuses photographs and heat maps: a mammogram that is stored in colour has equal channels.
+fn must_be_grey(path: &Path, image: &DynamicImage) -> Result<()> {
+    if !image.color().has_color() {
+        return Ok(());
+    }
+    let rgb = image.to_rgb8();
+    let step = (rgb.width() as usize * rgb.height() as usize / COLOUR_SAMPLES).max(1);
+    let (mut n, mut coloured) = (0_u32, 0_u32);
+    for pixel in rgb.pixels().step_by(step) {
+        let [red, green, blue] = pixel.0;
+        let difference = red.max(green).max(blue) - red.min(green).min(blue);
+        n += 1;
+        coloured += u32::from(f64::from(difference) > COLOURED * 255.0);
+    }
+    let share = f64::from(coloured) / f64::from(n.max(1));
+    if share > MAX_COLOURED {
+        let found = format!("a colour picture ({:.0} % of its pixels are coloured)", 100.0 * share);
+        return Err(Error::image(path, found, "a mammogram in grey values"));
+    }
+    Ok(())
+}
+
 /// The image as it is to be shown.
 fn decode_turned(path: &Path, bytes: &[u8]) -> Result<DynamicImage> {
     let mut decoder = reader(path, Cursor::new(bytes))?.into_decoder().map_err(|e| unreadable(path, &e))?;
     let orientation = decoder.orientation().map_err(|e| unreadable(path, &e))?;
     let mut image = DynamicImage::from_decoder(decoder).map_err(|e| unreadable(path, &e))?;
+    must_be_grey(path, &image)?;
     image.apply_orientation(orientation);
     Ok(image)
 }

@@ -134,7 +134,7 @@ fn what_is_no_mammogram_gets_a_code_and_no_score() {
     for (file, code) in [
         ("film", "passed"),
         ("blank", "blank"),
-        ("negative", "wrong_polarity"),
+        ("negative", "passed,stored inverted; turned"),
         ("capture", "secondary_capture"),
         ("unstated", "unknown_object"),
         ("by_class", "passed,no Modality;"),
@@ -146,7 +146,7 @@ fn what_is_no_mammogram_gets_a_code_and_no_score() {
         assert!(line.is_some_and(|line| line.contains(&format!(",{code}"))), "{file} {code}\n{table}");
     }
     let flag = "predict scans --model run/model.safetensors --assume-mammography --out assumed.csv";
-    mammo(dir, flag).expect(1).says("1 scored DICOM files: taken for a mammogram");
+    mammo(dir, flag).expect(1).says("1 image scored: taken for a mammogram");
     let assumed = fs::read_to_string(dir.join("assumed.csv")).unwrap();
     assert!(assumed.contains(",passed,\"taken for a mammogram because of --assume-mammography"), "{assumed}");
     assert!(assumed.contains(",not_mammography,"), "{assumed}");

@@ -174,6 +174,11 @@ pub fn check(
     Ok(Accepted { polarity, warnings })
 }
 
+/// The polarity that an image shows: the given one, unless only the other shows a mammogram.
+pub fn polarity_shown(image: &GrayImage, given: Polarity) -> Polarity {
+    better_polarity(image, given).0
+}
+
 /// The features of the image under the polarity that was given, or under the other one if only
 /// that shows a mammogram; and whether it is the other one.
 fn better_polarity(image: &GrayImage, polarity: Polarity) -> (Polarity, ImageFeatures, bool) {

@@ -62,8 +62,28 @@ fn eight_bits_become_full_scale_sixteen() {
 }
 
 #[test]
+fn a_colour_picture_is_refused_and_a_grey_one_in_three_channels_is_read() {
+    let encode = |colour: fn(u32, u32) -> [u8; 3], format| {
+        let picture = image::RgbImage::from_fn(300, 260, |x, y| image::Rgb(colour(x, y)));
+        let mut bytes = Cursor::new(Vec::new());
+        picture.write_to(&mut bytes, format).unwrap();
+        bytes.into_inner()
+    };
+    let grey = |x, y| [((x * 7 + y * 3) % 256) as u8; 3];
+    // A coloured mark on one pixel in a hundred.
+    let marked = |x, y| if x % 10 == 0 && y % 10 == 0 { [255, 0, 0] } else { [(x % 200) as u8; 3] };
+    let photograph = |x, y| [(x % 256) as u8, (y % 256) as u8, 40];
+    for format in [image::ImageFormat::Png, image::ImageFormat::Jpeg] {
+        decoded(&encode(grey, format)).unwrap();
+        let error = decoded(&encode(photograph, format)).unwrap_err().to_string();
+        assert!(error.contains("a colour picture (") && error.contains("expected a mammogram"), "{error}");
+    }
+    decoded(&encode(marked, image::ImageFormat::Png)).unwrap();
+}
+
+#[test]
 fn a_complete_jpeg_without_its_end_is_read_and_a_cut_one_is_not() {
-    for jpeg in [encoded(image::ImageFormat::Jpeg), bytes_of("pixels/colour.jpg")] {
+    for jpeg in [encoded(image::ImageFormat::Jpeg), bytes_of("pixels/three_channels.jpg")] {
         let (whole, body) = (decoded(&jpeg).unwrap(), without_end(&jpeg));
         let half_a_marker = [body, &[0xFF]].concat();
         let padded = [body, &[0; 512]].concat();

@@ -7,9 +7,8 @@ use super::mask::Mask;
 use super::resample::resample;
 use super::steps::Step;
 use super::{Aspect, Crop, Orient, Preprocessing, Resample, Window};
-use crate::dicom::Note;
 use crate::geometry::{Affine, Rect};
-use crate::pixels::{GrayImage, read_noted};
+use crate::pixels::{GrayImage, read_gray_as};
 use crate::record::Polarity;
 use crate::{Error, Result};
 
@@ -56,16 +55,7 @@ impl Preprocessing {
     /// # Errors
     /// As [`read_noted`](Self::read_noted).
     pub fn read(&self, path: &Path, polarity: Polarity) -> Result<Prepared> {
-        Ok(self.read_noted(path, polarity)?.0)
-    }
-
-    /// [`read`](Self::read), with what was odd about a DICOM file.
-    ///
-    /// # Errors
-    /// As [`read_gray`](crate::pixels::read_gray) and [`apply`](Self::apply), naming the file.
-    pub fn read_noted(&self, path: &Path, polarity: Polarity) -> Result<(Prepared, Vec<Note>)> {
-        let (image, notes) = read_noted(path, self.voi)?;
-        Ok((self.apply_file(path, image, polarity)?, notes))
+        self.apply_file(path, read_gray_as(path, self.voi)?, polarity)
     }
 
     /// Prepares the image of a file that was read already; `path` only names it in errors.
