@@ -109,15 +109,16 @@ fn report(
     change: fn(GrayImage) -> GrayImage,
     told: fn(Polarity) -> Polarity,
 ) -> Result<(), Box<dyn Error>> {
-    let outcomes: Vec<(&Item, String)> = items
-        .par_iter()
-        .filter_map(|item| Some((item, outcome(&change(read_gray(&item.path).ok()?), told(item.polarity)))))
-        .collect();
+    let outcomes: Vec<(&Item, String)> =
+        items.par_iter().map(|item| (item, outcome_of_file(item, change, told))).collect();
     let mut groups: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (item, outcome) in &outcomes {
         groups.entry(&item.group).or_default().push(outcome.clone());
     }
     let line = |name: &str, outcomes: Vec<String>| -> Result<(), Box<dyn Error>> {
+        if outcomes.is_empty() {
+            return Ok(());
+        }
         let refused = outcomes.iter().filter(|outcome| !outcome.starts_with("scored")).count();
         let share = Proportion::wilson(refused, outcomes.len(), 0.95)?;
         let [estimate, low, high] = [share.estimate, share.low, share.high].map(|share| 100.0 * share);
@@ -141,6 +142,18 @@ fn report(
 /// Settings of a network with a small input: no picture is refused for its size.
 fn small_input() -> Preprocessing {
     Preprocessing { height_px: 288, width_px: 224, ..Preprocessing::default() }
+}
+
+/// [`outcome`] of a file; one that is not read, such as a colour picture, is refused.
+fn outcome_of_file(
+    item: &Item,
+    change: fn(GrayImage) -> GrayImage,
+    told: fn(Polarity) -> Polarity,
+) -> String {
+    match read_gray(&item.path) {
+        Ok(image) => outcome(&change(image), told(item.polarity)),
+        Err(error) => format!("{error} (unreadable)"),
+    }
 }
 
 /// In one or two words, what the check says of an image.
@@ -195,6 +208,9 @@ fn features(item: &Item) -> Option<ImageFeatures> {
 /// Prints the distribution of every sign.
 fn extremes(items: &[&Item]) {
     let features: Vec<ImageFeatures> = items.par_iter().filter_map(|item| features(item)).collect();
+    if features.is_empty() {
+        return;
+    }
     println!("\nsigns of {} mammograms:", features.len());
     let print = |name: &str, mut values: Vec<f64>| {
         values.sort_by(f64::total_cmp);
