@@ -23,10 +23,9 @@ use crate::{Done, output, patch_scores, progress};
 /// Score images: probability of cancer per image, as CSV.
 ///
 /// IMAGES is a manifest, or image files and folders (DICOM, PNG, JPEG, TIFF, PGM). Each model's
-/// own preprocessing is applied. Images that are no mammograms, blank, inverted, saturated or
-/// too small are not scored: the table's column gate says why, and the exit code is 1. Of scored
-/// images the column reason says what was odd about the file. Several
-/// models are averaged, and with --tta flips so are the four mirror images. The column calibrated
+/// own preprocessing is applied. Images that are no mammograms, blank or too small are not
+/// scored: the table's column gate says why, and the exit code is 1. Of scored images the column
+/// reason says what is unusual, such as an image that was stored inverted. Several models are averaged, and with --tta flips so are the four mirror images. The column calibrated
 /// holds the probability after the models' own calibrations, which are applied to each model and
 /// mirror image before the mean is taken; it is blank when a model has none. A patch model scores
 /// patches drawn by `mammo sample` instead.

@@ -101,7 +101,7 @@ mod tests {
             patient_id: i.to_string(),
             laterality: None,
             view: None,
-            label: if i % 3 == 0 || i > 30 { Pathology::Malignant } else { Pathology::Benign },
+            label: if i.is_multiple_of(3) || i > 30 { Pathology::Malignant } else { Pathology::Benign },
             probability: i as f64 / 40.0,
             calibrated: None,
             model: String::new(),

@@ -130,7 +130,7 @@ fn heat_maps_and_attribution_take_images_of_both_number_types() {
         let config = config(&trunk, &tops()[3]);
         let network = initialise(ImageClassifier::new(&config, &device).unwrap(), 3).freeze();
         for numbers in TYPES {
-            let image = || images(&trunk, &device).slice([0..1]).cast(numbers);
+            let image = || images(&trunk, &device).narrow(0, 0, 1).cast(numbers);
             let cam = |layer| grad_cam(&network, &config, layer, image()).unwrap();
             for map in [saliency(&network, image()), cam(MapLayer::Trunk), cam(MapLayer::Top)] {
                 assert!(map.values.iter().all(|v| v.is_finite()), "{trunk:?} {numbers:?}");
