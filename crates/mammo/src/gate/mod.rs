@@ -179,15 +179,16 @@ pub fn polarity_shown(image: &GrayImage, given: Polarity) -> Polarity {
     better_polarity(image, given).0
 }
 
-/// The features of the image under the polarity that was given, or under the other one if only
-/// that shows a mammogram; and whether it is the other one.
+/// The features of the image under the given polarity, or under the other one where that deviates
+/// less; and whether it is the other one. The other is tried only if the given one is unusual.
 fn better_polarity(image: &GrayImage, polarity: Polarity) -> (Polarity, ImageFeatures, bool) {
     let of = |polarity| match polarity {
         Polarity::Normal => ImageFeatures::of(image),
         Polarity::Inverted => ImageFeatures::of_negative(image),
     };
     let given = of(polarity);
-    if check_features(&given).is_ok() {
+    let is_sound = |features: &ImageFeatures| check_features(features).is_ok();
+    if is_sound(&given) && given.deviation() <= limits::UNUSUAL_DEVIATION {
         return (polarity, given, false);
     }
     let other = match polarity {
@@ -195,7 +196,8 @@ fn better_polarity(image: &GrayImage, polarity: Polarity) -> (Polarity, ImageFea
         Polarity::Inverted => Polarity::Normal,
     };
     let turned = of(other);
-    if check_features(&turned).is_ok() { (other, turned, true) } else { (polarity, given, false) }
+    let is_better = !is_sound(&given) || turned.deviation() < given.deviation();
+    if is_sound(&turned) && is_better { (other, turned, true) } else { (polarity, given, false) }
 }
 
 fn refuse(refusal: Refusal, found: String) -> Result<(), Refused> {
