@@ -53,7 +53,7 @@ impl Preprocessing {
     /// Reads an image file and prepares it.
     ///
     /// # Errors
-    /// As [`read_noted`](Self::read_noted).
+    /// As [`read_gray_as`] and [`apply`](Self::apply), naming the file.
     pub fn read(&self, path: &Path, polarity: Polarity) -> Result<Prepared> {
         self.apply_file(path, read_gray_as(path, self.voi)?, polarity)
     }
