@@ -17,10 +17,11 @@ mod pictures;
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use mammo::eval::proportion::Proportion;
-use mammo::gate::{ImageFeatures, Sign, check};
+use mammo::gate::{ImageFeatures, Refused, Sign, check};
 use mammo::import::{Verify, import_tables};
 use mammo::pixels::{GrayImage, read_gray};
 use mammo::preprocess::Preprocessing;
@@ -74,9 +75,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (kind, picture) in KINDS {
         let outcomes = some.par_iter().enumerate().filter_map(|(i, item)| {
             let image = picture(&read_gray(&item.path).ok()?, i as u64);
-            Some(outcome(&image, item.polarity))
+            Some(Outcome::of(&image, item.polarity))
         });
-        println!("{kind:>18}  {:?}", counted(outcomes.collect()));
+        let outcomes: Vec<Outcome> = outcomes.collect();
+        println!("{kind:>18}  {:?}", counted(&outcomes));
     }
     let sites: Option<Vec<String>> = calibrate.map(|sites| sites.split(',').map(str::to_string).collect());
     let is_chosen = |item: &&Item| sites.as_ref().is_none_or(|sites| sites.contains(&item.group));
@@ -110,31 +112,31 @@ fn report(
     change: fn(GrayImage) -> GrayImage,
     told: fn(Polarity) -> Polarity,
 ) -> Result<(), Box<dyn Error>> {
-    let outcomes: Vec<(&Item, String)> =
-        items.par_iter().map(|item| (item, outcome_of_file(item, change, told))).collect();
-    let mut groups: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let outcomes: Vec<(&Item, Outcome)> =
+        items.par_iter().map(|item| (item, Outcome::of_file(item, change, told))).collect();
+    let mut groups: BTreeMap<&str, Vec<&Outcome>> = BTreeMap::new();
     for (item, outcome) in &outcomes {
-        groups.entry(&item.group).or_default().push(outcome.clone());
+        groups.entry(&item.group).or_default().push(outcome);
     }
-    let line = |name: &str, outcomes: Vec<String>| -> Result<(), Box<dyn Error>> {
+    let line = |name: &str, outcomes: &[&Outcome]| -> Result<(), Box<dyn Error>> {
         if outcomes.is_empty() {
             return Ok(());
         }
-        let refused = outcomes.iter().filter(|outcome| !outcome.starts_with("scored")).count();
+        let refused = outcomes.iter().filter(|outcome| outcome.is_refusal()).count();
         let share = Proportion::wilson(refused, outcomes.len(), 0.95)?;
         let [estimate, low, high] = [share.estimate, share.low, share.high].map(|share| 100.0 * share);
         println!(
             "{name:>24}  {refused} of {} refused, {estimate:.2} % ({low:.2} to {high:.2} %)  {:?}",
             outcomes.len(),
-            counted(outcomes)
+            counted(outcomes.iter().copied())
         );
         Ok(())
     };
-    groups.iter().try_for_each(|(name, outcomes)| line(name, outcomes.clone()))?;
-    line("all", outcomes.iter().map(|(_, outcome)| outcome.clone()).collect())?;
-    let n_refused = outcomes.iter().filter(|(_, outcome)| !outcome.starts_with("scored")).count();
+    groups.iter().try_for_each(|(name, outcomes)| line(name, outcomes))?;
+    line("all", &outcomes.iter().map(|(_, outcome)| outcome).collect::<Vec<_>>())?;
+    let n_refused = outcomes.iter().filter(|(_, outcome)| outcome.is_refusal()).count();
     let rare_is_refused = 2 * n_refused < outcomes.len();
-    for (item, outcome) in outcomes.iter().filter(|(_, o)| o.starts_with("scored") != rare_is_refused) {
+    for (item, outcome) in outcomes.iter().filter(|(_, outcome)| outcome.is_refusal() == rare_is_refused) {
         println!("    {}: {outcome}", item.path.display());
     }
     Ok(())
@@ -145,35 +147,65 @@ fn small_input() -> Preprocessing {
     Preprocessing { height_px: 288, width_px: 224, ..Preprocessing::default() }
 }
 
-/// [`outcome`] of a file; one that is not read, such as a colour picture, is refused.
-fn outcome_of_file(
-    item: &Item,
-    change: fn(GrayImage) -> GrayImage,
-    told: fn(Polarity) -> Polarity,
-) -> String {
-    match read_gray(&item.path) {
-        Ok(image) => outcome(&change(image), told(item.polarity)),
-        Err(error) => format!("{error} (unreadable)"),
+/// What the check says of an image.
+#[derive(Clone, Debug)]
+enum Outcome {
+    Scored,
+    ScoredTurned,
+    ScoredWithWarning,
+    /// With the reason.
+    Refused(Refused),
+    /// The file was not read; with the reason. A colour picture is one.
+    Unreadable(String),
+}
+
+impl Outcome {
+    fn of(image: &GrayImage, told: Polarity) -> Self {
+        match check(image, told, None, &small_input()) {
+            Ok(accepted) if accepted.polarity != told => Self::ScoredTurned,
+            Ok(accepted) if accepted.warnings.is_empty() => Self::Scored,
+            Ok(_) => Self::ScoredWithWarning,
+            Err(refused) => Self::Refused(refused),
+        }
+    }
+
+    fn of_file(item: &Item, change: fn(GrayImage) -> GrayImage, told: fn(Polarity) -> Polarity) -> Self {
+        match read_gray(&item.path) {
+            Ok(image) => Self::of(&change(image), told(item.polarity)),
+            Err(error) => Self::Unreadable(error.to_string()),
+        }
+    }
+
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused(_) | Self::Unreadable(_))
+    }
+
+    /// The name under which it is counted.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Scored => "scored",
+            Self::ScoredTurned => "scored turned",
+            Self::ScoredWithWarning => "scored with a warning",
+            Self::Refused(refused) => refused.refusal.code(),
+            Self::Unreadable(_) => "unreadable",
+        }
     }
 }
 
-/// In one or two words, what the check says of an image.
-fn outcome(image: &GrayImage, told: Polarity) -> String {
-    match check(image, told, None, &small_input()) {
-        Ok(accepted) if accepted.polarity != told => "scored turned".to_string(),
-        Ok(accepted) if accepted.warnings.is_empty() => "scored".to_string(),
-        Ok(_) => "scored with a warning".to_string(),
-        Err(refused) => refused.to_string(),
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refused) => refused.fmt(f),
+            Self::Unreadable(reason) => write!(f, "{reason} (unreadable)"),
+            _ => self.name().fmt(f),
+        }
     }
 }
 
 /// How often each outcome occurs; refusals by their code.
-fn counted(outcomes: Vec<String>) -> BTreeMap<String, usize> {
+fn counted<'a>(outcomes: impl IntoIterator<Item = &'a Outcome>) -> BTreeMap<&'static str, usize> {
     let mut counts = BTreeMap::new();
-    for outcome in outcomes {
-        let code = outcome.rsplit_once('(').map_or(outcome.as_str(), |(_, code)| code);
-        *counts.entry(code.trim_end_matches(')').to_string()).or_default() += 1;
-    }
+    outcomes.into_iter().for_each(|outcome| *counts.entry(outcome.name()).or_default() += 1);
     counts
 }
 

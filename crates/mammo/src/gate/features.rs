@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::limits::{DOUBT_DEVIATION, Sign};
+use super::limits::Sign;
 use super::shape::{self, Outline};
 use crate::geometry::Rect;
 use crate::pixels::GrayImage;
@@ -44,9 +44,7 @@ impl ImageFeatures {
     /// How far the image is from a mammogram: the sum over all signs, 0 for most mammograms.
     /// A small breast is no sign.
     pub fn deviation(&self) -> f64 {
-        let signs: f64 = Sign::ALL.iter().zip(self.signs).map(|(sign, value)| sign.deviation(value)).sum();
-        let doubted = self.doubt.is_some_and(|doubt| doubt != BreastDoubt::TooSmall);
-        signs + if doubted { DOUBT_DEVIATION } else { 0.0 }
+        Sign::ALL.iter().zip(self.signs).map(|(sign, value)| sign.deviation(value)).sum()
     }
 
     /// The signs that deviate, with their values, the most deviating first.

@@ -10,6 +10,7 @@
 //! they differ between scanners. An image whose negative is a mammogram is turned. What is
 //! merely unusual is scored with a warning. `docs/preprocessing.md` has the measured rates.
 
+mod enclosed;
 mod features;
 mod limits;
 mod ramp;
@@ -180,7 +181,7 @@ pub fn polarity_shown(image: &GrayImage, given: Polarity) -> Polarity {
 }
 
 /// The features of the image under the given polarity, or under the other one where that deviates
-/// less; and whether it is the other one. The other is tried only if the given one is unusual.
+/// less; and whether it is the other one. The other is tried only if the given one deviates at all.
 fn better_polarity(image: &GrayImage, polarity: Polarity) -> (Polarity, ImageFeatures, bool) {
     let of = |polarity| match polarity {
         Polarity::Normal => ImageFeatures::of(image),
@@ -188,7 +189,7 @@ fn better_polarity(image: &GrayImage, polarity: Polarity) -> (Polarity, ImageFea
     };
     let given = of(polarity);
     let is_sound = |features: &ImageFeatures| check_features(features).is_ok();
-    if is_sound(&given) && given.deviation() <= limits::UNUSUAL_DEVIATION {
+    if is_sound(&given) && given.deviation() == 0.0 {
         return (polarity, given, false);
     }
     let other = match polarity {
@@ -196,7 +197,7 @@ fn better_polarity(image: &GrayImage, polarity: Polarity) -> (Polarity, ImageFea
         Polarity::Inverted => Polarity::Normal,
     };
     let turned = of(other);
-    let is_better = !is_sound(&given) || turned.deviation() < given.deviation();
+    let is_better = !is_sound(&given) || turned.deviation() + limits::POLARITY_MARGIN < given.deviation();
     if is_sound(&turned) && is_better { (other, turned, true) } else { (polarity, given, false) }
 }
 

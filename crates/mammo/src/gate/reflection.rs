@@ -3,7 +3,7 @@
 /// The share of the variance of an image, whose rows have `width` pixels, that agrees with its
 /// reflection: column `x` beside column `twice_axis - 1 - x`, where both are in the image. At the
 /// middle axis this is the correlation of the image with its mirror image. 1 for one grey value.
-pub(super) fn agreement(pixels: &[f64], width: usize, twice_axis: usize) -> f64 {
+fn agreement(pixels: &[f64], width: usize, twice_axis: usize) -> f64 {
     let mean = pixels.iter().sum::<f64>() / pixels.len() as f64;
     let variance: f64 = pixels.iter().map(|value| (value - mean).powi(2)).sum();
     let columns = twice_axis.saturating_sub(width)..twice_axis.min(width);

@@ -2,7 +2,7 @@
 
 use super::features::percentile;
 use super::limits::Sign;
-use super::{ramp, reflection};
+use super::{enclosed, ramp, reflection};
 use crate::pixels::GrayImage;
 use crate::preprocess::{ChestWall, Mask, erode};
 
@@ -72,15 +72,6 @@ impl Outline {
     fn area(&self) -> f64 {
         self.mask.area() as f64
     }
-
-    /// The extents from the first to the last row that holds a part of the breast.
-    fn extents_of_breast(&self) -> &[f64] {
-        let holds = |extent: &f64| *extent > 0.0;
-        match (self.extents.iter().position(holds), self.extents.iter().rposition(holds)) {
-            (Some(first), Some(last)) => &self.extents[first..=last],
-            _ => &[],
-        }
-    }
 }
 
 /// The value of one sign.
@@ -88,14 +79,12 @@ pub(super) fn measure(sign: Sign, outline: &Outline) -> f64 {
     let (mask, width, height) = (&outline.mask, outline.width(), outline.height());
     match sign {
         Sign::WallContact => contact_rows(mask, ChestWall::Left) as f64 / height,
-        Sign::FarContact => contact_rows(mask, ChestWall::Right) as f64 / height,
         Sign::BottomContact => {
             let rows = mask.height - (mask.height / 40).max(1)..mask.height;
             let touches = |x: &usize| rows.clone().any(|y| mask.row(y)[*x]);
             (0..mask.width).filter(touches).count() as f64 / width
         }
         Sign::Filled => outline.area() / outline.extents.iter().sum::<f64>().max(1.0),
-        Sign::OutlineSteps => distance_from_unimodal(outline.extents_of_breast()) / width,
         Sign::Narrowing => {
             let largest = |heights: &[f64]| heights.iter().copied().fold(0.0, f64::max);
             (largest(&outline.heights) - largest(&outline.heights[..(mask.width / 8).max(1)])) / height
@@ -104,7 +93,6 @@ pub(super) fn measure(sign: Sign, outline: &Outline) -> f64 {
             let moment: f64 = (0..).zip(&outline.heights).map(|(x, n)| f64::from(x) * n).sum();
             moment / outline.area().max(1.0) / width
         }
-        Sign::MirrorCorrelation => reflection::agreement(&outline.clipped(), mask.width, mask.width),
         Sign::Symmetry => reflection::symmetry(&outline.clipped(), mask.width),
         Sign::Ramp => ramp::explained(&outline.image),
         Sign::BackgroundEvenness => {
@@ -118,6 +106,8 @@ pub(super) fn measure(sign: Sign, outline: &Outline) -> f64 {
         }
         Sign::BackgroundStep => (outline.inside_median - outline.outside_median) / outline.range,
         Sign::Texture => texture(outline),
+        Sign::EnclosedDark => enclosed::mean_depth(&outline.image, mask) / outline.range,
+        Sign::Area => outline.area() / (width * height),
     }
 }
 
@@ -129,39 +119,6 @@ fn contact_rows(mask: &Mask, wall: ChestWall) -> usize {
         ChestWall::Right => mask.width - depth..mask.width,
     };
     (0..mask.height).filter(|&y| mask.row(y)[columns.clone()].contains(&true)).count()
-}
-
-/// Root mean square distance from the nearest sequence that rises to one peak and then falls.
-fn distance_from_unimodal(values: &[f64]) -> f64 {
-    if values.is_empty() {
-        return 0.0;
-    }
-    let rising = errors_of_rising_fits(values);
-    let reversed: Vec<f64> = values.iter().rev().copied().collect();
-    let falling = errors_of_rising_fits(&reversed);
-    let least = rising.iter().zip(falling.iter().rev()).map(|(up, down)| up + down).fold(f64::MAX, f64::min);
-    (least.max(0.0) / values.len() as f64).sqrt()
-}
-
-/// For each prefix of the values, the squared error of its best non-decreasing fit, by the pool
-/// adjacent violators algorithm (Barlow et al. 1972, Statistical Inference under Order Restrictions).
-fn errors_of_rising_fits(values: &[f64]) -> Vec<f64> {
-    // Sum, sum of squares and number of each block of equal fitted values.
-    let mut blocks: Vec<(f64, f64, f64)> = Vec::new();
-    let error = |(sum, squares, n): (f64, f64, f64)| squares - sum * sum / n;
-    let (mut total, mut errors) = (0.0, vec![0.0]);
-    for &value in values {
-        let mut block = (value, value * value, 1.0);
-        while let Some(&before) = blocks.last().filter(|before| before.0 / before.2 > block.0 / block.2) {
-            total -= error(before);
-            block = (block.0 + before.0, block.1 + before.1, block.2 + before.2);
-            blocks.pop();
-        }
-        total += error(block);
-        blocks.push(block);
-        errors.push(total);
-    }
-    errors
 }
 
 /// Mean difference of a pixel from the mean of the 5x5 pixels around it, over the range, well
@@ -187,15 +144,6 @@ fn texture(outline: &Outline) -> f64 {
 mod tests {
     use super::*;
 
-    #[test]
-    fn one_peak_has_no_distance_and_a_dip_has_its_own() {
-        assert_eq!(distance_from_unimodal(&[1.0, 4.0, 6.0, 6.0, 2.0]), 0.0);
-        assert_eq!(distance_from_unimodal(&[]), 0.0);
-        // The best fit puts both sides of the dip at their mean: two errors of 1 over five values.
-        let dip = distance_from_unimodal(&[0.0, 5.0, 3.0, 9.0, 1.0]);
-        assert!((dip - (2.0_f64 / 5.0).sqrt()).abs() < 1e-12, "{dip}");
-    }
-
     /// A half disc of radius 30 at one side of an image of 100 columns and rows.
     fn half_disc(on_the_right: bool) -> Outline {
         let mut mask = Mask::filled(100, 100, false);
@@ -213,16 +161,15 @@ mod tests {
             let disc = half_disc(on_the_right);
             let value = |sign| measure(sign, &disc);
             assert_eq!(value(Sign::WallContact), 0.59, "a chord of 59 rows");
-            assert_eq!(value(Sign::FarContact), 0.0);
             assert_eq!(value(Sign::Filled), 1.0);
-            assert_eq!(value(Sign::OutlineSteps), 0.0);
             assert_eq!(value(Sign::Narrowing), 0.0);
             assert_eq!(value(Sign::BackgroundEvenness), 1.0);
             assert_eq!(value(Sign::BackgroundStep), 1.0);
             assert_eq!(value(Sign::Texture), 0.0, "one grey value");
+            assert_eq!(value(Sign::EnclosedDark), 0.0);
+            assert!((value(Sign::Area) - 0.141).abs() < 0.003, "half of pi r squared");
             // The centroid of a half disc lies at 4 r / 3 pi; columns count from 0.
             assert!((value(Sign::Centroid) - 0.124).abs() < 0.004, "{}", value(Sign::Centroid));
-            assert!(value(Sign::MirrorCorrelation) < 0.0);
         }
     }
 }
