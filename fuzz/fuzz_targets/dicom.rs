@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use mammo::dicom::{Voi, decode, decode_header};
+use mammo_dicom::{Voi, decode, decode_header};
 use mammo_fuzz::let_decoders_panic;
 
 fuzz_target!(init: let_decoders_panic(), |bytes: &[u8]| {

@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mammo::manifest::Manifest;
-use mammo::split::Split;
+use mammo_data::manifest::Manifest;
+use mammo_data::split::Split;
 use mammo_fuzz::scratch;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -3,10 +3,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mammo::gate::check;
-use mammo::pixels::GrayImage;
-use mammo::preprocess::Preprocessing;
-use mammo::record::Polarity;
+use mammo_image::input_check::check;
+use mammo_core::image::GrayImage;
+use mammo_image::preprocess::Preprocessing;
+use mammo_core::record::Polarity;
 
 fuzz_target!(|bytes: &[u8]| {
     let [choice, low, high, rest @ ..] = bytes else { return };

@@ -7,9 +7,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use mammo::archive::{Archive, Birads3, import_archive};
-use mammo::dicom::{Voi, decode};
-use mammo::import::{Verify, import_tables};
+use mammo_data::archive::{Archive, Birads3, import_archive};
+use mammo_dicom::{Voi, decode};
+use mammo_data::import::{Verify, import_tables};
 
 /// Transfer syntaxes, below 1.2.840.10008.1.2.
 pub mod syntax {

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use indicatif::ProgressBar;
-use mammo::doctor::{
+use mammo_data::doctor::{
     Report, SHOWN, entries_of_cases, entries_of_manifest, examine, find_twins, write_report,
 };
-use mammo::manifest::Manifest;
-use mammo::split::Split;
+use mammo_data::manifest::Manifest;
+use mammo_data::split::Split;
 
 use crate::output::LeftOut;
 use crate::{Done, output, progress};

@@ -3,16 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use mammo::eval::aggregate::Case;
-use mammo::eval::findings::read_findings;
-use mammo::eval::sample::Sample;
-use mammo::eval::{
+use mammo_core::record::Mammogram;
+use mammo_core::write::write_atomically;
+use mammo_data::manifest::Manifest;
+use mammo_eval::aggregate::Case;
+use mammo_eval::findings::read_findings;
+use mammo_eval::sample::Sample;
+use mammo_eval::{
     BootstrapConfig, EvalConfig, EvalInputs, Interval, OperatingPoint, OperatingRule, Report, ScoreRow,
     ScoreTable, evaluate_patches, evaluate_scores, read_scores,
 };
-use mammo::manifest::Manifest;
-use mammo::record::Mammogram;
-use mammo::write::write_atomically;
 use mammo_nn::model_file::{self, ModelCard};
 
 use crate::Done;

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use image::{Rgb, RgbImage, imageops};
-use mammo::eval::ScoreRow;
-use mammo::geometry::{Affine, Rect};
-use mammo::manifest::Manifest;
-use mammo::pixels::read_gray;
-use mammo::preprocess::Preprocessing;
-use mammo::record::{Lesion, Mammogram, Pathology};
+use mammo_core::geometry::{Affine, Rect};
+use mammo_core::record::{Lesion, Mammogram, Pathology};
+use mammo_data::manifest::Manifest;
+use mammo_dicom::image_file::read_gray;
+use mammo_eval::ScoreRow;
+use mammo_image::preprocess::Preprocessing;
 
 /// Images in a row.
 const COLUMNS: usize = 6;
@@ -49,7 +49,7 @@ pub fn write(path: &Path, manifest: &Path, rows: &[ScoreRow]) -> Result<()> {
     }
     let mut bytes = std::io::Cursor::new(Vec::new());
     sheet.write_to(&mut bytes, image::ImageFormat::Png)?;
-    Ok(mammo::write::write_atomically(path, bytes.get_ref())?)
+    Ok(mammo_core::write::write_atomically(path, bytes.get_ref())?)
 }
 
 /// One image as the default preprocessing shows it, its lesions boxed, its bar below.

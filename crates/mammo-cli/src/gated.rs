@@ -4,12 +4,14 @@ use std::fmt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use mammo::dicom::{self, Note, UnknownObjects};
-use mammo::gate::{self, Accepted, Warning};
-use mammo::pixels::{GrayImage, is_dicom, read_noted};
-use mammo::preprocess::Preprocessing;
-use mammo::record::{Polarity, word_or_blank};
-use mammo::write::write_atomically;
+use mammo_core::image::GrayImage;
+use mammo_core::record::{Polarity, word_or_blank};
+use mammo_core::write::write_atomically;
+use mammo_dicom::image_file::{is_dicom, read_noted};
+use mammo_dicom::{Note, UnknownObjects};
+use mammo_image::input_check;
+use mammo_image::input_check::{Accepted, Warning};
+use mammo_image::preprocess::Preprocessing;
 use serde::Serialize;
 
 use crate::output;
@@ -38,9 +40,9 @@ pub struct Refused {
 
 impl Refused {
     /// A file that could not be read or prepared.
-    pub fn unreadable(error: &mammo::Error) -> Self {
+    pub fn unreadable(error: &mammo_core::Error) -> Self {
         let code = match error {
-            mammo::Error::Dicom { refusal, .. } => refusal.code(),
+            mammo_core::Error::Dicom { refusal, .. } => refusal.code(),
             _ => "unreadable",
         };
         Self { code, reason: error.to_string() }
@@ -100,7 +102,7 @@ pub fn open(
     if let Headers::Judged(unknown) = headers
         && is_dicom(path).map_err(|e| Refused::unreadable(&e))?
     {
-        let read = dicom::read_header(path).map_err(|e| Refused::unreadable(&e))?;
+        let read = mammo_dicom::read_header(path).map_err(|e| Refused::unreadable(&e))?;
         let notes = read.admit(unknown).map_err(|(refusal, found)| {
             refused(refusal.code(), format!("{found} ({refusal}); expected {}", refusal.expected()))
         })?;
@@ -109,7 +111,7 @@ pub fn open(
     }
     let (image, notes) = read_noted(path, preprocessing.voi).map_err(|e| Refused::unreadable(&e))?;
     remarks.extend(notes.into_iter().map(Remark::File));
-    match gate::check(&image, polarity, header.as_ref(), preprocessing) {
+    match input_check::check(&image, polarity, header.as_ref(), preprocessing) {
         Ok(Accepted { polarity, warnings }) => {
             remarks.extend(warnings.into_iter().map(Remark::Look));
             Ok(Opened { image, polarity, remarks })

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use mammo::geometry::{Affine, Rect};
-use mammo::pixels::{GrayImage, write_png16};
-use mammo::record::Mammogram;
-use mammo::split::Side;
-use mammo::write::{write_atomically, write_json};
+use mammo_core::geometry::{Affine, Rect};
+use mammo_core::image::GrayImage;
+use mammo_core::record::Mammogram;
+use mammo_core::write::{write_atomically, write_json};
+use mammo_data::split::Side;
+use mammo_dicom::image_file::write_png16;
 use mammo_nn::device;
 use mammo_nn::heatmap::{BreastFrame, MapGrid};
 use serde::Serialize;

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use anyhow::Result;
-use mammo::dicom::SpacingSource;
-use mammo::geometry::Rect;
-use mammo::record::{Laterality, LesionKind, Mammogram, View};
-use mammo::write::write_atomically;
+use mammo_core::geometry::Rect;
+use mammo_core::record::{Laterality, LesionKind, Mammogram, View};
+use mammo_core::write::write_atomically;
+use mammo_dicom::SpacingSource;
 use mammo_nn::heatmap::{BreastFrame, Finding, MapGrid};
 use serde::Serialize;
 

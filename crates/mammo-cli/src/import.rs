@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Subcommand;
-use mammo::archive::{Archive, Birads3, import_archive, recognise};
-use mammo::import::{Imported, Opening, Verify, import_tables, write_rejections};
+use mammo_data::archive::{Archive, Birads3, import_archive, recognise};
+use mammo_data::import::{Imported, Opening, Verify, import_tables, write_rejections};
 
 use crate::predict::unknown_objects;
 use crate::{Done, output, progress};

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use indicatif::ProgressBar;
-use mammo::cache::{InputCache, prune};
-use mammo::patch_sampling::{Patch, PatchClass, PatchHeader, read_patches, sample_patches};
-use mammo::preprocess::Preprocessing;
-use mammo::record::Mammogram;
+use mammo_core::record::Mammogram;
+use mammo_image::cache::{InputCache, prune};
+use mammo_image::patch_sampling::{Patch, PatchClass, PatchHeader, read_patches, sample_patches};
+use mammo_image::preprocess::Preprocessing;
 
 use crate::config::RunConfig;
 use crate::output::LeftOut;
@@ -62,7 +62,7 @@ pub fn prepare<'m>(
 }
 
 /// Says which images are left out, and of many how many.
-fn say_left_out(failures: &[(String, mammo::Error)]) {
+fn say_left_out(failures: &[(String, mammo_core::Error)]) {
     let mut left_out = LeftOut::new("left out");
     failures.iter().for_each(|(file, error)| left_out.add(file, &error.to_string(), &ProgressBar::hidden()));
     left_out.say_rest("`mammo preprocess` on the same images lists all of them in a table");

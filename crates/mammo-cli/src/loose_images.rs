@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use mammo::archive::loose::{EXTENSIONS, Said, Unknowns, find, header_of};
-use mammo::pixels::read_size;
-use mammo::record::Mammogram;
+use mammo_core::record::Mammogram;
+use mammo_data::archive::loose::{EXTENSIONS, Said, Unknowns, find, header_of};
+use mammo_dicom::image_file::read_size;
 
 /// Records for image files and for all images under folders, each file once, sorted by path;
-/// headers and names say what they show ([`mammo::archive::loose`]). A named file is taken
+/// headers and names say what they show ([`mammo_data::archive::loose`]). A named file is taken
 /// whatever it is called. What they leave open is told on standard error.
 pub fn find_images(paths: &[PathBuf]) -> Result<(PathBuf, Vec<Mammogram>)> {
     let found = find(paths)?;

@@ -44,7 +44,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
-use mammo::write::{check_file, check_folder};
+use mammo_core::write::{check_file, check_folder};
 
 /// Learns to tell cancer from no cancer on whole mammograms (after Shen et al. 2019).
 ///

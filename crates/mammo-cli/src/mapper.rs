@@ -4,11 +4,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use image::RgbaImage;
-use mammo::dicom::{self, SpacingSource};
-use mammo::gate::polarity_shown;
-use mammo::pixels::read_gray_as;
-use mammo::preprocess::{Prepared, Preprocessing};
-use mammo::record::Mammogram;
+use mammo_core::record::Mammogram;
+use mammo_dicom::SpacingSource;
+use mammo_dicom::image_file::read_gray_as;
+use mammo_image::input_check::polarity_shown;
+use mammo_image::preprocess::{Prepared, Preprocessing};
 use mammo_nn::device::Device;
 use mammo_nn::heatmap::{BreastFrame, Finding, FindingRule, HeatMap, ImageExplainer, PatchMapper, find};
 use mammo_nn::image_classifier::MapLayer;
@@ -127,7 +127,7 @@ impl Mapper {
             }
         };
         // Only DICOM files tell; what else opened as an image has no such header.
-        let spacing = dicom::read_header(&path).ok().and_then(|header| header.spacing);
+        let spacing = mammo_dicom::read_header(&path).ok().and_then(|header| header.spacing);
         let spacing_mm = spacing.map(|spacing| [spacing.column_mm, spacing.row_mm]);
         let grid = map.grid.of_stored(&prepared.input_from_stored, spacing_mm);
         let grid = grid.with_context(|| format!("{}: its preparation cannot be undone", image.file))?;

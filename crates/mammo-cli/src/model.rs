@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use mammo::preprocess::Preprocessing;
+use mammo_image::preprocess::Preprocessing;
 use mammo_nn::conventions::ChannelNorm;
 use mammo_nn::model_file::{self, ModelCard, Network, Source, TrainingRecord};
 use mammo_nn::onnx::{self, Input, Norms};

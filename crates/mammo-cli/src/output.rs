@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 use indicatif::ProgressBar;
-use mammo::write::{is_stream, write_atomically};
+use mammo_core::write::{is_stream, write_atomically};
 
 /// Images that are described one by one without `--list`: the four views of one examination.
 pub const FEW_IMAGES: usize = 4;

@@ -4,8 +4,8 @@ use ab_glyph::{Font, FontRef, ScaleFont};
 use anyhow::{Context, Result};
 use colorgrad::Gradient;
 use image::{Rgb, RgbImage, Rgba, RgbaImage, imageops};
-use mammo::geometry::Rect;
-use mammo::pixels::GrayImage;
+use mammo_core::geometry::Rect;
+use mammo_core::image::GrayImage;
 use mammo_nn::heatmap::{BreastFrame, HeatMap};
 
 /// Printable ASCII of Inter, SIL Open Font License (`assets/OFL.txt`).
@@ -200,8 +200,8 @@ fn write_text(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mammo::geometry::Affine;
-    use mammo::preprocess::Mask;
+    use mammo_core::geometry::Affine;
+    use mammo_image::preprocess::Mask;
     use mammo_nn::heatmap::MapGrid;
 
     fn map(values: Vec<f32>) -> HeatMap {

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use mammo::augment::Augmentation;
-use mammo::patch_sampling::{PatchClass, read_patches};
-use mammo::table_text::TableText;
-use mammo::write::write_atomically;
+use mammo_core::table_text::TableText;
+use mammo_core::write::write_atomically;
+use mammo_image::augment::Augmentation;
+use mammo_image::patch_sampling::{PatchClass, read_patches};
 use mammo_nn::batches::Examples;
 use mammo_nn::device;
 use mammo_nn::examples::WindowExamples;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use mammo::phantom::{Layout, PhantomConfig, write_layout};
+use mammo_phantom::{Layout, PhantomConfig, write_layout};
 
 use crate::{Done, output, progress};
 

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use mammo::dicom::UnknownObjects;
-use mammo::eval::scores::ScoreRow;
-use mammo::manifest::Manifest;
-use mammo::record::{Mammogram, Polarity};
-use mammo::split::Side;
+use mammo_core::record::{Mammogram, Polarity};
+use mammo_data::manifest::Manifest;
+use mammo_data::split::Side;
+use mammo_dicom::UnknownObjects;
+use mammo_eval::scores::ScoreRow;
 use mammo_nn::device;
 use mammo_nn::predict::{ImageModel, Score, Tta};
 use rayon::prelude::*;

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use mammo::archive::loose::EXTENSIONS;
-use mammo::gate::{Warning, polarity_shown};
-use mammo::pixels::{GrayImage, read_noted, write_png16};
-use mammo::preprocess::{Explained, Preprocessing, Resample, resample};
-use mammo::record::Mammogram;
-use mammo::write::{read_json, write_json};
+use mammo_core::image::GrayImage;
+use mammo_core::record::Mammogram;
+use mammo_core::resample::{Resample, resample};
+use mammo_core::write::{read_json, write_json};
+use mammo_data::archive::loose::EXTENSIONS;
+use mammo_dicom::image_file::{read_noted, write_png16};
+use mammo_image::input_check::{Warning, polarity_shown};
+use mammo_image::preprocess::{Explained, Preprocessing};
 use mammo_nn::model_file;
 use rayon::prelude::*;
 
@@ -245,7 +247,7 @@ fn sheet(steps: &[Explained]) -> GrayImage {
         let picture = &step.picture;
         let scale = TILE_PX as f64 / picture.width.max(picture.height) as f64;
         let side = |length: usize| ((length as f64 * scale) as usize).clamp(1, TILE_PX);
-        let all = mammo::geometry::Rect::new(0.0, 0.0, picture.width as f64, picture.height as f64);
+        let all = mammo_core::geometry::Rect::new(0.0, 0.0, picture.width as f64, picture.height as f64);
         let small = resample(picture, &all, side(picture.width), side(picture.height), Resample::Area);
         let (x, y) = (GAP_PX + i % ACROSS * pitch, GAP_PX + i / ACROSS * pitch);
         for row in 0..small.height {
@@ -281,7 +283,7 @@ fn peak_memory_mib() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mammo::record::{Laterality, View};
+    use mammo_core::record::{Laterality, View};
 
     fn names(given: &[&str], files: &[&str]) -> Result<Vec<String>> {
         let given: Vec<PathBuf> = given.iter().map(PathBuf::from).collect();

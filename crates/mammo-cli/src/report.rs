@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use mammo::eval::findings::read_findings;
-use mammo::eval::{
+use mammo_data::manifest::Manifest;
+use mammo_data::split::{Side, Split};
+use mammo_eval::findings::read_findings;
+use mammo_eval::{
     BootstrapConfig, EvalConfig, EvalInputs, Evaluation, ScoreRow, ScoreTable, compare_auc, evaluate_scores,
 };
-use mammo::manifest::Manifest;
-use mammo::split::{Side, Split};
 use mammo_nn::model_file::{self, ModelFile};
 use mammo_nn::run::{EpochRow, METRICS_FILE, MODEL_FILE};
 use mammo_report::{Epoch, Flow, FlowStep, LeftOut, PairedTest, Part, Report, Run};

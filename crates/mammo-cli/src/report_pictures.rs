@@ -5,12 +5,12 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage, imageops};
-use mammo::eval::{Evaluation, ScoreRow};
-use mammo::geometry::Affine;
-use mammo::manifest::Manifest;
-use mammo::pixels::read_gray_as;
-use mammo::preprocess::{Explained, Preprocessing, Step};
-use mammo::record::Mammogram;
+use mammo_core::geometry::Affine;
+use mammo_core::record::Mammogram;
+use mammo_data::manifest::Manifest;
+use mammo_dicom::image_file::read_gray_as;
+use mammo_eval::{Evaluation, ScoreRow};
+use mammo_image::preprocess::{Explained, Preprocessing, Step};
 use mammo_nn::device;
 use mammo_report::{Case, CaseKind, ContactSheet, Panel, Part, Picture};
 

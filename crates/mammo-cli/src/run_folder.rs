@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use mammo::write::write_json;
+use mammo_core::write::write_json;
 use mammo_nn::device;
 use serde::Serialize;
 use sha2::{Digest, Sha256};

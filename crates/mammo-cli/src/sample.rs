@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use mammo::patch_sampling::write_patches;
-use mammo::split::Side;
+use mammo_data::split::Side;
+use mammo_image::patch_sampling::write_patches;
 
 use crate::config::RunConfig;
 use crate::inputs::{draw_patches, prepare};

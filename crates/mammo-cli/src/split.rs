@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use mammo::doctor::Severity;
-use mammo::manifest::Manifest;
-use mammo::split::{Split, SplitConfig, k_fold, split_by_patient, split_official};
+use mammo_data::doctor::Severity;
+use mammo_data::manifest::Manifest;
+use mammo_data::split::{Split, SplitConfig, k_fold, split_by_patient, split_official};
 
 use crate::{Done, doctor, output};
 

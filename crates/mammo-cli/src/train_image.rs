@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use mammo::preprocess::Preprocessing;
+use mammo_image::preprocess::Preprocessing;
 use mammo_nn::image_classifier::{ImageClassifier, ImageClassifierConfig};
 use mammo_nn::init::initialise;
 use mammo_nn::model_file::{ModelFile, Network};

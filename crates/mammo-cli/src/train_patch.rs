@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use mammo::augment::Augmentation;
-use mammo::patch_sampling::PatchClass;
-use mammo::split::Side;
+use mammo_data::split::Side;
+use mammo_image::augment::Augmentation;
+use mammo_image::patch_sampling::PatchClass;
 use mammo_nn::examples::WindowExamples;
 use mammo_nn::init::initialise;
 use mammo_nn::model_file::{CalibrationMethod, Network};

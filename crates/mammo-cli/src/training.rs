@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use mammo::augment::Augmentation;
-use mammo::manifest::Manifest;
-use mammo::preprocess::Preprocessing;
-use mammo::record::Mammogram;
-use mammo::split::{Side, Split};
+use mammo_core::record::Mammogram;
+use mammo_data::manifest::Manifest;
+use mammo_data::split::{Side, Split};
+use mammo_image::augment::Augmentation;
+use mammo_image::preprocess::Preprocessing;
 use mammo_nn::batches::Examples;
 use mammo_nn::device::Device;
 use mammo_nn::examples::WindowExamples;
@@ -272,7 +272,7 @@ fn few_patients(images: Vec<&Mammogram>, n: usize, seed: u64) -> Result<Vec<&Mam
             pools[0].len()
         );
     }
-    let mut rng = mammo::seed::stream(seed, "few patients", 0);
+    let mut rng = mammo_core::seed::stream(seed, "few patients", 0);
     pools.iter_mut().for_each(|pool| pool.shuffle(&mut rng));
     let chosen: HashSet<&str> =
         pools[0][..n_benign].iter().chain(&pools[1][..n_malignant]).copied().collect();

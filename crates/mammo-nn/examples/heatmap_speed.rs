@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
-use mammo::seed::stream;
+use mammo_core::seed::stream;
 use mammo_nn::heatmap::{PatchWindow, class_probabilities};
 use mammo_nn::init::initialise;
 use mammo_nn::patch_classifier::{PatchClassifier, PatchClassifierConfig};

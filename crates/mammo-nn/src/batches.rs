@@ -9,7 +9,8 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use mammo::seed::{self, Rng};
+use mammo_core::seed;
+use mammo_core::seed::Rng;
 use rand::seq::SliceRandom;
 
 use crate::Result;

@@ -11,7 +11,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub enum Error {
     /// Reading data, preprocessing or a statistic failed.
     #[error(transparent)]
-    Data(#[from] mammo::Error),
+    Data(#[from] mammo_core::Error),
     /// A model or checkpoint file is damaged, of another kind or another version.
     #[error("{path}: {found}; expected {expected}")]
     ModelFile {
@@ -81,8 +81,8 @@ impl Error {
             Self::Network { what, found, expected } => {
                 Self::Network { what: format!("{section}.{what}"), found, expected }
             }
-            Self::Data(mammo::Error::Setting { setting, found, expected }) => {
-                Self::Data(mammo::Error::setting(format!("{section}.{setting}"), found, expected))
+            Self::Data(mammo_core::Error::Setting { setting, found, expected }) => {
+                Self::Data(mammo_core::Error::setting(format!("{section}.{setting}"), found, expected))
             }
             other => other,
         }

@@ -1,11 +1,11 @@
 //! Windows of cached network inputs as training examples: patches, or whole images.
 
-use mammo::augment::{Augmentation, Warp, Window};
-use mammo::cache::InputCache;
-use mammo::patch_sampling::{Patch, PatchClass};
-use mammo::preprocess::Normalise;
-use mammo::record::Mammogram;
-use mammo::seed::Rng;
+use mammo_core::record::Mammogram;
+use mammo_core::seed::Rng;
+use mammo_image::augment::{Augmentation, Warp, Window};
+use mammo_image::cache::InputCache;
+use mammo_image::patch_sampling::{Patch, PatchClass};
+use mammo_image::preprocess::Normalise;
 
 use crate::Result;
 use crate::batches::Examples;

@@ -44,7 +44,7 @@ impl Features {
 
 #[cfg(test)]
 mod tests {
-    use mammo::seed::stream;
+    use mammo_core::seed::stream;
     use rand::RngExt;
 
     use super::*;

@@ -4,7 +4,7 @@
 use burn::module::{Module, Param, ParamGroup};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use mammo::seed::Rng;
+use mammo_core::seed::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::conventions::Conventions;

@@ -5,7 +5,7 @@
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
-use mammo::seed;
+use mammo_core::seed;
 use rand_distr::{Distribution, Normal, Uniform};
 
 use crate::state::PathStack;

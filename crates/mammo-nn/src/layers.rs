@@ -9,7 +9,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::module::avg_pool2d;
 use burn::tensor::ops::AvgPoolOptions;
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use mammo::seed::Rng;
+use mammo_core::seed::Rng;
 use mammo_kernels::norm::{Statistics, fold};
 use rand::RngExt;
 
@@ -311,7 +311,7 @@ mod tests {
     fn dropout_keeps_the_mean_and_repeats_with_the_seed() {
         let device = Device::flex();
         let x = Tensor::<2>::ones([50, 200], &device);
-        let draw = || dropout(x.clone(), 0.5, &mut mammo::seed::stream(3, "dropout", 0)).into_data();
+        let draw = || dropout(x.clone(), 0.5, &mut mammo_core::seed::stream(3, "dropout", 0)).into_data();
         let values: Vec<f32> = draw().try_to_vec().unwrap();
         let mean = values.iter().sum::<f32>() / values.len() as f32;
         assert!((mean - 1.0).abs() < 0.03, "mean {mean}");

@@ -97,7 +97,7 @@ fn orthogonal(matrix: Tensor<2>) -> Tensor<2> {
 mod tests {
     use burn::optim::{AdjustLrFn, MuonConfig, decay::WeightDecayConfig};
     use burn::tensor::TensorData;
-    use mammo::seed::{Rng, stream};
+    use mammo_core::seed::{Rng, stream};
     use rand_distr::{Distribution, StandardNormal};
 
     use super::*;

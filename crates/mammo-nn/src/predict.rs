@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
-use mammo::preprocess::Preprocessing;
+use mammo_image::preprocess::Preprocessing;
 use serde::{Deserialize, Serialize};
 
 use crate::cpu;

@@ -11,7 +11,7 @@ use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::store::ModuleRecord;
 use burn::tensor::Bytes;
-use mammo::write::write_atomically;
+use mammo_core::write::write_atomically;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
@@ -92,7 +92,8 @@ impl Saved {
     /// [`Error::ModelFile`] when the file is cut short, of another kind, or belongs to a run
     /// with another `digest`. A failed resume never turns into a fresh start.
     pub fn load(path: &Path, digest: &str) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|e| mammo::Error::io(path, "read the resume state", e))?;
+        let bytes =
+            std::fs::read(path).map_err(|e| mammo_core::Error::io(path, "read the resume state", e))?;
         let again = "a complete resume file; delete it to train from the start";
         let damaged = |e: String| Error::model_file(path, format!("damaged ({e})"), again);
         let tensors = SafeTensors::deserialize(&bytes).map_err(|e| damaged(e.to_string()))?;

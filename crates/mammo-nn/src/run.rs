@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use mammo::write::write_atomically;
+use mammo_core::write::write_atomically;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;

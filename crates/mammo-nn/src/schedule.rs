@@ -2,7 +2,7 @@
 
 use burn::module::{Module, ParamGroup};
 use burn::tensor::{Device, Tensor};
-use mammo::seed::Rng;
+use mammo_core::seed::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::cpu;

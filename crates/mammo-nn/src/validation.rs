@@ -3,10 +3,10 @@
 
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
-use mammo::eval::confusion::ConfusionMatrix;
-use mammo::eval::operating_point::{OperatingPoint, OperatingRule};
-use mammo::eval::roc::roc_auc;
-use mammo::eval::{BootstrapConfig, Patients, Sample};
+use mammo_eval::confusion::ConfusionMatrix;
+use mammo_eval::operating_point::{OperatingPoint, OperatingRule};
+use mammo_eval::roc::roc_auc;
+use mammo_eval::{BootstrapConfig, Patients, Sample};
 
 use crate::Result;
 use crate::batches::{Examples, evaluation_batches};
@@ -92,7 +92,7 @@ pub fn learn_from_validation(card: &mut ModelCard, side: &Sample, method: Calibr
     card.operating_point = Some(point);
     (card.calibration, card.no_calibration) = match Calibration::fit(method, side) {
         Ok(calibration) => (calibration, None),
-        Err(mammo::Error::Undefined { reason, .. }) => (None, Some(reason)),
+        Err(mammo_core::Error::Undefined { reason, .. }) => (None, Some(reason)),
         Err(other) => return Err(other.into()),
     };
     // Sides of a few patients have an area, but no interval.

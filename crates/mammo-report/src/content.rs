@@ -1,6 +1,6 @@
 //! What a report is made of.
 
-use mammo::eval::{Comparison, Evaluation};
+use mammo_eval::{Comparison, Evaluation};
 use serde::Serialize;
 
 /// A part of the report, or why it is missing.

@@ -2,9 +2,9 @@
 
 mod training;
 
-use mammo::eval::decision_curve::DecisionPoint;
-use mammo::eval::subgroup::Subgroup;
-use mammo::eval::{Evaluation, Measured, Origin};
+use mammo_eval::decision_curve::DecisionPoint;
+use mammo_eval::subgroup::Subgroup;
+use mammo_eval::{Evaluation, Measured, Origin};
 
 use crate::chart::{Axis, Chart, Dot, Figure, Forest, ForestRow, Head, Ink, Mark, Series};
 use crate::content::{Part, Report, Run};

@@ -1,6 +1,6 @@
 //! An evaluation as one page to look at: one HTML file, no network, light and dark, on paper.
 //!
-//! In: an [`Evaluation`](mammo::eval::Evaluation) per run and what else is known about the run.
+//! In: an [`Evaluation`](mammo_eval::Evaluation) per run and what else is known about the run.
 //! Out: `report.html` with everything in it, `report.json` with every number on the page, and
 //! each figure as SVG and JSON. What is not known is said to be missing on the page.
 //!

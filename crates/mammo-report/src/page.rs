@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use askama::Template;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use mammo::eval::Measured;
-use mammo::write::{write_atomically, write_json};
-use mammo::{Error, Result};
+use mammo_core::write::{write_atomically, write_json};
+use mammo_core::{Error, Result};
+use mammo_eval::Measured;
 use serde::Serialize;
 
 use crate::chart::{self, Figure};
@@ -164,7 +164,7 @@ fn comparisons(report: &Report) -> Vec<ComparisonView> {
             let note = test.result.reason().unwrap_or_default().to_string();
             return ComparisonView { name: test.name.clone(), cells: Vec::new(), p_value: None, note };
         };
-        let cell = |interval: &mammo::eval::Interval, name: &str| {
+        let cell = |interval: &mammo_eval::Interval, name: &str| {
             Cell::measured(&Measured::Value(*interval), &format!("{at}/{name}"))
         };
         ComparisonView {
@@ -191,7 +191,7 @@ struct ShortcutView {
 
 fn shortcuts(report: &Report) -> Vec<ShortcutView> {
     let Some(run) = report.runs.first() else { return Vec::new() };
-    let view = |(i, shortcut): (usize, &mammo::eval::shortcut::Shortcut)| {
+    let view = |(i, shortcut): (usize, &mammo_eval::shortcut::Shortcut)| {
         let at = format!("/runs/0/evaluation/shortcuts/{i}");
         let alone = match &shortcut.site_alone_auc {
             Measured::Value(auc) => {

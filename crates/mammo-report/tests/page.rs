@@ -1,7 +1,7 @@
 //! The page says what the evaluation says, and says what it does not have.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-use mammo::eval::{EvalConfig, EvalInputs, Evaluation, ScoreTable, evaluate_scores};
+use mammo_eval::{EvalConfig, EvalInputs, Evaluation, ScoreTable, evaluate_scores};
 use mammo_report::{Epoch, Flow, FlowStep, LeftOut, Part, Report, Run, render, write};
 
 /// Forty women with an image each, from a table as a user would bring it.

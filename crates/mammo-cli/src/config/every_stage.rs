@@ -51,7 +51,12 @@ impl Examples for Noise {
     fn shape(&self) -> [usize; 3] {
         self.shape
     }
-    fn write(&self, index: usize, _: Option<&mut mammo::seed::Rng>, out: &mut [f32]) -> mammo_nn::Result<()> {
+    fn write(
+        &self,
+        index: usize,
+        _: Option<&mut mammo_core::seed::Rng>,
+        out: &mut [f32],
+    ) -> mammo_nn::Result<()> {
         let normalise = self.preprocessing.normaliser();
         let (plane, copies) = out.split_at_mut(self.shape[1] * self.shape[2]);
         for (value, pixel) in plane.iter_mut().zip(pixels(self.shape, index)) {
@@ -64,7 +69,7 @@ impl Examples for Noise {
 
 fn pixels([_, h, w]: [usize; 3], index: usize) -> Vec<u16> {
     use rand::RngExt;
-    let mut rng = mammo::seed::stream(3, "noise", index as u64);
+    let mut rng = mammo_core::seed::stream(3, "noise", index as u64);
     let brightness = 10_000 * (index % 2) as u16;
     (0..h * w).map(|_| brightness + rng.random_range(0..50_000)).collect()
 }

@@ -12,9 +12,9 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
-use mammo::augment::Augmentation;
-use mammo::patch_sampling::SamplingConfig;
-use mammo::preprocess::Preprocessing;
+use mammo_image::augment::Augmentation;
+use mammo_image::patch_sampling::SamplingConfig;
+use mammo_image::preprocess::Preprocessing;
 use mammo_nn::model_file::CalibrationMethod;
 use mammo_nn::schedule::TrainingConfig;
 use mammo_nn::top::{MapPooling, TopConfig};

@@ -14,9 +14,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
-use mammo::eval::{BootstrapConfig, ScoreRow, compare_auc, evaluate_patches};
-use mammo::phantom::Site;
-use mammo::write::{write_atomically, write_json};
+use mammo_core::write::{write_atomically, write_json};
+use mammo_eval::{BootstrapConfig, ScoreRow, compare_auc, evaluate_patches};
+use mammo_phantom::Site;
 
 use crate::config::RunConfig;
 use crate::evaluate::auc_per_image;

@@ -4,12 +4,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use mammo::cache::InputCache;
-use mammo::import::{Verify, import_tables};
-use mammo::manifest::Manifest;
-use mammo::patch_sampling::{PatchClass, sample_patches};
-use mammo::phantom::{PhantomConfig, Site, write_dataset};
-use mammo::record::Mammogram;
+use mammo_core::record::Mammogram;
+use mammo_data::import::{Verify, import_tables};
+use mammo_data::manifest::Manifest;
+use mammo_image::cache::InputCache;
+use mammo_image::patch_sampling::{PatchClass, sample_patches};
 use mammo_nn::batches::Examples;
 use mammo_nn::device::{self, Device};
 use mammo_nn::examples::WindowExamples;
@@ -21,6 +20,7 @@ use mammo_nn::run::{EpochRow, Run, StepReport, Watch};
 use mammo_nn::schedule::{Classifier, StageConfig, TrainingConfig};
 use mammo_nn::train::train;
 use mammo_nn::validation::Metric;
+use mammo_phantom::{PhantomConfig, Site, write_dataset};
 use serde::{Deserialize, Serialize};
 
 use super::steps::phantoms;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use mammo::write::{read_json, write_json};
+use mammo_core::write::{read_json, write_json};
 use serde::{Deserialize, Serialize};
 
 use super::pace::Pace;

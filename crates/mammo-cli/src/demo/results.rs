@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mammo::eval::{Comparison, Interval, PatchEvaluation};
+use mammo_eval::{Comparison, Interval, PatchEvaluation};
 use serde::Serialize;
 
 use super::plan::Plan;
@@ -87,8 +87,8 @@ pub(super) fn last_screen(results: &Results, out: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use mammo::eval::{BootstrapConfig, ScoreRow, compare_auc, evaluate_patches};
-    use mammo::record::Pathology;
+    use mammo_core::record::Pathology;
+    use mammo_eval::{BootstrapConfig, ScoreRow, compare_auc, evaluate_patches};
 
     use super::*;
     use crate::demo::pace::Pace;

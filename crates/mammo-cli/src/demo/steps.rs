@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
-use mammo::eval::ScoreRow;
-use mammo::eval::scores::write_scores;
-use mammo::phantom::{Layout, PhantomConfig, Site};
-use mammo::split::Side;
+use mammo_data::split::Side;
+use mammo_eval::ScoreRow;
+use mammo_eval::scores::write_scores;
 use mammo_nn::run::{METRICS_FILE, MODEL_FILE};
+use mammo_phantom::{Layout, PhantomConfig, Site};
 
 use super::Args;
 use super::plan::{DIGITAL_SHARES, FILM_SHARES, N_TRANSFER, Plan};

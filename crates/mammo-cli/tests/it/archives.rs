@@ -45,7 +45,7 @@ fn inputs_of_other_settings_do_not_pass_for_those_asked_for() {
     mammo(dir, "preprocess cmmd --out inputs").expect(0);
     // Files of all patients are called 1-1.dcm, 1-2.dcm.
     mammo(dir, "import cmmd cmmd --out cmmd.json").expect(0);
-    let manifest = mammo::manifest::Manifest::read(&dir.join("cmmd.json")).unwrap();
+    let manifest = mammo_data::manifest::Manifest::read(&dir.join("cmmd.json")).unwrap();
     for image in &manifest.images {
         assert!(
             dir.join("inputs").join(image.file.replace(".dcm", ".input.png")).is_file(),

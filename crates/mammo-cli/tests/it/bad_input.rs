@@ -100,11 +100,11 @@ fn what_is_no_mammogram_gets_a_code_and_no_score() {
     let first = fs::read_dir(dir.join("data/images")).unwrap().next().unwrap().unwrap().path();
     fs::create_dir(dir.join("scans")).unwrap();
     fs::copy(&first, dir.join("scans/film.png")).unwrap();
-    let film = mammo::pixels::read_gray(&first).unwrap();
+    let film = mammo_dicom::image_file::read_gray(&first).unwrap();
     let changed = |name: &str, change: fn(u16) -> u16| {
         let pixels = film.pixels.iter().map(|&v| change(v)).collect();
-        let image = mammo::pixels::GrayImage { pixels, ..film.clone() };
-        mammo::pixels::write_png16(&dir.join("scans").join(name), &image).unwrap();
+        let image = mammo_core::image::GrayImage { pixels, ..film.clone() };
+        mammo_dicom::image_file::write_png16(&dir.join("scans").join(name), &image).unwrap();
     };
     changed("blank.png", |_| 5_000);
     changed("negative.png", |v| u16::MAX - v);

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use mammo::seed::stream;
+use mammo_core::seed::stream;
 use rand::RngExt;
 
 use crate::program::mammo;

@@ -4,10 +4,10 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use mammo::eval::Evaluation;
-use mammo::manifest::Manifest;
-use mammo::record::word_or_blank;
-use mammo::write::read_json;
+use mammo_core::record::word_or_blank;
+use mammo_core::write::read_json;
+use mammo_data::manifest::Manifest;
+use mammo_eval::Evaluation;
 
 use crate::program::{mammo, tiny_data_set};
 

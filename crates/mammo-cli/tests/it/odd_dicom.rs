@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use mammo::pixels::{GrayImage, read_gray};
+use mammo_core::image::GrayImage;
+use mammo_dicom::image_file::read_gray;
 
 use crate::program::mammo;
 

@@ -6,7 +6,8 @@ use std::io::Read;
 use std::path::Path;
 use std::process::Stdio;
 
-use mammo::pixels::{GrayImage, write_png16};
+use mammo_core::image::GrayImage;
+use mammo_dicom::image_file::write_png16;
 
 use crate::program::{command, mammo, tiny_data_set};
 
@@ -179,7 +180,7 @@ fn a_report_follows_every_input() {
     let temporary = tempfile::tempdir().unwrap();
     let dir = temporary.path();
     tiny_data_set(dir);
-    let manifest = mammo::manifest::Manifest::read(&dir.join("data/manifest.json")).unwrap();
+    let manifest = mammo_data::manifest::Manifest::read(&dir.join("data/manifest.json")).unwrap();
     let mut table = String::from("file,patient_id,side,view,label,probability\n");
     for (i, image) in manifest.images.iter().enumerate() {
         let (file, patient) = (&image.file, &image.patient_id);

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use mammo::geometry::Affine;
-use mammo::preprocess::Preprocessing;
+use mammo_core::geometry::Affine;
+use mammo_image::preprocess::Preprocessing;
 
 use super::grid::{HeatMap, MapGrid};
 use super::receptive::{top_cells, trunk_cells};

@@ -1,9 +1,9 @@
 //! Suspicious windows of a patch map as findings: where, how large, what, how sure.
 
-use mammo::geometry::Rect;
-use mammo::patch_sampling::PatchClass;
-use mammo::preprocess::{Mask, Prepared};
-use mammo::record::LesionKind;
+use mammo_core::geometry::Rect;
+use mammo_core::record::LesionKind;
+use mammo_image::patch_sampling::PatchClass;
+use mammo_image::preprocess::{Mask, Prepared};
 use serde::{Deserialize, Serialize};
 
 use super::grid::HeatMap;
@@ -193,7 +193,7 @@ mod tests {
     use super::*;
     use crate::heatmap::grid::MapGrid;
     use crate::heatmap::patch_map::ClassMap;
-    use mammo::geometry::Affine;
+    use mammo_core::geometry::Affine;
 
     /// 6 x 8 cells of ten pixels, windows of 2 x 2 of them, one apart; lesion log odds of a
     /// malignant mass as drawn, 0 for background.

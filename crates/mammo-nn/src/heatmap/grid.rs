@@ -1,6 +1,6 @@
 //! A map's values and where its cells lie.
 
-use mammo::geometry::{Affine, Rect};
+use mammo_core::geometry::{Affine, Rect};
 use serde::{Deserialize, Serialize};
 
 /// Rows and columns of a map, and the way from a cell to the image.

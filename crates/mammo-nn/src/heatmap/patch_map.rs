@@ -18,9 +18,9 @@ use burn::tensor::activation::softmax;
 use burn::tensor::module::avg_pool2d;
 use burn::tensor::ops::AvgPoolOptions;
 use burn::tensor::{DType, Device, Tensor};
-use mammo::geometry::Affine;
-use mammo::patch_sampling::PatchClass;
-use mammo::preprocess::Preprocessing;
+use mammo_core::geometry::Affine;
+use mammo_image::patch_sampling::PatchClass;
+use mammo_image::preprocess::Preprocessing;
 
 use super::grid::{HeatMap, MapGrid};
 use crate::model_file::{ModelFile, Network};

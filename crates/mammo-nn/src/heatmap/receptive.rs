@@ -10,7 +10,7 @@
 //! The pixels are followed through the network's [`Outline`], axis by axis, as if the image had
 //! no border: at the border a cell sees less, and its place stays.
 
-use mammo::geometry::Affine;
+use mammo_core::geometry::Affine;
 
 use crate::Result;
 use crate::conventions::Padding;

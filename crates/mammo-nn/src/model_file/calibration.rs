@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use mammo::eval::{Calibrator, Sample};
+use mammo_eval::{Calibrator, Sample};
 use serde::{Deserialize, Serialize};
 
 /// Which map is fitted to the validation side when a whole-image model has been trained.
@@ -42,9 +42,9 @@ impl Calibration {
     /// Fits a map to the validation side; `None` when none is wanted.
     ///
     /// # Errors
-    /// [`mammo::Error::Undefined`] when the scores define no rising map: classes that are
+    /// [`mammo_core::Error::Undefined`] when the scores define no rising map: classes that are
     /// separated, or scores that are higher without cancer.
-    pub fn fit(method: CalibrationMethod, validation: &Sample) -> mammo::Result<Option<Self>> {
+    pub fn fit(method: CalibrationMethod, validation: &Sample) -> mammo_core::Result<Option<Self>> {
         let calibrator = match method {
             CalibrationMethod::None => return Ok(None),
             CalibrationMethod::Platt => Calibrator::platt(validation)?,

@@ -1,7 +1,7 @@
 //! What a model file says about its weights.
 
-use mammo::eval::operating_point::OperatingPoint;
-use mammo::preprocess::Preprocessing;
+use mammo_eval::operating_point::OperatingPoint;
+use mammo_image::preprocess::Preprocessing;
 use serde::{Deserialize, Serialize};
 
 use super::{Calibration, FORMAT_VERSION};

@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
 
-use mammo::write::write_atomically;
+use mammo_core::write::write_atomically;
 use memmap2::Mmap;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
@@ -113,11 +113,11 @@ pub(crate) fn serialize(
 /// another format version, a card that contradicts itself, or a tensor that is missing, left
 /// over, of another type or shape, or not finite.
 pub fn load(path: &Path) -> Result<ModelFile> {
-    let file = File::open(path).map_err(|e| mammo::Error::io(path, "read the model", e))?;
+    let file = File::open(path).map_err(|e| mammo_core::Error::io(path, "read the model", e))?;
     // SAFETY: the map is only read, and dropped before this function returns. Model files are
     // replaced by renaming (`write_atomically`), never written in place, so that the pages of
     // an open one stay; a file cut by somebody else meanwhile would end the process.
-    let map = unsafe { Mmap::map(&file) }.map_err(|e| mammo::Error::io(path, "map the model", e))?;
+    let map = unsafe { Mmap::map(&file) }.map_err(|e| mammo_core::Error::io(path, "map the model", e))?;
     parse(path, &map)
 }
 

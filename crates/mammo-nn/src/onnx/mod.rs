@@ -11,7 +11,7 @@ mod proto;
 
 use std::path::Path;
 
-use mammo::write::write_atomically;
+use mammo_core::write::write_atomically;
 use prost::Message;
 
 use crate::model_file::{ModelFile, Network};

@@ -51,10 +51,11 @@ pub struct Imported {
 /// [`Error::ModelFile`] for other files, networks that this project does not have, and tensors
 /// that are missing, of another shape or not finite.
 pub fn read(path: &Path) -> Result<Imported> {
-    let mut file = std::fs::File::open(path).map_err(|e| mammo::Error::io(path, "read the weights", e))?;
+    let mut file =
+        std::fs::File::open(path).map_err(|e| mammo_core::Error::io(path, "read the weights", e))?;
     let mut head = Vec::new();
     let read = file.by_ref().take(4096).read_to_end(&mut head);
-    read.map_err(|e| mammo::Error::io(path, "read the weights", e))?;
+    read.map_err(|e| mammo_core::Error::io(path, "read the weights", e))?;
     // HDF5 may begin after a user block of 512 bytes or a power of two more; Keras writes none.
     let mut imported = match head.get(..8) {
         Some(b"\x89HDF\r\n\x1a\n") => keras::read(path)?,
@@ -76,7 +77,7 @@ fn most_bytes(file_size: u64) -> usize {
 }
 
 fn file_digest(path: &Path) -> Result<String> {
-    let cannot = |e| mammo::Error::io(path, "read the weights", e);
+    let cannot = |e| mammo_core::Error::io(path, "read the weights", e);
     let mut file = std::fs::File::open(path).map_err(cannot)?;
     let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
     loop {

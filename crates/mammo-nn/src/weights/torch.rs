@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use mammo::write::write_atomically;
+use mammo_core::write::write_atomically;
 use pytorch_reader::{DType, PytorchError, PytorchReader};
 use safetensors::tensor::{Dtype, SafeTensors};
 
@@ -40,7 +40,7 @@ pub fn read_pth(path: &Path, head: &[u8]) -> Result<Imported> {
             "a zip archive or a pickle; load it and save it again with a current PyTorch",
         ));
     }
-    let size = std::fs::metadata(path).map_err(|e| mammo::Error::io(path, "read the weights", e))?.len();
+    let size = std::fs::metadata(path).map_err(|e| mammo_core::Error::io(path, "read the weights", e))?.len();
     let mut left = most_bytes(size);
     let reader = PytorchReader::new(path).map_err(|e| match e {
         PytorchError::Pickle(_) => foreign::pickled_object(path, head, &e),
@@ -68,7 +68,7 @@ pub fn read_pth(path: &Path, head: &[u8]) -> Result<Imported> {
 
 /// Reads a safetensors file with PyTorch names.
 pub fn read_safetensors(path: &Path) -> Result<Imported> {
-    let bytes = std::fs::read(path).map_err(|e| mammo::Error::io(path, "read the weights", e))?;
+    let bytes = std::fs::read(path).map_err(|e| mammo_core::Error::io(path, "read the weights", e))?;
     let unusable = |e: String| Error::model_file(path, e, EXPECTED);
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| unusable(e.to_string()))?;
     if header.metadata().as_ref().is_some_and(|m| m.contains_key(crate::model_file::CARD)) {

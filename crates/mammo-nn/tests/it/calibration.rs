@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use mammo::eval::{BootstrapConfig, Calibrator, OperatingPoint, OperatingRule, Patients, Sample};
-use mammo::preprocess::Preprocessing;
-use mammo::seed::{Rng, stream};
+use mammo_core::seed::{Rng, stream};
+use mammo_eval::{BootstrapConfig, Calibrator, OperatingPoint, OperatingRule, Patients, Sample};
+use mammo_image::preprocess::Preprocessing;
 use mammo_nn::Result;
 use mammo_nn::batches::Examples;
 use mammo_nn::image_classifier::{ImageClassifier, ImageClassifierConfig};

@@ -1,7 +1,7 @@
 //! Patch net to image net: the same trunk, at the same cells.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use mammo::seed::stream;
+use mammo_core::seed::stream;
 use mammo_nn::conventions::Conventions;
 use mammo_nn::image_classifier::{ImageClassifier, ImageClassifierConfig};
 use mammo_nn::init::initialise;

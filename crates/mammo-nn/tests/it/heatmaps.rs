@@ -3,12 +3,13 @@
 use burn::module::{Module, Param};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
-use mammo::geometry::Rect;
-use mammo::patch_sampling::PatchClass;
-use mammo::pixels::GrayImage;
-use mammo::preprocess::{Aspect, Crop, Orient, Preprocessing, Resample, Window};
-use mammo::record::Polarity;
-use mammo::seed::stream;
+use mammo_core::geometry::Rect;
+use mammo_core::image::GrayImage;
+use mammo_core::record::Polarity;
+use mammo_core::resample::Resample;
+use mammo_core::seed::stream;
+use mammo_image::patch_sampling::PatchClass;
+use mammo_image::preprocess::{Aspect, Crop, Orient, Preprocessing, Window};
 use mammo_nn::conventions::{Conventions, Padding};
 use mammo_nn::heatmap::receptive::{CellAxis, Cells, top_cells, trunk_cells};
 use mammo_nn::heatmap::{
@@ -133,7 +134,7 @@ fn windows_that_are_no_whole_cells_or_larger_than_the_image_are_refused() {
 /// products leave roundings where nothing reaches: a millionth of the largest gradient is none.
 fn seen(cell: [usize; 2], [h, w]: [usize; 2], map: impl Fn(Tensor<4>) -> Tensor<4>) -> Rect {
     let device = Device::flex().autodiff();
-    let mut touched = mammo::preprocess::Mask::filled(w, h, false);
+    let mut touched = mammo_image::preprocess::Mask::filled(w, h, false);
     for seed in 0..8 {
         let image = noise(seed, h, w, &device).require_grad();
         let features = map(image.clone());

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use mammo::seed::stream;
+use mammo_core::seed::stream;
 use mammo_nn::model_file::{self, Network};
 use mammo_nn::predict::{ImageModel, patch_classifier};
 use mammo_nn::state::state_dict;

@@ -1,7 +1,7 @@
 //! A plan gives what its network gives.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use mammo::seed::stream;
+use mammo_core::seed::stream;
 use mammo_nn::conventions::{ChannelNorm, Conventions};
 use mammo_nn::image_classifier::{ImageClassifier, ImageClassifierConfig};
 use mammo_nn::init::initialise;

@@ -4,7 +4,7 @@
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use mammo::seed::stream;
+use mammo_core::seed::stream;
 use mammo_nn::conventions::{ChannelNorm, Conventions};
 use mammo_nn::heatmap::{PatchWindow, class_probabilities, grad_cam, saliency};
 use mammo_nn::image_classifier::{ImageClassifier, ImageClassifierConfig, MapLayer};

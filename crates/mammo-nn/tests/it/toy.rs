@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use mammo::preprocess::Preprocessing;
-use mammo::seed::{Rng, stream};
+use mammo_core::seed::{Rng, stream};
+use mammo_image::preprocess::Preprocessing;
 use mammo_nn::Result;
 use mammo_nn::batches::Examples;
 use mammo_nn::init::initialise;

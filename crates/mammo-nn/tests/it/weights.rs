@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
-use mammo::preprocess::Preprocessing;
+use mammo_image::preprocess::Preprocessing;
 use mammo_nn::model_file::{self, ModelCard, ModelFile, Network, TrainingRecord};
 use mammo_nn::predict;
 use mammo_nn::schedule::Classifier;
@@ -363,7 +363,7 @@ fn damaged_weight_files_are_errors_or_whole_networks() {
     write_safetensors(&narrow, &seeded_weights(&json("torch.json")["narrow"]), "module.");
     let files =
         [fixture("vgg_zip.pth"), fixture("vgg_legacy.pth"), narrow, dir.path().join("resnet50_patch.h5")];
-    let mut rng = mammo::seed::stream(1, "damaged weights", 0);
+    let mut rng = mammo_core::seed::stream(1, "damaged weights", 0);
     for file in files {
         let whole = std::fs::read(&file).unwrap();
         let intact = weights::read(&file).unwrap().tensors;

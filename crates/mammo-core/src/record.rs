@@ -1,0 +1,297 @@
+//! The vocabulary: one [`Mammogram`] per image, with its patient, side, view, truth and lesions.
+//!
+//! Comes before everything else; later stages only ever see these types.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::geometry::Rect;
+
+/// Which breast (DICOM Image Laterality, (0020,0062)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Laterality {
+    /// The patient's left breast.
+    Left,
+    /// The patient's right breast.
+    Right,
+}
+
+/// Projection (DICOM View Position, (0018,5101)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum View {
+    /// Cranio-caudal.
+    Cc,
+    /// Medio-lateral oblique; shows the pectoral muscle.
+    Mlo,
+}
+
+/// Truth about a lesion, or about an image (malignant if any of its lesions is).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pathology {
+    /// Proven or followed up as benign, "benign without callback" included.
+    Benign,
+    /// Biopsy-proven cancer.
+    Malignant,
+    /// Not recorded. Never used as a label.
+    #[default]
+    Unknown,
+}
+
+/// What kind of abnormality a lesion is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LesionKind {
+    /// A space-occupying density.
+    Mass,
+    /// One calcification or a cluster of them.
+    Calcification,
+}
+
+/// Whether a larger stored value means more attenuation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Polarity {
+    /// Dense tissue is bright, background dark (MONOCHROME2).
+    #[default]
+    Normal,
+    /// Dense tissue is dark, background bright (MONOCHROME1, and unprocessed film scans).
+    Inverted,
+}
+
+/// What an image is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// Learned from.
+    Train,
+    /// Steers the learning rate and chooses the epoch.
+    Validation,
+    /// Looked at once, at the end.
+    Test,
+}
+
+impl Side {
+    /// All sides, in the order in which a run uses them.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
+}
+
+/// Where a lesion lies, in pixels of the image **as stored**.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "shape", rename_all = "lowercase")]
+pub enum LesionShape {
+    /// An axis-aligned box; the lesion is taken to fill its inscribed ellipse.
+    Box(Rect),
+    /// A circle.
+    Circle {
+        /// Centre column in pixels.
+        cx: f64,
+        /// Centre row in pixels.
+        cy: f64,
+        /// Radius in pixels.
+        radius: f64,
+    },
+    /// A closed contour; what it encloses by the even-odd rule is lesion.
+    Polygon {
+        /// Corners as `[x, y]`, in order; the last is joined to the first.
+        points: Vec<[f64; 2]>,
+    },
+    /// An image file; non-zero is lesion. A mask whose size differs from the mammogram's is
+    /// stretched onto it, see [`mask_covers`].
+    Mask {
+        /// Path relative to the data set's root.
+        file: String,
+        /// Bounding box of its non-zero pixels, in pixels of the mammogram.
+        bounds: Rect,
+    },
+}
+
+/// Largest difference of the aspect ratios of a mask and its mammogram, as a share.
+const MASK_ASPECT_TOLERANCE: f64 = 0.02;
+
+/// Whether a mask of this size can be stretched onto a mammogram of that size: both sides by
+/// nearly one factor, and by no more than two.
+///
+/// Some masks of CBIS-DDSM are a few to fifteen per cent smaller or larger than their mammogram.
+pub fn mask_covers(mask: (u32, u32), mammogram: (u32, u32)) -> bool {
+    let factor = |of: u32, to: u32| f64::from(to) / f64::from(of.max(1));
+    let (x, y) = (factor(mask.0, mammogram.0), factor(mask.1, mammogram.1));
+    (x / y - 1.0).abs() <= MASK_ASPECT_TOLERANCE && (0.5..=2.0).contains(&x)
+}
+
+impl LesionShape {
+    /// The smallest rectangle that holds the lesion, in pixels of the image as stored.
+    pub fn bounds(&self) -> Rect {
+        match self {
+            Self::Box(bounds) | Self::Mask { bounds, .. } => *bounds,
+            Self::Circle { cx, cy, radius } => {
+                Rect::new(cx - radius, cy - radius, 2.0 * radius, 2.0 * radius)
+            }
+            Self::Polygon { points } => {
+                let corner = |&[x, y]: &[f64; 2]| Rect::new(x, y, 0.0, 0.0);
+                points.iter().map(corner).reduce(|all, point| all.union(&point)).unwrap_or_default()
+            }
+        }
+    }
+}
+
+/// One annotated lesion in one image.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Lesion {
+    /// Mass or calcification.
+    pub kind: LesionKind,
+    /// Its own truth; an image can hold both kinds.
+    pub pathology: Pathology,
+    /// Where it lies.
+    #[serde(flatten)]
+    pub shape: LesionShape,
+}
+
+/// One image of one breast: a row of the manifest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mammogram {
+    /// Path of the image file relative to the manifest's root; unique, so it is also the name.
+    pub file: String,
+    /// The woman. All splits and all intervals are by patient.
+    pub patient_id: String,
+    /// Which breast; `None` when nothing says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub laterality: Option<Laterality>,
+    /// Which projection; `None` when nothing says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view: Option<View>,
+    /// Image-level truth; `Unknown` for images that are only to be scored.
+    pub pathology: Pathology,
+    /// Width of the stored image in pixels.
+    pub width_px: u32,
+    /// Height of the stored image in pixels.
+    pub height_px: u32,
+    /// Whether dense tissue is stored bright.
+    #[serde(default)]
+    pub polarity: Polarity,
+    /// ACR breast density, 1 (fatty) to 4 (dense), when known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub density: Option<u8>,
+    /// BI-RADS assessment, 0 to 6, when known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assessment: Option<u8>,
+    /// Hospital or scanner, when known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<String>,
+    /// The side on which the makers of the data set put the image, when they did and it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub official_side: Option<Side>,
+    /// All annotated lesions of this image.
+    #[serde(default)]
+    pub lesions: Vec<Lesion>,
+}
+
+impl Mammogram {
+    /// A record that says whom and what an image shows, and nothing else: no size until the file
+    /// is opened, no truth, no lesions, dense tissue bright.
+    ///
+    /// `laterality` and `view` are `None` when they are not known.
+    pub fn new(
+        file: &str,
+        patient_id: &str,
+        laterality: impl Into<Option<Laterality>>,
+        view: impl Into<Option<View>>,
+    ) -> Self {
+        Self {
+            file: file.to_string(),
+            patient_id: patient_id.to_string(),
+            laterality: laterality.into(),
+            view: view.into(),
+            pathology: Pathology::Unknown,
+            width_px: 0,
+            height_px: 0,
+            polarity: Polarity::Normal,
+            density: None,
+            assessment: None,
+            site: None,
+            official_side: None,
+            lesions: Vec::new(),
+        }
+    }
+
+    /// Whether side and view are both known.
+    pub fn has_side_and_view(&self) -> bool {
+        self.laterality.is_some() && self.view.is_some()
+    }
+
+    /// Side and view for people: `left MLO`; `CC, side unknown`; `right, view unknown`.
+    pub fn side_and_view(&self) -> String {
+        let side = self.laterality.map(|side| side.to_string());
+        let view = self.view.map(|view| view.to_string().to_uppercase());
+        match (side, view) {
+            (Some(side), Some(view)) => format!("{side} {view}"),
+            (Some(side), None) => format!("{side}, view unknown"),
+            (None, Some(view)) => format!("{view}, side unknown"),
+            (None, None) => "side and view unknown".to_string(),
+        }
+    }
+
+    /// Whether the image is a positive case; `None` when its truth is not recorded.
+    pub fn malignant(&self) -> Option<bool> {
+        match self.pathology {
+            Pathology::Malignant => Some(true),
+            Pathology::Benign => Some(false),
+            Pathology::Unknown => None,
+        }
+    }
+}
+
+/// A word that names no value of its type.
+#[derive(Debug, PartialEq, Eq)]
+pub struct UnknownWord {
+    /// What stood there.
+    pub found: String,
+    /// The accepted words.
+    pub expected: &'static str,
+}
+
+impl fmt::Display for UnknownWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "'{}' is not one of {}", self.found, self.expected)
+    }
+}
+
+impl std::error::Error for UnknownWord {}
+
+/// `Display` and case-blind `FromStr` from one list of words; the first word of a value is its name.
+#[macro_export]
+macro_rules! words {
+    ($type:ident, $expected:literal, $($value:ident: $name:literal $(| $alias:literal)*),+ $(,)?) => {
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(match self { $(Self::$value => $name),+ })
+            }
+        }
+        impl std::str::FromStr for $type {
+            type Err = $crate::record::UnknownWord;
+            fn from_str(word: &str) -> std::result::Result<Self, Self::Err> {
+                match word.trim().to_ascii_lowercase().replace(' ', "_").as_str() {
+                    $($name $(| $alias)* => Ok(Self::$value),)+
+                    _ => Err($crate::record::UnknownWord { found: word.to_string(), expected: $expected }),
+                }
+            }
+        }
+    };
+}
+
+/// A word for a table; blank for what is not known.
+pub fn word_or_blank(value: Option<impl fmt::Display>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+words!(Laterality, "left, right", Left: "left" | "l", Right: "right" | "r");
+words!(View, "CC, MLO", Cc: "cc", Mlo: "mlo");
+words!(Pathology, "benign, malignant, unknown",
+    Benign: "benign" | "benign_without_callback", Malignant: "malignant", Unknown: "unknown" | "");
+words!(LesionKind, "mass, calcification", Mass: "mass", Calcification: "calcification" | "calc");
+words!(Side, "train, validation, test", Train: "train" | "training", Validation: "validation", Test: "test");
+words!(Polarity, "normal, inverted",
+    Normal: "normal" | "monochrome2" | "", Inverted: "inverted" | "monochrome1");

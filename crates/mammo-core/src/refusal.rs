@@ -1,0 +1,111 @@
+//! Why a DICOM file is not read, as codes that a table can hold.
+//!
+//! Here rather than in mammo-dicom because the error type of all crates holds it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a DICOM file is not read or not taken for a screening mammogram.
+///
+/// The first group is about bytes and pixels and always applies. The second says what the
+/// image shows; [`read_any`](super::read_any) passes over it, because the tables of an archive
+/// say what its objects are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// No DICOM file: no `DICM` at byte 128 and no file meta group.
+    NotDicom,
+    /// Cut short, or its lengths and codes contradict each other.
+    Damaged,
+    /// Larger than any mammogram: a header that lies, or another kind of file.
+    TooLarge,
+    /// Pixels are coded in a way that this build does not read.
+    UnsupportedTransferSyntax,
+    /// No pixel data: a report, a presentation state, a structured dose report.
+    NoPixelData,
+    /// Pixels that are not 8 or 16 bits of whole numbers.
+    UnsupportedPixels,
+    /// More than one sample per pixel, or a palette.
+    Colour,
+    /// More than one frame.
+    MultiFrame,
+    /// A breast tomosynthesis object, its single slices included.
+    Tomosynthesis,
+    /// A secondary capture that is no digitised film: a screenshot, a printed sheet, a scanned
+    /// page.
+    SecondaryCapture,
+    /// Another modality than MG, or a specimen.
+    NotMammography,
+    /// Neither Modality nor SOP class says what the object is.
+    UnknownObject,
+    /// FOR PROCESSING: the detector's own values, not what a reader sees.
+    ForProcessing,
+}
+
+impl Refusal {
+    /// All codes, in the order of the documentation's table.
+    pub const ALL: [Self; 13] = [
+        Self::NotDicom,
+        Self::Damaged,
+        Self::TooLarge,
+        Self::UnsupportedTransferSyntax,
+        Self::NoPixelData,
+        Self::UnsupportedPixels,
+        Self::Colour,
+        Self::MultiFrame,
+        Self::Tomosynthesis,
+        Self::SecondaryCapture,
+        Self::NotMammography,
+        Self::UnknownObject,
+        Self::ForProcessing,
+    ];
+
+    /// The word that stands in tables.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NotDicom => "not_dicom",
+            Self::Damaged => "damaged",
+            Self::TooLarge => "too_large",
+            Self::UnsupportedTransferSyntax => "unsupported_transfer_syntax",
+            Self::NoPixelData => "no_pixel_data",
+            Self::UnsupportedPixels => "unsupported_pixels",
+            Self::Colour => "colour",
+            Self::MultiFrame => "multi_frame",
+            Self::Tomosynthesis => "tomosynthesis",
+            Self::SecondaryCapture => "secondary_capture",
+            Self::NotMammography => "not_mammography",
+            Self::UnknownObject => "unknown_object",
+            Self::ForProcessing => "for_processing",
+        }
+    }
+
+    /// What was expected, and what to do.
+    pub fn expected(self) -> &'static str {
+        match self {
+            Self::NotDicom => "a DICOM file (PS3.10)",
+            Self::Damaged => "a complete DICOM file whose header and pixels agree; copy or export it again",
+            Self::TooLarge => "one mammogram of at most 200 million pixels",
+            Self::UnsupportedTransferSyntax => {
+                "a transfer syntax of docs/dicom.md; convert it, for example with dcmdjpeg or gdcmconv --raw"
+            }
+            Self::NoPixelData => "an image object",
+            Self::UnsupportedPixels => "unsigned or signed pixels of 8 or 16 bits",
+            Self::Colour => "MONOCHROME1 or MONOCHROME2 with one sample per pixel",
+            Self::MultiFrame => "a single frame",
+            Self::Tomosynthesis => "a two-dimensional mammogram of the same study",
+            Self::SecondaryCapture => "the mammogram itself, or a digitised film without burnt-in text",
+            Self::NotMammography => "modality MG of a breast",
+            Self::UnknownObject => {
+                "modality MG or a mammography SOP class; if these are mammograms, give --assume-mammography"
+            }
+            Self::ForProcessing => "the FOR PRESENTATION image of the same view",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.code())
+    }
+}

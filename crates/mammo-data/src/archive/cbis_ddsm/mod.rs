@@ -1,0 +1,219 @@
+//! CBIS-DDSM: case descriptions and four kinds of download → rows.
+//!
+//! Known defects, and what is done:
+//!
+//! * The mass and the calcification list name the same film by two files. Both become one image,
+//!   with the lesions of both lists; malignant if any lesion is.
+//! * Patients and images stand in the training and the test tables at once. The image keeps its
+//!   official side only when all its rows agree; the [doctor](crate::doctor) names the patients.
+//! * File names do not tell mask from crop: `000000.dcm` and `000001.dcm` are swapped in part of
+//!   the set, and the tables with them. Both are looked into: the mask has the image's shape.
+//! * Some masks are smaller or larger than their image; they are stretched onto it.
+//! * Paths are quoted over several lines and end in blanks.
+//!
+//! The layouts (paths as in the tables, the folders of the NBIA Data Retriever, the JPEG
+//! re-issue with `dicom_info.csv`) have one thing in common: a folder or patient identifier such
+//! as `Mass-Training_P_00001_LEFT_CC_1`. Files are found by that. The tool tcia_utils names folders
+//! by Series Instance UID alone; files are then found by the UIDs in the tables' paths.
+
+mod table;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use rayon::prelude::*;
+use serde::Deserialize;
+
+use table::case_tables_among;
+pub use table::{CaseRow, case_tables};
+pub(crate) use table::{has_case_tables, read_cases};
+
+use super::files::{Files, base, extension};
+use crate::Result;
+use crate::import::table::{Column, Format, Table};
+use crate::import::{
+    Annotation, Candidate, Checked, Findings, MaskSize, Refusal, RejectionReason, Rows, path_in_data_set,
+    refuse,
+};
+use mammo_core::geometry::Rect;
+use mammo_core::record::{Laterality, Lesion, LesionShape, Mammogram, Pathology, View, mask_covers};
+use mammo_dicom::image_file::read_size;
+use mammo_dicom::mask_file::read_mask;
+
+/// Share of pixels of a mask that may be neither black nor white: JPEG blurs its edge.
+const MAX_GREY_SHARE: f64 = 0.02;
+
+/// Files by the folder or patient identifier that they belong to.
+type Holdings = HashMap<String, Vec<String>>;
+
+/// Rows of all case descriptions below `dir`, with the files that they mean.
+pub(crate) fn rows(dir: &Path, files: &Files) -> Result<Rows> {
+    let tables = case_tables_among(dir, files)?;
+    let mut in_images = Findings::of(Path::new("case descriptions"));
+    let mut cases = Vec::new();
+    for table in &tables {
+        cases.extend(read_cases(table, &mut in_images)?);
+    }
+    let holdings = holdings(files, &mut in_images)?;
+    let mut films: BTreeMap<(String, Laterality, View), Vec<CaseRow>> = BTreeMap::new();
+    for case in cases {
+        films.entry((case.patient_id.clone(), case.laterality, case.view)).or_default().push(case);
+    }
+    let two_lists =
+        films.values().filter(|cases| cases.iter().any(|case| case.kind != cases[0].kind)).count();
+    let found: Vec<(Candidate, Vec<Annotation>)> =
+        films.into_par_iter().map(|(_, cases)| film(dir, &holdings, &cases)).collect();
+    let no_side = found.iter().filter(|(candidate, _)| candidate.mammogram.official_side.is_none()).count();
+    in_images.note(two_lists, "images stand in the mass and the calcification list; read as one image each");
+    in_images.note(no_side, "images stand in a training and a test table; they have no official side");
+    let (mut images, mut annotations) = (Vec::new(), Vec::new());
+    for (candidate, lesions) in found {
+        images.push(candidate);
+        annotations.extend(lesions);
+    }
+    let in_lesions = Findings::of(Path::new("case descriptions"));
+    let rows = Rows::new(dir, &tables[0], images, in_images);
+    Ok(Rows { annotations, in_lesions, masks: MaskSize::Stretched, ..rows })
+}
+
+/// One film from all rows that name it.
+fn film(dir: &Path, holdings: &Holdings, cases: &[CaseRow]) -> (Candidate, Vec<Annotation>) {
+    let present = cases.iter().find_map(|case| largest(dir, of_image(holdings, case)?));
+    let (file, size) = present.unwrap_or_else(|| {
+        let stated = path_in_data_set(&cases[0].image_path).unwrap_or_else(|_| cases[0].image_path.clone());
+        (stated, (0, 0))
+    });
+    let first = &cases[0];
+    let malignant = cases.iter().any(|case| case.pathology == Pathology::Malignant);
+    let known = cases.iter().all(|case| case.pathology != Pathology::Unknown);
+    let one_side = cases.iter().all(|case| case.side == first.side);
+    let candidate = Candidate {
+        line: first.line,
+        n_lesions: None,
+        mammogram: Mammogram {
+            pathology: match (malignant, known) {
+                (true, _) => Pathology::Malignant,
+                (false, true) => Pathology::Benign,
+                (false, false) => Pathology::Unknown,
+            },
+            density: cases.iter().find_map(|case| case.density),
+            assessment: cases.iter().filter_map(|case| case.assessment).max(),
+            official_side: one_side.then_some(first.side),
+            ..Mammogram::new(&file, &first.patient_id, first.laterality, first.view)
+        },
+    };
+    let annotation = |case: &CaseRow| Annotation {
+        file: file.clone(),
+        line: case.line,
+        pathology: case.pathology,
+        lesion: mask_of(dir, holdings, case, size).map(|mask| Lesion {
+            kind: case.kind,
+            pathology: case.pathology,
+            shape: LesionShape::Mask { file: mask, bounds: Rect::default() },
+        }),
+    };
+    let annotations = cases.iter().map(annotation).collect();
+    (candidate, annotations)
+}
+
+/// The files of a full image: by its folder, else by its series.
+fn of_image<'h>(holdings: &'h Holdings, case: &CaseRow) -> Option<&'h Vec<String>> {
+    holdings.get(case.image_folder()).or_else(|| holdings.get(case.image_series()?))
+}
+
+/// The files of a lesion, mask and crop: by their folder, else by their series.
+fn of_lesion<'h>(holdings: &'h Holdings, case: &CaseRow) -> Vec<&'h String> {
+    match holdings.get(case.roi_folder()) {
+        Some(files) => files.iter().collect(),
+        None => case.roi_series().filter_map(|series| holdings.get(series)).flatten().collect(),
+    }
+}
+
+/// The largest image of a folder with its size: the full mammogram.
+fn largest(dir: &Path, files: &[String]) -> Option<(String, (u32, u32))> {
+    let sized = files.iter().map(|file| (file.clone(), read_size(&dir.join(file)).unwrap_or_default()));
+    sized.max_by_key(|(_, (width, height))| u64::from(*width) * u64::from(*height))
+}
+
+/// Which file of a lesion's folder is its mask, told by content.
+fn mask_of(dir: &Path, holdings: &Holdings, case: &CaseRow, image: (u32, u32)) -> Checked<String> {
+    let folder = case.roi_folder();
+    let none = |what: &str| {
+        refuse(
+            RejectionReason::MissingFile,
+            format!("abnormality {}: {what} in {folder}", case.abnormality_id),
+        )
+    };
+    let files = of_lesion(holdings, case);
+    if files.is_empty() {
+        return none("no folder or no files");
+    }
+    let fits = |file: &&String| mask_covers(read_size(&dir.join(file)).unwrap_or_default(), image);
+    let fitting: Vec<&String> = files.iter().copied().filter(fits).collect();
+    if let [only] = fitting[..] {
+        return Ok(only.clone());
+    }
+    let candidates = if fitting.is_empty() { files } else { fitting };
+    candidates
+        .into_iter()
+        .find(|file| is_black_and_white(&dir.join(file)))
+        .map_or_else(|| none("no mask, only a crop"), |file| Ok(file.clone()))
+}
+
+/// Whether an image holds two values only, as a mask does and a crop does not.
+fn is_black_and_white(path: &Path) -> bool {
+    let Ok(mask) = read_mask(path) else { return false };
+    let white = mask.pixels.iter().max().copied().unwrap_or(0);
+    let grey = mask.pixels.iter().filter(|value| **value != 0 && **value != white).count();
+    white > 0 && grey as f64 <= MAX_GREY_SHARE * mask.pixels.len() as f64
+}
+
+/// All image files by folder. With the index of the JPEG re-issue, by its patient identifiers.
+fn holdings(files: &Files, findings: &mut Findings) -> Result<Holdings> {
+    let mut holdings = Holdings::new();
+    let is_image = |file: &str| matches!(extension(file).as_str(), "dcm" | "png" | "jpg" | "jpeg");
+    for file in files.all.iter().filter(|file| is_image(file)) {
+        let is_case = |part: &&str| ["Mass-", "Calc-"].iter().any(|kind| part.starts_with(kind));
+        // Without the name of a case, the folder may be that of a series.
+        let folder = file.split('/').find(is_case).or_else(|| file.rsplit('/').nth(1));
+        if let Some(folder) = folder {
+            holdings.entry(folder.to_string()).or_default().push(file.clone());
+        }
+    }
+    if let Some(index) = files.find(&["dicom_info.csv"]) {
+        add_indexed(&index, files, &mut holdings, findings)?;
+    }
+    Ok(holdings)
+}
+
+/// Adds the files of `dicom_info.csv`, whose folders are named by series and say nothing.
+fn add_indexed(index: &Path, files: &Files, holdings: &mut Holdings, findings: &mut Findings) -> Result<()> {
+    const COLUMNS: &[Column] = &[
+        Column { name: "image_path", aliases: &[], required: true },
+        Column { name: "patientid", aliases: &["patient_id"], required: true },
+    ];
+    const FORMAT: Format = Format { key: "image_path", note_others: false };
+    #[derive(Deserialize)]
+    struct Cells<'r> {
+        image_path: &'r str,
+        patientid: &'r str,
+    }
+    // The same file name occurs in many series: a file is told by its folder and name.
+    let tail = |file: &str| {
+        let folder = file.rsplit('/').nth(1)?;
+        Some(format!("{folder}/{}", base(file)))
+    };
+    let by_tail = files.by(tail);
+    let table = Table::open_as(FORMAT, index, COLUMNS, findings)?;
+    for (line, cells) in table.rows::<Cells>(index)? {
+        let path = cells.image_path.replace('\\', "/");
+        match tail(&path).and_then(|tail| by_tail.get(&tail)) {
+            Some(file) => holdings.entry(cells.patientid.to_string()).or_default().push(file.to_string()),
+            None => {
+                let problem = "dicom_info.csv names it, but it is not there".to_string();
+                findings.reject(&path, line, Refusal { reason: RejectionReason::MissingFile, problem });
+            }
+        }
+    }
+    Ok(())
+}

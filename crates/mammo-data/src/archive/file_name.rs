@@ -1,0 +1,51 @@
+//! Patient, side and view in a file's name, as words between separators.
+
+use mammo_core::record::{Laterality, View};
+use mammo_dicom::{ViewPosition, the_only};
+
+/// What a file's name says.
+pub(super) struct FileName {
+    /// The words before side and view, else the whole name.
+    pub patient_id: String,
+    /// The side, unless words disagree.
+    pub laterality: Option<Laterality>,
+    /// The view, unless words disagree.
+    pub view: Option<View>,
+}
+
+impl FileName {
+    /// From the name without folders and extension.
+    pub fn of(stem: &str) -> Self {
+        let words: Vec<&str> = stem.split(SEPARATORS).collect();
+        let told: Vec<(Option<Laterality>, Option<View>)> = words.iter().map(|word| told(word)).collect();
+        let tells = |(side, view): &(Option<Laterality>, Option<View>)| side.is_some() || view.is_some();
+        let n = told.iter().position(tells).unwrap_or(words.len());
+        // Separators have one byte each.
+        let length: usize = words[..n].iter().map(|word| word.len() + 1).sum();
+        let before = &stem[..length.saturating_sub(1)];
+        Self {
+            patient_id: if before.is_empty() { stem.to_string() } else { before.to_string() },
+            laterality: the_only(told.iter().filter_map(|(side, _)| *side)),
+            view: the_only(told.iter().filter_map(|(_, view)| *view)),
+        }
+    }
+}
+
+/// Between the words of a file's name.
+const SEPARATORS: [char; 4] = ['_', '-', '.', ' '];
+
+/// Side and view that one word of a name says: `L`, `right`, `CC`, `RMLO`. Other codes of View
+/// Position (`M`, `AT`, `ID`) are too likely to mean something else in a name.
+fn told(word: &str) -> (Option<Laterality>, Option<View>) {
+    if let Ok(laterality) = word.parse() {
+        return (Some(laterality), None);
+    }
+    match ViewPosition::of_word(&word.to_ascii_uppercase()) {
+        Some(ViewPosition { laterality, projection: Some(projection), modifiers })
+            if modifiers.is_empty() =>
+        {
+            (laterality, projection.view())
+        }
+        _ => (None, None),
+    }
+}

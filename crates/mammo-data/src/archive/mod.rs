@@ -1,0 +1,154 @@
+//! Public archives in the layouts in which they are downloaded.
+//!
+//! One reader per archive turns its tables and folder names into the same rows that the open
+//! table format gives ([`import`](crate::import)); from there on all data sets are treated
+//! alike. What is wrong with an archive, and what is done about it, stands in
+//! `docs/datasets.md` and at the top of its reader.
+//!
+//! Column names and layouts were taken from the archives' own descriptions.
+
+use std::path::Path;
+
+use self::files::Files;
+use crate::import::table::Format;
+use crate::import::{Checked, Imported, Opening, RejectionReason, check_rows, refuse};
+use crate::{Error, Result};
+use mammo_core::record::{Pathology, View};
+use mammo_core::words;
+
+pub mod cbis_ddsm;
+mod cmmd;
+mod file_name;
+mod files;
+mod folder;
+pub(crate) mod header;
+mod inbreast;
+pub mod loose;
+mod mini_mias;
+mod original;
+mod rsna;
+#[cfg(test)]
+mod tests;
+mod vindr;
+mod walk;
+
+/// An archive whose layout is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Archive {
+    /// CBIS-DDSM, the curated subset of the Digital Database for Screening Mammography.
+    CbisDdsm,
+    /// INbreast.
+    Inbreast,
+    /// mini-MIAS.
+    MiniMias,
+    /// VinDr-Mammo.
+    Vindr,
+    /// The Chinese Mammography Database.
+    Cmmd,
+    /// RSNA Screening Mammography Breast Cancer Detection, 2022.
+    Rsna,
+    /// What the original project's scripts read: `roi_mask_path.csv` and 16-bit PNG folders.
+    Original,
+    /// A folder of images without labels.
+    Folder,
+}
+
+words!(Archive, "cbis-ddsm, inbreast, mini-mias, vindr, cmmd, rsna, original, folder",
+    CbisDdsm: "cbis-ddsm", Inbreast: "inbreast", MiniMias: "mini-mias", Vindr: "vindr",
+    Cmmd: "cmmd", Rsna: "rsna", Original: "original", Folder: "folder");
+
+/// What a BI-RADS assessment of 3, "probably benign", says about the truth. Assessments 1 and 2
+/// count as negative, 4, 5 and 6 as positive (the paper's rule for INbreast).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Birads3 {
+    /// Nothing: the image can be scored but is never learned from or counted, as in the paper.
+    #[default]
+    LeftOut,
+    /// Negative.
+    Negative,
+    /// Positive.
+    Positive,
+}
+
+words!(Birads3, "left-out, negative, positive",
+    LeftOut: "left-out", Negative: "negative", Positive: "positive");
+
+impl Birads3 {
+    /// The truth that stands for an assessment; unknown for 0, "incomplete".
+    pub fn truth(self, assessment: Option<u8>) -> Pathology {
+        match (assessment, self) {
+            (Some(1 | 2), _) | (Some(3), Self::Negative) => Pathology::Benign,
+            (Some(4..=6), _) | (Some(3), Self::Positive) => Pathology::Malignant,
+            _ => Pathology::Unknown,
+        }
+    }
+}
+
+/// Imports an archive from the folder into which it was downloaded.
+///
+/// # Inputs
+/// - `birads_3`: how INbreast and VinDr-Mammo, whose labels are assessments, are read; the
+///   other archives have a truth of their own.
+/// - `opening`, `progress`: as for [`import_tables`](crate::import::import_tables).
+///
+/// # Errors
+/// [`Error::Io`] and [`Error::Table`] when a table is missing or lacks a column, or no image is
+/// accepted. What concerns one row is a rejection.
+pub fn import_archive(
+    archive: Archive,
+    dir: &Path,
+    birads_3: Birads3,
+    opening: impl Into<Opening>,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Imported> {
+    let opening = opening.into();
+    if !dir.is_dir() {
+        let expected = match archive {
+            Archive::Folder => "a folder of images".to_string(),
+            _ => format!("the folder that holds {archive}"),
+        };
+        return Err(Error::table(dir, None, "no such folder", expected));
+    }
+    let files = Files::below(dir)?;
+    let mut rows = match archive {
+        Archive::CbisDdsm => cbis_ddsm::rows(dir, &files)?,
+        Archive::Inbreast => inbreast::rows(dir, &files, birads_3)?,
+        Archive::MiniMias => mini_mias::rows(dir, &files)?,
+        Archive::Vindr => vindr::rows(dir, &files, birads_3)?,
+        Archive::Cmmd => cmmd::rows(dir, &files)?,
+        Archive::Rsna => rsna::rows(dir, &files)?,
+        Archive::Original => original::rows(dir, &files)?,
+        Archive::Folder => folder::rows(dir, &files, opening.unknown)?,
+    };
+    files.reject_unnamed(&mut rows.in_images);
+    check_rows(rows, opening, progress)
+}
+
+/// The archive whose tables lie in a folder, when they do.
+pub fn recognise(dir: &Path) -> Option<Archive> {
+    let files = Files::below(dir).ok()?;
+    if cbis_ddsm::has_case_tables(&files) {
+        return Some(Archive::CbisDdsm);
+    }
+    let by_table: [(Archive, &[&str]); 6] = [
+        (Archive::Inbreast, &inbreast::TABLES),
+        (Archive::MiniMias, &mini_mias::TABLES),
+        (Archive::Vindr, &vindr::TABLES),
+        (Archive::Cmmd, &cmmd::TABLES),
+        (Archive::Original, &original::TABLES),
+        // Names that other sets use as well.
+        (Archive::Rsna, &rsna::TABLES),
+    ];
+    by_table.into_iter().find(|(_, tables)| files.find(tables).is_some()).map(|(archive, _)| archive)
+}
+
+/// A table whose other columns are known and not needed.
+fn plain(key: &'static str) -> Format {
+    Format { key, note_others: false }
+}
+
+/// A view position; anything but CC and MLO is refused as another view.
+fn view(cell: &str) -> Checked<View> {
+    let other = || refuse(RejectionReason::OtherView, format!("view '{cell}'; expected CC or MLO"));
+    cell.parse().or_else(|_| other())
+}

@@ -1,0 +1,185 @@
+//! `images.csv`: rows → candidates, one per image file.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Display;
+use std::path::Path;
+use std::str::FromStr;
+
+use serde::Deserialize;
+
+use super::table::{Column, FILE, Table};
+use super::{Checked, Findings, Refusal, RejectionReason, refuse};
+use crate::Result;
+use mammo_core::record::{Laterality, Mammogram, View};
+
+const COLUMNS: &[Column] = &[
+    FILE,
+    Column { name: "patient_id", aliases: &["patient", "patientid"], required: true },
+    Column {
+        name: "side",
+        aliases: &["laterality", "image_laterality", "left_or_right_breast"],
+        required: true,
+    },
+    Column { name: "view", aliases: &["view_position", "image_view"], required: true },
+    Column { name: "label", aliases: &["pathology"], required: false },
+    Column { name: "breast_density", aliases: &["density"], required: false },
+    Column { name: "max_assessment", aliases: &["assessment", "birads", "bi_rads"], required: false },
+    Column { name: "n_lesions", aliases: &[], required: false },
+    Column { name: "site", aliases: &["hospital", "scanner"], required: false },
+    Column { name: "polarity", aliases: &["photometric_interpretation"], required: false },
+];
+
+#[derive(Deserialize)]
+struct Cells<'r> {
+    file: &'r str,
+    patient_id: &'r str,
+    side: &'r str,
+    view: &'r str,
+    #[serde(default)]
+    label: &'r str,
+    #[serde(default)]
+    breast_density: &'r str,
+    #[serde(default)]
+    max_assessment: &'r str,
+    #[serde(default)]
+    n_lesions: &'r str,
+    #[serde(default)]
+    site: &'r str,
+    #[serde(default)]
+    polarity: &'r str,
+}
+
+/// A row that says nothing wrong; its image has not been opened yet, so its size is zero.
+pub(crate) struct Candidate {
+    pub line: u64,
+    pub mammogram: Mammogram,
+    /// The number of lesions that the row promises.
+    pub n_lesions: Option<u32>,
+}
+
+/// Reads the rows and rejects unusable, repeated and contradicting ones.
+pub(super) fn read(path: &Path, findings: &mut Findings) -> Result<Vec<Candidate>> {
+    let table = Table::open(path, COLUMNS, findings)?;
+    let mut unreadable_numbers = BTreeMap::new();
+    let mut candidates = Vec::new();
+    for (line, cells) in table.rows::<Cells>(path)? {
+        match candidate(line, &cells, &mut unreadable_numbers) {
+            Ok(candidate) => candidates.push(candidate),
+            Err(refusal) => findings.reject(cells.file, line, refusal),
+        }
+    }
+    for (column, (count, range)) in unreadable_numbers {
+        findings.note(count, format_args!("cells of column {column} are not {range}; taken as not known"));
+    }
+    Ok(without_duplicates(candidates, findings))
+}
+
+type UnreadableNumbers = BTreeMap<&'static str, (usize, &'static str)>;
+
+fn candidate(line: u64, cells: &Cells, unreadable_numbers: &mut UnreadableNumbers) -> Checked<Candidate> {
+    let required =
+        [("file", cells.file), ("patient_id", cells.patient_id), ("side", cells.side), ("view", cells.view)];
+    if let Some((column, _)) = required.iter().find(|(_, cell)| cell.is_empty()) {
+        let hint = if matches!(*column, "side" | "view") { "; write unknown if nobody knows it" } else { "" };
+        return refuse(RejectionReason::MissingValue, format!("{column} is empty{hint}"));
+    }
+    let mut number = |column, cell: &str, range, read: fn(&str) -> Option<u32>| {
+        let number = read(cell);
+        if number.is_none() && !cell.is_empty() {
+            unreadable_numbers.entry(column).or_insert((0, range)).0 += 1;
+        }
+        number
+    };
+    let density = number("breast_density", cells.breast_density, "1 to 4 or A to D", acr_density);
+    let assessment = number("max_assessment", cells.max_assessment, "0 to 6", bi_rads);
+    let n_lesions = number("n_lesions", cells.n_lesions, "a count", |cell| whole(cell).parse().ok());
+    let file = path_in_data_set(cells.file)?;
+    let laterality: Option<Laterality> = word_or_unknown("side", cells.side)?;
+    let view: Option<View> = word_or_unknown("view", cells.view)?;
+    let mammogram = Mammogram {
+        pathology: word("label", cells.label)?,
+        polarity: word("polarity", cells.polarity)?,
+        density: density.map(|density| density as u8),
+        assessment: assessment.map(|assessment| assessment as u8),
+        site: (!cells.site.is_empty()).then(|| cells.site.to_string()),
+        ..Mammogram::new(&file, cells.patient_id, laterality, view)
+    };
+    Ok(Candidate { line, mammogram, n_lesions })
+}
+
+/// A number without the decimal that pandas writes into columns of whole numbers with gaps: `49.0`
+/// is `49`.
+pub(crate) fn whole(cell: &str) -> &str {
+    cell.strip_suffix(".0").unwrap_or(cell)
+}
+
+/// ACR breast density: 1 to 4, or the letters A to D of the fifth edition.
+pub(crate) fn acr_density(cell: &str) -> Option<u32> {
+    let letter = ["a", "b", "c", "d"].iter().position(|letter| cell.eq_ignore_ascii_case(letter));
+    letter
+        .map(|at| at as u32 + 1)
+        .or_else(|| whole(cell).parse().ok().filter(|density| (1..=4).contains(density)))
+}
+
+/// BI-RADS assessment: 0 to 6; the subdivisions 4a, 4b, 4c count as 4.
+pub(crate) fn bi_rads(cell: &str) -> Option<u32> {
+    let is_subdivided_4 = ["4a", "4b", "4c"].iter().any(|word| cell.eq_ignore_ascii_case(word));
+    if is_subdivided_4 { Some(4) } else { whole(cell).parse().ok().filter(|assessment| *assessment <= 6) }
+}
+
+/// A cell as a value of the vocabulary.
+pub(crate) fn word<T: FromStr<Err: Display>>(column: &str, cell: &str) -> Checked<T> {
+    cell.parse().or_else(|e| refuse(RejectionReason::UnknownWord, format!("{column} {e}")))
+}
+
+/// A cell as a value of the vocabulary, or the word `unknown`.
+fn word_or_unknown<T: FromStr<Err: Display>>(column: &str, cell: &str) -> Checked<Option<T>> {
+    if cell.eq_ignore_ascii_case("unknown") { Ok(None) } else { word(column, cell).map(Some) }
+}
+
+/// A path from a table as a path below the data set's folder, with forward slashes.
+///
+/// Links inside the data set are followed later: they are the owner's own.
+pub(crate) fn path_in_data_set(cell: &str) -> Checked<String> {
+    let path = cell.replace('\\', "/");
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    let is_absolute = path.starts_with('/') || path.as_bytes().get(1) == Some(&b':');
+    if is_absolute || parts.is_empty() || parts.contains(&"..") {
+        let problem = format!("'{cell}' is absolute or climbs; expected a path below the table's folder");
+        return refuse(RejectionReason::PathEscapesRoot, problem);
+    }
+    Ok(parts.join("/"))
+}
+
+/// Keeps one row per file: the first of equal rows, none of rows that contradict each other.
+fn without_duplicates(candidates: Vec<Candidate>, findings: &mut Findings) -> Vec<Candidate> {
+    let mut first: HashMap<String, (u64, Mammogram)> = HashMap::new();
+    let mut contradicted: BTreeSet<String> = BTreeSet::new();
+    for candidate in &candidates {
+        let file = &candidate.mammogram.file;
+        match first.get(file) {
+            Some((_, mammogram)) if *mammogram != candidate.mammogram => {
+                contradicted.insert(file.clone());
+            }
+            Some(_) => {}
+            None => {
+                first.insert(file.clone(), (candidate.line, candidate.mammogram.clone()));
+            }
+        }
+    }
+    let keep = |candidate: &Candidate| {
+        let file = &candidate.mammogram.file;
+        let first_line = first.get(file).map_or(candidate.line, |(line, _)| *line);
+        let (reason, problem) = if contradicted.contains(file) {
+            let problem = "the rows of this file differ; keep the right one".to_string();
+            (RejectionReason::ContradictingRows, problem)
+        } else if first_line != candidate.line {
+            (RejectionReason::DuplicateRow, format!("same as line {first_line}, which stays"))
+        } else {
+            return true;
+        };
+        findings.reject(file, candidate.line, Refusal { reason, problem });
+        false
+    };
+    candidates.into_iter().filter(keep).collect()
+}

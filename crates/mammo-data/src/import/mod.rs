@@ -1,0 +1,259 @@
+//! Tables of images and lesions in, a [`Manifest`] and a list of rejections out.
+//!
+//! The only stage that trusts nothing: paths, words, numbers, labels and pixels are checked
+//! here once, so that later stages need not. A row that cannot be used is never dropped
+//! silently: it becomes a [`Rejection`] with a reason that can be counted. What was changed
+//! or looks odd but stays is told in [`Imported::notes`]. The table format is described in
+//! `docs/datasets.md`.
+//!
+//! | file | does |
+//! |---|---|
+//! | `table` | finds the columns, reads the rows |
+//! | `images` | `images.csv` → candidates, one per file |
+//! | `labels` | image truth against lesion truth |
+//! | `opening` | opens every image, compares contents |
+//! | `lesions`, `shape` | `lesions.csv` → boxes, circles and masks inside their images |
+//! | `rejection` | the reasons and their file |
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::manifest::Manifest;
+use crate::{Error, Result};
+use mammo_dicom::UnknownObjects;
+
+mod images;
+mod labels;
+mod lesions;
+mod opening;
+mod rejection;
+mod shape;
+pub(crate) mod table;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use images::{Candidate, acr_density, bi_rads, path_in_data_set, whole, word};
+pub(crate) use lesions::Annotation;
+pub(crate) use opening::Admission;
+pub(crate) use rejection::{Checked, Refusal, refuse};
+pub(crate) use shape::MaskSize;
+
+pub use rejection::{Rejection, RejectionReason, write_rejections};
+
+/// How far an import looks into the image files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verify {
+    /// Only width and height. Quick, but a file that was cut short passes, and equal files
+    /// under two patients are not found.
+    Headers,
+    /// Every pixel is decoded and every file's content compared with the others.
+    #[default]
+    Pixels,
+}
+
+/// How images are opened, and what is taken for a mammogram.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Opening {
+    /// How far the files are looked into.
+    pub verify: Verify,
+    /// What is done with DICOM objects that do not say what they are.
+    pub unknown: UnknownObjects,
+}
+
+impl From<Verify> for Opening {
+    fn from(verify: Verify) -> Self {
+        Self { verify, ..Self::default() }
+    }
+}
+
+/// What an import delivers.
+#[derive(Clone, Debug)]
+pub struct Imported {
+    /// The accepted images with their lesions; its root is the folder of `images.csv`.
+    pub manifest: Manifest,
+    /// One entry per rejected row: rows of `images.csv` first, then `lesions.csv`, by line.
+    pub rejections: Vec<Rejection>,
+    /// What was changed, ignored or looks odd, with counts; one sentence each.
+    pub notes: Vec<String>,
+}
+
+impl Imported {
+    /// How many rows were rejected for each reason.
+    pub fn rejections_by_reason(&self) -> BTreeMap<RejectionReason, usize> {
+        rejection::count_by_reason(&self.rejections)
+    }
+}
+
+/// What is wrong or odd in one table.
+pub(crate) struct Findings {
+    /// The table's file name.
+    table: String,
+    rejections: Vec<Rejection>,
+    notes: Vec<String>,
+}
+
+impl Findings {
+    pub fn of(table: &Path) -> Self {
+        let name = table.file_name().unwrap_or(table.as_os_str()).to_string_lossy().into_owned();
+        Self { table: name, rejections: Vec::new(), notes: Vec::new() }
+    }
+
+    pub fn reject(&mut self, file: &str, line: u64, refusal: Refusal) {
+        let detail = format!("{}: {}", self.table, refusal.problem);
+        let (file, line) = (file.to_string(), Some(line));
+        self.rejections.push(Rejection { file, line, reason: refusal.reason, detail });
+    }
+
+    /// What was rejected so far.
+    pub fn into_rejections(self) -> Vec<Rejection> {
+        self.rejections
+    }
+
+    /// Adds whole sentences.
+    pub fn add_notes(&mut self, notes: Vec<String>) {
+        self.notes.extend(notes);
+    }
+
+    /// Adds a note about `count` things unless there are none.
+    pub fn note(&mut self, count: usize, what: impl std::fmt::Display) {
+        if count > 0 {
+            self.notes.push(format!("{count} {what}"));
+        }
+    }
+}
+
+/// Counts finished files over all threads and tells the caller.
+struct Progress<'a> {
+    done: AtomicUsize,
+    total: usize,
+    report: &'a (dyn Fn(usize, usize) + Sync),
+}
+
+impl Progress<'_> {
+    fn step(&self) {
+        (self.report)(self.done.fetch_add(1, Ordering::Relaxed) + 1, self.total);
+    }
+}
+
+/// Imports a data set in the open table format: `images.csv` and, when it exists beside it,
+/// `lesions.csv`.
+///
+/// # Inputs
+/// - `path`: the folder that holds `images.csv`, or a table of images of any name. All files
+///   are relative to that folder.
+/// - `opening`: how far to look into the images, a [`Verify`] alone will do; they are opened on
+///   all threads.
+/// - `progress`: called as `(done, total)` after each image and each mask, from any thread.
+///
+/// # Errors
+/// [`Error::Io`] when a table cannot be read. [`Error::Table`] when a table lacks a required
+/// column, or when not a single image is accepted. Everything that concerns one row is a
+/// [`Rejection`] instead.
+pub fn import_tables(
+    path: &Path,
+    opening: impl Into<Opening>,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Imported> {
+    let (root, images_csv) = locate(path);
+    let lesions_csv = root.join("lesions.csv");
+
+    let mut in_images = Findings::of(&images_csv);
+    let mut in_lesions = Findings::of(&lesions_csv);
+    let images = images::read(&images_csv, &mut in_images)?;
+    let annotations = if lesions_csv.is_file() {
+        lesions::read(&lesions_csv, &mut in_lesions)?
+    } else {
+        in_lesions
+            .notes
+            .push("no lesions.csv: images have labels only, lesions cannot be sampled".to_string());
+        Vec::new()
+    };
+    let admission = Admission::Mammograms;
+    let rows =
+        Rows { annotations, in_lesions, admission, ..Rows::new(&root, &images_csv, images, in_images) };
+    check_rows(rows, opening.into(), progress)
+}
+
+/// What a reader of tables delivers, before any image is opened.
+pub(crate) struct Rows {
+    /// Folder to which all files are relative.
+    pub root: PathBuf,
+    /// Where the rows stand; named when none can be used.
+    pub table: PathBuf,
+    /// One per image file.
+    pub images: Vec<Candidate>,
+    /// One per lesion and image.
+    pub annotations: Vec<Annotation>,
+    /// What is wrong with rows of images so far.
+    pub in_images: Findings,
+    /// What is wrong with rows of lesions so far.
+    pub in_lesions: Findings,
+    /// Whether a mask may have another size than its image.
+    pub masks: MaskSize,
+    /// Which DICOM objects are taken.
+    pub admission: Admission,
+}
+
+impl Rows {
+    /// Rows of an archive without lesions, whose DICOM objects are known to be mammograms.
+    pub fn new(root: &Path, table: &Path, images: Vec<Candidate>, in_images: Findings) -> Self {
+        Self {
+            root: root.to_path_buf(),
+            table: table.to_path_buf(),
+            images,
+            annotations: Vec::new(),
+            in_images,
+            in_lesions: Findings::of(table),
+            masks: MaskSize::Exact,
+            admission: Admission::AnyGrey,
+        }
+    }
+}
+
+/// Opens all images, holds labels and lesions against them: the same for every source of rows.
+///
+/// # Errors
+/// [`Error::Table`] when not a single image is accepted.
+pub(crate) fn check_rows(
+    rows: Rows,
+    opening: Opening,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Imported> {
+    let Rows { root, table, images, annotations, mut in_images, mut in_lesions, masks, admission } = rows;
+    let candidates = labels::settle(images, &annotations, &in_lesions.rejections, &mut in_images);
+    let total = candidates.len() + lesions::count_masks(&annotations);
+    let progress = Progress { done: AtomicUsize::new(0), total, report: progress };
+    let accepted = opening::open_all(&root, candidates, opening, admission, &progress, &mut in_images);
+    let mammograms = lesions::attach(&root, accepted, annotations, masks, &progress, &mut in_lesions);
+    labels::note_breasts_with_two_labels(&mammograms, &mut in_images);
+
+    in_images.rejections.sort_by_key(|rejection| rejection.line);
+    in_lesions.rejections.sort_by_key(|rejection| rejection.line);
+    let rejections = [in_images.rejections, in_lesions.rejections].concat();
+    if mammograms.is_empty() {
+        return Err(nothing_accepted(&table, &rejections));
+    }
+    let notes = [in_images.notes, in_lesions.notes].concat();
+    Ok(Imported { manifest: Manifest::new(root, mammograms), rejections, notes })
+}
+
+/// The data set's root and its table of images.
+fn locate(path: &Path) -> (PathBuf, PathBuf) {
+    if path.is_dir() {
+        return (path.to_path_buf(), path.join("images.csv"));
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    (folder.unwrap_or(Path::new(".")).to_path_buf(), path.to_path_buf())
+}
+
+fn nothing_accepted(images_csv: &Path, rejections: &[Rejection]) -> Error {
+    let counts = rejection::count_by_reason(rejections);
+    let reasons: Vec<String> = counts.iter().map(|(reason, n)| format!("{n} {}", reason.code())).collect();
+    let example = rejections.first().map(|first| format!("; first: {}: {}", first.file, first.detail));
+    let found = match example {
+        Some(example) => format!("no usable image (rejected: {}{example})", reasons.join(", ")),
+        None => "no row below the header".to_string(),
+    };
+    Error::table(images_csv, None, found, "at least one image that can be read")
+}

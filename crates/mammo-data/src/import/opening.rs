@@ -1,0 +1,179 @@
+//! Opens the candidates' image files.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use super::images::Candidate;
+use super::{Checked, Findings, Opening, Progress, Refusal, RejectionReason, Verify, refuse};
+use crate::Error;
+use crate::archive::header::sound;
+use crate::archive::loose::header_of;
+use mammo_core::image::GrayImage;
+use mammo_core::record::{Mammogram, Polarity};
+use mammo_dicom::image_file::{check_size, read_noted, read_size};
+use mammo_dicom::{Note, NoteKind, Voi};
+use mammo_image::input_check;
+use mammo_image::preprocess::Preprocessing;
+
+/// Which DICOM objects are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// Screening mammograms alone, by their headers.
+    Mammograms,
+    /// Every single grey frame: an archive whose tables say what its objects show.
+    AnyGrey,
+}
+
+/// What opening an image tells.
+struct Opened {
+    width_px: u32,
+    height_px: u32,
+    /// SHA-256 of the file's bytes; only when the pixels were asked for.
+    digest: Option<[u8; 32]>,
+    /// What was odd about a DICOM file.
+    notes: Vec<Note>,
+}
+
+/// How often a kind of note was made, and the first file that it is about.
+#[derive(Default)]
+struct Noted(BTreeMap<NoteKind, (usize, String)>);
+
+impl Noted {
+    fn add(&mut self, file: &str, notes: Vec<Note>) {
+        for note in notes {
+            let first = || (0, format!("{file}: {}", note.found));
+            self.0.entry(note.kind).or_insert_with(first).0 += 1;
+        }
+    }
+}
+
+/// Opens every image, on all threads, and fills in its size.
+pub(super) fn open_all(
+    root: &Path,
+    candidates: Vec<Candidate>,
+    opening: Opening,
+    admission: Admission,
+    progress: &Progress,
+    findings: &mut Findings,
+) -> Vec<Candidate> {
+    let opened: Vec<_> = candidates
+        .par_iter()
+        .map(|candidate| {
+            let opened = open(&root.join(&candidate.mammogram.file), opening, admission);
+            progress.step();
+            opened
+        })
+        .collect();
+    let mut accepted: Vec<Candidate> = Vec::new();
+    let mut owners: HashMap<[u8; 32], (String, String)> = HashMap::new();
+    let (mut same_patient_twice, mut noted) = (0, Noted::default());
+    for (mut candidate, opened) in candidates.into_iter().zip(opened) {
+        let Mammogram { file, patient_id, .. } = &candidate.mammogram;
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err(refusal) => {
+                findings.reject(file, candidate.line, refusal);
+                continue;
+            }
+        };
+        if let Some(digest) = opened.digest {
+            let (owner, first_file) =
+                owners.entry(digest).or_insert_with(|| (patient_id.clone(), file.clone()));
+            if owner != patient_id {
+                let problem = format!("patient {patient_id}; the same bytes are {first_file} of {owner}");
+                let refusal = Refusal { reason: RejectionReason::SameFileOtherPatient, problem };
+                findings.reject(file, candidate.line, refusal);
+                continue;
+            }
+            same_patient_twice += usize::from(first_file != file);
+        }
+        noted.add(file, opened.notes);
+        candidate.mammogram.width_px = opened.width_px;
+        candidate.mammogram.height_px = opened.height_px;
+        accepted.push(candidate);
+    }
+    for (kind, (count, first)) in noted.0 {
+        findings.note(count, format_args!("DICOM files: {kind} (first: {first})"));
+    }
+    findings.note(same_patient_twice, "images hold the very bytes of another image of the same patient");
+    accepted
+}
+
+fn open(path: &Path, opening: Opening, admission: Admission) -> Checked<Opened> {
+    if !path.is_file() {
+        return refuse(RejectionReason::MissingFile, "no such file below the table's folder");
+    }
+    let unreadable = |e| Refusal { reason: reason(&e), problem: without_path(e) };
+    let wrong_size = |e| Refusal { reason: RejectionReason::WrongSize, problem: without_path(e) };
+    let header = header_of(path).map_err(unreadable)?;
+    let mut notes = Vec::new();
+    if let Some(header) = header.as_ref().filter(|_| admission == Admission::Mammograms) {
+        notes = sound(header, opening.unknown)?;
+    }
+    let (width_px, height_px) = match &header {
+        Some(header) => (header.columns, header.rows),
+        None => read_size(path).map_err(unreadable)?,
+    };
+    check_size(path, width_px, height_px).map_err(wrong_size)?;
+    if opening.verify == Verify::Headers {
+        notes.extend(header.map(|header| header.notes).unwrap_or_default());
+        return Ok(Opened { width_px, height_px, digest: None, notes });
+    }
+    let (image, odd) = read_noted(path, Voi::Apply).map_err(unreadable)?;
+    if notes.iter().any(|note| note.kind == NoteKind::SecondaryCapture) {
+        must_show_a_breast(&image)?;
+    }
+    notes.extend(odd);
+    let digest = digest(path).map_err(|e| unreadable(Error::io(path, "read the image", e)))?;
+    Ok(Opened { width_px, height_px, digest: Some(digest), notes })
+}
+
+/// Refuses a secondary capture, which may show anything, when it is no film of a breast.
+fn must_show_a_breast(image: &GrayImage) -> Checked<()> {
+    // No network's input is asked for, so the image is large enough for its own size.
+    let own_size =
+        Preprocessing { width_px: image.width, height_px: image.height, ..Preprocessing::default() };
+    input_check::check(image, Polarity::Normal, None, &own_size).map(|_| ()).or_else(|refused| {
+        refuse(
+            RejectionReason::SecondaryCapture,
+            format!("a secondary capture that shows no breast: {refused}"),
+        )
+    })
+}
+
+/// SHA-256 of a file, which is read in pieces.
+fn digest(path: &Path) -> std::io::Result<[u8; 32]> {
+    let mut file = BufReader::with_capacity(1 << 20, File::open(path)?);
+    let mut hasher = Sha256::new();
+    loop {
+        let piece = file.fill_buf()?;
+        if piece.is_empty() {
+            return Ok(hasher.finalize().into());
+        }
+        hasher.update(piece);
+        let length = piece.len();
+        file.consume(length);
+    }
+}
+
+fn reason(error: &Error) -> RejectionReason {
+    match error {
+        Error::Dicom { refusal, .. } => (*refusal).into(),
+        _ => RejectionReason::UnreadableImage,
+    }
+}
+
+/// An image error without the path, which stands in the rejection already and would make
+/// lists from two machines differ.
+pub(super) fn without_path(error: Error) -> String {
+    match error {
+        Error::Image { found, expected, .. } => format!("{found}; expected {expected}"),
+        Error::Dicom { refusal, found, .. } => format!("{found}; expected {}", refusal.expected()),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,179 @@
+//! Why a row was not accepted.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::{Error, Result};
+use mammo_core::write::write_atomically;
+
+/// One row that was not accepted. A data set has one such entry for each lost row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// The image that the row names, as the table writes it.
+    pub file: String,
+    /// Row of its table as a spreadsheet counts: the header is 1, empty rows count, and line breaks
+    /// inside cells do not.
+    pub line: Option<u64>,
+    /// The reason, to be counted.
+    pub reason: RejectionReason,
+    /// The table, what was found and what was expected.
+    pub detail: String,
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $value:ident: $code:literal, $text:literal;)+) => {
+        /// The reasons for which a row is rejected; the codes are stable.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum RejectionReason {
+            $($(#[$doc])* $value,)+
+        }
+
+        impl RejectionReason {
+            /// Every reason, in the order in which the import meets them.
+            pub const ALL: &[Self] = &[$(Self::$value),+];
+
+            /// The snake-case word that stands in `rejections.csv`.
+            pub fn code(self) -> &'static str {
+                match self { $(Self::$value => $code),+ }
+            }
+        }
+
+        /// The reason as a phrase.
+        impl fmt::Display for RejectionReason {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(match self { $(Self::$value => $text),+ })
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The row has another number of cells than the header, or is not UTF-8.
+    MalformedRow: "malformed_row", "the row does not fit the header";
+    /// A required cell is empty.
+    MissingValue: "missing_value", "a required cell is empty";
+    /// A word that the column does not know.
+    UnknownWord: "unknown_word", "a cell holds an unknown word";
+    /// A view other than CC and MLO, such as a magnification or a lateral view.
+    OtherView: "other_view", "the view is neither CC nor MLO";
+    /// A coordinate or size that is no finite number, or not positive where it must be.
+    BadNumber: "bad_number", "a cell holds no usable number";
+    /// The path is absolute or climbs out of the data set's folder.
+    PathEscapesRoot: "path_escapes_root", "the path leads out of the data set";
+    /// The same row stands twice; the first stays.
+    DuplicateRow: "duplicate_row", "the same row stands twice";
+    /// Rows of one image say different things; none stays.
+    ContradictingRows: "contradicting_rows", "rows of one image contradict each other";
+    /// The image is benign but one of its lesions is malignant.
+    LabelConflict: "label_conflict", "the label contradicts the lesions";
+    /// The name of an image file, or of its folder, is not UTF-8, so that no table can hold it.
+    FileName: "file_name", "the name of the file is not UTF-8";
+    /// The file does not exist.
+    MissingFile: "missing_file", "the file does not exist";
+    /// A file of contours that cannot be read.
+    UnreadableTable: "unreadable_table", "the file of contours cannot be read";
+    /// The file is no image, damaged or cut short.
+    UnreadableImage: "unreadable_image", "the image cannot be decoded";
+    /// A DICOM object of breast tomosynthesis.
+    Tomosynthesis: "tomosynthesis", "breast tomosynthesis, not a two-dimensional mammogram";
+    /// A DICOM object that is a captured picture, and no digitised film.
+    SecondaryCapture: "secondary_capture", "a secondary capture, not a mammogram";
+    /// A DICOM object of another modality, or of a specimen.
+    NotMammography: "not_mammography", "not a mammogram by its header";
+    /// A DICOM object that does not say what it is.
+    UnknownObject: "unknown_object", "the header does not say what the object is";
+    /// A DICOM object with several frames.
+    MultiFrame: "multi_frame", "several frames";
+    /// A DICOM object with the detector's own values.
+    ForProcessing: "for_processing", "meant for processing, not for presentation";
+    /// A DICOM object in colour.
+    Colour: "colour", "pixels in colour";
+    /// A DICOM object whose coding of pixels is not read.
+    UnsupportedTransferSyntax: "unsupported_transfer_syntax", "pixels in a coding that is not read";
+    /// The image is too small or too large to be a mammogram.
+    WrongSize: "wrong_size", "the image cannot be a mammogram by its size";
+    /// The very same file stands under another patient.
+    SameFileOtherPatient: "same_file_other_patient", "the same file belongs to another patient";
+    /// A lesion of an image that is not in the table or was rejected.
+    NoSuchImage: "no_such_image", "the lesion's image was not accepted";
+    /// An abnormality that is neither a mass nor a calcification, such as an asymmetry.
+    OtherFinding: "other_finding", "the abnormality is neither mass nor calcification";
+    /// A lesion without a box, a circle or a mask.
+    NoShape: "no_shape", "the lesion has no place";
+    /// The lesion lies wholly outside its image.
+    LesionOutside: "lesion_outside", "the lesion lies outside the image";
+    /// The mask has another size than the image.
+    MaskSize: "mask_size", "the mask has another size than the image";
+    /// The mask has no non-zero pixel.
+    MaskEmpty: "mask_empty", "the mask marks nothing";
+}
+
+impl From<mammo_dicom::Refusal> for RejectionReason {
+    fn from(refusal: mammo_dicom::Refusal) -> Self {
+        match refusal {
+            mammo_dicom::Refusal::Tomosynthesis => Self::Tomosynthesis,
+            mammo_dicom::Refusal::SecondaryCapture => Self::SecondaryCapture,
+            mammo_dicom::Refusal::NotMammography => Self::NotMammography,
+            mammo_dicom::Refusal::UnknownObject => Self::UnknownObject,
+            mammo_dicom::Refusal::MultiFrame => Self::MultiFrame,
+            mammo_dicom::Refusal::ForProcessing => Self::ForProcessing,
+            mammo_dicom::Refusal::Colour => Self::Colour,
+            mammo_dicom::Refusal::UnsupportedTransferSyntax => Self::UnsupportedTransferSyntax,
+            mammo_dicom::Refusal::NotDicom
+            | mammo_dicom::Refusal::Damaged
+            | mammo_dicom::Refusal::TooLarge
+            | mammo_dicom::Refusal::NoPixelData
+            | mammo_dicom::Refusal::UnsupportedPixels => Self::UnreadableImage,
+        }
+    }
+}
+
+/// Why one thing cannot be used, before it is known which row names it.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    pub reason: RejectionReason,
+    pub problem: String,
+}
+
+/// A checked value or the refusal.
+pub(crate) type Checked<T> = std::result::Result<T, Refusal>;
+
+/// A refusal as an error.
+pub(crate) fn refuse<T>(reason: RejectionReason, problem: impl Into<String>) -> Checked<T> {
+    Err(Refusal { reason, problem: problem.into() })
+}
+
+/// How many rows were rejected for each reason.
+pub(super) fn count_by_reason(rejections: &[Rejection]) -> BTreeMap<RejectionReason, usize> {
+    let mut counts = BTreeMap::new();
+    for rejection in rejections {
+        *counts.entry(rejection.reason).or_insert(0) += 1;
+    }
+    counts
+}
+
+/// Writes `rejections.csv`: file, line, code, detail. Without rejections only the header.
+///
+/// # Errors
+/// [`Error::Io`] when the disk refuses.
+pub fn write_rejections(path: &Path, rejections: &[Rejection]) -> Result<()> {
+    #[derive(Serialize)]
+    struct Row<'a> {
+        file: &'a str,
+        line: Option<u64>,
+        code: &'a str,
+        detail: &'a str,
+    }
+    let unwritable = |e: csv::Error| Error::io(path, "format the rejections", std::io::Error::other(e));
+    let mut table = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+    table.write_record(["file", "line", "code", "detail"]).map_err(unwritable)?;
+    for Rejection { file, line, reason, detail } in rejections {
+        table.serialize(Row { file, line: *line, code: reason.code(), detail }).map_err(unwritable)?;
+    }
+    let bytes = table.into_inner().map_err(|e| unwritable(e.into_error().into()))?;
+    write_atomically(path, &bytes)
+}

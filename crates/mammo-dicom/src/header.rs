@@ -1,0 +1,225 @@
+//! What a DICOM file says about itself, as plain values.
+
+use serde::{Deserialize, Serialize};
+
+use super::flaw::{Flaw, Sound};
+use super::note::Note;
+use super::view::{Projection, ViewModifier};
+use crate::image_file::MAX_PIXELS;
+use mammo_core::record::Laterality;
+use mammo_core::refusal::Refusal;
+
+/// How stored values are to be shown (Photometric Interpretation, (0028,0004)).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Photometric {
+    /// The lowest value is white.
+    Monochrome1,
+    /// The lowest value is black.
+    Monochrome2,
+    /// Colour or a palette, by its DICOM term.
+    Colour(String),
+}
+
+/// Whether an image is meant for a reader (Presentation Intent Type, (0008,0068)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PresentationIntent {
+    /// Processed by the maker for the eye.
+    ForPresentation,
+    /// Values of the detector, for further processing.
+    ForProcessing,
+}
+
+/// Distance between pixel centres, in mm.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spacing {
+    /// From one row to the next.
+    pub row_mm: f64,
+    /// From one column to the next.
+    pub column_mm: f64,
+    /// What the distance was measured at.
+    pub source: SpacingSource,
+}
+
+/// Where a [`Spacing`] comes from (PS3.3 10.7.1.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SpacingSource {
+    /// Pixel Spacing: in the patient, by calibration or by the known geometry.
+    Calibrated,
+    /// Imager Pixel Spacing over the Estimated Radiographic Magnification Factor: in the breast.
+    ImagerDemagnified,
+    /// Imager Pixel Spacing alone, or a Pixel Spacing that only repeats it: at the detector,
+    /// so things look larger than they are.
+    Imager,
+    /// Nominal Scanned Pixel Spacing of a digitised film.
+    ScannedFilm,
+}
+
+/// Where rows and columns point (Patient Orientation, (0020,0020)): `A` to the nipple, `P` to
+/// the chest wall, `L` and `R` to the patient's sides, `H` and `F` to head and foot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PatientOrientation {
+    /// Direction of growing columns.
+    pub row: String,
+    /// Direction of growing rows.
+    pub column: String,
+}
+
+impl PatientOrientation {
+    /// Whether the chest wall lies at the last column; `None` when the rows do not say.
+    pub fn chest_wall_right(&self) -> Option<bool> {
+        match self.row.chars().next() {
+            Some('A') => Some(false),
+            Some('P') => Some(true),
+            _ => None,
+        }
+    }
+}
+
+/// The attributes of one mammogram. Text is without padding, and blank where the file has none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// Transfer Syntax UID.
+    pub transfer_syntax: String,
+    /// SOP Class UID.
+    pub sop_class_uid: String,
+    /// SOP Instance UID.
+    pub sop_instance_uid: String,
+    /// Study Instance UID.
+    pub study_instance_uid: String,
+    /// Series Instance UID.
+    pub series_instance_uid: String,
+    /// Patient ID.
+    pub patient_id: String,
+    /// Patient's Age, in years.
+    pub patient_age_years: Option<f64>,
+    /// Modality, in upper case; `MG` for mammography.
+    pub modality: String,
+    /// Manufacturer.
+    pub manufacturer: String,
+    /// Manufacturer's Model Name.
+    pub model: String,
+    /// Series Description.
+    pub series_description: String,
+    /// The first that is given of Image Laterality, Laterality, Anatomic Region Sequence and the
+    /// letter before a View Position such as `LCC`; `None` for both breasts too.
+    pub laterality: Option<Laterality>,
+    /// The places that name different sides, when they do, the one that is believed first.
+    pub laterality_conflict: Option<String>,
+    /// View Code Sequence, or View Position where it has none.
+    pub projection: Option<Projection>,
+    /// View Modifier Code Sequence and the modifiers in View Position.
+    pub view_modifiers: Vec<ViewModifier>,
+    /// Patient Orientation.
+    pub patient_orientation: Option<PatientOrientation>,
+    /// Presentation Intent Type, or what the SOP class says.
+    pub presentation_intent: Option<PresentationIntent>,
+    /// Photometric Interpretation.
+    pub photometric: Photometric,
+    /// Samples per Pixel.
+    pub samples_per_pixel: u16,
+    /// Rows.
+    pub rows: u32,
+    /// Columns.
+    pub columns: u32,
+    /// Number of Frames.
+    pub frames: u32,
+    /// Bits Allocated.
+    pub bits_allocated: u16,
+    /// Bits Stored.
+    pub bits_stored: u16,
+    /// High Bit.
+    pub high_bit: u16,
+    /// Pixel Representation: whether stored values are signed.
+    pub signed: bool,
+    /// Distance between pixel centres.
+    pub spacing: Option<Spacing>,
+    /// Breast Implant Present.
+    pub implant: Option<bool>,
+    /// Burned In Annotation.
+    pub burned_in_annotation: Option<bool>,
+    /// Estimated Radiographic Magnification Factor.
+    pub magnification: Option<f64>,
+    /// Body Part Examined.
+    pub body_part: String,
+    /// Conversion Type of a secondary capture.
+    pub conversion_type: String,
+    /// Whether there is a pixel data element.
+    pub has_pixels: bool,
+    /// What was odd about the header and was read all the same.
+    pub notes: Vec<Note>,
+}
+
+impl Header {
+    /// Refuses pixels that cannot become one grey image.
+    pub(super) fn check_pixels(&self) -> Sound<()> {
+        let fail = |refusal, found: String| Err(Flaw::new(refusal, found));
+        if let Photometric::Colour(term) = &self.photometric {
+            return fail(Refusal::Colour, format!("photometric interpretation {term}"));
+        }
+        if self.samples_per_pixel != 1 {
+            return fail(Refusal::Colour, format!("{} samples per pixel", self.samples_per_pixel));
+        }
+        if self.frames > 1 {
+            return fail(Refusal::MultiFrame, format!("{} frames", self.frames));
+        }
+        let (allocated, stored, high) = (self.bits_allocated, self.bits_stored, self.high_bit);
+        let fits = stored >= 1 && high < allocated && high + 1 >= stored;
+        if !matches!(allocated, 8 | 16) || !fits {
+            let found = format!("{allocated} bits allocated, {stored} stored, high bit {high}");
+            return fail(Refusal::UnsupportedPixels, found);
+        }
+        if self.rows == 0 || self.columns == 0 {
+            return Err(Flaw::damaged(format!("{} columns and {} rows", self.columns, self.rows)));
+        }
+        if u64::from(self.rows) * u64::from(self.columns) > MAX_PIXELS {
+            return fail(Refusal::TooLarge, format!("{} columns and {} rows", self.columns, self.rows));
+        }
+        Ok(())
+    }
+
+    /// Number of pixels of the frame.
+    pub(super) fn n_pixels(&self) -> usize {
+        self.rows as usize * self.columns as usize
+    }
+
+    /// The stored value in a pixel cell: the bits up to the high bit, with their sign.
+    pub(super) fn stored_value(&self, cell: u16) -> i32 {
+        let (stored, high) = (u32::from(self.bits_stored), u32::from(self.high_bit));
+        let bits = (u32::from(cell) >> (high + 1 - stored)) & ((1 << stored) - 1);
+        if self.signed && bits >> (stored - 1) == 1 { bits as i32 - (1 << stored) } else { bits as i32 }
+    }
+
+    /// The stored value that an attribute such as Pixel Padding Value means; `None` when the
+    /// stored bits cannot express it. An unsigned number may stand for a negative one, with the
+    /// bits of a pixel cell, and a negative one for an unsigned.
+    pub(super) fn stored_from_attribute(&self, number: f64) -> Option<i32> {
+        let (allocated, stored) = (u32::from(self.bits_allocated), u32::from(self.bits_stored));
+        if number.fract() != 0.0 || !(1..=16).contains(&stored) || self.high_bit + 1 < self.bits_stored {
+            return None;
+        }
+        let (low, high) = self.stored_range();
+        // Where the value does not stand in the lowest bits, it is written as the whole cell.
+        if self.high_bit + 1 > self.bits_stored {
+            let cell = number.rem_euclid(f64::from(1_u32 << allocated.min(16)));
+            return (number.abs() < 65536.0).then(|| self.stored_value(cell as u16));
+        }
+        let whole = |bits: u32| f64::from(1_u32 << bits);
+        let value = match self.signed {
+            // The bits of a cell, or of a 16-bit number.
+            true if number > f64::from(high) && number < whole(stored) => number - whole(stored),
+            true if (whole(15)..whole(16)).contains(&number) => number - whole(16),
+            false if number < 0.0 => number + whole(16),
+            _ => number,
+        };
+        (f64::from(low)..=f64::from(high)).contains(&value).then_some(value as i32)
+    }
+
+    /// Least and greatest stored value that the bits can hold.
+    pub(super) fn stored_range(&self) -> (i32, i32) {
+        let n = 1 << self.bits_stored;
+        if self.signed { (-(n / 2), n / 2 - 1) } else { (0, n - 1) }
+    }
+}

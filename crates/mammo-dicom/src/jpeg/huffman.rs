@@ -1,0 +1,129 @@
+//! Huffman codes (T.81 annexes C and F), decoded through a table.
+
+use super::bits::Bits;
+use crate::flaw::{Flaw, Sound};
+
+/// Codes up to this length are found in one look; covers all frequent ones, with the bits
+/// that follow them, and the table stays in the first-level cache.
+const LOOK_BITS: u32 = 12;
+
+/// What [`LOOK_BITS`] bits begin with.
+#[derive(Clone, Copy, Default)]
+struct Look {
+    /// Difference value, when its bits lie within the look as well.
+    value: i16,
+    /// Bits of code and difference value together; zero when they do not.
+    whole_len: u8,
+    /// Bits of the code; zero when it is longer than the look.
+    code_len: u8,
+    symbol: u8,
+}
+
+/// One Huffman table.
+pub(super) struct Table {
+    looks: Vec<Look>,
+    /// For each length, the first code beyond it, left-aligned to 16 bits.
+    ends: [u32; 17],
+    /// For each length, what to add to a code to find its symbol.
+    offsets: [i32; 17],
+    symbols: Vec<u8>,
+}
+
+impl Table {
+    pub(super) fn new(counts: &[u8; 16], symbols: &[u8]) -> Sound<Self> {
+        let mut table = Self {
+            looks: vec![Look::default(); 1 << LOOK_BITS],
+            ends: [0; 17],
+            offsets: [0; 17],
+            symbols: symbols.to_vec(),
+        };
+        let (mut code, mut index) = (0_u32, 0_usize);
+        for (length, &count) in (1_u32..).zip(counts) {
+            table.offsets[length as usize] = index as i32 - code as i32;
+            for _ in 0..count {
+                if code >> length != 0 {
+                    return Err(Flaw::damaged("an overfull JPEG Huffman table"));
+                }
+                if length <= LOOK_BITS {
+                    let shift = LOOK_BITS - length;
+                    let start = (code << shift) as usize;
+                    for (i, look) in table.looks[start..start + (1 << shift)].iter_mut().enumerate() {
+                        *look = Look::new(symbols[index], length, (start + i) as u32);
+                    }
+                }
+                (code, index) = (code + 1, index + 1);
+            }
+            table.ends[length as usize] = code << (16 - length);
+            code <<= 1;
+        }
+        Ok(table)
+    }
+
+    /// The next symbol.
+    #[inline]
+    pub(super) fn symbol(&self, bits: &mut Bits<'_>) -> Sound<u8> {
+        let ahead = bits.peek();
+        let look = self.looks[(ahead >> (64 - LOOK_BITS)) as usize];
+        if look.code_len > 0 {
+            bits.skip(u32::from(look.code_len));
+            return Ok(look.symbol);
+        }
+        self.long_symbol(bits, ahead)
+    }
+
+    #[cold]
+    fn long_symbol(&self, bits: &mut Bits<'_>, ahead: u64) -> Sound<u8> {
+        let sixteen = (ahead >> 48) as u32;
+        let found = (LOOK_BITS + 1..=16).find(|&length| sixteen < self.ends[length as usize]);
+        let length = found.ok_or_else(|| Flaw::damaged("a code that is not in the JPEG Huffman table"))?;
+        bits.skip(length);
+        let index = (sixteen >> (16 - length)) as i32 + self.offsets[length as usize];
+        let symbol = usize::try_from(index).ok().and_then(|index| self.symbols.get(index));
+        symbol.copied().ok_or_else(|| Flaw::damaged("a code that is not in the JPEG Huffman table"))
+    }
+
+    /// The next difference: a symbol that says how many bits follow, and those bits.
+    #[inline]
+    pub(super) fn difference(&self, bits: &mut Bits<'_>) -> Sound<i32> {
+        let look = self.looks[(bits.peek() >> (64 - LOOK_BITS)) as usize];
+        if look.whole_len > 0 {
+            bits.skip(u32::from(look.whole_len));
+            return Ok(i32::from(look.value));
+        }
+        let n = u32::from(self.symbol(bits)?);
+        receive(bits, n)
+    }
+}
+
+impl Look {
+    fn new(symbol: u8, code_len: u32, look: u32) -> Self {
+        let n = u32::from(symbol);
+        let short = Self { symbol, code_len: code_len as u8, ..Self::default() };
+        if code_len + n > LOOK_BITS {
+            return short;
+        }
+        let value = extend((look >> (LOOK_BITS - code_len - n)) & ((1 << n) - 1), n) as i16;
+        Self { value, whole_len: (code_len + n) as u8, ..short }
+    }
+}
+
+/// Reads `n` bits as a signed difference; 16 stands for 32768 without bits (T.81 H.1.2.2).
+#[inline]
+pub(super) fn receive(bits: &mut Bits<'_>, n: u32) -> Sound<i32> {
+    match n {
+        0 => Ok(0),
+        1..=15 => {
+            let value = (bits.peek() >> (64 - n)) as u32;
+            bits.skip(n);
+            Ok(extend(value, n))
+        }
+        16 => Ok(32_768),
+        _ => Err(Flaw::damaged(format!("a JPEG difference of {n} bits"))),
+    }
+}
+
+/// The sign of a difference: values below half the range are negative (T.81 F.2.2.1).
+#[inline]
+fn extend(value: u32, n: u32) -> i32 {
+    if n == 0 || value >> (n - 1) == 1 { value as i32 } else { value as i32 - (1 << n) + 1 }
+}

@@ -1,0 +1,44 @@
+//! JPEG-LS by `pure_jpegls`, the one decoder without C++; it is bit-exact with CharLS.
+//!
+//! The crate is young and trusts part of what a stream says: the frame header is checked
+//! here first, and a panic inside ends as a refusal.
+
+use super::flaw::{Flaw, Sound};
+use super::samples::Frame;
+use mammo_core::refusal::Refusal;
+
+pub(super) fn decode(coded: &[u8], frame: &Frame) -> Sound<Vec<u16>> {
+    check_header(coded, frame)?;
+    let size = (frame.width as u32, frame.height as u32);
+    let decoded = std::panic::catch_unwind(|| jpegls::decode(coded, size.0, size.1));
+    match decoded {
+        Ok(Ok((cells, width, height))) => {
+            frame.check(width as usize, height as usize)?;
+            Ok(cells)
+        }
+        Ok(Err(error)) => Err(Flaw::damaged(format!("the JPEG-LS data do not decode ({error})"))),
+        Err(_) => Err(Flaw::damaged("the JPEG-LS data do not decode")),
+    }
+}
+
+/// Finds the frame header (SOF55) and compares it with the DICOM header.
+fn check_header(coded: &[u8], frame: &Frame) -> Sound<()> {
+    let damaged = || Flaw::damaged("no JPEG-LS frame header");
+    let mut at = 2;
+    loop {
+        let head = coded.get(at..at + 4).ok_or_else(damaged)?;
+        let (marker, length) = (head[1], usize::from(u16::from_be_bytes([head[2], head[3]])));
+        if head[0] != 0xFF || marker == 0xDA || length < 2 {
+            return Err(damaged());
+        }
+        if marker == 0xF7 {
+            let body = coded.get(at + 4..at + 10).ok_or_else(damaged)?;
+            let number = |i: usize| usize::from(u16::from_be_bytes([body[i], body[i + 1]]));
+            if body[5] != 1 {
+                return Err(Flaw::new(Refusal::Colour, format!("{} JPEG-LS components", body[5])));
+            }
+            return frame.check(number(3), number(1));
+        }
+        at += 2 + length;
+    }
+}

@@ -1,0 +1,22 @@
+//! Lesion masks on disk: an image in which non-zero is lesion.
+
+use std::path::Path;
+
+use crate::image_file::decode_gray;
+use crate::{Error, Result};
+use mammo_core::image::GrayImage;
+
+/// Reads a mask. JPEG leaves grey specks around a lesion: in a JPEG, only what is brighter than
+/// half of the brightest pixel counts, the rest becomes zero.
+///
+/// # Errors
+/// Those of [`read_gray`](crate::image_file::read_gray).
+pub fn read_mask(path: &Path) -> Result<GrayImage> {
+    let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read the mask", e))?;
+    let mut mask = decode_gray(path, &bytes)?;
+    if bytes.starts_with(&[0xFF, 0xD8]) {
+        let half = mask.pixels.iter().max().map_or(0, |max| max / 2);
+        mask.pixels.iter_mut().filter(|value| **value <= half).for_each(|value| *value = 0);
+    }
+    Ok(mask)
+}

@@ -1,0 +1,363 @@
+//! A walk over the tags and lengths of a data set (PS3.5 7), which copies the elements in use.
+//!
+//! Archives hold private elements that break every rule of the standard, and a mammogram is not
+//! worse for them. So only elements that are used ([`is_used`](super::elements::is_used)) are
+//! looked into; all others are passed over by their lengths. Every length is held against the
+//! bytes that are there, and nesting and work have bounds.
+
+use std::cell::Cell;
+
+use dicom_core::{Tag, VR};
+
+use super::elements::{Elements, is_used};
+use super::flaw::Flaw;
+use mammo_core::refusal::Refusal;
+
+/// Most bytes before the pixel data.
+pub(super) const MAX_HEADER_BYTES: usize = 32 << 20;
+
+/// Deepest nesting of sequences; mammograms need three.
+const MAX_DEPTH: usize = 16;
+
+/// Most elements that are looked at; some lie in sequences that are tried in two codings.
+const MAX_ELEMENTS: u32 = 1 << 22;
+
+/// Most items of a sequence, and most elements in use of an item, that are read: those of a
+/// mammogram have three lookup tables at most, and two codes.
+const MAX_ITEMS: usize = 8;
+const MAX_ELEMENTS_IN_ITEM: usize = 64;
+
+pub(super) const UNDEFINED: u32 = u32::MAX;
+pub(super) const PIXEL_DATA: Tag = Tag(0x7FE0, 0x0010);
+pub(super) const ITEM: Tag = Tag(0xFFFE, 0xE000);
+const ITEM_END: Tag = Tag(0xFFFE, 0xE00D);
+pub(super) const SEQUENCE_END: Tag = Tag(0xFFFE, 0xE0DD);
+
+/// The sequence delimiter and its length, in little endian.
+const SEQUENCE_END_BYTES: [u8; 8] = [0xFE, 0xFF, 0xDD, 0xE0, 0, 0, 0, 0];
+
+/// How elements are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Coding {
+    pub(super) explicit: bool,
+    pub(super) big_endian: bool,
+}
+
+impl Coding {
+    pub(super) const EXPLICIT: Self = Self { explicit: true, big_endian: false };
+    pub(super) const IMPLICIT: Self = Self { explicit: false, big_endian: false };
+    pub(super) const BIG_ENDIAN: Self = Self { explicit: true, big_endian: true };
+}
+
+/// The pixel data element: where its value starts, and how long it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PixelElement {
+    pub(super) value_at: usize,
+    /// `None` for encapsulated pixels.
+    pub(super) length: Option<usize>,
+}
+
+/// Why a walk stopped.
+pub(super) enum Stop {
+    /// The bytes given are only the beginning of the file, and more are needed.
+    NeedsMore,
+    /// The file is not sound.
+    Flaw(Flaw),
+}
+
+impl From<Flaw> for Stop {
+    fn from(flaw: Flaw) -> Self {
+        Self::Flaw(flaw)
+    }
+}
+
+/// Value, or why the walk stopped.
+pub(super) type Walked<T> = Result<T, Stop>;
+
+/// One element's head.
+pub(super) struct Element {
+    pub(super) tag: Tag,
+    /// As written; `None` in implicit coding, of items, and of a value type that no edition knows.
+    pub(super) vr: Option<VR>,
+    pub(super) length: u32,
+    pub(super) value_at: usize,
+}
+
+impl Element {
+    /// Where the value ends; `None` when a delimiter ends it.
+    pub(super) fn end(&self) -> Option<usize> {
+        (self.length != UNDEFINED).then_some(self.value_at + self.length as usize)
+    }
+}
+
+/// Tags and lengths of a data set.
+pub(super) struct Walk<'a> {
+    pub(super) bytes: &'a [u8],
+    /// Length of the data set when `bytes` are only its beginning.
+    pub(super) full: usize,
+    pub(super) coding: Coding,
+    elements_left: Cell<u32>,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(bytes: &'a [u8], full: usize, coding: Coding) -> Self {
+        Self { bytes, full, coding, elements_left: Cell::new(MAX_ELEMENTS) }
+    }
+
+    /// The same bytes in another coding.
+    pub(super) fn recoded(&self, coding: Coding) -> Self {
+        Self { coding, elements_left: self.elements_left.clone(), ..*self }
+    }
+
+    /// Walks the top level up to the pixel data: the elements in use, and the pixels.
+    pub(super) fn data_set(&self) -> Walked<(Elements, Option<PixelElement>)> {
+        let (mut at, mut elements) = (0, Elements::of(self.coding));
+        // Fewer than eight bytes are padding.
+        while self.full >= at + 8 {
+            let element = self.element(at, self.full)?;
+            if element.tag == PIXEL_DATA {
+                let length = element.end().map(|end| end - element.value_at);
+                return Ok((elements, Some(PixelElement { value_at: element.value_at, length })));
+            }
+            // Some writers end sequences of stated length with a delimiter, too.
+            if element.tag.0 == 0xFFFE {
+                at = element.value_at;
+                continue;
+            }
+            if element.tag > PIXEL_DATA {
+                break;
+            }
+            let end = self.end_of(&element, self.full, 0)?;
+            elements.take(self, &element, end)?;
+            at = end;
+        }
+        Ok((elements, None))
+    }
+
+    /// The end of an element and of its delimiter, if it has one.
+    pub(super) fn end_of(&self, element: &Element, end: usize, depth: usize) -> Walked<usize> {
+        if let Some(end) = element.end() {
+            return Ok(end);
+        }
+        if depth == MAX_DEPTH {
+            return Err(Flaw::damaged(format!("sequences nested more than {MAX_DEPTH} deep")).into());
+        }
+        let mut failed = None;
+        for coding in Self::inner_codings(element.vr, self.coding) {
+            let walk = self.recoded(coding);
+            let found = walk.end_of_items(element.value_at, end, depth);
+            self.elements_left.set(walk.elements_left.get());
+            match found {
+                Err(Stop::Flaw(flaw)) => failed = failed.or(Some(flaw)),
+                other => return other,
+            }
+        }
+        // What is not in use may hold anything up to its delimiter.
+        let rest = self.bytes.get(element.value_at..end.min(self.bytes.len())).unwrap_or_default();
+        match rest.windows(8).position(|eight| eight == SEQUENCE_END_BYTES) {
+            Some(at) => Ok(element.value_at + at + 8),
+            None if self.bytes.len() < end.min(MAX_HEADER_BYTES) => Err(Stop::NeedsMore),
+            None => {
+                Err(failed.unwrap_or_else(|| Flaw::damaged(format!("{} has no end", element.tag))).into())
+            }
+        }
+    }
+
+    /// How the items of an element are written, the likeliest first: those of UN in implicit
+    /// little endian (PS3.5 6.2.2), though some writers leave them explicit.
+    pub(super) fn inner_codings(vr: Option<VR>, coding: Coding) -> impl Iterator<Item = Coding> {
+        let (first, second) = match vr {
+            Some(VR::UN) => (Coding::IMPLICIT, Some(Coding::EXPLICIT)),
+            _ => (coding, None),
+        };
+        [Some(first), second].into_iter().flatten()
+    }
+
+    /// Items of a sequence without a length, or fragments of nested pixel data (PS3.5 A.4).
+    fn end_of_items(&self, mut at: usize, end: usize, depth: usize) -> Walked<usize> {
+        loop {
+            let item = self.element(at, end)?;
+            at = match item.tag {
+                SEQUENCE_END => return Ok(item.value_at),
+                ITEM => self.end_of_item(&item, end, depth)?,
+                other => return Err(Flaw::damaged(format!("{other} where a sequence item belongs")).into()),
+            }
+        }
+    }
+
+    fn end_of_item(&self, item: &Element, end: usize, depth: usize) -> Walked<usize> {
+        if let Some(end) = item.end() {
+            return Ok(end);
+        }
+        let mut at = item.value_at;
+        loop {
+            let element = self.element(at, end)?;
+            if element.tag == ITEM_END {
+                return Ok(element.value_at);
+            }
+            at = self.end_of(&element, end, depth + 1)?;
+        }
+    }
+
+    /// The elements in use of the first items of a sequence, each with its end.
+    pub(super) fn items(&self, sequence: &Element, end: usize) -> Walked<Vec<Vec<(Element, usize)>>> {
+        let (mut at, mut items) = (sequence.value_at, Vec::new());
+        while at + 8 <= end && items.len() < MAX_ITEMS {
+            let item = self.element(at, end)?;
+            match item.tag {
+                SEQUENCE_END => break,
+                ITEM => {}
+                other => return Err(Flaw::damaged(format!("{other} where a sequence item belongs")).into()),
+            }
+            let (item_end, mut in_use) = (item.end().unwrap_or(end), Vec::new());
+            at = item.value_at;
+            while at + 8 <= item_end && in_use.len() < MAX_ELEMENTS_IN_ITEM {
+                let element = self.element(at, item_end)?;
+                if element.tag == ITEM_END {
+                    at = element.value_at;
+                    break;
+                }
+                at = self.end_of(&element, item_end, 0)?;
+                if is_used(element.tag) {
+                    in_use.push((element, at));
+                }
+            }
+            at = item.end().unwrap_or(at);
+            items.push(in_use);
+        }
+        Ok(items)
+    }
+
+    /// The head at `at`, whose value must end by `end`.
+    pub(super) fn element(&self, at: usize, end: usize) -> Walked<Element> {
+        let left = self.elements_left.get().checked_sub(1);
+        self.elements_left.set(left.ok_or_else(|| Flaw::damaged("millions of elements"))?);
+        let tag = self.tag(at)?;
+        if tag.0 == 0xFFFE || !self.coding.explicit {
+            return self.checked(Element { tag, vr: None, length: self.u32(at + 4)?, value_at: at + 8 }, end);
+        }
+        match VR::from_binary(self.take::<2>(at + 4)?) {
+            None => self.of_unknown_type(at, tag, end),
+            Some(vr) if has_long_length(vr) => {
+                let length = self.u32(at + 8)?;
+                self.checked(Element { tag, vr: Some(vr), length, value_at: at + 12 }, end)
+            }
+            Some(vr) => {
+                let length = self.u16(at + 6)?.into();
+                self.checked(Element { tag, vr: Some(vr), length, value_at: at + 8 }, end)
+            }
+        }
+    }
+
+    fn checked(&self, element: Element, end: usize) -> Walked<Element> {
+        let room = end.checked_sub(element.value_at);
+        let length = element.length;
+        if room.is_none_or(|room| length != UNDEFINED && length as usize > room) {
+            let (tag, room) = (element.tag, room.unwrap_or(0));
+            return Err(Flaw::damaged(format!("{tag} announces {length} bytes, {room} are left")).into());
+        }
+        Ok(element)
+    }
+
+    /// An element of explicit coding whose value type no edition knows: with a 32-bit length
+    /// (PS3.5 6.2), or else written without a type as in implicit coding, or else with a 16-bit
+    /// length. The first that leads to another element, or to the end, is taken.
+    fn of_unknown_type(&self, at: usize, tag: Tag, end: usize) -> Walked<Element> {
+        let long = (self.u16(at + 6)? == 0).then(|| self.u32(at + 8).map(|length| (length, at + 12)));
+        let implicit = Some(self.u32(at + 4).map(|length| (length, at + 8)));
+        let short = Some(self.u16(at + 6).map(|length| (length.into(), at + 8)));
+        for form in [long, implicit, short].into_iter().flatten() {
+            let (length, value_at) = form?;
+            let element = Element { tag, vr: None, length, value_at };
+            if let Ok(element) = self.checked(element, end)
+                && self.leads_on(&element, end)?
+            {
+                return Ok(element);
+            }
+        }
+        let vr = self.take::<2>(at + 4)?;
+        Err(Flaw::damaged(format!("{tag} has the unknown value type {vr:02X?} and no length that fits"))
+            .into())
+    }
+
+    /// Whether another element follows one, or nothing.
+    fn leads_on(&self, element: &Element, end: usize) -> Walked<bool> {
+        let next = element.end().unwrap_or(element.value_at);
+        if end < next + 8 {
+            return Ok(true);
+        }
+        // Nothing is read for a length that only a large file can hold.
+        if next > MAX_HEADER_BYTES {
+            return Ok(false);
+        }
+        let tag = self.tag(next)?;
+        if element.length == UNDEFINED {
+            return Ok(tag == ITEM || tag == SEQUENCE_END);
+        }
+        let is_typed = VR::from_binary(self.take::<2>(next + 4)?).is_some();
+        Ok(tag == ITEM_END || tag > element.tag && (is_typed || tag.0 == element.tag.0))
+    }
+
+    /// Whether a data set may start here in this coding: two heads, of which the first belongs
+    /// to a low group and the second comes behind it. Value types tell the codings apart.
+    pub(super) fn starts_well(&self) -> Walked<bool> {
+        /// Data sets start in group 8, media directories in group 4.
+        const LAST_GROUP: u16 = 0x0028;
+        let typed = |at: usize| Ok::<_, Stop>(VR::from_binary(self.take::<2>(at + 4)?).is_some());
+        let sound = |found: Walked<bool>| match found {
+            Err(Stop::Flaw(_)) => Ok(false),
+            other => other,
+        };
+        sound((|| {
+            let first = self.tag(0)?;
+            if first.0 > LAST_GROUP || self.coding.explicit != typed(0)? {
+                return Ok(false);
+            }
+            let element = self.element(0, self.full)?;
+            let Some(next) = element.end().filter(|&next| next <= MAX_HEADER_BYTES) else {
+                return Ok(element.length == UNDEFINED);
+            };
+            if self.full < next + 8 {
+                return Ok(true);
+            }
+            Ok(self.tag(next)? > first && (!self.coding.explicit || typed(next)?))
+        })())
+    }
+
+    pub(super) fn tag(&self, at: usize) -> Walked<Tag> {
+        Ok(Tag(self.u16(at)?, self.u16(at + 2)?))
+    }
+
+    fn u16(&self, at: usize) -> Walked<u16> {
+        let bytes = self.take(at)?;
+        Ok(if self.coding.big_endian { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
+    }
+
+    fn u32(&self, at: usize) -> Walked<u32> {
+        let bytes = self.take(at)?;
+        Ok(if self.coding.big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
+    }
+
+    fn take<const N: usize>(&self, at: usize) -> Walked<[u8; N]> {
+        if at > MAX_HEADER_BYTES {
+            let found = format!("a header of more than {} MiB", MAX_HEADER_BYTES >> 20);
+            return Err(Flaw::new(Refusal::TooLarge, found).into());
+        }
+        match self.bytes.get(at..at + N).and_then(|bytes| bytes.try_into().ok()) {
+            Some(bytes) => Ok(bytes),
+            None if at + N <= self.full => Err(Stop::NeedsMore),
+            None => Err(Flaw::damaged(format!("the file ends inside an element at byte {at}")).into()),
+        }
+    }
+
+    /// The value of an element.
+    pub(super) fn value(&self, element: &Element, end: usize) -> Walked<&'a [u8]> {
+        self.bytes.get(element.value_at..end).ok_or(Stop::NeedsMore)
+    }
+}
+
+/// Value types with two reserved bytes and a 32-bit length (PS3.5 7.1.2).
+pub(super) fn has_long_length(vr: VR) -> bool {
+    use VR::{OB, OD, OF, OL, OV, OW, SQ, SV, UC, UN, UR, UT, UV};
+    matches!(vr, OB | OD | OF | OL | OV | OW | SQ | SV | UC | UN | UR | UT | UV)
+}

@@ -1,0 +1,100 @@
+//! One table as images, breasts and patients, and what is chosen on each.
+
+use std::collections::HashSet;
+
+use super::super::aggregate::{Case, Pooling, by_breast, by_patient, parts_of_patients};
+use super::super::config::EvalConfig;
+use super::super::measured::Measured;
+use super::super::operating_point::{OperatingPoint, OperatingRule};
+use super::super::origin::Origin;
+use super::super::sample::Sample;
+use super::super::scores::ScoreRow;
+use super::super::unit::{FrozenPoint, UnitFigures};
+use super::PoolingFigures;
+use crate::{Error, Result};
+
+/// What is chosen on validation scores, for each kind of unit.
+const RULES: [OperatingRule; 3] = [
+    OperatingRule::MaxYouden,
+    OperatingRule::SensitivityAtLeast(0.9),
+    OperatingRule::SpecificityAtLeast(0.9),
+];
+
+/// The labelled rows as cases of one image each, checked.
+pub(crate) fn labelled_images(rows: &[ScoreRow]) -> Result<Vec<Case>> {
+    let mut files = HashSet::new();
+    for row in rows {
+        if !files.insert(&row.file) {
+            return Err(Error::table(
+                &row.file,
+                None,
+                "scored twice in one table",
+                "one row per image; evaluate the scores of each model by themselves",
+            ));
+        }
+        if !row.probability.is_finite() {
+            let found = format!("score {}", row.probability);
+            return Err(Error::table(&row.file, None, found, "a finite number"));
+        }
+    }
+    let images: Vec<Case> = rows.iter().filter_map(Case::of_image).collect();
+    if images.is_empty() {
+        let reason = format!("none of {} rows has a label", rows.len());
+        return Err(Error::Undefined { statistic: "evaluation", reason });
+    }
+    Ok(images)
+}
+
+/// The same images as samples of images, breasts and patients.
+pub(super) struct Levels {
+    pub(super) images: Sample,
+    pub(super) breasts: Option<Sample>,
+    pub(super) patients: Sample,
+}
+
+impl Levels {
+    pub(super) fn of(images: &[Case], config: &EvalConfig) -> Self {
+        let breasts = by_breast(images, config.views);
+        let patients = by_patient(&parts_of_patients(images, breasts.as_deref()), config.breasts);
+        Self {
+            images: Sample::of(images),
+            breasts: breasts.as_ref().map(Sample::of),
+            patients: Sample::of(&patients),
+        }
+    }
+}
+
+/// An operating point by each rule.
+pub(super) fn choose_points(validation: &Sample) -> Result<Vec<FrozenPoint>> {
+    let choose = |rule| {
+        let point = OperatingPoint::choose(rule, &validation.scores, &validation.malignant)?;
+        Ok(FrozenPoint { origin: Origin::ValidationScores, point })
+    };
+    RULES.into_iter().map(choose).collect()
+}
+
+/// The area per breast for each way to pool its views; `breasts` are those of the setting.
+pub(super) fn poolings(
+    images: &[Case],
+    breasts: Option<&UnitFigures>,
+    validation: Option<&[Case]>,
+    config: &EvalConfig,
+) -> Result<Vec<PoolingFigures>> {
+    let Some(breasts) = breasts else { return Ok(vec![]) };
+    let learned = match validation.map(Pooling::learn) {
+        Some(Ok(pooling)) => Some(pooling),
+        Some(Err(Error::Undefined { .. })) | None => None,
+        Some(Err(other)) => return Err(other),
+    };
+    let mut figures = vec![];
+    for pooling in [Some(Pooling::Mean), Some(Pooling::Max), learned].into_iter().flatten() {
+        let auc = match by_breast(images, pooling) {
+            Some(pooled) if pooling != config.views => {
+                Measured::of(Sample::of(&pooled).auc(&config.bootstrap))?
+            }
+            _ => breasts.auc.clone(),
+        };
+        figures.push(PoolingFigures { pooling, auc });
+    }
+    Ok(figures)
+}

@@ -1,0 +1,227 @@
+//! Everything that a score table says about a model, in one structure.
+
+mod levels;
+mod recalibration;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::aggregate::Pooling;
+use super::calibrator::Calibrator;
+use super::comparison::{Comparison, compare_auc};
+use super::config::EvalConfig;
+use super::decision_curve::{self, DecisionCurve};
+use super::findings::Finding;
+use super::froc::Localisation;
+use super::grouping::{chosen, groupings};
+use super::measured::Measured;
+use super::operating_point::OperatingPoint;
+use super::origin::Origin;
+use super::readers::ReaderStudy;
+use super::reliability::{CalibrationFigures, Recalibrated};
+use super::sample::Sample;
+use super::scores::{ScoreRow, ScoreTable};
+use super::shortcut::Shortcut;
+use super::subgroup::Subgroups;
+use super::unit::{FrozenPoint, UnitFigures};
+use crate::Result;
+pub(super) use levels::labelled_images;
+use levels::{Levels, choose_points, poolings};
+use mammo_core::record::Mammogram;
+use recalibration::{by_model_file, calibration, not_probabilities, recalibrated};
+
+/// Name and version of the layout of `evaluation.json`.
+const FORMAT: (&str, u32) = ("mammo-evaluation", 2);
+
+/// The evaluation of one score table: what `evaluation.json` holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// `mammo-evaluation`.
+    pub format: String,
+    /// Version of this layout.
+    pub version: u32,
+    /// Models that the table names, usually one.
+    pub models: Vec<String>,
+    /// Rows without a label; they play no part.
+    pub n_unlabelled: usize,
+    /// Labelled images whose side is not known: they belong to no breast and are left out of
+    /// `breasts` and `poolings`.
+    #[serde(default)]
+    pub n_without_side: usize,
+    /// Per image.
+    pub images: UnitFigures,
+    /// Per breast; `None` when no image of the table says its side.
+    pub breasts: Option<UnitFigures>,
+    /// Per patient.
+    pub patients: UnitFigures,
+    /// Area per breast for each way to pool its views, the learned one when validation scores
+    /// were given; empty without breasts.
+    pub poolings: Vec<PoolingFigures>,
+    /// Calibration per image; undefined for scores that are no probabilities.
+    pub calibration: Measured<CalibrationFigures>,
+    /// Calibration after the model's own calibrator, after each one learned on the validation
+    /// scores, and after correction for the prevalence; empty without any.
+    pub recalibrated: Vec<Measured<Recalibrated>>,
+    /// Net benefit per image.
+    pub decision_curve: Measured<DecisionCurve>,
+    /// The images by each column that groups them.
+    pub subgroups: Vec<Subgroups>,
+    /// Shortcut tests by each column asked for.
+    pub shortcuts: Vec<Shortcut>,
+    /// Localisation, when findings were given.
+    pub localisation: Option<Localisation>,
+    /// Readers, when the table holds their ratings.
+    pub readers: Option<ReaderStudy>,
+    /// Other models on the same images, each against this one.
+    pub comparisons: Vec<Compared>,
+    /// How all this was computed.
+    pub config: EvalConfig,
+}
+
+/// The area per breast with one way to pool its views.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PoolingFigures {
+    /// How the views became one score.
+    pub pooling: Pooling,
+    /// Area under the ROC curve per breast.
+    pub auc: Measured,
+}
+
+/// Another model on the same images.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Compared {
+    /// Its name: the score table's file name without extension.
+    pub name: String,
+    /// This model as the first, the other one as the second.
+    pub comparison: Comparison,
+}
+
+/// What an evaluation may use besides the score table.
+#[derive(Clone, Copy, Default)]
+pub struct EvalInputs<'a> {
+    /// Operating point of the model, for images.
+    pub operating_point: Option<&'a OperatingPoint>,
+    /// Calibrator of the model. A table whose rows all have a calibrated probability is judged by
+    /// those, else by the map of its probabilities.
+    pub calibrator: Option<&'a Calibrator>,
+    /// Scores of the validation side: operating points, pooling and calibrators are learned there.
+    pub validation: Option<&'a ScoreTable>,
+    /// Records of the images, for subgroups and lesions.
+    pub images: &'a [Mammogram],
+    /// Marks of the model in these images.
+    pub findings: Option<&'a [Finding]>,
+    /// Score tables of other models on the same images, with their names.
+    pub others: &'a [(String, Vec<ScoreRow>)],
+}
+
+/// Evaluates a score table.
+///
+/// # Errors
+/// [`Error::Table`](crate::Error::Table) for an image scored twice or tables that do not fit together;
+/// [`Error::Undefined`](crate::Error::Undefined) when no row has a label, or the validation scores define no operating
+/// point; [`Error::Setting`](crate::Error::Setting) for an unusable `config`. A statistic that the labels do not define
+/// is reported as such and is no error.
+pub fn evaluate_scores(table: &ScoreTable, inputs: &EvalInputs, config: &EvalConfig) -> Result<Evaluation> {
+    config.check()?;
+    let labelled = table.labelled();
+    let images = labelled_images(&labelled.rows)?;
+    let validation = inputs.validation.map(|table| labelled_images(&table.rows)).transpose()?;
+    let (levels, chosen_on) =
+        (Levels::of(&images, config), validation.as_ref().map(|images| Levels::of(images, config)));
+    let frozen = |of: fn(&Levels) -> Option<&Sample>| match chosen_on.as_ref().and_then(of) {
+        Some(sample) => choose_points(sample),
+        None => Ok(vec![]),
+    };
+
+    let mut image_points = frozen(|levels| Some(&levels.images))?;
+    if let Some(&point) = inputs.operating_point {
+        image_points.insert(0, FrozenPoint { origin: Origin::ModelFile, point });
+    }
+    let unit = |sample: &Sample, frozen: Vec<FrozenPoint>| {
+        UnitFigures::of(sample, &sample.ranked()?, &frozen, &[], config).map(|(unit, _)| unit)
+    };
+    let of_images = || image_figures(&levels.images, &image_points, config);
+    let of_breasts = || {
+        let of_sample = |sample| unit(sample, frozen(|levels| levels.breasts.as_ref())?);
+        levels.breasts.as_ref().map(of_sample).transpose()
+    };
+    let of_patients = || unit(&levels.patients, frozen(|levels| Some(&levels.patients))?);
+    // Each sorts and sums up on one thread before its resamples take all threads.
+    let (image_part, (breasts, patients)) = rayon::join(of_images, || rayon::join(of_breasts, of_patients));
+    let ((image_figures, decision_curve), breasts) = (image_part?, breasts?);
+    let all_groupings = groupings(&labelled, inputs.images);
+    let point = image_points.first().map(|frozen| &frozen.point);
+    let subgroups = chosen(&all_groupings, &config.subgroups)?;
+    let sites = all_groupings.iter().filter(|grouping| config.shortcuts.contains(&grouping.column));
+    Ok(Evaluation {
+        format: FORMAT.0.into(),
+        version: FORMAT.1,
+        models: models(&labelled.rows),
+        n_unlabelled: table.rows.len() - images.len(),
+        n_without_side: images.iter().filter(|image| image.laterality.is_none()).count(),
+        images: image_figures,
+        patients: patients?,
+        poolings: poolings(&images, breasts.as_ref(), validation.as_deref(), config)?,
+        breasts,
+        calibration: calibration(&levels.images, config)?,
+        recalibrated: [
+            by_model_file(&levels.images, &labelled.rows, inputs.calibrator, config)?,
+            recalibrated(&levels.images, chosen_on.as_ref().map(|levels| &levels.images), config)?,
+        ]
+        .concat(),
+        decision_curve,
+        subgroups: subgroups
+            .par_iter()
+            .map(|grouping| Subgroups::of(grouping, &images, point, &config.bootstrap))
+            .collect::<Result<_>>()?,
+        shortcuts: sites
+            .map(|grouping| Shortcut::of(grouping, &images, &config.bootstrap))
+            .collect::<Result<_>>()?,
+        localisation: inputs
+            .findings
+            .map(|findings| {
+                // A map may show findings where the gate let no score pass.
+                let scored = |finding: &&Finding| !table.refused.contains(&finding.file);
+                let findings: Vec<Finding> = findings.iter().filter(scored).cloned().collect();
+                Localisation::of(&table.rows, inputs.images, &findings, config)
+            })
+            .transpose()?,
+        readers: ReaderStudy::of(&labelled, config.bootstrap.level)?,
+        comparisons: inputs
+            .others
+            .iter()
+            .map(|(name, rows)| {
+                let comparison = compare_auc(&table.rows, rows, &config.bootstrap)?;
+                Ok(Compared { name: name.clone(), comparison })
+            })
+            .collect::<Result<_>>()?,
+        config: config.clone(),
+    })
+}
+
+/// The figures of the images with their net benefit, over the same resamples.
+fn image_figures(
+    images: &Sample,
+    frozen: &[FrozenPoint],
+    config: &EvalConfig,
+) -> Result<(UnitFigures, Measured<DecisionCurve>)> {
+    let ranked = images.ranked()?;
+    let benefits = decision_curve::statistics(&ranked, config.prevalence);
+    let (unit, figures) = UnitFigures::of(images, &ranked, frozen, &benefits, config)?;
+    let decision_curve = if images.scores_are_probabilities() {
+        DecisionCurve::of(images, &ranked, &figures, config.prevalence)
+    } else {
+        not_probabilities()
+    };
+    Ok((unit, decision_curve))
+}
+
+/// The models that the rows name.
+fn models(rows: &[ScoreRow]) -> Vec<String> {
+    let names: BTreeSet<&str> = rows.iter().map(|row| row.model.as_str()).collect();
+    names.into_iter().filter(|name| !name.is_empty()).map(String::from).collect()
+}

@@ -1,0 +1,275 @@
+//! Input check: a network scores any image, so what is no mammogram is refused first.
+//!
+//! In: an image as stored, its polarity, its DICOM header, and the preprocessing of the model
+//! that is to score it. Out: the polarity to read it with and [`Warning`]s, or a [`Refused`].
+//!
+//! Refused is only what is certain: the header names another projection, the image is too
+//! small or blank, no part of it could be a breast, or its shape is that of something else. The
+//! shape is judged by its [`deviation`](ImageFeatures::deviation) from a bright body along one
+//! side before an even background; grey values, sharpness and film labels do not count, because
+//! they differ between scanners. An image whose negative is a mammogram is turned. What is
+//! merely unusual is scored with a warning. `docs/preprocessing.md` has the measured rates.
+
+mod enclosed;
+mod features;
+mod limits;
+mod ramp;
+mod reflection;
+mod shape;
+
+pub use features::ImageFeatures;
+pub use limits::{MAX_DEVIATION, Sign};
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::preprocess::{BreastDoubt, Preprocessing, Window};
+use mammo_core::image::GrayImage;
+use mammo_core::record::Polarity;
+use mammo_dicom::Header;
+
+/// Why an image is not scored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Refusal {
+    /// By its header another projection than CC or MLO.
+    OtherView,
+    /// By its header only part of the breast, such as a spot or magnification view.
+    PartialView,
+    /// Fewer pixels than half the network's input.
+    TooSmall,
+    /// Hardly any contrast.
+    Blank,
+    /// Nothing large enough to be a breast.
+    NoBreast,
+    /// A shape that no mammogram has, in the image and in its negative.
+    NotAMammogram,
+}
+
+impl Refusal {
+    /// All codes, in the order in which they are looked for.
+    pub const ALL: [Self; 6] = [
+        Self::OtherView,
+        Self::PartialView,
+        Self::TooSmall,
+        Self::Blank,
+        Self::NoBreast,
+        Self::NotAMammogram,
+    ];
+
+    /// The word that stands in tables.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::OtherView => "other_view",
+            Self::PartialView => "partial_view",
+            Self::TooSmall => "too_small",
+            Self::Blank => "blank",
+            Self::NoBreast => "no_breast",
+            Self::NotAMammogram => "not_a_mammogram",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.code())
+    }
+}
+
+/// A refusal with the number or word that led to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Why.
+    pub refusal: Refusal,
+    /// What was found and what was expected.
+    pub found: String,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.found, self.refusal)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// What is unusual about an image that is scored all the same.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Warning {
+    /// The image is stored with a dark breast, which nothing said; it is turned.
+    Inverted,
+    /// Share of the breast at the brightest value, as an implant or a wrong exposure causes it.
+    Saturated(f64),
+    /// Median grey value of the breast, as a share of its range, beyond that of all films.
+    Median(f64),
+    /// The signs that deviate most, and their values.
+    Unusual(Vec<(Sign, f64)>),
+    /// The outline is not trusted, so the whole image is the network's input.
+    Outline(BreastDoubt),
+}
+
+impl Warning {
+    /// The kind, in words, without what was found in one image.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Inverted => "stored inverted; turned",
+            Self::Saturated(_) => "saturated in places",
+            Self::Median(_) => "unusual grey values",
+            Self::Unusual(_) => "unusual shape",
+            Self::Outline(_) => "breast outline not trusted; whole image used",
+        }
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inverted => f.write_str(self.kind()),
+            Self::Saturated(share) => write!(f, "{:.0} % of the breast saturated", 100.0 * share),
+            Self::Median(median) => write!(f, "{} (median at {:.0} %)", self.kind(), 100.0 * median),
+            Self::Unusual(signs) => write!(f, "{} ({})", self.kind(), described(signs)),
+            Self::Outline(doubt) => doubt.fmt(f),
+        }
+    }
+}
+
+/// At most two signs with their values and what is usual.
+fn described(signs: &[(Sign, f64)]) -> String {
+    let one = |(sign, value): &(Sign, f64)| {
+        let bound = if sign.is_upper_bound() { "at most" } else { "at least" };
+        format!("{} {value:.2}, usually {bound} {:.2}", sign.words(), sign.usual())
+    };
+    signs.iter().take(2).map(one).collect::<Vec<_>>().join("; ")
+}
+
+/// An image that may be scored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Accepted {
+    /// The polarity to prepare the image with.
+    pub polarity: Polarity,
+    /// What is unusual about it.
+    pub warnings: Vec<Warning>,
+}
+
+/// Checks one image for one model's preprocessing. `polarity` is what table or header say.
+///
+/// # Errors
+/// [`Refused`] with the first reason found.
+pub fn check(
+    image: &GrayImage,
+    polarity: Polarity,
+    header: Option<&Header>,
+    preprocessing: &Preprocessing,
+) -> Result<Accepted, Refused> {
+    check_header(header)?;
+    check_size(image, preprocessing)?;
+    let (polarity, features, turned) = better_polarity(image, polarity);
+    check_features(&features)?;
+    let mut warnings = warnings(&features, preprocessing);
+    if turned {
+        warnings.insert(0, Warning::Inverted);
+    }
+    Ok(Accepted { polarity, warnings })
+}
+
+/// The polarity that an image shows: the given one, unless only the other shows a mammogram.
+pub fn polarity_shown(image: &GrayImage, given: Polarity) -> Polarity {
+    better_polarity(image, given).0
+}
+
+/// The features of the image under the given polarity, or under the other one where that deviates
+/// less; and whether it is the other one. The other is tried only if the given one deviates at all.
+fn better_polarity(image: &GrayImage, polarity: Polarity) -> (Polarity, ImageFeatures, bool) {
+    let of = |polarity| match polarity {
+        Polarity::Normal => ImageFeatures::of(image),
+        Polarity::Inverted => ImageFeatures::of_negative(image),
+    };
+    let given = of(polarity);
+    let is_sound = |features: &ImageFeatures| check_features(features).is_ok();
+    if is_sound(&given) && given.deviation() == 0.0 {
+        return (polarity, given, false);
+    }
+    let other = match polarity {
+        Polarity::Normal => Polarity::Inverted,
+        Polarity::Inverted => Polarity::Normal,
+    };
+    let turned = of(other);
+    let is_better = !is_sound(&given) || turned.deviation() + limits::POLARITY_MARGIN < given.deviation();
+    if is_sound(&turned) && is_better { (other, turned, true) } else { (polarity, given, false) }
+}
+
+fn refuse(refusal: Refusal, found: String) -> Result<(), Refused> {
+    Err(Refused { refusal, found })
+}
+
+fn check_header(header: Option<&Header>) -> Result<(), Refused> {
+    let Some(header) = header else { return Ok(()) };
+    if let Some(projection) = header.projection.filter(|projection| projection.view().is_none()) {
+        return refuse(Refusal::OtherView, format!("projection {projection}; expected CC or MLO"));
+    }
+    match header.view_modifiers.iter().find(|modifier| modifier.is_partial()) {
+        Some(modifier) => {
+            refuse(Refusal::PartialView, format!("view modifier {modifier:?}; expected the whole breast"))
+        }
+        None => Ok(()),
+    }
+}
+
+fn check_size(image: &GrayImage, preprocessing: &Preprocessing) -> Result<(), Refused> {
+    let (found, input) = (image.width.max(image.height), preprocessing.width_px.max(preprocessing.height_px));
+    if 2 * found < input {
+        let (width, height) = (image.width, image.height);
+        let found = format!("{width}x{height} pixels; expected at least half the input's {input}");
+        return refuse(Refusal::TooSmall, found);
+    }
+    Ok(())
+}
+
+/// Checks what was measured of an image: [`check`] without header, size and polarity.
+///
+/// # Errors
+/// [`Refused`] with the first reason found.
+pub fn check_features(features: &ImageFeatures) -> Result<(), Refused> {
+    let share = |value: f64| format!("{:.1} %", 100.0 * value);
+    if features.contrast < limits::MIN_CONTRAST {
+        let (found, least) = (share(features.contrast), share(limits::MIN_CONTRAST));
+        return refuse(Refusal::Blank, format!("contrast of {found} of the bits in use; expected {least}"));
+    }
+    if features.area < limits::MIN_AREA {
+        let (found, least) = (share(features.area), share(limits::MIN_AREA));
+        return refuse(
+            Refusal::NoBreast,
+            format!("largest bright region covers {found}; expected at least {least}"),
+        );
+    }
+    let deviation = features.deviation();
+    if deviation > MAX_DEVIATION {
+        let signs = described(&features.deviating());
+        let found = format!("shape deviates by {deviation:.1}, limit {MAX_DEVIATION:.0}: {signs}");
+        return refuse(Refusal::NotAMammogram, found);
+    }
+    Ok(())
+}
+
+fn warnings(features: &ImageFeatures, preprocessing: &Preprocessing) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    if features.deviation() > limits::UNUSUAL_DEVIATION {
+        warnings.push(Warning::Unusual(features.deviating()));
+    }
+    if features.saturated > limits::MAX_SATURATED {
+        warnings.push(Warning::Saturated(features.saturated));
+    }
+    // Under a fixed window the range is that of the models' own scanners, which is not known.
+    let measured = matches!(preprocessing.window, Window::Percentiles { .. });
+    if measured && !limits::MEDIAN.contains(&features.median) {
+        warnings.push(Warning::Median(features.median));
+    }
+    warnings.extend(features.doubt.map(Warning::Outline));
+    warnings
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,88 @@
+//! A patch and its class.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use mammo_core::record::{LesionKind, Pathology, UnknownWord};
+
+/// What a patch shows. The order is that of the network's outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PatchClass {
+    /// Breast tissue without any annotated lesion.
+    Background,
+    /// A benign mass.
+    MassBenign,
+    /// A malignant mass.
+    MassMalignant,
+    /// A benign calcification or cluster.
+    CalcBenign,
+    /// A malignant calcification or cluster.
+    CalcMalignant,
+}
+
+impl PatchClass {
+    /// All classes in the order of the network's outputs.
+    pub const ALL: [Self; 5] =
+        [Self::Background, Self::MassBenign, Self::MassMalignant, Self::CalcBenign, Self::CalcMalignant];
+
+    /// The class of a lesion; `None` when its pathology is not recorded.
+    pub fn of(kind: LesionKind, pathology: Pathology) -> Option<Self> {
+        match (kind, pathology) {
+            (_, Pathology::Unknown) => None,
+            (LesionKind::Mass, Pathology::Benign) => Some(Self::MassBenign),
+            (LesionKind::Mass, Pathology::Malignant) => Some(Self::MassMalignant),
+            (LesionKind::Calcification, Pathology::Benign) => Some(Self::CalcBenign),
+            (LesionKind::Calcification, Pathology::Malignant) => Some(Self::CalcMalignant),
+        }
+    }
+
+    /// Its name in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Background => "background",
+            Self::MassBenign => "mass_benign",
+            Self::MassMalignant => "mass_malignant",
+            Self::CalcBenign => "calc_benign",
+            Self::CalcMalignant => "calc_malignant",
+        }
+    }
+}
+
+impl fmt::Display for PatchClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for PatchClass {
+    type Err = UnknownWord;
+
+    fn from_str(word: &str) -> std::result::Result<Self, UnknownWord> {
+        Self::ALL.into_iter().find(|class| class.name() == word).ok_or_else(|| UnknownWord {
+            found: word.to_string(),
+            expected: "background, mass_benign, mass_malignant, calc_benign, calc_malignant",
+        })
+    }
+}
+
+/// A square of an input, with its class.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Patch {
+    /// The image, as named in its record.
+    pub file: String,
+    /// What it shows.
+    pub class: PatchClass,
+    /// Centre column in input pixels.
+    pub center_x: f64,
+    /// Centre row in input pixels.
+    pub center_y: f64,
+    /// Which lesion of the record it shows; none for background.
+    pub lesion_index: Option<usize>,
+    /// The larger of intersection over lesion area and intersection over patch area. For
+    /// background, the share of the patch that lies on lesions.
+    pub overlap: f32,
+}

@@ -1,0 +1,254 @@
+//! From stored pixels to network input, and the map between their frames.
+//!
+//! In: a [`GrayImage`](mammo_core::image::GrayImage) and its polarity. Out: a [`Prepared`] image of
+//! the network's size. The steps ([`Step`]), in this order:
+//!
+//! 1. **voi**: of a DICOM file, its modality and VOI stages ([`mammo_dicom`]);
+//! 2. **polarity**: an inverted image is turned so that dense tissue is bright;
+//! 3. **breast**: its outline is found on a thumbnail ([`BreastDoubt`] says when it was not);
+//! 4. **crop** to the breast and a margin;
+//! 5. **resize** to the network's size, keeping or stretching the aspect ratio;
+//! 6. **orient**: mirrored so that the chest wall lies left;
+//! 7. **artifacts**: everything outside the breast becomes black;
+//! 8. **window**: two grey values, fixed or measured inside the breast, become 0 and 65535;
+//! 9. **normalise**, a linear function that the caller applies while copying pixels
+//!    ([`Preprocessing::normalise`]).
+//!
+//! All settings are one [`Preprocessing`] value, which is saved with every model, so a
+//! prediction can never be prepared otherwise than the training was;
+//! [`Preprocessing::explain`] shows every step of one image. After [`import`](mammo_data::import),
+//! before [`cache`](crate::cache).
+
+mod apply;
+mod breast;
+mod film;
+mod mask;
+mod morphology;
+mod steps;
+
+pub use apply::Prepared;
+pub use breast::{BreastDoubt, ChestWall};
+pub(crate) use breast::{Candidate, find_candidate};
+pub use mammo_core::resample::{Resample, resample};
+pub use mask::{Mask, MaskSums};
+pub(crate) use morphology::erode;
+pub use steps::{Explained, Step};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{Error, Result};
+use mammo_dicom::Voi;
+
+/// Version of the steps in this module. Raised whenever the same settings give other pixels,
+/// so that old models refuse instead of quietly seeing something else.
+pub const VERSION: u32 = 2;
+
+/// Which part of the image is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Crop {
+    /// All of it, as in the paper.
+    None,
+    /// The breast's bounding box.
+    Breast {
+        /// Added on each side, as a share of the box's side.
+        margin_fraction: f64,
+    },
+}
+
+/// Which way the breast points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Orient {
+    /// As in the file, as in the paper.
+    AsStored,
+    /// The chest wall lies left. Decided by the pixels, not by the record: a scan may be
+    /// mirrored whatever its laterality says.
+    ChestWallLeft,
+}
+
+/// What becomes of the aspect ratio.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Aspect {
+    /// Kept; black is added away from the chest wall, and evenly above and below.
+    Keep,
+    /// Given up: each axis is scaled to fit, as in the paper.
+    Stretch,
+}
+
+/// Which grey values become black and white.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Window {
+    /// 0 and the largest value that the file's container can hold, as in the paper.
+    FullScale,
+    /// Percentiles of the pixels inside the breast.
+    Percentiles {
+        /// Becomes black, in percent.
+        low_percent: f64,
+        /// Becomes white, in percent.
+        high_percent: f64,
+    },
+}
+
+/// A linear function from grey values (0..=65535) to network values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Normalise {
+    /// Network units per grey value.
+    pub scale: f32,
+    /// Network value of black.
+    pub offset: f32,
+}
+
+impl Normalise {
+    /// The network value of a grey value.
+    pub fn apply(self, grey: f32) -> f32 {
+        grey * self.scale + self.offset
+    }
+}
+
+/// All settings between a file's pixels and a network's input.
+///
+/// # Example
+/// ```
+/// use crate::preprocess::Preprocessing;
+///
+/// let paper = Preprocessing::paper();
+/// assert_eq!(paper.normalise(0), -52.18);
+/// assert!((paper.normalise(65535) - (255.0 - 52.18)).abs() < 1e-3);
+/// assert_ne!(paper.digest(), Preprocessing::default().digest());
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Preprocessing {
+    /// Version of the steps, [`VERSION`] for this build.
+    pub version: u32,
+    /// Rows of the input. Default 1152 (paper).
+    pub height_px: usize,
+    /// Columns of the input. Default 896 (paper).
+    pub width_px: usize,
+    /// Whether everything outside the breast becomes black. Default yes: a burnt-in marker can
+    /// tell the hospital, and so the prevalence, apart. The paper left labels in.
+    pub remove_artifacts: bool,
+    /// Default the breast with a margin of 0.02. Differs from the paper, which kept the whole
+    /// film: cropping spends the input's pixels on tissue.
+    pub crop: Crop,
+    /// Default chest wall left. Differs from the paper, which flipped at random instead.
+    pub orient: Orient,
+    /// Default keep. Differs from the paper, whose stretching turns round masses oval.
+    pub aspect: Aspect,
+    /// Default the percentiles 0.5 and 99.9 inside the breast. Differs from the paper: a fixed
+    /// window sees each scanner's own brightness.
+    pub window: Window,
+    /// Default area averaging. Differs from the paper, whose cubic aliases when shrinking.
+    pub resample: Resample,
+    /// What is made of a DICOM file's VOI stage; other files have none. Default applied. Differs
+    /// from the paper, whose images were stored values over their full range.
+    pub voi: Voi,
+    /// Mean of the training inputs, in grey levels of 0 to 255. Default measured on the mass
+    /// training images of CBIS-DDSM with the other defaults.
+    pub mean: f32,
+    /// What one unit of the input is, in the same grey levels. Default measured likewise.
+    pub std: f32,
+}
+
+impl Default for Preprocessing {
+    fn default() -> Self {
+        Self {
+            version: VERSION,
+            height_px: 1152,
+            width_px: 896,
+            remove_artifacts: true,
+            crop: Crop::Breast { margin_fraction: 0.02 },
+            orient: Orient::ChestWallLeft,
+            aspect: Aspect::Keep,
+            window: Window::Percentiles { low_percent: 0.5, high_percent: 99.9 },
+            resample: Resample::Area,
+            voi: Voi::Apply,
+            mean: 67.7,
+            std: 75.5,
+        }
+    }
+}
+
+impl Preprocessing {
+    /// The paper's own preparation: the whole film stretched to 1152 x 896 by cubic
+    /// interpolation, 16 bit times 255 / 65535, less the mean 52.18 of DDSM. Models trained by
+    /// the paper's authors need exactly this.
+    pub fn paper() -> Self {
+        Self {
+            remove_artifacts: false,
+            crop: Crop::None,
+            orient: Orient::AsStored,
+            aspect: Aspect::Stretch,
+            window: Window::FullScale,
+            resample: Resample::Cubic,
+            voi: Voi::Ignore,
+            mean: 52.18,
+            std: 1.0,
+            ..Self::default()
+        }
+    }
+
+    /// Network value of one input pixel: its grey level of 0 to 255, less the mean, over the
+    /// standard deviation.
+    pub fn normalise(&self, pixel: u16) -> f32 {
+        self.normaliser().apply(f32::from(pixel))
+    }
+
+    /// The same as a function to hand to a loop.
+    pub fn normaliser(&self) -> Normalise {
+        Normalise { scale: 255.0 / (65535.0 * self.std), offset: -self.mean / self.std }
+    }
+
+    /// Names this whole preparation: the first 16 hexadecimal digits of the SHA-256 of its JSON
+    /// (fields in declared order, no spaces). Stored with every model and result.
+    pub fn digest(&self) -> String {
+        digest(self)
+    }
+
+    /// Names the pixels alone: the [`digest`](Self::digest) without mean and standard deviation,
+    /// which are measured on the cached pixels and therefore must not change their name.
+    pub fn pixel_digest(&self) -> String {
+        digest(&Self { mean: 0.0, std: 1.0, ..self.clone() })
+    }
+
+    /// Refuses settings that no image could satisfy.
+    ///
+    /// # Errors
+    /// [`Error::Setting`], naming the first bad one.
+    pub fn check(&self) -> Result<()> {
+        let require = |ok: bool, setting: &str, found: String, expected: &str| {
+            if ok { Ok(()) } else { Err(Error::setting(format!("preprocessing.{setting}"), found, expected)) }
+        };
+        let version = format!("{VERSION}; use the release that the model was trained with");
+        require(self.version == VERSION, "version", self.version.to_string(), &version)?;
+        for (setting, side) in [("height_px", self.height_px), ("width_px", self.width_px)] {
+            require((32..=8192).contains(&side), setting, side.to_string(), "32 to 8192")?;
+        }
+        if let Crop::Breast { margin_fraction: margin } = self.crop {
+            require((0.0..=1.0).contains(&margin), "crop.margin_fraction", margin.to_string(), "0 to 1")?;
+        }
+        if let Window::Percentiles { low_percent: low, high_percent: high } = self.window {
+            let ordered = 0.0 <= low && low < high && high <= 100.0;
+            require(ordered, "window", format!("{low} to {high}"), "0 <= low_percent < high_percent <= 100")?;
+        }
+        require(self.mean.is_finite(), "mean", self.mean.to_string(), "a finite grey level")?;
+        let positive = self.std.is_finite() && self.std > 0.0;
+        require(positive, "std", self.std.to_string(), "a positive number of grey levels")
+    }
+}
+
+fn digest(settings: &Preprocessing) -> String {
+    // Serialising plain numbers and words cannot fail.
+    let json = serde_json::to_vec(settings).unwrap_or_default();
+    Sha256::digest(json).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests;
+
+#[cfg(test)]
+pub(crate) use tests::phantom_for_tests;

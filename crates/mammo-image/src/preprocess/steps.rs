@@ -1,0 +1,141 @@
+//! The steps of a [`Preprocessing`] by name, with their settings and pictures.
+
+use super::{Aspect, Crop, Orient, Prepared, Preprocessing, Resample, Window};
+use crate::Result;
+use mammo_core::image::GrayImage;
+use mammo_core::record::Polarity;
+use mammo_dicom::Voi;
+
+/// One step, in the order in which they run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    /// Modality and VOI stages of a DICOM file; other files have none.
+    Voi,
+    /// Dense tissue becomes bright.
+    Polarity,
+    /// The breast is told from film edges, labels and background.
+    Breast,
+    /// The breast's surroundings are cut away.
+    Crop,
+    /// The rest is brought to the network's size.
+    Resize,
+    /// The chest wall comes to lie left.
+    Orient,
+    /// Labels, film edges and background become black.
+    Artifacts,
+    /// Two grey values become black and white.
+    Window,
+    /// Grey levels become numbers around zero.
+    Normalise,
+}
+
+impl Step {
+    /// All steps in order.
+    pub const ALL: [Self; 9] = [
+        Self::Voi,
+        Self::Polarity,
+        Self::Breast,
+        Self::Crop,
+        Self::Resize,
+        Self::Orient,
+        Self::Artifacts,
+        Self::Window,
+        Self::Normalise,
+    ];
+
+    /// Its name in documents and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Voi => "voi",
+            Self::Polarity => "polarity",
+            Self::Breast => "breast",
+            Self::Crop => "crop",
+            Self::Resize => "resize",
+            Self::Orient => "orient",
+            Self::Artifacts => "artifacts",
+            Self::Window => "window",
+            Self::Normalise => "normalise",
+        }
+    }
+
+    /// The unit of what it changes.
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::Voi => "stored values to grey, 0 to 65535",
+            Self::Polarity | Self::Artifacts | Self::Window => "grey, 0 to 65535",
+            Self::Breast => "256ths of the longer side",
+            Self::Crop => "shares of the breast's box",
+            Self::Resize | Self::Orient => "input pixels",
+            Self::Normalise => "grey levels, 0 to 255",
+        }
+    }
+}
+
+/// A step after it was run on one image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explained {
+    /// Which step.
+    pub step: Step,
+    /// What it was set to do.
+    pub setting: String,
+    /// What the image looks like after it.
+    pub picture: GrayImage,
+}
+
+impl Preprocessing {
+    /// What these settings make of a step, in words.
+    pub fn setting(&self, step: Step) -> String {
+        match step {
+            Step::Voi => match self.voi {
+                Voi::Apply => "first VOI LUT or window of the file".into(),
+                Voi::Ignore => "none: full range of the stored bits".into(),
+            },
+            Step::Polarity => "inverted images are turned; MONOCHROME1 is at once".into(),
+            Step::Breast => "threshold, opening, largest region, skin line".into(),
+            Step::Crop => match self.crop {
+                Crop::None => "none".into(),
+                Crop::Breast { margin_fraction } => format!("breast and a margin of {margin_fraction}"),
+            },
+            Step::Resize => {
+                let aspect = match self.aspect {
+                    Aspect::Keep => "aspect kept",
+                    Aspect::Stretch => "stretched",
+                };
+                let kernel = match self.resample {
+                    Resample::Area => "area",
+                    Resample::Bilinear => "bilinear",
+                    Resample::Cubic => "cubic",
+                };
+                format!("{}x{} rows x columns, {aspect}, {kernel}", self.height_px, self.width_px)
+            }
+            Step::Orient => match self.orient {
+                Orient::AsStored => "as stored".into(),
+                Orient::ChestWallLeft => "chest wall left".into(),
+            },
+            Step::Artifacts => {
+                if self.remove_artifacts { "outside of the breast black" } else { "kept" }.into()
+            }
+            Step::Window => match self.window {
+                Window::FullScale => "full scale".into(),
+                Window::Percentiles { low_percent, high_percent } => {
+                    format!("percentiles {low_percent} to {high_percent} inside the breast")
+                }
+            },
+            Step::Normalise => format!("(level - {}) / {}", self.mean, self.std),
+        }
+    }
+
+    /// Prepares an image that was read with this [`voi`](Self::voi), and keeps a picture after
+    /// every step. The last step only shifts and scales: its picture is that of its input.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply).
+    pub fn explain(&self, image: GrayImage, polarity: Polarity) -> Result<(Prepared, Vec<Explained>)> {
+        let of = |step, picture| Explained { step, setting: self.setting(step), picture };
+        let mut explained = vec![of(Step::Voi, image.clone())];
+        let prepared =
+            self.apply_watched(image, polarity, &mut |step, draw| explained.push(of(step, draw())))?;
+        explained.push(of(Step::Normalise, prepared.image.clone()));
+        Ok((prepared, explained))
+    }
+}

@@ -1,0 +1,244 @@
+//! Synthetic data sets that test the whole method: no patient data, no download, known truth.
+//!
+//! A phantom patient has one breast (sometimes both) in two views. Normal anatomy comes from
+//! `breast`, `projection` and `tissue`; lesions from `lesion`, drawn by `mass` and
+//! `calcification`; what film or detector make of the attenuation from `film` and `digital`.
+//! [`write_dataset`] stores the result in the project's open table format, so that everything
+//! downstream treats it as it treats a real set.
+//!
+//! Three properties make it a test rather than a toy:
+//!
+//! * **No shortcut.** Breasts, exposure and labels come from random streams that know nothing
+//!   of lesions; benign and malignant lesions share one distribution of size and contrast.
+//!   Only shape, margin and distribution tell them apart, and for one in ten they mislead.
+//! * **Distractors.** Parenchymal islands, crossing strands, nodes, nipples out of profile,
+//!   specks and dust resemble lesions, and dense tissue hides real ones.
+//! * **Millimetres.** All sizes are lengths in the breast. One seed gives one patient at any
+//!   resolution; a coarse image loses only what its pixels cannot hold. One exception is
+//!   deliberate: a calcification finer than a pixel keeps at least half of its contrast, because
+//!   at 0.8 mm per pixel it would otherwise disappear and a small demonstration would have
+//!   nothing to find.
+//!
+//! It leaves out physics that the method cannot notice: scatter, spectra, a third dimension of
+//! the parenchyma (the two views share a breast's size and density, not its texture).
+
+mod breast;
+mod calcification;
+mod canvas;
+mod dataset;
+mod digital;
+mod film;
+mod frame;
+mod image;
+pub mod layout;
+mod lesion;
+mod marker;
+mod mass;
+mod noise;
+mod parenchyma;
+mod plan;
+mod projection;
+#[cfg(test)]
+mod tests;
+mod tissue;
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::dataset::{PhantomSummary, write_dataset};
+pub use self::layout::{Layout, write_layout};
+use self::plan::PatientPlan;
+use mammo_core::image::GrayImage;
+use mammo_core::record::{Laterality, Mammogram, UnknownWord, View};
+pub use mammo_core::{Error, Result};
+use mammo_dicom::image_file::{MAX_PIXELS, MIN_SIDE_PX};
+
+/// Where the images are made. A model trained at one site has to be adapted to the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Site {
+    /// Site A: digitised screen film, dense tissue bright, 16-bit range, labels and edges.
+    #[default]
+    Film,
+    /// Site B: digital detector, dense tissue dark, 12-bit range, few labels.
+    Digital,
+}
+
+impl Site {
+    /// Letter that begins the site's patient identifiers.
+    pub fn letter(self) -> char {
+        match self {
+            Self::Film => 'A',
+            Self::Digital => 'B',
+        }
+    }
+}
+
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Film => "film",
+            Self::Digital => "digital",
+        })
+    }
+}
+
+impl FromStr for Site {
+    type Err = UnknownWord;
+
+    fn from_str(word: &str) -> std::result::Result<Self, UnknownWord> {
+        match word.trim().to_ascii_lowercase().as_str() {
+            "film" => Ok(Self::Film),
+            "digital" => Ok(Self::Digital),
+            _ => Err(UnknownWord { found: word.to_string(), expected: "film, digital" }),
+        }
+    }
+}
+
+/// What data set to make.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PhantomConfig {
+    /// Number of patients.
+    pub n_patients: usize,
+    /// Where they are imaged. The same seed gives different women at the two sites.
+    pub site: Site,
+    /// Seed of every random decision.
+    pub seed: u64,
+    /// Rows of every image.
+    pub height_px: usize,
+    /// Columns of every image. The field of 240 mm x 187 mm is fitted into the image.
+    pub width_px: usize,
+    /// Share of patients with a malignant lesion.
+    pub malignant_share: f64,
+    /// Share of patients with benign lesions only; the rest have none.
+    pub benign_share: f64,
+    /// Share of lesions that are calcifications, not masses.
+    pub calcification_share: f64,
+    /// Share of patients with both breasts imaged; the other breast is benign or normal.
+    pub both_breasts_share: f64,
+    /// Factor on every length of a lesion: extent, margin, spicules, grains; 1 is life size.
+    /// A small image does not resolve the margins and grains by which readers tell benign from
+    /// malignant; a larger scale shows there what a life-size lesion shows in a larger image.
+    pub lesion_scale: f64,
+    /// Factor on the contrast of masses; 1 is near that of real ones.
+    pub mass_contrast: f64,
+    /// Views of each breast.
+    pub views: Vec<View>,
+}
+
+impl Default for PhantomConfig {
+    fn default() -> Self {
+        Self {
+            n_patients: 200,
+            site: Site::Film,
+            seed: 0,
+            height_px: 1152,
+            width_px: 896,
+            malignant_share: 0.45,
+            benign_share: 0.35,
+            calcification_share: 0.4,
+            both_breasts_share: 0.15,
+            lesion_scale: 1.0,
+            mass_contrast: 1.0,
+            views: vec![View::Cc, View::Mlo],
+        }
+    }
+}
+
+impl PhantomConfig {
+    /// Refuses what cannot be drawn.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] names the first setting out of range.
+    pub fn check(&self) -> Result<()> {
+        let must = |holds: bool, setting: &str, found: String, expected: String| {
+            if holds { Ok(()) } else { Err(Error::setting(setting, found, expected)) }
+        };
+        must(self.n_patients > 0, "n_patients", "0".into(), "at least one patient".into())?;
+        let (height, width) = (self.height_px as u64, self.width_px as u64);
+        must(
+            height.min(width) >= u64::from(MIN_SIDE_PX) && height.saturating_mul(width) <= MAX_PIXELS,
+            "height_px, width_px",
+            format!("{height}x{width}"),
+            format!("at least {MIN_SIDE_PX} pixels on each side and at most {MAX_PIXELS} in all"),
+        )?;
+        for (setting, share) in [
+            ("malignant_share", self.malignant_share),
+            ("benign_share", self.benign_share),
+            ("calcification_share", self.calcification_share),
+            ("both_breasts_share", self.both_breasts_share),
+        ] {
+            must((0.0..=1.0).contains(&share), setting, share.to_string(), "a share from 0 to 1".into())?;
+        }
+        let lesions = self.malignant_share + self.benign_share;
+        must(
+            lesions <= 1.0 + 1e-9,
+            "benign_share",
+            format!("{lesions} with malignant_share"),
+            "at most 1".into(),
+        )?;
+        for (setting, factor) in [("lesion_scale", self.lesion_scale), ("mass_contrast", self.mass_contrast)]
+        {
+            must((0.5..=2.0).contains(&factor), setting, factor.to_string(), "0.5 to 2".into())?;
+        }
+        let twice = self.views.iter().enumerate().any(|(i, view)| self.views[..i].contains(view));
+        must(!self.views.is_empty() && !twice, "views", format!("{:?}", self.views), "each view once".into())
+    }
+}
+
+/// One image of a phantom patient.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PhantomImage {
+    /// Names, truth and lesions, as an import of the data set would find them.
+    pub record: Mammogram,
+    /// Which breast.
+    pub laterality: Laterality,
+    /// Which view.
+    pub view: View,
+    /// The image as stored.
+    pub pixels: GrayImage,
+    /// One mask per lesion of the record, in its order: 65535 inside, 0 outside.
+    pub masks: Vec<GrayImage>,
+}
+
+/// One patient with all images.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PhantomPatient {
+    /// Site letter and five digits or more.
+    pub patient_id: String,
+    /// Left before right, views in the order of the configuration.
+    pub images: Vec<PhantomImage>,
+}
+
+/// One patient in memory, for tests and examples.
+///
+/// The same configuration and index give the same pixels always; neither `n_patients` nor
+/// other patients matter.
+///
+/// # Example
+/// ```
+/// use crate::{PhantomConfig, patient};
+///
+/// let config = PhantomConfig { height_px: 144, width_px: 112, ..PhantomConfig::default() };
+/// let patient = patient(&config, 7);
+/// assert_eq!(patient.patient_id, "A_00007");
+/// assert!(patient.images.iter().all(|image| image.pixels.height == 144));
+/// ```
+pub fn patient(config: &PhantomConfig, index: usize) -> PhantomPatient {
+    let plan = PatientPlan::new(config, index);
+    let images = plan
+        .images
+        .iter()
+        .map(|image| PhantomImage {
+            record: image.record.clone(),
+            laterality: image.laterality,
+            view: image.view,
+            pixels: image.render(config),
+            masks: image.masks.clone(),
+        })
+        .collect();
+    PhantomPatient { patient_id: plan.patient_id, images }
+}
