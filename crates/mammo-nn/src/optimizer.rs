@@ -1,7 +1,7 @@
 //! Optimizers, with a weight decay that applies per stage and to kernels only.
 //!
-//! Differs from the original code, whose stage-wise decay was set after the layers had
-//! compiled their penalty and most likely never applied (paper notes 1.9, defect 2).
+//! Differs from the authors' code, which sets the decay of a stage (`kernel_regularizer.l2`) after
+//! the layers were built, most likely without effect in Keras 2.0.
 
 use burn::module::ParamGroup;
 use burn::optim::decay::WeightDecayConfig;

@@ -26,7 +26,7 @@ pub enum Tta {
     #[default]
     None,
     /// Mean probability of the image, its mirror images about both axes, and both at once
-    /// (paper notes 1.3).
+    /// (the paper's augmentation at inference).
     Flips,
 }
 

@@ -28,7 +28,7 @@ pub(super) const N_DIGITAL: usize = 184;
 pub(super) const FILM_SHARES: [f64; 2] = [0.08, 0.17];
 /// The same of the second site, which needs few patients to train on and a large test side.
 pub(super) const DIGITAL_SHARES: [f64; 2] = [0.2, 0.5];
-/// Patients of the second site that transfer trains on (paper notes 1.8 begin with 20).
+/// Patients of the second site that transfer trains on: the fewest in the paper (transfer to INbreast).
 pub(super) const N_TRANSFER: usize = 20;
 
 /// Which demo, and why: the content of `size.json`.

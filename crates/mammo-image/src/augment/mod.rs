@@ -2,7 +2,7 @@
 //! request the look of another scanner.
 //!
 //! In: a prepared input and a [`Warp`] drawn from an [`Augmentation`]. Out: normalised
-//! network values of a window of it. Paper section 1.5 trains with both flips, 25 degrees,
+//! network values of a window of it. The paper trains with both flips, 25 degrees,
 //! shear 0.2 rad, zoom 0.8 to 1.2 and 20 grey levels; these are the defaults. Patches and
 //! whole images go through the same sampler, in one pass over the output. After
 //! [`cache`](crate::cache) and [`patch_sampling`](crate::patch_sampling), before a network.

@@ -2,7 +2,7 @@
 //!
 //! In: records, and their inputs in an [`InputCache`]. Out: [`Patch`] coordinates in the input
 //! frame with one of five classes, and a [`SamplingReport`] of everything that could not be
-//! placed. Pixels are cut later by [`augment`](crate::augment). Paper section 1.5 (S1, S10);
+//! placed. Pixels are cut later by [`augment`](crate::augment). S1 and S10 are the paper's;
 //! S30 and hard negatives as in the authors' code.
 //!
 //! Differs from the authors' code: background there avoids only the first lesion of an image,

@@ -4,7 +4,7 @@
 //! convolutional, so the features of all patches are computed at once; a mean over the patch's
 //! window of cells, moved cell by cell, and the linear layer do the rest. The original sweeps
 //! the patch network over the image and computes each pixel's features again for every window
-//! that holds it (paper notes 1.8).
+//! that holds it (the authors' `heatmap_score.py`).
 //!
 //! What agrees with such a sweep: every cell, when the sweep sees around each window as much of
 //! the image as the trunk's receptive field reaches (the image's own border is padded alike in
