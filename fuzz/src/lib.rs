@@ -1,7 +1,7 @@
 //! What fuzz targets share: a DICOM file around coded pixels, and data sets whose tables are
 //! replaced by fuzzed bytes.
 //!
-//! Seeds and data sets come from `cargo run --release -p mammo --example fuzz_seeds`, which
+//! Seeds and data sets come from `cargo run --release -p mammo-data --example fuzz_seeds`, which
 //! writes in the forms that [`decode_frame`] and [`DataSet`] read.
 
 use std::path::{Path, PathBuf};

@@ -10,7 +10,7 @@ use mammo_core::write::{write_atomically, write_json};
 use mammo_data::split::Side;
 use mammo_dicom::image_file::write_png16;
 use mammo_nn::device;
-use mammo_nn::heatmap::{BreastFrame, MapGrid};
+use mammo_nn::inference::heatmap::{BreastFrame, MapGrid};
 use serde::Serialize;
 
 use crate::heatmap_tables::{FindingRow, IMAGES_FILE, ImageRow, Tables};

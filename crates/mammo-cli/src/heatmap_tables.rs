@@ -7,7 +7,7 @@ use mammo_core::geometry::Rect;
 use mammo_core::record::{Laterality, LesionKind, Mammogram, View};
 use mammo_core::write::write_atomically;
 use mammo_dicom::SpacingSource;
-use mammo_nn::heatmap::{BreastFrame, Finding, MapGrid};
+use mammo_nn::inference::heatmap::{BreastFrame, Finding, MapGrid};
 use serde::Serialize;
 
 use crate::output::count;

@@ -10,9 +10,11 @@ use mammo_dicom::image_file::read_gray_as;
 use mammo_image::input_check::polarity_shown;
 use mammo_image::preprocess::{Prepared, Preprocessing};
 use mammo_nn::device::Device;
-use mammo_nn::heatmap::{BreastFrame, Finding, FindingRule, HeatMap, ImageExplainer, PatchMapper, find};
-use mammo_nn::image_classifier::MapLayer;
+use mammo_nn::inference::heatmap::{
+    BreastFrame, Finding, FindingRule, HeatMap, ImageExplainer, PatchMapper, find,
+};
 use mammo_nn::model_file::{self, Network};
+use mammo_nn::networks::image_classifier::MapLayer;
 
 use crate::overlay::{Scale, colour_layer};
 

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use mammo_image::preprocess::Preprocessing;
-use mammo_nn::conventions::ChannelNorm;
+use mammo_nn::interop::onnx;
+use mammo_nn::interop::onnx::{Input, Norms};
+use mammo_nn::interop::weights;
 use mammo_nn::model_file::{self, ModelCard, Network, Source, TrainingRecord};
-use mammo_nn::onnx::{self, Input, Norms};
-use mammo_nn::trunk::TrunkConfig;
-use mammo_nn::weights;
+use mammo_nn::networks::conventions::ChannelNorm;
+use mammo_nn::networks::trunk::TrunkConfig;
 use serde::Deserialize;
 
 use crate::Done;

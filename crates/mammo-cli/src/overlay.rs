@@ -6,7 +6,7 @@ use colorgrad::Gradient;
 use image::{Rgb, RgbImage, Rgba, RgbaImage, imageops};
 use mammo_core::geometry::Rect;
 use mammo_core::image::GrayImage;
-use mammo_nn::heatmap::{BreastFrame, HeatMap};
+use mammo_nn::inference::heatmap::{BreastFrame, HeatMap};
 
 /// Printable ASCII of Inter, SIL Open Font License (`assets/OFL.txt`).
 const FONT: &[u8] = include_bytes!("../assets/inter-medium-subset.otf");
@@ -202,7 +202,7 @@ mod tests {
     use super::*;
     use mammo_core::geometry::Affine;
     use mammo_image::preprocess::Mask;
-    use mammo_nn::heatmap::MapGrid;
+    use mammo_nn::inference::heatmap::MapGrid;
 
     fn map(values: Vec<f32>) -> HeatMap {
         HeatMap { grid: MapGrid::on_input(1, 2, Affine::scale(50.0, 80.0)), values }

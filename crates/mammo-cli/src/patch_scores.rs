@@ -7,13 +7,13 @@ use mammo_core::table_text::TableText;
 use mammo_core::write::write_atomically;
 use mammo_image::augment::Augmentation;
 use mammo_image::patch_sampling::{PatchClass, read_patches};
-use mammo_nn::batches::Examples;
 use mammo_nn::device;
-use mammo_nn::examples::WindowExamples;
+use mammo_nn::inference::predict::patch_classifier;
 use mammo_nn::model_file::{self, Network};
-use mammo_nn::predict::patch_classifier;
-use mammo_nn::schedule::PrecisionChoice;
-use mammo_nn::validation::assess;
+use mammo_nn::training::batches::Examples;
+use mammo_nn::training::examples::WindowExamples;
+use mammo_nn::training::schedule::PrecisionChoice;
+use mammo_nn::training::validation::assess;
 
 use crate::inputs::prepare;
 use crate::predict::Args;

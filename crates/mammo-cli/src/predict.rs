@@ -11,7 +11,7 @@ use mammo_data::split::Side;
 use mammo_dicom::UnknownObjects;
 use mammo_eval::scores::ScoreRow;
 use mammo_nn::device;
-use mammo_nn::predict::{ImageModel, Score, Tta};
+use mammo_nn::inference::predict::{ImageModel, Score, Tta};
 use rayon::prelude::*;
 
 use crate::gated::{self, Headers, Refused, Remark};

@@ -11,7 +11,7 @@ use mammo_eval::{
     BootstrapConfig, EvalConfig, EvalInputs, Evaluation, ScoreRow, ScoreTable, compare_auc, evaluate_scores,
 };
 use mammo_nn::model_file::{self, ModelFile};
-use mammo_nn::run::{EpochRow, METRICS_FILE, MODEL_FILE};
+use mammo_nn::training::run::{EpochRow, METRICS_FILE, MODEL_FILE};
 use mammo_report::{Epoch, Flow, FlowStep, LeftOut, PairedTest, Part, Report, Run};
 
 use crate::config::with_settings;

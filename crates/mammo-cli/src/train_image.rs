@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use mammo_image::preprocess::Preprocessing;
-use mammo_nn::image_classifier::{ImageClassifier, ImageClassifierConfig};
-use mammo_nn::init::initialise;
+use mammo_nn::inference::predict::patch_classifier;
 use mammo_nn::model_file::{ModelFile, Network};
-use mammo_nn::patch_classifier::PatchClassifierConfig;
-use mammo_nn::predict::patch_classifier;
-use mammo_nn::trunk::TrunkConfig;
+use mammo_nn::networks::image_classifier::{ImageClassifier, ImageClassifierConfig};
+use mammo_nn::networks::init::initialise;
+use mammo_nn::networks::patch_classifier::PatchClassifierConfig;
+use mammo_nn::networks::trunk::TrunkConfig;
 
 use crate::Done;
 use crate::config::RunConfig;

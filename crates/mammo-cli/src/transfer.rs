@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use mammo_nn::predict::image_classifier;
+use mammo_nn::inference::predict::image_classifier;
 
 use crate::Done;
 use crate::config::RunConfig;

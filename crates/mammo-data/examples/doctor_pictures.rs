@@ -2,7 +2,7 @@
 //! and how like each other its most alike pictures are.
 //!
 //! ```text
-//! cargo run --release -p mammo --example doctor_pictures -- FOLDER
+//! cargo run --release -p mammo-data --example doctor_pictures -- FOLDER
 //! ```
 
 use std::path::Path;

@@ -2,7 +2,7 @@
 //! seeds for every target of `fuzz/` from them and from `fixtures/`.
 //!
 //! ```text
-//! cargo run --release -p mammo --example fuzz_seeds -- fuzz
+//! cargo run --release -p mammo-data --example fuzz_seeds -- fuzz
 //! ```
 //!
 //! Writes `fuzz/base` and `fuzz/seeds`; `fuzz/src/lib.rs` reads these forms.

@@ -5,8 +5,8 @@
 //! The folder is filled with phantoms in that layout when it does not exist.
 //!
 //! ```text
-//! cargo run --release -p mammo --example manifest_sheet -- MANIFEST OUT.png
-//! cargo run --release -p mammo --example manifest_sheet -- inbreast FOLDER OUT.png
+//! cargo run --release -p mammo-data --example manifest_sheet -- MANIFEST OUT.png
+//! cargo run --release -p mammo-data --example manifest_sheet -- inbreast FOLDER OUT.png
 //! ```
 
 use std::path::Path;

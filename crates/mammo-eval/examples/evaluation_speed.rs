@@ -1,8 +1,8 @@
 //! How long the evaluation of a million scores takes.
 //!
 //! ```sh
-//! cargo run --release -p mammo --example evaluation_speed            # 250,000 women, 2,000 resamples
-//! cargo run --release -p mammo --example evaluation_speed 1000 200   # fewer
+//! cargo run --release -p mammo-eval --example evaluation_speed            # 250,000 women, 2,000 resamples
+//! cargo run --release -p mammo-eval --example evaluation_speed 1000 200   # fewer
 //! ```
 
 use std::time::Instant;

@@ -7,8 +7,8 @@
 //! counted. The result stands in docs/evaluation.md.
 //!
 //! ```sh
-//! cargo run --release -p mammo --example interval_coverage             # 1,000 studies of each kind
-//! cargo run --release -p mammo --example interval_coverage 200 300     # fewer studies, resamples
+//! cargo run --release -p mammo-eval --example interval_coverage             # 1,000 studies of each kind
+//! cargo run --release -p mammo-eval --example interval_coverage 200 300     # fewer studies, resamples
 //! ```
 
 use mammo_core::seed::stream;

@@ -184,8 +184,8 @@ mod tests {
     use super::*;
     use crate::BootstrapConfig;
     use crate::scores::tests::row;
-    use mammo_core::record::{Lesion, LesionKind, LesionShape, Pathology};
     use crate::tests::mammogram;
+    use mammo_core::record::{Lesion, LesionKind, LesionShape, Pathology};
 
     const BOX: Rect = Rect { x: 10.0, y: 10.0, width: 20.0, height: 20.0 };
 

@@ -153,10 +153,10 @@ fn in_thirds(values: &[Option<String>], n_distinct: usize) -> (Vec<Option<String
 mod tests {
     use super::*;
     use crate::scores::tests::row;
+    use crate::tests::mammogram;
     use mammo_core::geometry::Rect;
     use mammo_core::record::Pathology::{Benign, Malignant};
     use mammo_core::record::{LesionKind, LesionShape};
-    use crate::tests::mammogram;
 
     fn table(columns: &[(&str, Vec<String>)]) -> ScoreTable {
         let rows = (0..columns[0].1.len()).map(|i| row(&format!("{i}.png"), "p", Benign, 0.5)).collect();

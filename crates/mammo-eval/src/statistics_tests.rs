@@ -18,9 +18,9 @@ use super::shortcut::Shortcut;
 use super::tests::{TwoClass, check, check_all, check_within, fixture, reference};
 use super::unit::{FrozenPoint, UnitFigures};
 use super::*;
+use crate::tests::mammogram;
 use mammo_core::geometry::Rect;
 use mammo_core::record::{Lesion, LesionKind, LesionShape, Pathology};
-use crate::tests::mammogram;
 
 const PREVALENCE: f64 = 0.005;
 

@@ -2,7 +2,7 @@
 //! table format (`images.csv` and `lesions.csv` in one folder).
 //!
 //! ```text
-//! cargo run --release -p mammo --example breast_crop_check -- DATA_FOLDER [SHEET_FOLDER]
+//! cargo run --release -p mammo-image --example breast_crop_check -- DATA_FOLDER [SHEET_FOLDER]
 //! ```
 //!
 //! Prints how many lesion boxes lie outside the crop or the outline, every cut box, and the

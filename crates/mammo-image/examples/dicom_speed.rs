@@ -1,7 +1,7 @@
 //! Measures DICOM files to network inputs, on as many threads as rayon is told to use.
 //!
 //! ```text
-//! RAYON_NUM_THREADS=2 cargo run --release -p mammo --example dicom_speed -- FOLDER prepare
+//! RAYON_NUM_THREADS=2 cargo run --release -p mammo-image --example dicom_speed -- FOLDER prepare
 //! ```
 //!
 //! `decode` reads stored values to grey, `prepare` does all steps of the default preprocessing.

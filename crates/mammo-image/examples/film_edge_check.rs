@@ -1,7 +1,7 @@
 //! Measures how often film edges survive in prepared inputs, over a folder of images.
 //!
 //! ```text
-//! cargo run --release -p mammo --example film_edge_check -- IMAGE_FOLDER [SHEET.png]
+//! cargo run --release -p mammo-image --example film_edge_check -- IMAGE_FOLDER [SHEET.png]
 //! ```
 //!
 //! A remnant is a white line along a border of the breast's box in the input: at least a

@@ -1,7 +1,7 @@
 //! Measures how fast inputs are made and how fast windows are cut from them.
 //!
 //! ```text
-//! cargo run --release -p mammo --example input_speed [-- DATA_FOLDER N_IMAGES]
+//! cargo run --release -p mammo-image --example input_speed [-- DATA_FOLDER N_IMAGES]
 //! ```
 //!
 //! Without arguments: megapixels per second and core of the augmentation sampler, for whole

@@ -13,11 +13,11 @@ use std::time::Instant;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 use mammo_core::seed::stream;
-use mammo_nn::heatmap::{PatchWindow, class_probabilities};
-use mammo_nn::init::initialise;
-use mammo_nn::patch_classifier::{PatchClassifier, PatchClassifierConfig};
-use mammo_nn::schedule::Classifier;
-use mammo_nn::trunk::{Family, TrunkConfig};
+use mammo_nn::inference::heatmap::{PatchWindow, class_probabilities};
+use mammo_nn::networks::Classifier;
+use mammo_nn::networks::init::initialise;
+use mammo_nn::networks::patch_classifier::{PatchClassifier, PatchClassifierConfig};
+use mammo_nn::networks::trunk::{Family, TrunkConfig};
 use rand::RngExt;
 
 const HEIGHT: usize = 1152;

@@ -13,11 +13,11 @@ use std::path::Path;
 
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use mammo_nn::inference::plan::Precision;
+use mammo_nn::inference::predict;
 use mammo_nn::model_file::{self, ModelFile, Network};
-use mammo_nn::plan::Precision;
-use mammo_nn::predict;
-use mammo_nn::schedule::Classifier;
-use mammo_nn::state::{PathStack, training_flags};
+use mammo_nn::networks::Classifier;
+use mammo_nn::networks::state::{PathStack, training_flags};
 
 type Anything<T> = Result<T, Box<dyn std::error::Error>>;
 

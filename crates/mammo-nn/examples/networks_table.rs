@@ -3,6 +3,6 @@
 //!     cargo run --release --example networks_table
 
 fn main() -> mammo_nn::Result<()> {
-    print!("{}", mammo_nn::outline::table::networks()?);
+    print!("{}", mammo_nn::networks::outline::table::networks()?);
     Ok(())
 }

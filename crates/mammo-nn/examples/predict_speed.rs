@@ -5,8 +5,8 @@
 use std::time::Instant;
 
 use burn::tensor::Device;
-use mammo_nn::plan::Precision;
-use mammo_nn::trunk::{Family, Trunk, TrunkConfig};
+use mammo_nn::inference::plan::Precision;
+use mammo_nn::networks::trunk::{Family, Trunk, TrunkConfig};
 
 fn main() {
     let words: Vec<String> = std::env::args().collect();

@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use mammo_nn::patch_classifier::{PatchClassifier, PatchClassifierConfig};
-use mammo_nn::schedule::Classifier;
-use mammo_nn::trunk::{Family, TrunkConfig};
+use mammo_nn::networks::Classifier;
+use mammo_nn::networks::patch_classifier::{PatchClassifier, PatchClassifierConfig};
+use mammo_nn::networks::trunk::{Family, TrunkConfig};
 
 fn main() {
     let words: Vec<String> = std::env::args().collect();

@@ -4,7 +4,7 @@
 //! lesions outlined dark, malignant ones bright). Takes a few seconds.
 //!
 //! ```text
-//! cargo run --release -p mammo --example phantom_sheet -- OUT [HEIGHT_PX] [FIRST_INDEX] [SHRINK]
+//! cargo run --release -p mammo-phantom --example phantom_sheet -- OUT [HEIGHT_PX] [FIRST_INDEX] [SHRINK]
 //! ```
 
 use std::path::Path;

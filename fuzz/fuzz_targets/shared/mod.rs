@@ -12,7 +12,7 @@ static FILE: LazyLock<PathBuf> = LazyLock::new(|| {
 /// Reads bytes as a weight file; what comes in has a tensor for every place of its network.
 pub fn read_weights(bytes: &[u8]) {
     std::fs::write(&*FILE, bytes).expect("room for a small file");
-    if let Ok(imported) = mammo_nn::weights::read(&FILE) {
+    if let Ok(imported) = mammo_nn::interop::weights::read(&FILE) {
         let expected = imported.network.outline().expect("a network that was imported").tensors();
         assert_eq!(imported.tensors.len(), expected.len());
     }

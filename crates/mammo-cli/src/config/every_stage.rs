@@ -7,22 +7,25 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use mammo_nn::batches::Examples;
-use mammo_nn::conventions::ChannelNorm;
 use mammo_nn::device::Device;
-use mammo_nn::heatmap::{ImageExplainer, PatchMapper};
-use mammo_nn::image_classifier::{ImageClassifier, ImageClassifierConfig, MapLayer};
-use mammo_nn::init::initialise;
+use mammo_nn::inference::heatmap::{ImageExplainer, PatchMapper};
+use mammo_nn::inference::plan::Precision;
+use mammo_nn::inference::predict;
+use mammo_nn::inference::predict::{ImageModel, Tta};
 use mammo_nn::model_file::{self, ModelCard, Network, TrainingRecord};
-use mammo_nn::patch_classifier::{PatchClassifier, PatchClassifierConfig};
-use mammo_nn::plan::Precision;
-use mammo_nn::predict::{self, ImageModel, Tta};
-use mammo_nn::resume::{self, Saved};
-use mammo_nn::run::{EpochRow, MODEL_FILE, Outcome, Run, StepReport, Watch};
-use mammo_nn::schedule::{Classifier, PrecisionChoice, Scope, StageConfig};
-use mammo_nn::state::{StateDict, state_dict};
-use mammo_nn::train::train;
-use mammo_nn::validation::Metric;
+use mammo_nn::networks::conventions::ChannelNorm;
+use mammo_nn::networks::image_classifier::{ImageClassifier, ImageClassifierConfig, MapLayer};
+use mammo_nn::networks::init::initialise;
+use mammo_nn::networks::patch_classifier::{PatchClassifier, PatchClassifierConfig};
+use mammo_nn::networks::state::{StateDict, state_dict};
+use mammo_nn::networks::{Classifier, Scope};
+use mammo_nn::training::batches::Examples;
+use mammo_nn::training::resume;
+use mammo_nn::training::resume::Saved;
+use mammo_nn::training::run::{EpochRow, MODEL_FILE, Outcome, Run, StepReport, Watch};
+use mammo_nn::training::schedule::{PrecisionChoice, StageConfig};
+use mammo_nn::training::train::train;
+use mammo_nn::training::validation::Metric;
 
 use super::*;
 

@@ -16,9 +16,9 @@ use mammo_image::augment::Augmentation;
 use mammo_image::patch_sampling::SamplingConfig;
 use mammo_image::preprocess::Preprocessing;
 use mammo_nn::model_file::CalibrationMethod;
-use mammo_nn::schedule::TrainingConfig;
-use mammo_nn::top::{MapPooling, TopConfig};
-use mammo_nn::trunk::TrunkConfig;
+use mammo_nn::networks::top::{MapPooling, TopConfig};
+use mammo_nn::networks::trunk::TrunkConfig;
+use mammo_nn::training::schedule::TrainingConfig;
 use serde::{Deserialize, Serialize};
 
 use self::overrides::override_key;

@@ -7,7 +7,7 @@ use anyhow::Result;
 use mammo_data::split::Side;
 use mammo_eval::ScoreRow;
 use mammo_eval::scores::write_scores;
-use mammo_nn::run::{METRICS_FILE, MODEL_FILE};
+use mammo_nn::training::run::{METRICS_FILE, MODEL_FILE};
 use mammo_phantom::{Layout, PhantomConfig, Site};
 
 use super::Args;

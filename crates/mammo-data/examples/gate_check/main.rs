@@ -2,7 +2,7 @@
 //! lets through.
 //!
 //! ```text
-//! cargo run --release -p mammo --example gate_check -- [--calibrate SITE,SITE] IMAGES_CSV... PICTURE_FOLDER...
+//! cargo run --release -p mammo-data --example gate_check -- [--calibrate SITE,SITE] IMAGES_CSV... PICTURE_FOLDER...
 //! ```
 //!
 //! A table in the open format holds mammograms, which are counted by the column `site`. A folder

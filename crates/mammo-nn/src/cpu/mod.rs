@@ -2,7 +2,7 @@
 //!
 //! Feature maps are channels last here: tensors of shape `[n, h, w, c]`, of `f32` or bf16.
 //! Weights, norms and their gradients are `f32` always. Only the flex device has these
-//! operations; [`crate::layers`] uses Burn's own elsewhere.
+//! operations; [`crate::networks::layers`] uses Burn's own elsewhere.
 //!
 //! A kernel's panic means a shape that no layer asks for: `ConvShape` is built here.
 

@@ -4,11 +4,11 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Distribution, Gradients, Tensor};
 
-use crate::conventions::{Conventions, Padding};
-use crate::layers::{ConvNorm, ConvShape};
-use crate::maps::Maps;
-use crate::resnet::ResidualBlock;
-use crate::state::{load_state_dict, state_dict};
+use crate::networks::conventions::{Conventions, Padding};
+use crate::networks::layers::{ConvNorm, ConvShape};
+use crate::networks::maps::Maps;
+use crate::networks::resnet::ResidualBlock;
+use crate::networks::state::{load_state_dict, state_dict};
 
 struct ParameterGradients<'a>(&'a Gradients, Vec<Vec<f32>>);
 

@@ -5,10 +5,10 @@ use mammo_image::preprocess::Preprocessing;
 use serde::{Deserialize, Serialize};
 
 use super::{Calibration, FORMAT_VERSION};
-use crate::image_classifier::{ImageClassifierConfig, N_CLASSES};
-use crate::outline::Outline;
-use crate::patch_classifier::PatchClassifierConfig;
-use crate::trunk::TrunkConfig;
+use crate::networks::image_classifier::{ImageClassifierConfig, N_CLASSES};
+use crate::networks::outline::Outline;
+use crate::networks::patch_classifier::PatchClassifierConfig;
+use crate::networks::trunk::TrunkConfig;
 use crate::{Error, Result};
 
 /// Said in every card.
@@ -233,7 +233,7 @@ fn patch_px_of_old_card(config: &serde_json::Value) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trunk::Family;
+    use crate::networks::trunk::Family;
 
     #[test]
     fn the_patch_size_is_a_field_of_the_card_and_old_cards_have_it_in_their_configuration() {

@@ -26,7 +26,7 @@ use sha2::{Digest, Sha256};
 pub use calibration::{Calibration, CalibrationMethod};
 pub use card::{INTENDED_USE, ModelCard, NO_LICENCE, Network, Source, TrainingRecord};
 
-use crate::state::{NamedTensor, StateDict};
+use crate::networks::state::{NamedTensor, StateDict};
 use crate::{Error, Result};
 
 /// Version of the card that is written. Version 3 added the calibration, and resamples patients

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{ModelCard, ModelFile, Network};
-use crate::conventions::{Conventions, StrideOn};
-use crate::outline::Outline;
+use crate::networks::conventions::{Conventions, StrideOn};
+use crate::networks::outline::Outline;
 
 /// What `mammo model inspect` prints.
 impl fmt::Display for ModelFile {

@@ -2,13 +2,13 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use mammo_core::seed::stream;
-use mammo_nn::conventions::Conventions;
-use mammo_nn::image_classifier::{ImageClassifier, ImageClassifierConfig};
-use mammo_nn::init::initialise;
-use mammo_nn::patch_classifier::{PatchClassifier, PatchClassifierConfig};
-use mammo_nn::schedule::Classifier;
-use mammo_nn::top::{HeatmapActivation, HeatmapRule, MapPooling, TopConfig};
-use mammo_nn::trunk::{Family, TrunkConfig};
+use mammo_nn::networks::Classifier;
+use mammo_nn::networks::conventions::Conventions;
+use mammo_nn::networks::image_classifier::{ImageClassifier, ImageClassifierConfig};
+use mammo_nn::networks::init::initialise;
+use mammo_nn::networks::patch_classifier::{PatchClassifier, PatchClassifierConfig};
+use mammo_nn::networks::top::{HeatmapActivation, HeatmapRule, MapPooling, TopConfig};
+use mammo_nn::networks::trunk::{Family, TrunkConfig};
 use rand::RngExt;
 
 fn noise(h: usize, w: usize, device: &Device) -> Tensor<4> {
@@ -108,7 +108,7 @@ fn every_top_stands_on_every_trunk_and_keeps_the_patch_trunk() {
 #[test]
 fn a_heatmap_cell_is_the_patch_head_applied_to_that_cell() {
     use burn::tensor::activation::softmax;
-    use mammo_nn::state::state_dict;
+    use mammo_nn::networks::state::state_dict;
     let device = Device::flex();
     let (trunk, _) = cases()[0].clone();
     let config = PatchClassifierConfig { trunk: trunk.clone(), n_classes: 5, dropout: 0.0 };

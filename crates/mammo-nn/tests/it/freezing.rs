@@ -2,11 +2,12 @@
 
 use burn::tensor::Device;
 use mammo_nn::model_file;
-use mammo_nn::run::{MODEL_FILE, Run};
-use mammo_nn::schedule::{Scope, StageConfig};
-use mammo_nn::state::{StateDict, state_dict};
-use mammo_nn::train::train;
-use mammo_nn::trunk::Family;
+use mammo_nn::networks::Scope;
+use mammo_nn::networks::state::{StateDict, state_dict};
+use mammo_nn::networks::trunk::Family;
+use mammo_nn::training::run::{MODEL_FILE, Run};
+use mammo_nn::training::schedule::StageConfig;
+use mammo_nn::training::train::train;
 
 use crate::toy::{Recorder, Stripes, network, run, stage, training};
 

@@ -10,19 +10,19 @@ use mammo_core::resample::Resample;
 use mammo_core::seed::stream;
 use mammo_image::patch_sampling::PatchClass;
 use mammo_image::preprocess::{Aspect, Crop, Orient, Preprocessing, Window};
-use mammo_nn::conventions::{Conventions, Padding};
-use mammo_nn::heatmap::receptive::{CellAxis, Cells, top_cells, trunk_cells};
-use mammo_nn::heatmap::{
+use mammo_nn::inference::heatmap::receptive::{CellAxis, Cells, top_cells, trunk_cells};
+use mammo_nn::inference::heatmap::{
     BreastFrame, FindingRule, HeatMap, MapGrid, PatchMapper, PatchWindow, class_probabilities, find,
     grad_cam, saliency,
 };
-use mammo_nn::image_classifier::{ImageClassifier, ImageClassifierConfig, MapLayer};
-use mammo_nn::init::initialise;
-use mammo_nn::maps::Maps;
-use mammo_nn::patch_classifier::{PatchClassifier, PatchClassifierConfig};
-use mammo_nn::schedule::Classifier;
-use mammo_nn::top::{HeatmapRule, MapPooling, TopConfig};
-use mammo_nn::trunk::{Family, TrunkConfig};
+use mammo_nn::networks::Classifier;
+use mammo_nn::networks::conventions::{Conventions, Padding};
+use mammo_nn::networks::image_classifier::{ImageClassifier, ImageClassifierConfig, MapLayer};
+use mammo_nn::networks::init::initialise;
+use mammo_nn::networks::maps::Maps;
+use mammo_nn::networks::patch_classifier::{PatchClassifier, PatchClassifierConfig};
+use mammo_nn::networks::top::{HeatmapRule, MapPooling, TopConfig};
+use mammo_nn::networks::trunk::{Family, TrunkConfig};
 use rand::RngExt;
 
 const PATCH: usize = 64;
@@ -226,7 +226,7 @@ fn brightness_trunk() -> TrunkConfig {
 
 /// A trunk whose single feature grows with brightness, so that the brightest window is known.
 fn brightness_network(device: &Device) -> PatchClassifier {
-    use mammo_nn::state::{load_state_dict, state_dict};
+    use mammo_nn::networks::state::{load_state_dict, state_dict};
     let config = PatchClassifierConfig { trunk: brightness_trunk(), n_classes: 5, dropout: 0.0 };
     let model = PatchClassifier::new(&config, device).unwrap();
     let mut tensors = state_dict(&model);
@@ -373,7 +373,7 @@ fn saliency_is_the_slope_of_the_log_odds() {
 
 #[test]
 fn grad_cam_of_the_last_map_is_the_class_activation_map_of_the_last_layer() {
-    use mammo_nn::state::state_dict;
+    use mammo_nn::networks::state::state_dict;
     let device = Device::flex().autodiff();
     let top = TopConfig::Residual { blocks: vec![[8, 8, 16]], repeats: 1 };
     let (model, config) = image_network(3, top, &device);

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use mammo_core::seed::stream;
+use mammo_nn::inference::predict::{ImageModel, patch_classifier};
 use mammo_nn::model_file::{self, Network};
-use mammo_nn::predict::{ImageModel, patch_classifier};
-use mammo_nn::state::state_dict;
-use mammo_nn::trunk::Family;
+use mammo_nn::networks::state::state_dict;
+use mammo_nn::networks::trunk::Family;
 use rand::RngExt;
 
 use crate::toy::{card, network};

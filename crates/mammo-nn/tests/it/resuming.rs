@@ -4,13 +4,14 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use mammo_nn::model_file;
-use mammo_nn::optimizer::OptimizerKind;
-use mammo_nn::resume;
-use mammo_nn::run::{MODEL_FILE, Outcome, Run};
-use mammo_nn::schedule::{RateSchedule, Scope, TrainingConfig};
-use mammo_nn::state::StateDict;
-use mammo_nn::train::train;
-use mammo_nn::trunk::Family;
+use mammo_nn::networks::Scope;
+use mammo_nn::networks::state::StateDict;
+use mammo_nn::networks::trunk::Family;
+use mammo_nn::training::optimizer::OptimizerKind;
+use mammo_nn::training::resume;
+use mammo_nn::training::run::{MODEL_FILE, Outcome, Run};
+use mammo_nn::training::schedule::{RateSchedule, TrainingConfig};
+use mammo_nn::training::train::train;
 
 use crate::toy::{Recorder, Stripes, network, run, stage, training};
 

@@ -1,6 +1,6 @@
 //! Values from a name, as `fixtures/models/seeded.py` makes them.
 
-use mammo_nn::state::{NamedTensor, StateDict};
+use mammo_nn::networks::state::{NamedTensor, StateDict};
 use serde_json::Value;
 
 pub fn uniform(name: &str, n: usize) -> Vec<f32> {

@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use mammo_image::preprocess::Preprocessing;
+use mammo_nn::inference::predict;
+use mammo_nn::interop::weights;
+use mammo_nn::interop::weights::Imported;
 use mammo_nn::model_file::{self, ModelCard, ModelFile, Network, TrainingRecord};
-use mammo_nn::predict;
-use mammo_nn::schedule::Classifier;
-use mammo_nn::state::{PathStack, StateDict, training_flags};
-use mammo_nn::trunk::Family;
-use mammo_nn::weights::{self, Imported};
+use mammo_nn::networks::Classifier;
+use mammo_nn::networks::state::{PathStack, StateDict, training_flags};
+use mammo_nn::networks::trunk::Family;
 use rand::RngExt;
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::Value;
@@ -295,7 +296,7 @@ fn keras_models_of_the_papers_kinds_give_their_logits() {
 fn a_keras_model_comes_in_under_its_familys_name_with_its_conventions() {
     let dir = tempfile::tempdir().unwrap();
     let resnet = keras("resnet50_image", dir.path()).network;
-    let keras_2_0 = mammo_nn::conventions::Conventions::keras_2_0();
+    let keras_2_0 = mammo_nn::networks::conventions::Conventions::keras_2_0();
     assert_eq!((resnet.trunk().family, resnet.trunk().conventions), (Family::Resnet50, keras_2_0));
     assert_eq!(keras("vgg16_image", dir.path()).network.trunk().family, Family::Vgg16);
     assert_eq!(keras("yaroslav_image", dir.path()).network.trunk().family, Family::Yaroslav);

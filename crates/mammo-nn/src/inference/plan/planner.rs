@@ -1,0 +1,184 @@
+//! Collects the layers of a network and gives each map its buffer.
+
+use mammo_kernels::Operand;
+use mammo_kernels::conv::{ConvShape, pack_prediction, predicts_at_points};
+use mammo_kernels::isa::Isa;
+use mammo_kernels::operand::Kind;
+
+use super::program::{Program, Step, Weights};
+use super::rounding::round_in_balance;
+use super::{Plan, Precision};
+use crate::networks::conventions::{ChannelNorm, Padding};
+
+/// A feature map of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Map(usize);
+
+/// The input.
+const INPUT: Map = Map(0);
+
+/// Kernel, stride and padding of a window that slides over a map.
+#[derive(Clone, Copy, Debug)]
+pub struct Slide {
+    /// Side of the square window.
+    pub kernel: usize,
+    /// Step between outputs.
+    pub stride: usize,
+    /// Filling of the border.
+    pub padding: Padding,
+}
+
+impl Slide {
+    /// Over a map of shape `[n, h, w, c_in]`.
+    pub(super) fn over(self, [n, h, w, c_in]: [usize; 4], c_out: usize) -> ConvShape {
+        let Self { kernel, stride, padding } = self;
+        ConvShape { n, h, w, c_in, c_out, kernel, stride, pad: padding.of_map([h, w], kernel, stride) }
+    }
+}
+
+/// A convolution with its norm folded in.
+#[derive(Clone, Debug)]
+pub struct FoldedConv {
+    /// `[c_out, c_in, k, k]`.
+    pub weight: Vec<f32>,
+    /// One per output channel.
+    pub bias: Vec<f32>,
+    /// Channels in.
+    pub c_in: usize,
+    /// Its window.
+    pub slide: Slide,
+}
+
+/// A convolution with all that is done to its result.
+struct Layer {
+    conv: FoldedConv,
+    input: Map,
+    residual: Option<Map>,
+    relu: bool,
+    pool: Option<Slide>,
+}
+
+impl Layer {
+    fn reads(&self, map: Map) -> bool {
+        self.input == map || self.residual == Some(map)
+    }
+}
+
+/// Collects the layers of a network, each of which makes one map.
+pub struct Planner {
+    channels: usize,
+    norm: Option<ChannelNorm>,
+    layers: Vec<Layer>,
+}
+
+impl Planner {
+    /// A network that reads `channels` copies of a grey plane, normalised by `norm`.
+    pub fn new(channels: usize, norm: Option<ChannelNorm>) -> Self {
+        Self { channels, norm, layers: Vec::new() }
+    }
+
+    /// The input.
+    pub fn input(&self) -> Map {
+        INPUT
+    }
+
+    /// Adds a convolution, then `residual`, then ReLU.
+    pub fn conv(&mut self, conv: FoldedConv, input: Map, residual: Option<Map>, relu: bool) -> Map {
+        let conv = if input == INPUT { self.on_grey(conv) } else { conv };
+        self.layers.push(Layer { conv, input, residual, relu, pool: None });
+        Map(self.layers.len())
+    }
+
+    /// Pools the map of the convolution added last, which nobody has read yet: that map is then the
+    /// pooled one.
+    pub fn max_pool(&mut self, pool: Slide) {
+        if let Some(layer) = self.layers.last_mut() {
+            layer.pool = Some(pool);
+        }
+    }
+
+    /// Planes that a first convolution reads: the grey one, and, under a channel norm, one of ones.
+    fn planes(&self) -> usize {
+        if self.norm.is_some() { 2 } else { 1 }
+    }
+
+    /// The same convolution on one grey plane, and, under a channel norm, a second plane of ones:
+    /// outside the image both are zero, as the normalised channels are.
+    fn on_grey(&self, conv: FoldedConv) -> FoldedConv {
+        let taps = conv.slide.kernel * conv.slide.kernel;
+        let planes = self.planes();
+        let c_out = conv.bias.len();
+        let mut weight = vec![0.0f32; c_out * planes * taps];
+        for (i, w) in conv.weight.iter().enumerate() {
+            let (co, channel, tap) = (i / (self.channels * taps), i / taps % self.channels, i % taps);
+            let norm = self.norm.as_ref().map_or((0.0, 1.0), |n| (n.mean[channel], n.std[channel]));
+            let at = co * planes * taps + tap;
+            weight[at] += w * (1.0 / norm.1) as f32;
+            if planes == 2 {
+                weight[at + taps] -= w * (norm.0 / norm.1) as f32;
+            }
+        }
+        FoldedConv { weight, c_in: planes, ..conv }
+    }
+
+    /// Packs the weights and plans the buffers.
+    pub fn build(self, precision: Precision) -> Plan {
+        match precision {
+            Precision::F32 => Plan::F32(self.program()),
+            Precision::Bf16 => Plan::Bf16(self.program()),
+        }
+    }
+
+    fn program<T: Operand>(self) -> Program<T> {
+        let (places, buffers) = self.places();
+        let place = |map: Map| places[map.0];
+        let planes = self.planes();
+        let step = |(i, layer): (usize, Layer)| {
+            let Layer { conv, input, residual, relu, pool } = layer;
+            let FoldedConv { mut weight, bias, c_in, slide } = conv;
+            let c_out = bias.len();
+            let shape =
+                Slide { padding: Padding::Valid, ..slide }.over([1, slide.kernel, slide.kernel, c_in], c_out);
+            let isa = Isa::best();
+            let (weights, bias) = if input == INPUT {
+                let weight = pack_prediction(isa, &shape, &weight);
+                let bias = weight.pad_bias(&bias);
+                (Weights::OfInput(weight), bias)
+            } else {
+                if T::KIND == Kind::Bf16 && !predicts_at_points::<T>(isa, &shape) {
+                    weight.chunks_exact_mut(weight_len(&shape)).for_each(round_in_balance);
+                }
+                let weight = pack_prediction(isa, &shape, &weight);
+                let bias = weight.pad_bias(&bias);
+                (Weights::OfMap { weight, input: place(input) }, bias)
+            };
+            let residual = residual.map(place);
+            Step { weights, bias, c_out, slide, residual, relu, pool, output: places[i + 1] }
+        };
+        let steps = self.layers.into_iter().enumerate().map(step).collect();
+        Program::new(planes, steps, buffers)
+    }
+
+    /// The buffer of each map: the first whose map is read no more. Also their number.
+    fn places(&self) -> (Vec<usize>, usize) {
+        let last_use = |map: Map| self.layers.iter().rposition(|l| l.reads(map)).unwrap_or(usize::MAX);
+        let mut free_after: Vec<usize> = Vec::new();
+        // The input is nobody's buffer.
+        let mut places = vec![usize::MAX];
+        for map in (1..=self.layers.len()).map(Map) {
+            // A buffer read by the very layer that makes this map is not free yet.
+            let made_by = map.0 - 1;
+            let free = free_after.iter().position(|&f| f < made_by);
+            let place = free.unwrap_or(free_after.len());
+            free_after.resize(free_after.len().max(place + 1), 0);
+            free_after[place] = last_use(map);
+            places.push(place);
+        }
+        (places, free_after.len())
+    }
+}
+
+/// Weights of one output channel.
+fn weight_len(shape: &ConvShape) -> usize {
+    shape.weight_len() / shape.c_out
+}

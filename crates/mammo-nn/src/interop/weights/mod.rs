@@ -1,0 +1,90 @@
+//! Weights from elsewhere, and weights for elsewhere.
+//!
+//! | file | whose names | networks |
+//! |---|---|---|
+//! | `.pth`, `.pt` (zip, legacy pickle) | torchvision, timm | ResNet18, ResNet50, VGG16, VGG19, with batch norm or without |
+//! | `.safetensors` | torchvision, timm | the same |
+//! | `.h5` of Keras 2 (`model.save`), whatever its extension | any: the layer graph in the file is read | the same, and the original authors' patch and whole-image models |
+//! | `.h5` (`save_weights`) | Keras applications | ResNet50, VGG16, VGG19 |
+//!
+//! Checkpoints of training are read like bare weights: `wrappers` finds the network in them. Numbers
+//! may have 16, 32 or 64 bits. `foreign` names what is not read and says how to export it.
+//!
+//! What a file does not hold is how its pixels were prepared: whoever imports must say so.
+
+mod foreign;
+mod keras;
+mod place;
+mod torch;
+mod torch_names;
+mod wrappers;
+
+use std::io::Read;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use crate::model_file::Network;
+use crate::networks::state::StateDict;
+use crate::{Error, Result};
+
+pub use torch::write_torch_safetensors;
+
+/// Weights from elsewhere in this project's names.
+#[derive(Clone, Debug)]
+pub struct Imported {
+    /// The network that they belong to, with the conventions of where they come from.
+    pub network: Network,
+    /// The weights.
+    pub tensors: StateDict,
+    /// What kind of file it was.
+    pub format: String,
+    /// What was left out or taken for granted; for the model's card.
+    pub notes: Vec<String>,
+    /// First 16 hexadecimal digits of the file's SHA-256.
+    pub digest: String,
+}
+
+/// Reads a weight file of any kind in the table above, told by its first bytes.
+///
+/// # Errors
+/// [`Error::ModelFile`] for other files, networks that this project does not have, and tensors
+/// that are missing, of another shape or not finite.
+pub fn read(path: &Path) -> Result<Imported> {
+    let mut file =
+        std::fs::File::open(path).map_err(|e| mammo_core::Error::io(path, "read the weights", e))?;
+    let mut head = Vec::new();
+    let read = file.by_ref().take(4096).read_to_end(&mut head);
+    read.map_err(|e| mammo_core::Error::io(path, "read the weights", e))?;
+    // HDF5 may begin after a user block of 512 bytes or a power of two more; Keras writes none.
+    let mut imported = match head.get(..8) {
+        Some(b"\x89HDF\r\n\x1a\n") => keras::read(path)?,
+        Some([.., 0, 0, 0]) if head.get(8) == Some(&b'{') => torch::read_safetensors(path)?,
+        Some(_) => torch::read_pth(path, &head)?,
+        None => {
+            let expected = "weights in .pth, .safetensors or .h5";
+            return Err(Error::model_file(path, format!("{} bytes", head.len()), expected));
+        }
+    };
+    imported.digest = file_digest(path)?;
+    Ok(imported)
+}
+
+/// Bytes that a file may give as tensors: weights hardly compress, so that none can honestly be
+/// much larger than the file.
+fn most_bytes(file_size: u64) -> usize {
+    usize::try_from(file_size.saturating_mul(8)).unwrap_or(usize::MAX)
+}
+
+fn file_digest(path: &Path) -> Result<String> {
+    let cannot = |e| mammo_core::Error::io(path, "read the weights", e);
+    let mut file = std::fs::File::open(path).map_err(cannot)?;
+    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
+    loop {
+        match file.read(&mut buffer).map_err(cannot)? {
+            0 => break,
+            n => hash.update(&buffer[..n]),
+        }
+    }
+    Ok(hash.finalize().iter().take(8).map(|b| format!("{b:02x}")).collect())
+}

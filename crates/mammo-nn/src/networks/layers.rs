@@ -1,0 +1,340 @@
+//! The few layers that every network here is made of.
+
+use std::sync::Arc;
+
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
+use burn::tensor::activation::relu;
+use burn::tensor::module::avg_pool2d;
+use burn::tensor::ops::AvgPoolOptions;
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use mammo_core::seed::Rng;
+use mammo_kernels::norm::{Statistics, fold};
+use rand::RngExt;
+
+use crate::cpu::{self, ConvCall, Fork, NormCall};
+use crate::inference::plan::{FoldedConv, Map, Planner, Precision, Slide};
+use crate::networks::conventions::{ChannelNorm, Conventions, Padding};
+use crate::networks::maps::Maps;
+
+/// Kernel, stride, padding and channel counts of one [`ConvNorm`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvShape {
+    /// Channels in.
+    pub c_in: usize,
+    /// Channels out.
+    pub c_out: usize,
+    /// Side of the square kernel.
+    pub kernel: usize,
+    /// Step between outputs.
+    pub stride: usize,
+    /// How the border is filled; stride 1 keeps the size unless there is none.
+    pub padding: Padding,
+}
+
+/// Convolution, then batch norm when the network has it, without activation.
+///
+/// Before a batch norm, which cancels it, the convolution has a bias only where the
+/// conventions of Keras say so.
+#[derive(Module, Debug)]
+pub struct ConvNorm {
+    conv: Conv2d,
+    norm: Option<BatchNorm>,
+    #[module(skip)]
+    padding: Padding,
+}
+
+impl ConvNorm {
+    /// Convolution followed by batch norm.
+    pub fn new(shape: ConvShape, conventions: &Conventions, device: &Device) -> Self {
+        let norm = Some(batch_norm(shape.c_out, conventions, device));
+        Self { conv: conv2d(shape, conventions.bias_before_norm, device), norm, padding: shape.padding }
+    }
+
+    /// Convolution with a bias and no norm, as in the original VGG.
+    pub fn without_norm(shape: ConvShape, device: &Device) -> Self {
+        Self { conv: conv2d(shape, true, device), norm: None, padding: shape.padding }
+    }
+
+    /// # Shapes
+    /// `c_in` channels to `c_out`, the size as [`Padding::n_out`] counts it.
+    pub fn forward(&self, x: Maps) -> Maps {
+        self.finished(x, None, None, false)
+    }
+
+    /// [`forward`](Self::forward), then ReLU.
+    pub fn forward_relu(&self, x: Maps) -> Maps {
+        self.finished(x, None, None, true)
+    }
+
+    /// [`forward`](Self::forward), plus `residual`, then ReLU.
+    pub fn forward_add_relu(&self, x: Maps, residual: Maps) -> Maps {
+        self.finished(x, Some(residual), None, true)
+    }
+
+    /// [`forward`](Self::forward) of a map that also goes through the block.
+    pub(crate) fn forward_at_fork(&self, x: Maps, fork: &Fork) -> Maps {
+        self.finished(x, None, Some(fork), false)
+    }
+
+    /// [`forward_relu`](Self::forward_relu) of a map that also goes around the block.
+    pub(crate) fn forward_relu_at_fork(&self, x: Maps, fork: &Fork) -> Maps {
+        self.finished(x, None, Some(fork), true)
+    }
+
+    /// [`forward_add_relu`](Self::forward_add_relu) of what came around the block.
+    pub(crate) fn forward_add_relu_at_fork(&self, x: Maps, residual: Maps, fork: &Fork) -> Maps {
+        self.finished(x, Some(residual), Some(fork), true)
+    }
+
+    fn finished(&self, x: Maps, residual: Option<Maps>, fork: Option<&Fork>, activate: bool) -> Maps {
+        match x {
+            Maps::Last(x) => Maps::Last(self.on_cpu(x, residual.map(Maps::leave), fork, activate)),
+            Maps::First(x) => {
+                let x = self.conv.forward(x);
+                let x = match &self.norm {
+                    Some(norm) => norm.forward(x),
+                    None => x,
+                };
+                let x = match residual {
+                    Some(residual) => x + residual.leave(),
+                    None => x,
+                };
+                Maps::First(if activate { relu(x) } else { x })
+            }
+        }
+    }
+
+    fn on_cpu(
+        &self,
+        x: Tensor<4>,
+        residual: Option<Tensor<4>>,
+        fork: Option<&Fork>,
+        activate: bool,
+    ) -> Tensor<4> {
+        let ([_, h, w, _], [_, _, kernel, _]) = (x.dims(), self.conv.weight.dims());
+        let stride = self.conv.stride[0];
+        let window = cpu::Window { kernel, stride, pad: self.padding.of_map([h, w], kernel, stride) };
+        let residual = residual.map(|r| r.permute([0, 2, 3, 1]));
+        let bias = self.conv.bias.as_ref().map(|b| b.val());
+        let fuse = self.norm.is_none() && residual.is_none();
+        // A gradient is left at the end of a block and found at its beginning.
+        let (found, left) = match residual {
+            Some(_) => (None, fork.cloned()),
+            None => (fork.cloned(), None),
+        };
+        let call = ConvCall { window, relu: activate && fuse, fork: found };
+        let x = cpu::conv(x, self.conv.weight.val(), bias, call);
+        match &self.norm {
+            Some(norm) => norm_on_cpu(norm, x, residual, left, activate),
+            None if fuse => x,
+            None => {
+                let x = match residual {
+                    Some(residual) => x + residual,
+                    None => x,
+                };
+                if activate { relu(x) } else { x }
+            }
+        }
+    }
+
+    /// Adds this layer to a plan; as the `forward` methods, which it must agree with.
+    pub fn plan(&self, planner: &mut Planner, x: Map, residual: Option<Map>, relu: bool) -> Map {
+        let [c_out, c_in, kernel, _] = self.conv.weight.dims();
+        let mut weight: Vec<f32> = self.conv.weight.val().into_data().iter::<f32>().collect();
+        let mut bias = self.conv.bias.as_ref().map_or_else(|| vec![0.0; c_out], |b| floats(b.val()));
+        if let Some(norm) = &self.norm {
+            let statistics = running_statistics(norm);
+            let (gamma, beta) = (floats(norm.gamma.val()), floats(norm.beta.val()));
+            let (scale, shift) = fold(&statistics, &gamma, &beta, norm.epsilon as f32);
+            for (weight, s) in weight.chunks_exact_mut(c_in * kernel * kernel).zip(&scale) {
+                weight.iter_mut().for_each(|w| *w *= s);
+            }
+            for ((bias, scale), shift) in bias.iter_mut().zip(&scale).zip(&shift) {
+                *bias = *bias * scale + shift;
+            }
+        }
+        let slide = Slide { kernel, stride: self.conv.stride[0], padding: self.padding };
+        planner.conv(FoldedConv { weight, bias, c_in, slide }, x, residual, relu)
+    }
+
+    /// Channels out.
+    pub fn c_out(&self) -> usize {
+        self.conv.weight.shape()[0]
+    }
+}
+
+fn running_statistics(norm: &BatchNorm) -> Statistics {
+    Statistics { mean: floats(norm.running_mean.value()), variance: floats(norm.running_var.value()) }
+}
+
+/// Batch norm, residual and ReLU in one operation, with Burn's rule for the statistics: those of
+/// the batch, which also move the running ones, when the layer trains; else the running ones.
+fn norm_on_cpu(
+    norm: &BatchNorm,
+    x: Tensor<4>,
+    residual: Option<Tensor<4>>,
+    fork: Option<Fork>,
+    relu: bool,
+) -> Tensor<4> {
+    let device = x.device();
+    let trains = device.is_autodiff() && norm.training.is_enabled();
+    let given = (!trains).then(|| running_statistics(norm));
+    let call = NormCall { given, found: Arc::default(), epsilon: norm.epsilon as f32, relu, fork };
+    let found = Arc::clone(&call.found);
+    let out = cpu::norm(x, norm.gamma.val(), norm.beta.val(), residual, call);
+    if let Some(found) = found.get() {
+        let momentum = norm.momentum as f32;
+        for (running, batch) in [(&norm.running_mean, &found.mean), (&norm.running_var, &found.variance)] {
+            let old = running.value_sync();
+            let moved: Vec<f32> = floats(old.clone())
+                .iter()
+                .zip(batch)
+                .map(|(r, b)| r * (1.0 - momentum) + b * momentum)
+                .collect();
+            running.update(Tensor::from_data(TensorData::new(moved, [batch.len()]), &old.device()));
+        }
+    }
+    out
+}
+
+/// The numbers of a tensor that is known to hold `f32`.
+fn floats(tensor: Tensor<1>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}
+
+/// A batch norm with the conventions' epsilon and momentum.
+fn batch_norm(channels: usize, conventions: &Conventions, device: &Device) -> BatchNorm {
+    BatchNormConfig::new(channels)
+        .with_epsilon(conventions.norm_epsilon)
+        .with_momentum(conventions.norm_momentum)
+        .init(device)
+}
+
+/// A convolution with a square kernel.
+pub fn conv2d(shape: ConvShape, bias: bool, device: &Device) -> Conv2d {
+    let pad = shape.kernel / 2;
+    let padding = match shape.padding {
+        Padding::Half => PaddingConfig2d::Explicit(pad, pad, pad, pad),
+        Padding::Same => PaddingConfig2d::Same,
+        Padding::Valid => PaddingConfig2d::Valid,
+    };
+    Conv2dConfig::new([shape.c_in, shape.c_out], [shape.kernel; 2])
+        .with_stride([shape.stride; 2])
+        .with_padding(padding)
+        .with_bias(bias)
+        .init(device)
+}
+
+/// Linear layer, then batch norm when the network has it, then ReLU.
+#[derive(Module, Debug)]
+pub struct LinearNorm {
+    linear: Linear,
+    norm: Option<BatchNorm>,
+}
+
+impl LinearNorm {
+    /// From `d_in` to `d_out` features; `norm` holds the conventions of a batch norm.
+    pub fn new(d_in: usize, d_out: usize, norm: Option<&Conventions>, device: &Device) -> Self {
+        Self {
+            linear: LinearConfig::new(d_in, d_out).init(device),
+            norm: norm.map(|conventions| batch_norm(d_out, conventions, device)),
+        }
+    }
+
+    /// `[n, d_in]` to `[n, d_out]`.
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let x = self.linear.forward(x);
+        relu(match &self.norm {
+            Some(norm) => norm.forward(x),
+            None => x,
+        })
+    }
+}
+
+/// What the first layer of a trunk reads: images whose channels are normalised, in the number type of `precision`.
+///
+/// The norm is computed in `f32`, whatever the images are: bf16 keeps eight significant bits, so a grey level of 200
+/// of 255 rounded first would be off by half a level, and after the norm by a hundredth of a level.
+///
+/// # Shapes
+/// `[n, channels, h, w]`.
+pub fn trunk_input(images: Tensor<4>, norm: Option<&ChannelNorm>, precision: Precision) -> Maps {
+    Maps::enter(precision.of(match norm {
+        Some(norm) => normalise_channels(images.cast(DType::F32), norm),
+        None => images,
+    }))
+}
+
+/// `(x - mean) / std` of each of three channels, in `f32`.
+///
+/// # Shapes
+/// `[n, 3, h, w]` stays.
+fn normalise_channels(x: Tensor<4>, norm: &ChannelNorm) -> Tensor<4> {
+    let plane = |values: [f64; 3]| {
+        let values: Vec<f32> = values.iter().map(|&v| v as f32).collect();
+        Tensor::<4>::from_data(TensorData::new(values, [1, 3, 1, 1]), &x.device())
+    };
+    let (mean, std) = (plane(norm.mean), plane(norm.std));
+    (x - mean) / std
+}
+
+/// Mean of each square of `kernel` cells, one cell apart, without padding.
+///
+/// # Shapes
+/// `[n, c, h, w]` to `[n, c, h - kernel + 1, w - kernel + 1]`.
+pub fn average_pool(x: Tensor<4>, kernel: usize) -> Tensor<4> {
+    avg_pool2d(x, AvgPoolOptions::new([kernel; 2]).with_stride([1, 1]))
+}
+
+/// Sets each value to zero with `probability` and scales the rest up, so that the
+/// expectation stays. The mask comes from `rng`, not from the device: the same seed drops
+/// the same values on every device and after a resume.
+pub fn dropout(x: Tensor<2>, probability: f64, rng: &mut Rng) -> Tensor<2> {
+    if probability <= 0.0 {
+        return x;
+    }
+    let [n, c] = x.dims();
+    let keep = (1.0 / (1.0 - probability)) as f32;
+    let mask: Vec<f32> =
+        (0..n * c).map(|_| if rng.random::<f64>() < probability { 0.0 } else { keep }).collect();
+    let mask = Tensor::<2>::from_data(TensorData::new(mask, [n, c]), &x.device());
+    x * mask
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dropout_keeps_the_mean_and_repeats_with_the_seed() {
+        let device = Device::flex();
+        let x = Tensor::<2>::ones([50, 200], &device);
+        let draw = || dropout(x.clone(), 0.5, &mut mammo_core::seed::stream(3, "dropout", 0)).into_data();
+        let values: Vec<f32> = draw().try_to_vec().unwrap();
+        let mean = values.iter().sum::<f32>() / values.len() as f32;
+        assert!((mean - 1.0).abs() < 0.03, "mean {mean}");
+        assert!(values.iter().all(|&v| v == 0.0 || v == 2.0));
+        assert_eq!(values, draw().try_to_vec::<f32>().unwrap());
+    }
+
+    #[test]
+    fn mean_and_maximum_over_space_agree_with_a_hand_count() {
+        let x = Tensor::<4>::from_data([[[[1.0, 2.0], [3.0, 6.0]]]], &Device::flex());
+        assert_eq!(Maps::enter(x.clone()).mean_over_space().into_scalar::<f32>(), 3.0);
+        assert_eq!(Maps::enter(x).max_over_space().into_scalar::<f32>(), 6.0);
+    }
+
+    #[test]
+    fn the_maximum_over_space_hands_its_gradient_to_the_cell_that_won() {
+        let values = [[[[1.0, 5.0], [3.0, 2.0]], [[-4.0, -3.0], [-1.0, -2.0]]]];
+        let device = Device::flex().autodiff();
+        for enter in [Maps::First as fn(Tensor<4>) -> Maps, Maps::enter] {
+            let x = Tensor::<4>::from_data(values, &device).require_grad();
+            let out = (enter(x.clone()).max_over_space() * Tensor::from_data([[10.0, 7.0]], &device)).sum();
+            let gradient: Vec<f32> = x.grad(&out.backward()).unwrap().into_data().try_to_vec().unwrap();
+            assert_eq!(gradient, [0.0, 10.0, 0.0, 0.0, 0.0, 0.0, 7.0, 0.0]);
+        }
+    }
+}

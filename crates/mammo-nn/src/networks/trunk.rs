@@ -1,0 +1,290 @@
+//! One trunk type for every network family: the part that patch and image classifier share.
+
+use burn::module::{Module, ParamGroup};
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::inference::plan::{Map, Planner, Precision};
+use crate::networks::conventions::{ChannelNorm, Conventions, Padding, StrideOn};
+use crate::networks::resnet::{BlockKind, ResNet, ResNetShape};
+use crate::networks::vgg::{Vgg, VggShape};
+use crate::{Error, Result};
+
+/// Network family of a trunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Family {
+    /// Basic blocks 2-2-2-2. Not in the paper; the smallest residual network.
+    Resnet18,
+    /// Bottleneck blocks 3-4-6-3, the paper's best single model.
+    Resnet50,
+    /// Blocks of 2-2-3-3-3 convolutions.
+    Vgg16,
+    /// Blocks of 2-2-4-4-4 convolutions.
+    Vgg19,
+    /// Six blocks of 2-2-2-2-2-2 convolutions with batch norm. The paper gives no channel
+    /// table; 32-64-128-256-512-512 is ours.
+    Yaroslav,
+}
+
+/// A trunk as data: what a configuration says and a model file stores.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrunkConfig {
+    /// Network family.
+    pub family: Family,
+    /// Factor on every channel count; 1 is the published network.
+    #[serde(default = "one")]
+    pub width: f64,
+    /// Number of stages (ResNet: 1 to 4; VGG: 1 to 5; YaroslavNet: 1 to 6); all by default.
+    /// Fewer stages mean a smaller stride and receptive field.
+    #[serde(default)]
+    pub stages: Option<usize>,
+    /// Input channels: 1 is grey, 3 is grey copied three times, as ImageNet weights need it.
+    #[serde(default = "one_channel")]
+    pub channels: usize,
+    /// VGG family: channels and number of convolutions of each block, in place of the
+    /// published table; `width` does not apply to them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocks: Option<Vec<[usize; 2]>>,
+    /// VGG family: whether each convolution is followed by batch norm, where that differs from
+    /// the published network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_norm: Option<bool>,
+    /// Strides, padding and norms; torchvision's by default.
+    #[serde(default)]
+    pub conventions: Conventions,
+    /// Mean and deviation of each of three channels, applied by the network itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel_norm: Option<ChannelNorm>,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn one_channel() -> usize {
+    1
+}
+
+impl TrunkConfig {
+    /// The published network of a family, with one grey input channel.
+    pub fn new(family: Family) -> Self {
+        Self {
+            family,
+            width: 1.0,
+            stages: None,
+            channels: 1,
+            blocks: None,
+            batch_norm: None,
+            conventions: Conventions::default(),
+            channel_norm: None,
+        }
+    }
+
+    fn max_stages(&self) -> usize {
+        match self.shape() {
+            FamilyShape::Residual(..) => 4,
+            FamilyShape::Plain(blocks, _) => blocks.len(),
+        }
+    }
+
+    /// Number of stages that are built.
+    pub fn n_stages(&self) -> usize {
+        self.stages.unwrap_or(self.max_stages())
+    }
+
+    /// Blocks and channels of the whole family, before `stages` cuts it off.
+    fn shape(&self) -> FamilyShape {
+        let plain = |table: &[[usize; 2]], norm: bool| {
+            let scaled = table.iter().map(|&[c, depth]| [self.scaled(c), depth]).collect();
+            let blocks = self.blocks.clone().unwrap_or(scaled);
+            FamilyShape::Plain(blocks, self.batch_norm.unwrap_or(norm))
+        };
+        match self.family {
+            Family::Resnet18 => FamilyShape::Residual(BlockKind::Basic, [2, 2, 2, 2]),
+            Family::Resnet50 => FamilyShape::Residual(BlockKind::Bottleneck, [3, 4, 6, 3]),
+            Family::Vgg16 => plain(&[[64, 2], [128, 2], [256, 3], [512, 3], [512, 3]], false),
+            Family::Vgg19 => plain(&[[64, 2], [128, 2], [256, 4], [512, 4], [512, 4]], false),
+            Family::Yaroslav => plain(&[[32, 2], [64, 2], [128, 2], [256, 2], [512, 2], [512, 2]], true),
+        }
+    }
+
+    /// The trunk's shape as data, without building it.
+    ///
+    /// # Errors
+    /// [`check`](Self::check).
+    pub fn build_shape(&self) -> Result<TrunkShape> {
+        self.check()?;
+        Ok(match self.shape() {
+            FamilyShape::Residual(kind, depths) => TrunkShape::ResNet(ResNetShape {
+                kind,
+                depths,
+                stages: self.n_stages(),
+                c_in: self.channels,
+                base: self.scaled(64),
+                conventions: self.conventions,
+                channel_norm: self.channel_norm,
+            }),
+            FamilyShape::Plain(blocks, norm) => TrunkShape::Vgg(VggShape {
+                blocks: blocks.iter().take(self.n_stages()).map(|&[c, depth]| (c, depth)).collect(),
+                c_in: self.channels,
+                norm: norm.then_some(self.conventions),
+                channel_norm: self.channel_norm,
+            }),
+        })
+    }
+
+    /// Rows and columns of the feature map of an image of this size.
+    pub fn grid(&self, input_px: [usize; 2]) -> [usize; 2] {
+        let conventions = &self.conventions;
+        input_px.map(|n| match self.shape() {
+            FamilyShape::Residual(kind, _) => {
+                let n = conventions.stem_padding.n_out(n, 7, 2);
+                let n = conventions.stem_pool_padding.n_out(n, 3, 2);
+                let kernel = match (kind, conventions.stride_on) {
+                    (BlockKind::Bottleneck, StrideOn::First) => 1,
+                    _ => 3,
+                };
+                (1..self.n_stages()).fold(n, |n, _| conventions.padding.n_out(n, kernel, 2))
+            }
+            FamilyShape::Plain(..) => (0..self.n_stages()).fold(n, |n, _| Padding::Valid.n_out(n, 2, 2)),
+        })
+    }
+
+    /// Input pixels per output cell; image sides must be multiples of it.
+    pub fn stride(&self) -> usize {
+        match self.family {
+            Family::Resnet18 | Family::Resnet50 => 4 << (self.n_stages() - 1),
+            Family::Vgg16 | Family::Vgg19 | Family::Yaroslav => 1 << self.n_stages(),
+        }
+    }
+
+    /// Refuses impossible widths, stage counts and channel counts.
+    ///
+    /// # Errors
+    /// [`Error::Network`] naming the setting.
+    pub fn check(&self) -> Result<()> {
+        if !(self.width.is_finite() && self.width > 0.0 && self.width <= 4.0) {
+            return Err(Error::network("trunk.width", self.width.to_string(), "above 0 and at most 4"));
+        }
+        if !(1..=self.max_stages()).contains(&self.n_stages()) {
+            let expected = format!("1 to {} for {:?}", self.max_stages(), self.family);
+            return Err(Error::network("trunk.stages", self.n_stages().to_string(), expected));
+        }
+        if ![1, 3].contains(&self.channels) {
+            return Err(Error::network("trunk.channels", self.channels.to_string(), "1 or 3"));
+        }
+        let plain = matches!(self.family, Family::Vgg16 | Family::Vgg19 | Family::Yaroslav);
+        if !plain && (self.blocks.is_some() || self.batch_norm.is_some()) {
+            let found = format!("set for {:?}", self.family);
+            return Err(Error::network("trunk.blocks or trunk.batch_norm", found, "a VGG family"));
+        }
+        if let Some(blocks) = &self.blocks
+            && (blocks.len() > 10
+                || blocks.iter().any(|&[c, depth]| !(1..=4096).contains(&c) || !(1..=16).contains(&depth)))
+        {
+            let expected = "at most 10 blocks of 1 to 4096 channels and 1 to 16 convolutions";
+            return Err(Error::network("trunk.blocks", format!("{blocks:?}"), expected));
+        }
+        if let Some(norm) = &self.channel_norm {
+            norm.check()?;
+            if self.channels != 3 {
+                return Err(Error::network("trunk.channel_norm", "set for one channel", "channels = 3"));
+            }
+        }
+        self.conventions.check().map_err(|e| e.within("trunk"))
+    }
+
+    /// A channel count of the published network, scaled; at least 4, and even.
+    fn scaled(&self, channels: usize) -> usize {
+        ((channels as f64 * self.width / 2.0).round() as usize * 2).max(4)
+    }
+}
+
+/// Blocks of a network family.
+enum FamilyShape {
+    /// Kind of block, blocks in each stage.
+    Residual(BlockKind, [usize; 4]),
+    /// Channels and convolutions of each block; whether they have batch norm.
+    Plain(Vec<[usize; 2]>, bool),
+}
+
+/// A trunk's shape, all names and factors resolved to counts.
+#[derive(Clone, Debug)]
+pub enum TrunkShape {
+    /// ResNet18 or ResNet50.
+    ResNet(ResNetShape),
+    /// VGG16, VGG19 or YaroslavNet.
+    Vgg(VggShape),
+}
+
+/// The convolutional part that patch and image classifier share.
+// One trunk exists per network: boxing the larger variant would buy nothing.
+#[allow(clippy::large_enum_variant)]
+#[derive(Module, Debug)]
+pub enum Trunk {
+    /// ResNet18 or ResNet50.
+    ResNet(ResNet),
+    /// VGG16, VGG19 or YaroslavNet.
+    Vgg(Vgg),
+}
+
+impl Trunk {
+    /// Builds the trunk; weights are filled by [`init`](crate::networks::init).
+    ///
+    /// # Errors
+    /// [`TrunkConfig::check`].
+    pub fn new(config: &TrunkConfig, device: &Device) -> Result<Self> {
+        Ok(match config.build_shape()? {
+            TrunkShape::ResNet(shape) => Self::ResNet(ResNet::new(shape, device)),
+            TrunkShape::Vgg(shape) => Self::Vgg(Vgg::new(&shape, device)),
+        })
+    }
+
+    /// The features of images, in the number type of the images.
+    ///
+    /// # Shapes
+    /// `[n, channels, h, w]` to `[n, c_out, h / stride, w / stride]`.
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<4> {
+        let precision = Precision::of_numbers(images.dtype());
+        self.forward_in(images, precision)
+    }
+
+    /// [`forward`](Self::forward) with feature maps in the number type of `precision`, whatever that of the images:
+    /// images in `f32` are normalised before they are rounded.
+    pub fn forward_in(&self, images: Tensor<4>, precision: Precision) -> Tensor<4> {
+        match self {
+            Self::ResNet(trunk) => trunk.forward(images, precision),
+            Self::Vgg(trunk) => trunk.forward(images, precision),
+        }
+    }
+
+    /// A planner that holds the trunk, reading `channels` copies of a grey plane; its last map.
+    pub fn plan(&self, channels: usize) -> (Planner, Map) {
+        match self {
+            Self::ResNet(trunk) => trunk.plan(channels),
+            Self::Vgg(trunk) => trunk.plan(channels),
+        }
+    }
+
+    /// Channels out.
+    pub fn c_out(&self) -> usize {
+        match self {
+            Self::ResNet(trunk) => trunk.c_out(),
+            Self::Vgg(trunk) => trunk.c_out(),
+        }
+    }
+
+    /// The parameters of the last block, which the middle stage of patch training unfreezes.
+    pub fn last_block(&self) -> ParamGroup {
+        match self {
+            Self::ResNet(trunk) => group_of(trunk.last_block()),
+            Self::Vgg(trunk) => group_of(trunk.last_block()),
+        }
+    }
+}
+
+fn group_of<M: Module>(module: Option<&M>) -> ParamGroup {
+    module.map_or_else(|| ParamGroup::from_ids(Vec::new()), |m| ParamGroup::ids_from_module(m.clone()))
+}

@@ -1,0 +1,301 @@
+//! What learns in which stage, at which rate, and when a stage ends.
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+use crate::cpu;
+use crate::inference::plan::Precision;
+use crate::networks::Scope;
+use crate::training::optimizer::OptimizerKind;
+use crate::{Error, Result};
+
+/// One training stage.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StageConfig {
+    /// Which layers learn.
+    pub train: Scope,
+    /// Passes over the (balanced) training examples.
+    pub epochs: usize,
+    /// Learning rate at the start of the stage.
+    pub learning_rate: f64,
+    /// L2 penalty on kernels (Adam, SGD) or decoupled decay (AdamW, Muon).
+    #[serde(default)]
+    pub weight_decay: f64,
+    /// Normalise with the running statistics instead of the batch's, and leave them as they
+    /// are, while scales and shifts learn. Default no.
+    ///
+    /// Differs from the paper, whose networks always train on batch statistics: a batch of a
+    /// few whole images, mostly background, has other statistics than the patches that the
+    /// trunk learned from, and switching to them undoes part of what it learned.
+    #[serde(default)]
+    pub keep_norm_statistics: bool,
+}
+
+/// How the rate moves within a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum RateSchedule {
+    /// Stays.
+    Constant,
+    /// Times `factor` after `patience` epochs without a better validation loss.
+    Plateau {
+        /// Epochs to wait.
+        patience: usize,
+        /// Factor, above 0 and below 1.
+        factor: f64,
+    },
+    /// Half a cosine from the stage's rate to a hundredth of it, per step.
+    Cosine,
+}
+
+/// How a network is trained: the same for patches and images.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingConfig {
+    /// Examples per step.
+    pub batch_size: usize,
+    /// Update rule.
+    #[serde(default)]
+    pub optimizer: OptimizerKind,
+    /// How the rate moves within a stage.
+    #[serde(default = "constant")]
+    pub schedule: RateSchedule,
+    /// Epochs without a better validation loss after which a stage ends; never by default.
+    #[serde(default)]
+    pub early_stopping: Option<usize>,
+    /// Draw every class equally often, whatever its share of the data (default).
+    #[serde(default = "yes")]
+    pub balanced: bool,
+    /// Examples per epoch; as many as there are by default.
+    #[serde(default)]
+    pub examples_per_epoch: Option<usize>,
+    /// Share of the target probability spread over all classes.
+    #[serde(default)]
+    pub label_smoothing: f64,
+    /// Number type of feature maps and of their gradients.
+    #[serde(default)]
+    pub precision: PrecisionChoice,
+    /// The stages, in order.
+    pub stages: Vec<StageConfig>,
+}
+
+/// The number type that a run asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PrecisionChoice {
+    /// 32-bit floats everywhere.
+    #[default]
+    F32,
+    /// bf16 maps, on the CPU alone; slower than `f32` where the processor does not multiply them.
+    Bf16,
+    /// Whichever is faster here: bf16 on a CPU that multiplies it, `f32` on others and on GPUs.
+    Auto,
+}
+
+impl PrecisionChoice {
+    /// What it comes to on a device.
+    ///
+    /// # Errors
+    /// [`Error::Network`] for bf16 elsewhere than on the CPU.
+    pub fn on(self, device: &Device) -> Result<Precision> {
+        match (self, cpu::is_here(device)) {
+            (Self::Bf16, false) => {
+                Err(Error::network("precision", "bf16 on a GPU", "auto, f32, or the device `cpu`"))
+            }
+            (Self::Auto, true) => Ok(Precision::fastest()),
+            (Self::Bf16, true) => Ok(Precision::Bf16),
+            (Self::F32, _) | (Self::Auto, false) => Ok(Precision::F32),
+        }
+    }
+}
+
+fn constant() -> RateSchedule {
+    RateSchedule::Constant
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Largest batch, number of examples and of epochs: beyond any that a machine finishes, and small enough that their
+/// products are counted without overflow.
+const MAX_BATCH: usize = 1_000_000;
+const MAX_EXAMPLES: usize = 1_000_000_000;
+const MAX_EPOCHS: usize = 1_000_000;
+
+impl TrainingConfig {
+    /// Refuses settings under which nothing can be trained.
+    ///
+    /// # Errors
+    /// [`Error::Network`] naming the setting.
+    pub fn check(&self) -> Result<()> {
+        let wrong = |what: &str, found: String, expected: &str| Err(Error::network(what, found, expected));
+        if !(1..=MAX_BATCH).contains(&self.batch_size) {
+            return wrong("batch_size", self.batch_size.to_string(), &format!("1 to {MAX_BATCH}"));
+        }
+        if self.stages.is_empty() {
+            let expected = "at least one entry such as { train = \"all\", epochs = 1, learning_rate = 1e-3 }";
+            return wrong("stages", "none".into(), expected);
+        }
+        if let Some(examples) = self.examples_per_epoch
+            && !(1..=MAX_EXAMPLES).contains(&examples)
+        {
+            let expected = format!("1 to {MAX_EXAMPLES}, or leave it out");
+            return wrong("examples_per_epoch", examples.to_string(), &expected);
+        }
+        if !(0.0..1.0).contains(&self.label_smoothing) {
+            return wrong("label_smoothing", self.label_smoothing.to_string(), "at least 0 and below 1");
+        }
+        if let RateSchedule::Plateau { factor, .. } = self.schedule
+            && !(factor > 0.0 && factor < 1.0)
+        {
+            return wrong("schedule.factor", factor.to_string(), "above 0 and below 1");
+        }
+        for (i, stage) in self.stages.iter().enumerate() {
+            let setting = |key: &str| format!("stages.{key} (stage {})", i + 1);
+            if !(1..=MAX_EPOCHS).contains(&stage.epochs) {
+                let expected = format!("1 to {MAX_EPOCHS}");
+                return wrong(&setting("epochs"), stage.epochs.to_string(), &expected);
+            }
+            if !(stage.learning_rate.is_finite() && stage.learning_rate > 0.0) {
+                return wrong(&setting("learning_rate"), stage.learning_rate.to_string(), "above 0");
+            }
+            if !(stage.weight_decay.is_finite() && stage.weight_decay >= 0.0) {
+                return wrong(&setting("weight_decay"), stage.weight_decay.to_string(), "0 or above");
+            }
+        }
+        Ok(())
+    }
+
+    /// Rate at a step of a stage: `progress` is the share of the stage's steps done, `factor`
+    /// what plateaus have left of it.
+    pub fn learning_rate(&self, stage: usize, progress: f64, factor: f64) -> f64 {
+        let start = self.stages[stage].learning_rate;
+        match self.schedule {
+            RateSchedule::Constant => start,
+            RateSchedule::Plateau { .. } => start * factor,
+            RateSchedule::Cosine => {
+                let cosine = (1.0 + (std::f64::consts::PI * progress.clamp(0.0, 1.0)).cos()) / 2.0;
+                start * (0.01 + 0.99 * cosine)
+            }
+        }
+    }
+}
+
+/// How a stage has gone so far; decides plateaus and its early end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StageProgress {
+    best_loss: Option<f64>,
+    epochs_without_better: usize,
+    epochs_since_drop: usize,
+    /// Product of all plateau factors so far.
+    pub rate_factor: f64,
+}
+
+impl Default for StageProgress {
+    fn default() -> Self {
+        Self { best_loss: None, epochs_without_better: 0, epochs_since_drop: 0, rate_factor: 1.0 }
+    }
+}
+
+impl StageProgress {
+    /// Takes in one epoch's validation loss; true when the stage should end early.
+    pub fn epoch_ended(&mut self, validation_loss: f64, config: &TrainingConfig) -> bool {
+        if self.best_loss.is_none_or(|best| validation_loss < best) {
+            self.best_loss = Some(validation_loss);
+            self.epochs_without_better = 0;
+            self.epochs_since_drop = 0;
+            return false;
+        }
+        self.epochs_without_better += 1;
+        self.epochs_since_drop += 1;
+        if let RateSchedule::Plateau { patience, factor } = config.schedule
+            && self.epochs_since_drop >= patience.max(1)
+        {
+            self.rate_factor *= factor;
+            self.epochs_since_drop = 0;
+        }
+        config.early_stopping.is_some_and(|patience| self.epochs_without_better >= patience.max(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(schedule: RateSchedule, early_stopping: Option<usize>) -> TrainingConfig {
+        let stage = StageConfig {
+            train: Scope::All,
+            epochs: 10,
+            learning_rate: 1e-3,
+            weight_decay: 0.0,
+            keep_norm_statistics: false,
+        };
+        TrainingConfig {
+            batch_size: 4,
+            optimizer: OptimizerKind::Adam,
+            schedule,
+            early_stopping,
+            balanced: true,
+            examples_per_epoch: None,
+            label_smoothing: 0.0,
+            precision: PrecisionChoice::F32,
+            stages: vec![stage],
+        }
+    }
+
+    #[test]
+    fn a_plateau_halves_the_rate_and_the_stage_ends_after_its_patience() {
+        let config = config(RateSchedule::Plateau { patience: 2, factor: 0.5 }, Some(4));
+        let mut progress = StageProgress::default();
+        let ends: Vec<bool> =
+            [1.0, 0.9, 0.95, 0.93, 0.92, 0.91].iter().map(|&l| progress.epoch_ended(l, &config)).collect();
+        assert_eq!(ends, [false, false, false, false, false, true]);
+        assert_eq!(progress.rate_factor, 0.25);
+        assert_eq!(config.learning_rate(0, 0.0, progress.rate_factor), 2.5e-4);
+    }
+
+    #[test]
+    fn the_cosine_falls_from_the_whole_rate_to_a_hundredth() {
+        let config = config(RateSchedule::Cosine, None);
+        assert!((config.learning_rate(0, 0.0, 1.0) - 1e-3).abs() < 1e-12);
+        assert!((config.learning_rate(0, 1.0, 1.0) - 1e-5).abs() < 1e-12);
+        assert!(config.learning_rate(0, 0.3, 1.0) > config.learning_rate(0, 0.6, 1.0));
+    }
+
+    #[test]
+    fn auto_is_bf16_where_the_kernels_multiply_its_pairs_and_f32_elsewhere() {
+        let here = Device::flex();
+        let expected = match crate::device::cpu_instructions() {
+            "avx512bf16" => Precision::Bf16,
+            "portable" | "neon" | "avx2" | "avx512" => Precision::F32,
+            other => panic!("{other}: which precision is fastest there?"),
+        };
+        assert_eq!(PrecisionChoice::Auto.on(&here).unwrap(), expected);
+        assert_eq!(PrecisionChoice::Bf16.on(&here).unwrap(), Precision::Bf16);
+        assert_eq!(PrecisionChoice::F32.on(&here).unwrap(), Precision::F32);
+    }
+
+    #[test]
+    fn what_cannot_be_trained_is_refused_by_name_and_stage() {
+        type Change = fn(&mut TrainingConfig);
+        let cases: [(Change, &str); 8] = [
+            (|c| c.batch_size = 0, "batch_size: 0;"),
+            (|c| c.batch_size = usize::MAX, "batch_size: 18446744073709551615;"),
+            (|c| c.stages.clear(), "stages: none;"),
+            (|c| c.examples_per_epoch = Some(usize::MAX), "examples_per_epoch: 18446744073709551615;"),
+            (|c| c.stages[0].epochs = 0, "stages.epochs (stage 1): 0;"),
+            (|c| c.stages[0].learning_rate = 0.0, "stages.learning_rate (stage 1): 0;"),
+            (|c| c.stages[0].learning_rate = f64::NAN, "stages.learning_rate (stage 1): NaN;"),
+            (|c| c.stages[0].weight_decay = -1.0, "stages.weight_decay (stage 1): -1;"),
+        ];
+        for (change, wanted) in cases {
+            let mut config = config(RateSchedule::Constant, None);
+            assert!(config.check().is_ok());
+            change(&mut config);
+            let message = config.check().unwrap_err().to_string();
+            assert!(message.starts_with(wanted), "{message}");
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! The training loop, top to bottom.
+//!
+//! Build or resume; for each stage freeze and set the rate; for each step batch, forward,
+//! loss, backward, update; after each epoch validate, keep the best, save. Patches and
+//! images are trained by the same loop.
+
+use burn::nn::loss::CrossEntropyLossConfig;
+use burn::optim::{GradientsParams, ModuleOptimizer};
+
+use crate::inference::plan::Precision;
+use crate::model_file;
+use crate::networks::Classifier;
+use crate::networks::state::{StateDict, load_state_dict, mixed, state_dict, training_flags};
+use crate::training::batches::{Examples, Pass, epoch_order, training_batches};
+use crate::training::features::Features;
+use crate::training::optimizer::optimizer;
+use crate::training::resume;
+use crate::training::resume::{Position, Saved};
+use crate::training::run;
+use crate::training::run::{EpochRow, MODEL_FILE, Outcome, Run, StepReport, Watch};
+use crate::training::schedule::{RateSchedule, StageProgress};
+use crate::training::step_memory::check_memory;
+use crate::training::validation::{Metric, assess, learn_from_validation, metric, sample};
+use crate::{Error, Result};
+
+/// Trains a network. Same seed, data, configuration and device give the same weights, also
+/// when the run was stopped and resumed on the way.
+///
+/// # Errors
+/// Before any work: unusable settings, a validation side with one class. During it: a loss
+/// that is no number, unreadable inputs, a full disk; what was saved stays.
+pub fn train<C: Classifier>(
+    model: C,
+    training: &dyn Examples,
+    validation: &dyn Examples,
+    run: &Run,
+    watch: &mut dyn Watch,
+) -> Result<Outcome> {
+    run.config.check()?;
+    let precision = run.config.precision.on(run.device)?;
+    check_examples(training, validation)?;
+    check_memory(&run.card.network, training.shape(), run.config, run.device)?;
+    let config = run.config;
+    let start = (run.start_share > 0.0).then(|| state_dict(&model));
+    let resume_path = run.dir.join(resume::FILE);
+    let saved = match run.resume && resume_path.exists() {
+        true => Some(Saved::load(&resume_path, &run.digest)?),
+        false => None,
+    };
+    let mut model = model.train();
+    let mut position = Position { digest: run.digest.clone(), ..Position::default() };
+    if let Some(saved) = &saved {
+        model = saved.model(&resume_path, model)?;
+        position = saved.position.clone();
+    }
+    let mut moments = saved;
+
+    while !position.finished && position.stage < config.stages.len() {
+        let stage = position.stage;
+        let stage_config = config.stages[stage];
+        let mut learning = model.learning(stage_config.train);
+        if stage_config.keep_norm_statistics {
+            learning = learning.exclude(training_flags(&model));
+        }
+        model = model.freeze().unfreeze_group(learning);
+        let mut optimizer = optimizer(config.optimizer, stage_config.weight_decay)?;
+        if let Some(saved) = moments.take() {
+            optimizer = saved.optimizer(&resume_path, optimizer)?;
+        }
+        // What is compiled stays right: a frozen trunk keeps its weights for the whole stage.
+        let features = match model.trunk_is_frozen(stage_config.train) {
+            true => Features::of_frozen(model.trunk(), training.shape()[0], precision, run.device),
+            false => Features::of_learning(precision),
+        };
+        while position.epoch < stage_config.epochs {
+            let started = std::time::Instant::now();
+            let first_step = position.step;
+            let outcome = train_epoch(model, &features, &mut optimizer, training, run, &mut position, watch)?;
+            model = outcome.model;
+            if outcome.interrupted {
+                resume::save(&resume_path, &position, &model, &optimizer)?;
+                return Ok(Outcome::Interrupted);
+            }
+            let n_pictures = ((position.step - first_step) * config.batch_size) as f64;
+            let pictures_per_s = n_pictures / started.elapsed().as_secs_f64();
+            let kept = with_start(model.valid(), start.as_ref(), run.start_share)?;
+            let ends = end_epoch(&kept, validation, run, &mut position, precision, pictures_per_s, watch)?;
+            if ends || position.epoch == stage_config.epochs {
+                break;
+            }
+            resume::save(&resume_path, &position, &model, &optimizer)?;
+            if watch.stop_requested() {
+                return Ok(Outcome::Interrupted);
+            }
+        }
+        position = Position {
+            stage: stage + 1,
+            epoch: 0,
+            step: 0,
+            progress: StageProgress::default(),
+            finished: stage + 1 == config.stages.len(),
+            ..position
+        };
+        // The next stage starts with fresh moments, so none are stored between stages.
+        let fresh = crate::training::optimizer::optimizer(config.optimizer, 0.0)?;
+        resume::save(&resume_path, &position, &model, &fresh)?;
+        if watch.stop_requested() && !position.finished {
+            return Ok(Outcome::Interrupted);
+        }
+    }
+    let best_metric = position.best_metric.ok_or_else(|| {
+        Error::network("stages", "no epoch was trained", "at least one stage with at least one epoch")
+    })?;
+    Ok(Outcome::Finished { best_metric })
+}
+
+/// Refuses data on which training or choosing the best checkpoint has no meaning.
+fn check_examples(training: &dyn Examples, validation: &dyn Examples) -> Result<()> {
+    for (side, examples) in [("training", training), ("validation", validation)] {
+        let mut present = vec![false; examples.n_classes()];
+        (0..examples.len()).for_each(|i| present[examples.class(i)] = true);
+        let n_present = present.iter().filter(|&&p| p).count();
+        if n_present < 2 {
+            let found = format!("{} pictures of {n_present} class(es)", examples.len());
+            return Err(Error::network(
+                format!("the {side} side"),
+                found,
+                "pictures of at least two classes; make another split or use more patients",
+            ));
+        }
+    }
+    Ok(())
+}
+
+struct EpochOutcome<C> {
+    model: C,
+    interrupted: bool,
+}
+
+/// The steps of one epoch from `position.step` on; leaves `position` at the step to run next.
+fn train_epoch<C: Classifier>(
+    mut model: C,
+    features: &Features,
+    optimizer: &mut ModuleOptimizer,
+    training: &dyn Examples,
+    run: &Run,
+    position: &mut Position,
+    watch: &mut dyn Watch,
+) -> Result<EpochOutcome<C>> {
+    let config = run.config;
+    let n_steps = config.examples_per_epoch.unwrap_or(training.len()).div_ceil(config.batch_size);
+    let (stage, epoch) = (position.stage, position.epoch);
+    let n_epochs = config.stages[stage].epochs;
+    let pass = Pass { seed: run.seed, stage, epoch };
+    let n = n_steps * config.batch_size;
+    let order = epoch_order(training, n, config.batch_size, config.balanced, pass);
+    let device = run.device.clone().autodiff();
+    let smoothing = (config.label_smoothing > 0.0).then_some(config.label_smoothing as f32);
+    let criterion = CrossEntropyLossConfig::new().with_smoothing(smoothing).init(&device);
+
+    std::thread::scope(|scope| {
+        let first_step = position.step;
+        let batches = training_batches(scope, training, order, config.batch_size, pass, first_step);
+        for (step, batch) in (first_step..).zip(batches.iter()) {
+            let batch = batch?;
+            let targets = batch.targets(&device);
+            let map = features.of(model.trunk(), batch, &device); // [n, c_out, rows, cols]
+            let mut rng = pass.stream("dropout", step);
+            let logits = model.logits_of_features(map, Some(&mut rng));
+            let loss = criterion.forward(logits, targets);
+            let value = loss.clone().into_scalar::<f32>();
+            let done = (epoch * n_steps + step) as f64 / (n_epochs * n_steps) as f64;
+            let learning_rate = config.learning_rate(stage, done, position.progress.rate_factor);
+            if !value.is_finite() {
+                let (stage, epoch, step) = (stage + 1, epoch + 1, step + 1);
+                return Err(Error::Diverged { stage, epoch, step, loss: value, learning_rate });
+            }
+            let gradients = GradientsParams::from_grads(loss.backward(), &model);
+            model = optimizer.step(learning_rate, model, gradients);
+
+            position.loss_sum += f64::from(value);
+            position.step = step + 1;
+            watch.step(&StepReport {
+                stage: [stage + 1, config.stages.len()],
+                epoch: [epoch + 1, n_epochs],
+                step: [step + 1, n_steps],
+                loss: position.loss_sum / (step + 1) as f64,
+            });
+            if watch.stop_requested() && step + 1 < n_steps {
+                return Ok(EpochOutcome { model, interrupted: true });
+            }
+        }
+        Ok(EpochOutcome { model, interrupted: false })
+    })
+}
+
+/// What is validated and kept of a trained model.
+fn with_start<C: Classifier>(trained: C, start: Option<&StateDict>, share: f64) -> Result<C> {
+    let Some(start) = start else { return Ok(trained) };
+    let mixed = mixed(start, share, state_dict(&trained));
+    load_state_dict(trained, mixed).map_err(|problem| {
+        Error::network("start_share", problem, "a model of the network that training started with")
+    })
+}
+
+/// Validates `model`, keeps it if it is the best, and moves `position`, which stands behind the epoch's
+/// last step, to the next epoch; true when the stage should end early.
+fn end_epoch<C: Classifier>(
+    model: &C,
+    validation: &dyn Examples,
+    run: &Run,
+    position: &mut Position,
+    precision: Precision,
+    pictures_per_s: f64,
+    watch: &mut dyn Watch,
+) -> Result<bool> {
+    let config = run.config;
+    let assessment = assess(model, validation, config.batch_size, run.device, precision)?;
+    let metric = metric(run.metric, &assessment, validation.n_classes())?;
+    let best = position.best_metric.is_none_or(|best| metric > best);
+    if best {
+        position.best_metric = Some(metric);
+        let mut card = run.card.clone();
+        card.training.best_epoch = Some([position.stage + 1, position.epoch + 1]);
+        card.training.validation_metric = Some(metric);
+        if run.metric == Metric::Auc {
+            learn_from_validation(&mut card, &sample(&assessment, validation), run.calibration)?;
+        }
+        model_file::save(&run.dir.join(MODEL_FILE), &card, &state_dict(model))?;
+    }
+    let n_epochs = config.stages[position.stage].epochs;
+    let done = match config.schedule {
+        RateSchedule::Cosine => (position.epoch + 1) as f64 / n_epochs as f64,
+        RateSchedule::Constant | RateSchedule::Plateau { .. } => 0.0,
+    };
+    let row = EpochRow {
+        stage: position.stage + 1,
+        epoch: position.epoch + 1,
+        learning_rate: config.learning_rate(position.stage, done, position.progress.rate_factor),
+        train_loss: position.loss_sum / position.step as f64,
+        validation_loss: assessment.loss,
+        validation_metric: metric,
+        pictures_per_s,
+        best,
+    };
+    watch.epoch(&row);
+    position.history.push(row);
+    let ends = position.progress.epoch_ended(assessment.loss, config);
+    position.epoch += 1;
+    position.step = 0;
+    position.loss_sum = 0.0;
+    run::write_metrics(run.dir, &position.history)?;
+    Ok(ends)
+}

@@ -1,0 +1,122 @@
+//! What the validation side says of a network: loss, the figure that chooses the best checkpoint, and
+//! for images the threshold and the calibration that travel with the model.
+
+use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Tensor};
+use mammo_eval::confusion::ConfusionMatrix;
+use mammo_eval::operating_point::{OperatingPoint, OperatingRule};
+use mammo_eval::roc::roc_auc;
+use mammo_eval::{BootstrapConfig, Patients, Sample};
+
+use crate::Result;
+use crate::inference::plan::Precision;
+use crate::model_file::{Calibration, CalibrationMethod, ModelCard};
+use crate::networks::Classifier;
+use crate::training::batches::{Examples, evaluation_batches};
+use crate::training::features::Features;
+
+/// What the best checkpoint is chosen by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metric {
+    /// Mean recall over classes, for patches.
+    BalancedAccuracy,
+    /// Area under the ROC curve of the second class, for images.
+    Auc,
+}
+
+/// Class probabilities of all examples and their mean loss.
+pub struct Assessment {
+    /// `n * n_classes`, row-major.
+    pub probabilities: Vec<f64>,
+    /// Class of each example.
+    pub truth: Vec<usize>,
+    /// Mean cross-entropy.
+    pub loss: f64,
+}
+
+/// Probabilities and loss over all examples, without augmentation or dropout.
+///
+/// # Errors
+/// When an input cannot be read.
+pub fn assess<C: Classifier>(
+    model: &C,
+    examples: &dyn Examples,
+    batch_size: usize,
+    device: &Device,
+    precision: Precision,
+) -> Result<Assessment> {
+    let mut probabilities = Vec::with_capacity(examples.len() * examples.n_classes());
+    let mut truth = Vec::with_capacity(examples.len());
+    let features = Features::of_frozen(model.trunk(), examples.shape()[0], precision, device);
+    std::thread::scope(|scope| -> Result<()> {
+        for batch in evaluation_batches(scope, examples, batch_size).iter() {
+            let batch = batch?;
+            truth.extend_from_slice(&batch.classes);
+            let map = features.of(model.trunk(), batch, device);
+            let probability: Tensor<2> = softmax(model.logits_of_features(map, None), 1);
+            probabilities.extend(probability.into_data().iter::<f64>());
+        }
+        Ok(())
+    })?;
+    let k = examples.n_classes();
+    // The smallest probability that f32 softmax tells from zero bounds the loss.
+    let log_loss = |(row, &class): (&[f64], &usize)| -row[class].max(f64::from(f32::MIN_POSITIVE)).ln();
+    let loss = probabilities.chunks_exact(k).zip(&truth).map(log_loss).sum::<f64>() / truth.len() as f64;
+    Ok(Assessment { probabilities, truth, loss })
+}
+
+/// The figure that the best checkpoint is chosen by.
+///
+/// # Errors
+/// When one class alone leaves it undefined.
+pub fn metric(metric: Metric, assessment: &Assessment, n_classes: usize) -> Result<f64> {
+    match metric {
+        Metric::Auc => Ok(roc_auc(&malignant_scores(assessment), &malignant(assessment))?),
+        Metric::BalancedAccuracy => {
+            let names: Vec<String> = (0..n_classes).map(|i| i.to_string()).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let matrix =
+                ConfusionMatrix::from_probabilities(&names, &assessment.truth, &assessment.probabilities)?;
+            Ok(matrix.balanced_accuracy())
+        }
+    }
+}
+
+/// Puts into the card what the validation side teaches: the threshold with the largest sensitivity +
+/// specificity, the calibration, and the area's interval.
+///
+/// # Errors
+/// When one class alone leaves the threshold undefined.
+pub fn learn_from_validation(card: &mut ModelCard, side: &Sample, method: CalibrationMethod) -> Result<()> {
+    let point = OperatingPoint::choose(OperatingRule::MaxYouden, &side.scores, &side.malignant)?;
+    card.operating_point = Some(point);
+    (card.calibration, card.no_calibration) = match Calibration::fit(method, side) {
+        Ok(calibration) => (calibration, None),
+        Err(mammo_core::Error::Undefined { reason, .. }) => (None, Some(reason)),
+        Err(other) => return Err(other.into()),
+    };
+    // Sides of a few patients have an area, but no interval.
+    let area = side.auc(&BootstrapConfig::default()).ok();
+    card.training.validation_interval = area.map(|area| [area.low, area.high]);
+    Ok(())
+}
+
+/// The validation side as statistics see it.
+pub fn sample(assessment: &Assessment, examples: &dyn Examples) -> Sample {
+    let unnamed: Vec<String> = (0..examples.len()).map(|i| format!("{i:08}")).collect();
+    let patients = (0..examples.len()).map(|i| examples.patient(i).unwrap_or(&unnamed[i]));
+    Sample {
+        scores: malignant_scores(assessment),
+        malignant: malignant(assessment),
+        patients: Patients::from_ids(patients),
+    }
+}
+
+/// Probabilities of the second of two classes.
+fn malignant_scores(assessment: &Assessment) -> Vec<f64> {
+    assessment.probabilities.chunks_exact(2).map(|p| p[1]).collect()
+}
+
+fn malignant(assessment: &Assessment) -> Vec<bool> {
+    assessment.truth.iter().map(|&class| class == 1).collect()
+}
