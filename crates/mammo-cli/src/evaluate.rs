@@ -15,9 +15,10 @@ use mammo_eval::{
 };
 use mammo_nn::model_file::{self, ModelCard};
 
+use mammo_pipeline::config::with_settings;
+use mammo_pipeline::scoring::{is_patch_scores, read_patch_scores};
+
 use crate::Done;
-use crate::config::with_settings;
-use crate::patch_scores;
 
 /// Evaluate a score table: ROC, calibration, operating points, subgroups, localisation, readers.
 ///
@@ -71,7 +72,7 @@ pub fn run(args: &Args) -> Result<Done> {
     let Some(scores) = args.scores.as_ref().or(args.named_scores.as_ref()) else {
         bail!("no score table; expected its path");
     };
-    if patch_scores::is_patch_scores(scores)? {
+    if is_patch_scores(scores)? {
         return evaluate_patch_scores(scores, args);
     }
     let table = ScoreTable::read(scores)?;
@@ -109,7 +110,7 @@ fn evaluate_patch_scores(scores: &Path, args: &Args) -> Result<Done> {
     if about_images.iter().any(|flag| flag.is_some()) || !args.compare.is_empty() || !args.set.is_empty() {
         bail!("{}: holds patch scores; only --out goes with them", scores.display());
     }
-    let table = patch_scores::read(scores)?;
+    let table = read_patch_scores(scores)?;
     let classes: Vec<&str> = table.classes.iter().map(String::as_str).collect();
     publish(&evaluate_patches(&classes, &table.truth, &table.probabilities)?, args.out.as_deref())
 }

@@ -3,20 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use mammo_core::geometry::{Affine, Rect};
-use mammo_core::image::GrayImage;
-use mammo_core::record::Mammogram;
-use mammo_core::write::{write_atomically, write_json};
+use mammo_core::record::LesionKind;
 use mammo_data::split::Side;
-use mammo_dicom::image_file::write_png16;
 use mammo_nn::device;
-use mammo_nn::inference::heatmap::{BreastFrame, MapGrid};
-use serde::Serialize;
+use mammo_pipeline::heatmap::{
+    FINDINGS_FILE, FindingRow, IMAGES_FILE, Mapper, Maps, Method, Tables, write_maps,
+};
+use mammo_pipeline::scoring::select;
 
-use crate::heatmap_tables::{FindingRow, IMAGES_FILE, ImageRow, Tables};
-use crate::mapper::{Mapper, Method};
 use crate::output::{FEW_IMAGES, LeftOut, count};
-use crate::{Done, output, overlay, predict, progress};
+use crate::progress::Terminal;
+use crate::{Done, output, progress};
 
 /// Show where a model sees cancer: overlays, 16-bit maps and a table of findings.
 ///
@@ -45,7 +42,7 @@ pub struct Args {
     pub out: PathBuf,
     /// What to show of a whole-image model.
     #[arg(long, value_enum)]
-    pub method: Option<Method>,
+    pub method: Option<MethodArg>,
     /// Only this side of the split beside the manifest.
     #[arg(long)]
     pub side: Option<Side>,
@@ -63,8 +60,26 @@ pub struct Args {
     pub device: String,
 }
 
-/// Findings boxed on an overlay, the surest first; the table has all.
-const MAX_BOXES: usize = 6;
+/// [`Method`] as a command-line word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum MethodArg {
+    /// Grad-CAM of the top's last feature map.
+    GradCam,
+    /// Grad-CAM of the trunk's features: finer, less close to the answer.
+    GradCamTrunk,
+    /// Slope of the log odds of cancer with each pixel.
+    Saliency,
+}
+
+impl From<MethodArg> for Method {
+    fn from(method: MethodArg) -> Self {
+        match method {
+            MethodArg::GradCam => Self::GradCam,
+            MethodArg::GradCamTrunk => Self::GradCamTrunk,
+            MethodArg::Saliency => Self::Saliency,
+        }
+    }
+}
 
 /// Runs the verb.
 pub fn run(args: &Args) -> Result<Done> {
@@ -72,39 +87,24 @@ pub fn run(args: &Args) -> Result<Done> {
     if !(0.0..=1.0).contains(&args.min_score) {
         bail!("--min-score {}: expected a probability between 0 and 1", args.min_score);
     }
-    let mapper = Mapper::load(&args.model, args.method, args.stride, &device::by_name(&args.device)?)?;
-    let (root, images) = predict::select(&args.images, args.side, None)?;
-    let (mut tables, mut rejected) = (Tables::default(), LeftOut::new("rejected"));
-    let bar = progress::bar("mapping", images.len() as u64);
-    for image in &images {
-        if progress::stop_requested() {
-            break;
-        }
-        match map_image(&mapper, &root, image, args) {
-            Ok((row, findings)) => {
-                tables.images.push(row);
-                tables.findings.extend(findings);
-            }
-            Err(error) => rejected.add(&image.file, &format!("{error:#}"), &bar),
-        }
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
+    let device = device::by_name(&args.device)?;
+    let mapper = Mapper::load(&args.model, args.method.map(Method::from), args.stride, &device)?;
+    let selected = select(&args.images, args.side, None, &Terminal)?;
+    let Maps { tables, rejected } = write_maps(&mapper, &selected, args.min_score, &args.out, &Terminal)?;
+    let rejected = LeftOut::of(rejected);
     if tables.images.is_empty() && !progress::stop_requested() {
-        bail!("none of {} images could be mapped", images.len());
+        bail!("none of {} could be mapped", count(selected.images.len(), "image"));
     }
-    tables.write(&args.out, mapper.finds())?;
     let table = rejected.write(&args.out)?;
     if mapper.finds() {
         let listed = args.list || tables.images.len() <= FEW_IMAGES;
-        output::results(&if listed { tables.listing() } else { String::new() });
-        output::results(&tables.summary(&args.out, args.min_score, listed));
+        output::results(&if listed { listing(&tables.findings) } else { String::new() });
+        output::results(&summary(&tables, &args.out, args.min_score, listed));
     }
     let pictures = args.out.join(IMAGES_FILE);
     output::results(&format!("{} mapped: {}\n", count(tables.images.len(), "image"), pictures.display()));
     if let Some(table) = table {
         output::results(&format!("{} rejected: {}\n", count(rejected.len(), "image"), table.display()));
-        rejected.say_rest(&format!("all are listed in {}", table.display()));
     }
     Ok(match (progress::stop_requested(), rejected.len()) {
         (true, _) => Done::Interrupted,
@@ -113,76 +113,53 @@ pub fn run(args: &Args) -> Result<Done> {
     })
 }
 
-/// What a `.map.json` says about the `.map.png` beside it.
-#[derive(Serialize)]
-struct MapRecord<'a> {
-    file: &'a str,
-    model: &'a str,
-    meaning: &'a str,
-    /// Value of grey level 65535; 0 is 0.
-    value_of_white: f32,
-    grid: MapGrid,
-    /// The two maps of the grid in one.
-    stored_from_cell: Affine,
+/// How many findings of which kind there are, and where they are listed.
+fn summary(tables: &Tables, dir: &Path, min_score: f64, listed: bool) -> String {
+    let masses = tables.findings.iter().filter(|row| row.kind == LesionKind::Mass).count();
+    let with_findings = tables.images.iter().filter(|image| image.n_findings > Some(0)).count();
+    let highest = tables.findings.iter().map(|row| row.probability).fold(0.0, f64::max);
+    let mut text = format!(
+        "{} with a probability of cancer of at least {min_score}, in {with_findings} of {}",
+        count(tables.findings.len(), "finding"),
+        count(tables.images.len(), "image")
+    );
+    if !tables.findings.is_empty() {
+        let others = tables.findings.len() - masses;
+        text += &format!(" (masses: {masses}, calcifications: {others}); highest probability {highest:.2}");
+    }
+    let way = if listed { "" } else { " (--list prints them)" };
+    text + &format!("\nfindings, one a row{way}: {}\n", dir.join(FINDINGS_FILE).display())
 }
 
-/// Maps one image and writes its three files.
-fn map_image(
-    mapper: &Mapper,
-    root: &Path,
-    image: &Mammogram,
-    args: &Args,
-) -> Result<(ImageRow, Vec<FindingRow>)> {
-    let mapped = mapper.map(root, image, args.min_score)?;
-    let breast = BreastFrame::of(&mapped.prepared);
-    let grid = mapped.map.grid;
-    let name = Path::new(&image.file).with_extension("").to_string_lossy().replace(['/', '\\', ':'], "_");
-    let name = name.trim_start_matches(['_', '.']).to_string();
-    let [overlay_file, map_file, record_file] =
-        ["overlay.png", "map.png", "map.json"].map(|suffix| format!("{name}.{suffix}"));
-
-    let boxes: Vec<Rect> = mapped.findings.iter().take(MAX_BOXES).map(|finding| finding.bounds).collect();
-    let picture = overlay::draw(&mapped.prepared.image, &mapped.colours(), &mapped.scale, &boxes)?;
-    write_atomically(&args.out.join(&overlay_file), &png(&picture)?)?;
-    let white = mapped.scale.max;
-    let level = |v: &f32| (v / white.max(f32::MIN_POSITIVE) * 65535.0).round().clamp(0.0, 65535.0) as u16;
-    let pixels = mapped.map.values.iter().map(level).collect();
-    write_png16(&args.out.join(&map_file), &GrayImage { width: grid.cols, height: grid.rows, pixels })?;
-    let record = MapRecord {
-        file: &image.file,
-        model: &mapper.digest,
-        meaning: mapped.scale.meaning,
-        value_of_white: white,
-        grid,
-        stored_from_cell: grid.stored_from_cell(),
-    };
-    write_json(&args.out.join(record_file), &record)?;
-
-    let findings: Vec<FindingRow> = mapped
-        .findings
-        .iter()
-        .enumerate()
-        .map(|(i, finding)| FindingRow::new(image, &grid, &breast, finding, i + 1))
-        .collect();
-    let row = ImageRow {
-        file: image.file.clone(),
-        patient_id: image.patient_id.clone(),
-        laterality: image.laterality,
-        view: image.view,
-        overlay: overlay_file,
-        map: map_file,
-        max: mapped.map.max(),
-        n_findings: mapper.finds().then_some(findings.len()),
-        spacing_x_mm: grid.spacing_mm.map(|[x, _]| x),
-        spacing_y_mm: grid.spacing_mm.map(|[_, y]| y),
-        spacing_source: mapped.spacing_source,
-    };
-    Ok((row, findings))
-}
-
-/// An image as the bytes of a PNG file.
-pub fn png(image: &image::RgbImage) -> Result<Vec<u8>> {
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    image.write_to(&mut bytes, image::ImageFormat::Png)?;
-    Ok(bytes.into_inner())
+/// The findings by breast, CC before MLO; breasts of unknown side first.
+fn listing(findings: &[FindingRow]) -> String {
+    if findings.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from(
+        "view, kind, probability of cancer; place and size in pixels of the stored image; depth from 0 at the\n\
+             chest wall to 1 at the front of the breast; height from 0 at its top to 1 at its bottom\n",
+    );
+    let mut breast = None;
+    for row in findings {
+        let here = Some((&row.patient_id, row.laterality));
+        if breast != here {
+            let side = row.laterality.map_or("unknown".to_string(), |side| side.to_string());
+            text += &format!("patient {}, {side} breast\n", row.patient_id);
+            breast = here;
+        }
+        text += &format!(
+            "  {:<4} {:<13} {:.2}  at {:>5.0}, {:>5.0}  size {:>4.0} x {:>4.0}  depth {:.2}  height {:.2}\n",
+            row.view.map_or("?".to_string(), |view| view.to_string().to_uppercase()),
+            row.kind.to_string(),
+            row.probability,
+            row.center_x,
+            row.center_y,
+            row.width,
+            row.height,
+            row.depth_in_breast,
+            row.height_in_breast,
+        );
+    }
+    text
 }

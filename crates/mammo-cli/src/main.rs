@@ -7,30 +7,18 @@
 #[macro_use]
 mod terminal;
 
-mod config;
 mod demo;
 mod doctor;
 mod evaluate;
-mod gallery;
-mod gated;
 mod heatmap;
-mod heatmap_tables;
 mod import;
-mod inputs;
-mod loose_images;
-mod mapper;
 mod model;
-mod model_card;
 mod output;
-mod overlay;
-mod patch_scores;
 mod phantom;
 mod predict;
 mod preprocess;
 mod progress;
 mod report;
-mod report_pictures;
-mod run_folder;
 mod sample;
 mod split;
 mod train_image;

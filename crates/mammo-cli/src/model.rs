@@ -1,6 +1,6 @@
 //! `mammo model`: weights in, a look at a model, weights out.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use mammo_image::preprocess::Preprocessing;
@@ -9,11 +9,12 @@ use mammo_nn::interop::onnx::{Input, Norms};
 use mammo_nn::interop::weights;
 use mammo_nn::model_file::{self, ModelCard, Network, Source, TrainingRecord};
 use mammo_nn::networks::conventions::ChannelNorm;
-use mammo_nn::networks::trunk::TrunkConfig;
 use serde::Deserialize;
 
+use mammo_pipeline::config::with_nearest_key;
+use mammo_pipeline::training::start_lines;
+
 use crate::Done;
-use crate::config::with_nearest_key;
 
 /// The verbs under `mammo model`.
 #[derive(clap::Subcommand)]
@@ -240,57 +241,4 @@ fn export(args: &ExportArgs) -> Result<Done> {
     }
     println!("{}: written from model {}", args.out.display(), file.digest);
     Ok(Done::All)
-}
-
-/// Lines of a configuration under which training can start from a model.
-fn start_lines(path: &Path, trunk: &TrunkConfig, preprocessing: &Preprocessing) -> Result<String> {
-    #[derive(serde::Serialize)]
-    struct Patch<'a> {
-        start: String,
-        trunk: &'a TrunkConfig,
-    }
-    #[derive(serde::Serialize)]
-    struct Lines<'a> {
-        preprocessing: Numbers,
-        patch: Patch<'a>,
-    }
-    #[derive(serde::Serialize)]
-    struct Numbers {
-        mean: f32,
-        std: f32,
-    }
-    let preprocessing = Numbers { mean: preprocessing.mean, std: preprocessing.std };
-    let patch = Patch { start: path.display().to_string(), trunk };
-    Ok(toml::to_string(&Lines { preprocessing, patch })?)
-}
-
-/// Refuses a start whose network or pixel numbers are not the configuration's.
-pub fn check_start(
-    path: &Path,
-    card: &ModelCard,
-    trunk: &TrunkConfig,
-    preprocessing: &Preprocessing,
-) -> Result<()> {
-    let lines = || start_lines(path, card.network.trunk(), &card.preprocessing);
-    if card.network.trunk() != trunk {
-        bail!(
-            "{}: its trunk is another than [patch] trunk in the configuration, which should read\n\n{}",
-            path.display(),
-            lines()?
-        );
-    }
-    let (theirs, ours) = (&card.preprocessing, preprocessing);
-    if (theirs.mean, theirs.std) != (ours.mean, ours.std) {
-        bail!(
-            "{}: learned from grey levels less {} and over {}, the configuration says {} and {}; \
-             it should read\n\n{}",
-            path.display(),
-            theirs.mean,
-            theirs.std,
-            ours.mean,
-            ours.std,
-            lines()?
-        );
-    }
-    Ok(())
 }

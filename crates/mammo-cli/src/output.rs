@@ -14,7 +14,7 @@ use mammo_core::write::{is_stream, write_atomically};
 pub const FEW_IMAGES: usize = 4;
 
 /// Lines of one kind on stderr before the rest is only counted.
-const FEW_LINES: usize = 10;
+pub const FEW_LINES: usize = 10;
 
 /// Images that were left out, with reasons, beside what was made of the others.
 const REJECTED_FILE: &str = "rejected_images.csv";
@@ -75,6 +75,11 @@ impl LeftOut {
     /// None yet.
     pub fn new(word: &'static str) -> Self {
         Self { word, rows: Vec::new() }
+    }
+
+    /// Images that were named already.
+    pub fn of(rows: Vec<(String, String)>) -> Self {
+        Self { word: "rejected", rows }
     }
 
     /// Names an image, unless many were named before.

@@ -16,8 +16,10 @@ use mammo_image::preprocess::{Explained, Preprocessing};
 use mammo_nn::model_file;
 use rayon::prelude::*;
 
-use crate::loose_images::find_images;
+use mammo_pipeline::scoring::{Selected, find_images};
+
 use crate::output::{FEW_IMAGES, LeftOut, count};
+use crate::progress::Terminal;
 use crate::{Done, output, progress};
 
 /// Side of one picture on a step sheet.
@@ -79,7 +81,7 @@ pub fn run(args: &Args) -> Result<Done> {
         (None, Preset::Default) => Preprocessing::default(),
         (None, Preset::Paper) => Preprocessing::paper(),
     };
-    let (root, images) = find_images(&args.images)?;
+    let Selected { root, images } = find_images(&args.images, &Terminal)?;
     let targets = targets(&args.images, &images)?;
     if !args.explain {
         claim(&args.out, &preprocessing)?;

@@ -2,11 +2,14 @@
 
 use std::io::IsTerminal;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mammo_nn::training::run::{EpochRow, StepReport, Watch};
+use mammo_pipeline::{Observer, Task};
+
+use crate::output::FEW_LINES;
 
 static STOP: AtomicBool = AtomicBool::new(false);
 static HANDLER: OnceLock<()> = OnceLock::new();
@@ -58,8 +61,60 @@ fn target() -> ProgressDrawTarget {
     }
 }
 
+/// Shows the steps of the pipeline: bars and lines on stderr, and Ctrl-C as the wish to stop.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Terminal;
+
+impl Observer for Terminal {
+    fn begin(&self, task: &'static str, total: usize) -> Box<dyn Task + '_> {
+        Box::new(TaskBar { bar: bar(task, total as u64), n_left_out: AtomicUsize::new(0) })
+    }
+
+    fn note(&self, text: &str) {
+        eprintln!("note: {}", text.trim_end());
+    }
+
+    fn training(&self, what: &'static str, metric: &'static str) -> Box<dyn Watch + '_> {
+        Box::new(TrainingProgress::new(what, metric))
+    }
+
+    fn stop_requested(&self) -> bool {
+        stop_requested()
+    }
+}
+
+/// The bar of one task. The first parts that are left out are named, the others counted.
+struct TaskBar {
+    bar: ProgressBar,
+    n_left_out: AtomicUsize,
+}
+
+impl Task for TaskBar {
+    fn done(&self, parts: usize) {
+        self.bar.set_position(self.bar.position().max(parts as u64));
+    }
+
+    fn left_out(&self, how: &'static str, file: &str, reason: &str) {
+        if self.n_left_out.fetch_add(1, Ordering::Relaxed) < FEW_LINES {
+            // An error of the pipeline names the file itself; one of a cache need not.
+            let named = if reason.contains(file) { String::new() } else { format!("{file}: ") };
+            self.bar.suspend(|| eprintln!("{how}: {named}{reason}"));
+        }
+    }
+}
+
+impl Drop for TaskBar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+        let n = self.n_left_out.load(Ordering::Relaxed);
+        if n > FEW_LINES {
+            eprintln!("and {} more", n - FEW_LINES);
+        }
+    }
+}
+
 /// Shows a training run: a bar per epoch, a line for each finished one.
-pub struct TrainingProgress {
+struct TrainingProgress {
     bar: ProgressBar,
     metric: &'static str,
     /// Stages, and epochs of the present one.
@@ -68,7 +123,7 @@ pub struct TrainingProgress {
 
 impl TrainingProgress {
     /// `what` names the run, `metric` what the best model is chosen by.
-    pub fn new(what: &str, metric: &'static str) -> Self {
+    fn new(what: &str, metric: &'static str) -> Self {
         let bar = ProgressBar::with_draw_target(Some(1), target());
         if let Ok(style) =
             ProgressStyle::with_template("{prefix} {msg} {wide_bar:.cyan/blue} {pos}/{len} {eta:>5}")

@@ -1,14 +1,15 @@
 //! `mammo sample`: patch sets.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use mammo_data::split::Side;
 use mammo_image::patch_sampling::write_patches;
+use mammo_pipeline::config::RunConfig;
+use mammo_pipeline::data::Data;
+use mammo_pipeline::inputs::{draw_patches, prepare};
 
-use crate::config::RunConfig;
-use crate::inputs::{draw_patches, prepare};
-use crate::training::Data;
+use crate::progress::Terminal;
 use crate::{Done, output};
 
 /// Draw patch sets (S1, S10, S30, any S<n>) from the lesions and backgrounds of each side.
@@ -43,9 +44,13 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<Done> {
     let mut config = RunConfig::read(&args.config, &args.set)?;
     config.use_patch_set(args.patch_set.as_deref())?;
+    draw(&config, &Data::read(&args.manifest, args.split.as_deref())?, &args.out)
+}
+
+/// Draws the patches of every side into folders of their own.
+pub fn draw(config: &RunConfig, data: &Data, out: &Path) -> Result<Done> {
     let preprocessing = config.preprocessing()?;
     config.sampling()?;
-    let data = Data::read(&args.manifest, args.split.as_deref())?;
     let mut n_failed = 0;
     for side in Side::ALL {
         let images = data.side(side);
@@ -53,9 +58,9 @@ pub fn run(args: &Args) -> Result<Done> {
             continue;
         }
         eprintln!("{side} side");
-        let prepared = prepare(&data.cache_dir, preprocessing, &data.manifest.root, images)?;
-        let drawn = draw_patches(&prepared, &data, &config)?;
-        let folder = args.out.join(side.to_string());
+        let prepared = prepare(data, preprocessing, images, &Terminal)?;
+        let drawn = draw_patches(&prepared, data, config, &Terminal)?;
+        let folder = out.join(side.to_string());
         write_patches(&folder, &drawn.header, &drawn.patches)?;
         output::results(&format!(
             "{}: {} patches from {} images\n",

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use mammo_nn::inference::predict::image_classifier;
+use mammo_pipeline::config::RunConfig;
+use mammo_pipeline::data::Data;
+use mammo_pipeline::training::{Transfer, transfer};
 
 use crate::Done;
-use crate::config::RunConfig;
-use crate::training::{Data, ImageRun, RunSetup, check_out, read_model, train_images};
+use crate::progress::{self, Terminal};
+use crate::training::{place, report};
 
 /// Fine-tune a whole-image model on another data set, from image labels alone.
 ///
@@ -53,34 +55,9 @@ pub struct Args {
 /// Runs the verb.
 pub fn run(args: &Args) -> Result<Done> {
     let config = RunConfig::read(&args.config, &args.set)?;
-    config.transfer()?;
-    check_out(&args.out, args.resume)?;
     let data = Data::read(&args.manifest, args.split.as_deref())?;
-    let file = read_model(&args.model)?;
-    let config = config.with_preprocessing(file.card.preprocessing.clone());
-    let section = config.transfer()?;
-    let setup = RunSetup {
-        config: &config,
-        preprocessing: &file.card.preprocessing,
-        training: serde_json::json!({ "transfer": section, "patients": args.patients }),
-        data: &data,
-        started_from: Some(file.digest.clone()),
-        device: &args.device,
-        out: &args.out,
-    };
-    let device = setup.burn_device()?;
-    let model = image_classifier(&args.model, &file, &device.autodiff())?;
-    train_images(&ImageRun {
-        setup: &setup,
-        section: "transfer",
-        network: file.card.network.clone(),
-        model,
-        augmentation: &section.augmentation,
-        training: &section.training,
-        calibration: section.calibration,
-        start_share: section.start_share,
-        channels: file.card.network.channels(),
-        n_patients: args.patients,
-        resume: args.resume,
-    })
+    let place = place(&args.out, &args.device, args.resume);
+    progress::catch_ctrl_c();
+    let (model, n_patients) = (args.model.as_path(), args.patients);
+    report(&transfer(Transfer { config, data: &data, model, n_patients, place: &place }, &Terminal)?)
 }

@@ -15,7 +15,7 @@ pub type Rng = ChaCha8Rng;
 ///
 /// # Example
 /// ```
-/// use crate::seed::stream;
+/// use mammo_core::seed::stream;
 /// use rand::RngExt;
 ///
 /// let draw = |purpose: &str, item: u64| stream(7, purpose, item).random::<u64>();

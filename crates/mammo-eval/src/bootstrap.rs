@@ -97,7 +97,7 @@ impl Patients {
 /// # Example
 /// A mean with its interval; each of the three patients has one case.
 /// ```
-/// use crate::{BootstrapConfig, Scale, bootstrap};
+/// use mammo_eval::{BootstrapConfig, Scale, bootstrap};
 ///
 /// let values = [1.0, 2.0, 6.0];
 /// let mean = |times: &[u8]| {

@@ -146,7 +146,7 @@ impl Calibrator {
     ///
     /// # Example
     /// ```
-    /// use crate::Calibrator;
+    /// use mammo_eval::Calibrator;
     ///
     /// let screening = Calibrator::prior_shift(0.5, 0.01)?;
     /// assert!((screening.apply(0.5) - 0.01).abs() < 1e-15);

@@ -65,7 +65,7 @@ impl OperatingPoint {
     ///
     /// # Example
     /// ```
-    /// use crate::{OperatingPoint, OperatingRule};
+    /// use mammo_eval::{OperatingPoint, OperatingRule};
     ///
     /// let (scores, malignant) = ([0.9, 0.7, 0.6, 0.2], [true, false, true, false]);
     /// let point = OperatingPoint::choose(OperatingRule::SensitivityAtLeast(1.0), &scores, &malignant)?;

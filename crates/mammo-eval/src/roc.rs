@@ -25,7 +25,7 @@ use crate::{Error, Result};
 /// # Example
 /// Four cases, one wrongly ordered pair out of four:
 /// ```
-/// use crate::roc_auc;
+/// use mammo_eval::roc_auc;
 ///
 /// let scores = [0.9, 0.4, 0.6, 0.1];
 /// let malignant = [true, true, false, false];

@@ -53,7 +53,7 @@ pub struct PhantomSummary {
 ///
 /// # Example
 /// ```
-/// use crate::{PhantomConfig, write_dataset};
+/// use mammo_phantom::{PhantomConfig, write_dataset};
 ///
 /// let config = PhantomConfig { n_patients: 2, height_px: 144, width_px: 112, ..PhantomConfig::default() };
 /// let dir = tempfile::tempdir()?;

@@ -220,7 +220,7 @@ pub struct PhantomPatient {
 ///
 /// # Example
 /// ```
-/// use crate::{PhantomConfig, patient};
+/// use mammo_phantom::{PhantomConfig, patient};
 ///
 /// let config = PhantomConfig { height_px: 144, width_px: 112, ..PhantomConfig::default() };
 /// let patient = patient(&config, 7);

@@ -1,7 +1,7 @@
 //! `mammo demo`: the whole method on phantoms, with nothing but this binary.
 //!
-//! Calls the other verbs one after another, exactly as a user would, so the demo is also
-//! their example. Run it again in the same folder and it continues where it stopped.
+//! Calls the steps of the pipeline one after another with typed settings. Run it again in the same folder and it
+//! continues where it stopped.
 
 mod pace;
 mod plan;
@@ -16,18 +16,21 @@ use std::time::Instant;
 use anyhow::Result;
 use mammo_core::write::{write_atomically, write_json};
 use mammo_eval::{BootstrapConfig, ScoreRow, compare_auc, evaluate_patches};
+use mammo_nn::inference::predict::Tta;
+use mammo_nn::networks::Scope;
+use mammo_nn::networks::top::TopConfig;
+use mammo_nn::training::schedule::StageConfig;
 use mammo_phantom::Site;
+use mammo_pipeline::config::RunConfig;
+use mammo_pipeline::data::Data;
+use mammo_pipeline::report::gallery;
 
-use crate::config::RunConfig;
 use crate::evaluate::auc_per_image;
-use crate::predict::TtaArg;
-use crate::{
-    Done, Interrupted, gallery, heatmap, output, progress, sample, train_image, train_patch, transfer,
-};
+use crate::{Done, Interrupted, output, progress};
 use plan::{N_DIGITAL, Plan};
 use results::{ResultRow, Results, last_screen, table};
 use size::Named;
-use steps::{Demo, stop_if};
+use steps::Demo;
 
 /// The embedded configuration, as in `configs/demo.toml`.
 const CONFIG: &str = include_str!("../../../../configs/demo.toml");
@@ -62,7 +65,8 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<Done> {
     progress::catch_ctrl_c();
     let started = Instant::now();
-    let (plan, continued) = Plan::make(&args.out, args.size, &RunConfig::parse(CONFIG, &[])?, &args.device)?;
+    let config = RunConfig::parse(CONFIG, &[])?;
+    let (plan, continued) = Plan::make(&args.out, args.size, &config, &args.device)?;
     if progress::stop_requested() {
         return Err(Interrupted.into());
     }
@@ -74,8 +78,8 @@ pub fn run(args: &Args) -> Result<Done> {
     output::results_to_log();
     eprint!("{}", plan.announcement(&args.out, continued));
     plan.write(&args.out)?;
-    let demo = Demo { args, config: args.out.join("demo.toml"), plan, continued, started };
-    write_atomically(&demo.config, CONFIG.as_bytes())?;
+    write_atomically(&args.out.join("demo.toml"), CONFIG.as_bytes())?;
+    let demo = Demo { args, config: plan.size.apply(config)?, plan, continued, started };
     let made = train(&demo)?;
     let results = evaluate(&demo, &made)?;
     print!("{}", &last_screen(&results, &args.out));
@@ -84,8 +88,9 @@ pub fn run(args: &Args) -> Result<Done> {
 
 /// What the training half of the demo leaves for the other.
 struct Made {
-    /// Manifest of the first hospital.
+    /// Manifest of the first hospital, and its data.
     film: PathBuf,
+    film_data: Data,
     /// Manifest of the second.
     digital: PathBuf,
     /// Folder of patches of the first.
@@ -95,59 +100,75 @@ struct Made {
 
 /// Makes data and models, each unless it is there from an earlier start.
 fn train(demo: &Demo) -> Result<Made> {
-    let args = demo.args;
-    let settings = RunConfig::read(&demo.config, &demo.changes(&[]))?;
-
+    let config = &demo.config;
     demo.step("synthetic mammograms (phantoms) of two hospitals, film and digital");
-    let film = demo.data_set(Site::Film, demo.plan.size.film_patients, &settings)?;
-    let digital = demo.data_set(Site::Digital, N_DIGITAL, &settings)?;
+    let film = demo.data_set(Site::Film, demo.plan.size.film_patients, config)?;
+    let digital = demo.data_set(Site::Digital, N_DIGITAL, config)?;
+    let film_data = Data::read(&film, None)?;
 
     demo.step("patches around lesions and in the background");
-    let patches = args.out.join("patches");
-    demo.unless_there(&patches.join("test/patches.csv"), || sample::run(&demo.sample(&film, &patches)))?;
+    let patches = demo.args.out.join("patches");
+    demo.sample(&film_data, &patches)?;
 
     demo.step("patch classifier");
     let patch_model = demo.model("patch");
-    stop_if(train_patch::run(&demo.train_patch(&film, &patches))?)?;
+    demo.train_patch(&film_data, &patches)?;
 
     demo.step("whole-image classifier (b), on the patch classifier's trunk");
-    stop_if(train_image::run(&demo.train_image(&film, "from-patches", Some(&patch_model), &[]))?)?;
+    demo.train_image(config, &film_data, "from-patches", Some(&patch_model))?;
     demo.step("a second one with other top layers and another seed, to average with it (c)");
-    let vgg_top = ["seed=2", "image.top={kind=\"vgg\",channels=[64],depth=1}"];
-    stop_if(train_image::run(&demo.train_image(&film, "from-patches-vgg", Some(&patch_model), &vgg_top))?)?;
+    demo.train_image(&with_vgg_top(config)?, &film_data, "from-patches-vgg", Some(&patch_model))?;
     demo.step("for comparison: the network of (b) from scratch, without patches (a)");
-    // A frozen random trunk would waste its first epochs: all of it learns from the start, for as
-    // many epochs as the others have in all.
-    let epochs: usize = settings.image()?.training.stages.iter().map(|stage| stage.epochs).sum();
-    let all = format!("{{train=\"all\",epochs={epochs},learning_rate=1e-3,weight_decay=1e-2}}");
-    let all = format!("image.training.stages=[{all}]");
-    stop_if(train_image::run(&demo.train_image(&film, "from-scratch", None, &[&all]))?)?;
+    demo.train_image(&from_scratch(config)?, &film_data, "from-scratch", None)?;
 
     demo.step("transfer of (b) to the digital hospital (d): 20 patients, image labels only");
-    stop_if(transfer::run(&demo.transfer(&digital))?)?;
-    Ok(Made { film, digital, patches, patch_model })
+    demo.transfer(&Data::read(&digital, None)?)?;
+    Ok(Made { film, film_data, digital, patches, patch_model })
+}
+
+/// Other top layers and another seed.
+fn with_vgg_top(config: &RunConfig) -> Result<RunConfig> {
+    let mut config = config.clone();
+    config.seed = 2;
+    config.image_mut()?.top = TopConfig::Vgg { channels: vec![64], depth: 1 };
+    Ok(config)
+}
+
+/// One stage for all layers: a frozen random trunk would waste its first epochs. It lasts as long as the stages of the
+/// other networks together.
+fn from_scratch(config: &RunConfig) -> Result<RunConfig> {
+    let mut config = config.clone();
+    let training = &mut config.image_mut()?.training;
+    training.stages = vec![StageConfig {
+        train: Scope::All,
+        epochs: training.stages.iter().map(|stage| stage.epochs).sum(),
+        learning_rate: 1e-3,
+        weight_decay: 1e-2,
+        keep_norm_statistics: false,
+    }];
+    Ok(config)
 }
 
 /// Scores the test sides and writes results, pictures and the report.
 fn evaluate(demo: &Demo, made: &Made) -> Result<Results> {
     let args = demo.args;
-    let Made { film, digital, patches, patch_model } = made;
+    let Made { film, film_data, digital, patches, patch_model } = made;
     demo.step("scores of the test sides");
     let [a, b, vgg, after] =
         ["from-scratch", "from-patches", "from-patches-vgg", "transfer"].map(|m| demo.model(m));
-    let scratch = demo.score("a-from-scratch", film, &[&a], TtaArg::None)?;
-    let from_patches = demo.score("b-from-patches", film, &[&b], TtaArg::None)?;
-    let averaged = demo.score("c-averaged", film, &[&b, &vgg], TtaArg::Flips)?;
-    let before_transfer = demo.score("d-before-transfer", digital, &[&b], TtaArg::None)?;
-    let after_transfer = demo.score("d-after-transfer", digital, &[&after], TtaArg::None)?;
-    let patch_table = demo.score_patches(film, patches, patch_model)?;
+    let scratch = demo.score("a-from-scratch", film, &[&a], Tta::None)?;
+    let from_patches = demo.score("b-from-patches", film, &[&b], Tta::None)?;
+    let averaged = demo.score("c-averaged", film, &[&b, &vgg], Tta::Flips)?;
+    let before_transfer = demo.score("d-before-transfer", digital, &[&b], Tta::None)?;
+    let after_transfer = demo.score("d-after-transfer", digital, &[&after], Tta::None)?;
+    let patch_table = demo.score_patches(film_data, patches, patch_model)?;
     gallery::write(&args.out.join("gallery.png"), film, &averaged)?;
 
     demo.step("heat maps and report of the film hospital's test side");
     let heatmaps = args.out.join("heatmaps");
-    demo.unless_there(&heatmaps.join("findings.csv"), || {
-        heatmap::run(&demo.heatmap(film, patch_model, &heatmaps))
-    })?;
+    if !heatmaps.join("findings.csv").exists() {
+        demo.heatmap(film, patch_model, &heatmaps)?;
+    }
     demo.report(film, &heatmaps.join("findings.csv"))?;
 
     let row = |what, site, rows: &[ScoreRow]| {

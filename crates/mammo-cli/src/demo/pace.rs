@@ -22,10 +22,10 @@ use mammo_nn::training::schedule::{StageConfig, TrainingConfig};
 use mammo_nn::training::train::train;
 use mammo_nn::training::validation::Metric;
 use mammo_phantom::{PhantomConfig, Site, write_dataset};
+use mammo_pipeline::config::RunConfig;
 use serde::{Deserialize, Serialize};
 
 use super::steps::phantoms;
-use crate::config::RunConfig;
 use crate::progress;
 
 /// Patients of the phantoms that are measured on: the fewest that fill all cores and hold every class.

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use mammo_core::write::{read_json, write_json};
+use mammo_pipeline::config::RunConfig;
 use serde::{Deserialize, Serialize};
 
 use super::pace::Pace;
 use super::size::{LEAST_AMOUNT, MOST_AMOUNT, Named, Size};
 use super::time::expected_s;
-use crate::config::RunConfig;
 use crate::output::duration;
 
 /// What the whole demo is meant to take, in seconds: in the upper half of five to nine minutes, for time is

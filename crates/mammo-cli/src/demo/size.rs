@@ -1,5 +1,7 @@
 //! How large a demo is: one number, the amount of training, and the counts that follow from it.
 
+use mammo_nn::networks::Scope;
+use mammo_pipeline::config::RunConfig;
 use serde::{Deserialize, Serialize};
 
 /// Sizes that can be asked for by name.
@@ -81,36 +83,33 @@ impl Size {
         self.patch_epochs * self.patches_per_epoch
     }
 
-    /// What differs from the embedded configuration, as `--set` takes it.
-    pub fn changes(&self) -> Vec<String> {
-        vec![
-            format!("patch.training.examples_per_epoch={}", self.patches_per_epoch),
-            format!(
-                "patch.training.stages=[{{train=\"all\",epochs={},learning_rate=1e-2,weight_decay=1e-3}}]",
-                self.patch_epochs
-            ),
-            format!("image.training.examples_per_epoch={}", self.images_per_epoch),
-            format!(
-                "image.training.stages=[{{train=\"top\",epochs={},learning_rate=2e-3,weight_decay=1e-3}},\
-                 {{train=\"all\",keep_norm_statistics=true,epochs=1,learning_rate=5e-5,weight_decay=1e-2}}]",
-                self.top_epochs
-            ),
-            format!("transfer.training.examples_per_epoch={}", self.transfer_per_epoch),
-        ]
+    /// The embedded configuration with these counts.
+    ///
+    /// # Errors
+    /// A configuration without `[patch]`, `[image]` or `[transfer]`.
+    pub fn apply(&self, mut config: RunConfig) -> mammo_pipeline::Result<RunConfig> {
+        let patch = &mut config.patch_mut()?.training;
+        patch.examples_per_epoch = Some(self.patches_per_epoch);
+        patch.stages.iter_mut().for_each(|stage| stage.epochs = self.patch_epochs);
+        let image = &mut config.image_mut()?.training;
+        image.examples_per_epoch = Some(self.images_per_epoch);
+        let top = image.stages.iter_mut().filter(|stage| stage.train == Scope::Top);
+        top.for_each(|stage| stage.epochs = self.top_epochs);
+        config.transfer_mut()?.training.examples_per_epoch = Some(self.transfer_per_epoch);
+        Ok(config)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::RunConfig;
 
     const CONFIG: &str = include_str!("../../../../configs/demo.toml");
 
     #[test]
     fn an_amount_of_one_is_the_configuration_in_the_repository() {
         let full = RunConfig::parse(CONFIG, &[]).unwrap();
-        assert_eq!(RunConfig::parse(CONFIG, &Size::of(1.0).changes()).unwrap(), full);
+        assert_eq!(Size::of(1.0).apply(full.clone()).unwrap(), full);
         assert_eq!(Size::of(1.0).film_patients, 1400);
         let batch_sizes =
             [full.patch().unwrap().training.batch_size, full.image().unwrap().training.batch_size];
@@ -134,7 +133,9 @@ mod tests {
             assert!(size.film_patients >= before.film_patients, "{size:?}");
             // A step in an epoch is the finest that a total can change by.
             assert!(size.patches() + size.patch_epochs * PATCH_BATCH > before.patches(), "{size:?}");
-            RunConfig::parse(CONFIG, &size.changes()).unwrap();
+            let config = size.apply(RunConfig::parse(CONFIG, &[]).unwrap()).unwrap();
+            assert_eq!(config.patch().unwrap().training.stages[0].epochs, size.patch_epochs);
+            assert_eq!(config.image().unwrap().training.stages.len(), 2);
             before = size;
         }
     }

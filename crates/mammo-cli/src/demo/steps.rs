@@ -1,25 +1,33 @@
-//! The steps of the demo: other verbs with their arguments, each left out when its output is there.
+//! The steps of the demo, each left out when its output is there.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
+use mammo_core::write::write_atomically;
 use mammo_data::split::Side;
-use mammo_eval::ScoreRow;
+use mammo_dicom::UnknownObjects;
 use mammo_eval::scores::write_scores;
-use mammo_nn::training::run::{METRICS_FILE, MODEL_FILE};
+use mammo_eval::{EvalConfig, ScoreRow};
+use mammo_nn::device;
+use mammo_nn::inference::predict::Tta;
+use mammo_nn::training::run::{METRICS_FILE, MODEL_FILE, Outcome};
 use mammo_phantom::{Layout, PhantomConfig, Site};
+use mammo_pipeline::config::RunConfig;
+use mammo_pipeline::data::Data;
+use mammo_pipeline::heatmap::{Mapper, write_maps};
+use mammo_pipeline::report::{self, RunFiles, write_report};
+use mammo_pipeline::scoring::{PatchScores, Request, Selected, load_models, score, score_patches, select};
+use mammo_pipeline::training::{
+    RunPlace, TrainImage, TrainPatch, Trained, Transfer, train_image, train_patch, transfer,
+};
 
 use super::Args;
 use super::plan::{DIGITAL_SHARES, FILM_SHARES, N_TRANSFER, Plan};
-use crate::config::RunConfig;
 use crate::output::{count, duration};
-use crate::predict::TtaArg;
-use crate::report::RunFiles;
-use crate::{
-    Done, Interrupted, heatmap, import, patch_scores, phantom, predict, progress, report, sample, split,
-    train_image, train_patch, transfer,
-};
+use crate::progress::{self, Terminal};
+use crate::training::place;
+use crate::{Done, Interrupted, import, phantom, sample, split};
 
 /// The demo's images have a ninth of the paper's pixels, too few to show the margins and
 /// grains of life-size lesions; somewhat larger ones show about what the paper's images show.
@@ -41,10 +49,14 @@ pub(super) fn phantoms(site: Site, settings: &RunConfig) -> Result<PhantomConfig
     })
 }
 
-/// Files of the demo and the verbs that make them.
+/// Findings of lower probability are left out of the demo's maps.
+const MIN_SCORE: f64 = 0.05;
+
+/// Files of the demo and the steps that make them.
 pub(super) struct Demo<'a> {
     pub args: &'a Args,
-    pub config: PathBuf,
+    /// The settings at this demo's size.
+    pub config: RunConfig,
     pub plan: Plan,
     /// Whether an earlier start began it.
     pub continued: bool,
@@ -65,11 +77,6 @@ impl Demo<'_> {
             false => format!(" of about {}", self.plan.about()),
         };
         eprintln!("\n[{}{all}] {what}", duration(self.started.elapsed().as_secs_f64()));
-    }
-
-    /// What this demo's size and a step change in the configuration.
-    pub(super) fn changes(&self, of_step: &[&str]) -> Vec<String> {
-        self.plan.size.changes().into_iter().chain(of_step.iter().map(ToString::to_string)).collect()
     }
 
     pub(super) fn model(&self, name: &str) -> PathBuf {
@@ -127,80 +134,49 @@ impl Demo<'_> {
         Ok(manifest)
     }
 
-    pub(super) fn sample(&self, manifest: &Path, out: &Path) -> sample::Args {
-        sample::Args {
-            manifest: manifest.to_path_buf(),
-            config: self.config.clone(),
-            split: None,
-            patch_set: None,
-            out: out.to_path_buf(),
-            set: self.changes(&[]),
-        }
+    /// Patches of every side.
+    pub(super) fn sample(&self, film: &Data, patches: &Path) -> Result<()> {
+        self.unless_there(&patches.join("test/patches.csv"), || sample::draw(&self.config, film, patches))
     }
 
-    pub(super) fn train_patch(&self, manifest: &Path, patches: &Path) -> train_patch::Args {
-        let out = self.args.out.join("patch");
-        train_patch::Args {
-            manifest: manifest.to_path_buf(),
-            config: self.config.clone(),
-            split: None,
-            resume: out.exists(),
-            out,
-            patch_set: None,
-            patches: Some(patches.to_path_buf()),
-            device: self.args.device.clone(),
-            set: self.changes(&[]),
-        }
+    /// A run folder below the demo's, continued if it was begun.
+    fn place(&self, name: &str) -> RunPlace {
+        let out = self.args.out.join(name);
+        place(&out, &self.args.device, out.exists())
+    }
+
+    pub(super) fn train_patch(&self, film: &Data, patches: &Path) -> Result<()> {
+        let place = self.place("patch");
+        let request = TrainPatch { config: &self.config, data: film, patches: Some(patches), place: &place };
+        ended(&train_patch(&request, &Terminal)?)
     }
 
     pub(super) fn train_image(
         &self,
-        manifest: &Path,
+        config: &RunConfig,
+        film: &Data,
         name: &str,
         from_patch: Option<&Path>,
-        set: &[&str],
-    ) -> train_image::Args {
-        let out = self.args.out.join(name);
-        train_image::Args {
-            manifest: manifest.to_path_buf(),
-            config: self.config.clone(),
-            split: None,
-            resume: out.exists(),
-            out,
-            from_patch: from_patch.map(Path::to_path_buf),
-            from_scratch: from_patch.is_none(),
-            device: self.args.device.clone(),
-            set: self.changes(set),
-        }
+    ) -> Result<()> {
+        let place = self.place(name);
+        ended(&train_image(&TrainImage { config, data: film, from_patch, place: &place }, &Terminal)?)
     }
 
-    pub(super) fn transfer(&self, manifest: &Path) -> transfer::Args {
-        let out = self.args.out.join("transfer");
-        transfer::Args {
-            manifest: manifest.to_path_buf(),
+    pub(super) fn transfer(&self, digital: &Data) -> Result<()> {
+        let (place, model) = (self.place("transfer"), self.model("from-patches"));
+        let request = Transfer {
             config: self.config.clone(),
-            split: None,
-            model: self.model("from-patches"),
-            patients: Some(N_TRANSFER),
-            resume: out.exists(),
-            out,
-            device: self.args.device.clone(),
-            set: self.changes(&[]),
-        }
+            data: digital,
+            model: &model,
+            n_patients: Some(N_TRANSFER),
+            place: &place,
+        };
+        ended(&transfer(request, &Terminal)?)
     }
 
-    fn predict(&self, manifest: &Path, models: &[&Path]) -> predict::Args {
-        predict::Args {
-            images: vec![manifest.to_path_buf()],
-            model: models.iter().map(|model| model.to_path_buf()).collect(),
-            side: Some(Side::Test),
-            split: None,
-            tta: TtaArg::None,
-            patches: None,
-            assume_mammography: false,
-            out: None,
-            device: self.args.device.clone(),
-        }
+    /// The test side of a data set.
+    fn test_side(manifest: &Path) -> Result<Selected> {
+        Ok(select(&[manifest.to_path_buf()], Some(Side::Test), None, &Terminal)?)
     }
 
     /// Scores the test side and keeps the table.
@@ -209,10 +185,12 @@ impl Demo<'_> {
         name: &str,
         manifest: &Path,
         models: &[&PathBuf],
-        tta: TtaArg,
+        tta: Tta,
     ) -> Result<Vec<ScoreRow>> {
-        let models: Vec<&Path> = models.iter().map(|model| model.as_path()).collect();
-        let scored = predict::score(&predict::Args { tta, ..self.predict(manifest, &models) })?;
+        let paths: Vec<PathBuf> = models.iter().map(|&model| model.clone()).collect();
+        let models = load_models(&paths, &device::by_name(&self.args.device)?)?;
+        let request = Request { models: &models, tta, unknown: UnknownObjects::Refused };
+        let scored = score(&request, &Self::test_side(manifest)?, &Terminal);
         if progress::stop_requested() {
             return Err(Interrupted.into());
         }
@@ -222,18 +200,15 @@ impl Demo<'_> {
         Ok(scored.rows)
     }
 
-    pub(super) fn heatmap(&self, manifest: &Path, model: &Path, out: &Path) -> heatmap::Args {
-        heatmap::Args {
-            images: vec![manifest.to_path_buf()],
-            model: model.to_path_buf(),
-            out: out.to_path_buf(),
-            method: None,
-            side: Some(Side::Test),
-            stride: None,
-            min_score: 0.05,
-            list: false,
-            device: self.args.device.clone(),
+    /// Maps the test side with the patch model.
+    pub(super) fn heatmap(&self, manifest: &Path, model: &Path, out: &Path) -> Result<()> {
+        let mapper = Mapper::load(model, None, None, &device::by_name(&self.args.device)?)?;
+        let maps = write_maps(&mapper, &Self::test_side(manifest)?, MIN_SCORE, out, &Terminal)?;
+        if progress::stop_requested() {
+            return Err(Interrupted.into());
         }
+        eprintln!("{}: {} mapped", out.display(), count(maps.tables.images.len(), "image"));
+        Ok(())
     }
 
     /// Writes the report of the first hospital's test side; returns the page's path.
@@ -252,29 +227,37 @@ impl Demo<'_> {
             RunFiles { model: None, metrics: None, ..run("two averaged, flips", "c-averaged", "") },
             run("from scratch", "a-from-scratch", "from-scratch"),
         ];
-        report::write(
-            &runs,
-            &report::Args {
-                runs: Vec::new(),
-                manifest: Some(manifest.to_path_buf()),
-                out: self.args.out.join("report"),
-                title: Some("Demo: phantoms of the film site".into()),
-                cases: 5,
-                device: self.args.device.clone(),
-                set: Vec::new(),
-            },
-        )
+        let request = report::Request {
+            runs: &runs,
+            manifest: Some(manifest),
+            out: &self.args.out.join("report"),
+            title: Some("Demo: phantoms of the film site"),
+            cases: 5,
+            device: &self.args.device,
+            evaluation: &EvalConfig::default(),
+        };
+        Ok(write_report(&request, &Terminal)?)
     }
 
-    pub(super) fn score_patches(
-        &self,
-        manifest: &Path,
-        folder: &Path,
-        model: &Path,
-    ) -> Result<patch_scores::PatchScores> {
-        let out = self.args.out.join("scores/patches.csv");
-        let args = predict::Args { out: Some(out.clone()), ..self.predict(manifest, &[model]) };
-        patch_scores::run(&args, folder)?;
-        patch_scores::read(&out)
+    /// Scores the test side's patches and keeps the table.
+    pub(super) fn score_patches(&self, film: &Data, folder: &Path, model: &Path) -> Result<PatchScores> {
+        let (scores, _) = score_patches(model, film, Side::Test, folder, &self.args.device, &Terminal)?;
+        write_atomically(&self.args.out.join("scores/patches.csv"), &scores.to_csv()?)?;
+        Ok(scores)
+    }
+}
+
+/// Turns Ctrl-C in a training into the end of the demo.
+fn ended(trained: &Trained) -> Result<()> {
+    match trained.outcome {
+        Outcome::Interrupted => Err(Interrupted.into()),
+        Outcome::Finished { best_metric } => {
+            eprintln!(
+                "{}: {} {best_metric:.3} on the validation side",
+                trained.model.display(),
+                trained.metric
+            );
+            Ok(())
+        }
     }
 }

@@ -20,7 +20,7 @@ pub enum LesionPlacement {
 ///
 /// # Example
 /// ```
-/// use crate::patch_sampling::SamplingConfig;
+/// use mammo_image::patch_sampling::SamplingConfig;
 ///
 /// let s10: SamplingConfig = "S10".parse()?;
 /// assert_eq!((s10.per_lesion, s10.background_per_image), (10, 10));

@@ -113,7 +113,7 @@ impl Normalise {
 ///
 /// # Example
 /// ```
-/// use crate::preprocess::Preprocessing;
+/// use mammo_image::preprocess::Preprocessing;
 ///
 /// let paper = Preprocessing::paper();
 /// assert_eq!(paper.normalise(0), -52.18);

@@ -1,20 +1,60 @@
-//! Images without tables: files and folders given for scoring.
+//! The images to score: of a manifest, or files and folders.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
 use mammo_core::record::Mammogram;
 use mammo_data::archive::loose::{EXTENSIONS, Said, Unknowns, find, header_of};
+use mammo_data::manifest::Manifest;
+use mammo_data::split::Side;
 use mammo_dicom::image_file::read_size;
+
+use crate::data::Data;
+use crate::error::refuse;
+use crate::{Observer, Result};
+
+/// Images, with the folder that their files are relative to.
+#[derive(Clone, Debug)]
+pub struct Selected {
+    /// The manifest's root; empty for files and folders, whose paths are their own.
+    pub root: PathBuf,
+    /// The images.
+    pub images: Vec<Mammogram>,
+}
+
+/// The images of a manifest, or of one side of its split, or of files and folders.
+///
+/// # Errors
+/// A manifest, split or folder that cannot be read; no image at all.
+pub fn select(
+    images: &[PathBuf],
+    side: Option<Side>,
+    split: Option<&Path>,
+    observer: &dyn Observer,
+) -> Result<Selected> {
+    let [manifest_path] = images else { return find_images(images, observer) };
+    if manifest_path.extension().is_none_or(|extension| extension != "json") {
+        return find_images(images, observer);
+    }
+    let Some(side) = side else {
+        let manifest = Manifest::read(manifest_path)?;
+        return Ok(Selected { root: manifest.root, images: manifest.images });
+    };
+    let data = Data::read(manifest_path, split)?;
+    let images = data.side(side).into_iter().cloned().collect();
+    Ok(Selected { root: data.manifest.root, images })
+}
 
 /// Records for image files and for all images under folders, each file once, sorted by path;
 /// headers and names say what they show ([`mammo_data::archive::loose`]). A named file is taken
-/// whatever it is called. What they leave open is told on standard error.
-pub fn find_images(paths: &[PathBuf]) -> Result<(PathBuf, Vec<Mammogram>)> {
+/// whatever it is called. What they leave open is told as notes.
+///
+/// # Errors
+/// Folders that cannot be read; no image at all.
+pub fn find_images(paths: &[PathBuf], observer: &dyn Observer) -> Result<Selected> {
     let found = find(paths)?;
     if found.files.is_empty() {
         let folders: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-        bail!("{}: no {} images found", folders.join(", "), EXTENSIONS.join(", "));
+        refuse!("{}: no {} images found", folders.join(", "), EXTENSIONS.join(", "));
     }
     let mut unknowns = Unknowns::default();
     let images = found.files.iter().map(|file| record(file, &mut unknowns)).collect();
@@ -28,8 +68,8 @@ pub fn find_images(paths: &[PathBuf]) -> Result<(PathBuf, Vec<Mammogram>)> {
         let what = "images are refused because their names are not UTF-8; rename them, such as";
         notes.push(format!("{} {what} {first:?}", unnamed.len()));
     }
-    notes.iter().for_each(|note| eprintln!("note: {note}"));
-    Ok((PathBuf::new(), images))
+    notes.iter().for_each(|note| observer.note(note));
+    Ok(Selected { root: PathBuf::new(), images })
 }
 
 fn record(path: &Path, unknowns: &mut Unknowns) -> Mammogram {
@@ -53,7 +93,7 @@ mod tests {
     fn a_folder_without_images_is_an_error_that_names_it() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("notes.txt"), "x").unwrap();
-        let error = find_images(&[dir.path().to_path_buf()]).unwrap_err().to_string();
+        let error = find_images(&[dir.path().to_path_buf()], &crate::Silent).unwrap_err().to_string();
         assert!(error.contains(&dir.path().display().to_string()), "{error}");
     }
 }

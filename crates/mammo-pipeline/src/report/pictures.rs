@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage, imageops};
 use mammo_core::geometry::Affine;
@@ -14,11 +13,11 @@ use mammo_image::preprocess::{Explained, Preprocessing, Step};
 use mammo_nn::device;
 use mammo_report::{Case, CaseKind, ContactSheet, Panel, Part, Picture};
 
-use crate::gallery::{outline, outline_lesions};
-use crate::mapper::Mapper;
-use crate::overlay::grey_picture;
-use crate::progress;
-use crate::report::Args;
+use super::gallery::{outline, outline_lesions};
+use super::{Request, in_manifest};
+use crate::heatmap::Mapper;
+use crate::heatmap::overlay::grey_picture;
+use crate::{Observer, Result};
 
 /// Height of a picture on the page, at most.
 const HEIGHT_PX: u32 = 400;
@@ -28,33 +27,33 @@ const JPEG_QUALITY: u8 = 84;
 const MARK: Rgb<u8> = Rgb([120, 190, 255]);
 
 /// The contact sheet and the gallery of a scored set.
-pub fn draw(
+pub(super) fn draw(
     manifest: &Manifest,
     model: Option<&Path>,
     rows: &[ScoreRow],
     evaluation: &Evaluation,
-    args: &Args,
+    request: &Request,
+    observer: &dyn Observer,
 ) -> Result<(Part<ContactSheet>, Part<Vec<Case>>)> {
     let Some(model) = model else {
         let reason = "the run has no model file, so its preprocessing is not known";
         return Ok((Part::missing(reason), Part::missing(reason)));
     };
     let threshold = evaluation.images.operating_points.first().map(|point| point.result.threshold);
-    let chosen = choose(rows, threshold, args.cases);
-    let mapper = Mapper::load(model, None, None, &device::by_name(&args.device)?)?;
+    let chosen = choose(rows, threshold, request.cases);
+    let mapper = Mapper::load(model, None, None, &device::by_name(&request.device)?)?;
     let example = chosen.first().map(|(_, row)| *row).or(rows.first());
     let sheet = match example.and_then(|row| manifest.find(&row.file)) {
         Some(image) => Part::There(contact_sheet(manifest, image, &mapper.preprocessing)?),
         None => Part::missing("none of the scored images is in the manifest"),
     };
-    let bar = progress::bar("drawing cases", chosen.len() as u64);
+    let task = observer.begin("drawing cases", chosen.len());
     let mut cases = Vec::new();
     for (kind, row) in chosen {
-        let image = manifest.find(&row.file).with_context(|| format!("{}: not in the manifest", row.file))?;
+        let image = in_manifest(manifest, &row.file)?;
         cases.push(case(manifest, image, kind, row.probability, &mapper)?);
-        bar.inc(1);
+        task.done(cases.len());
     }
-    bar.finish_and_clear();
     let cases =
         if cases.is_empty() { Part::missing("no image has a known truth") } else { Part::There(cases) };
     Ok((sheet, cases))

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::Result;
 use mammo_core::geometry::Rect;
 use mammo_core::record::{Laterality, LesionKind, Mammogram, View};
 use mammo_core::write::write_atomically;
@@ -10,16 +9,19 @@ use mammo_dicom::SpacingSource;
 use mammo_nn::inference::heatmap::{BreastFrame, Finding, MapGrid};
 use serde::Serialize;
 
-use crate::output::count;
+use crate::Result;
 
 /// The images that were read, those without findings included.
 pub const IMAGES_FILE: &str = "heatmaps.csv";
-const FINDINGS_FILE: &str = "findings.csv";
+/// The findings of all images.
+pub const FINDINGS_FILE: &str = "findings.csv";
 
 /// A row of `findings.csv`; positions are pixels of the image as stored.
 #[derive(Clone, Debug, Serialize)]
 pub struct FindingRow {
+    /// The image file.
     pub file: String,
+    /// The patient.
     pub patient_id: String,
     /// Blank when it is not known.
     pub laterality: Option<Laterality>,
@@ -27,22 +29,31 @@ pub struct FindingRow {
     pub view: Option<View>,
     /// 1 for the surest of its image.
     pub rank: usize,
+    /// Mass or calcification.
     pub kind: LesionKind,
     /// Probability of the malignant class of this kind.
     pub probability: f64,
+    /// Probability of the benign class of this kind.
     pub probability_benign: f64,
     /// Box: left, top, width, height.
     pub x: f64,
+    /// Top of the box.
     pub y: f64,
+    /// Width of the box.
     pub width: f64,
+    /// Height of the box.
     pub height: f64,
     /// Where the evidence lies.
     pub center_x: f64,
+    /// Row of the evidence.
     pub center_y: f64,
     /// The box in millimetres; blank without a known spacing.
     pub x_mm: Option<f64>,
+    /// Top of the box in millimetres.
     pub y_mm: Option<f64>,
+    /// Width of the box in millimetres.
     pub width_mm: Option<f64>,
+    /// Height of the box in millimetres.
     pub height_mm: Option<f64>,
     /// 0 at the chest wall, 1 at the front of the breast.
     pub depth_in_breast: f64,
@@ -53,15 +64,21 @@ pub struct FindingRow {
 /// A row of `heatmaps.csv`.
 #[derive(Clone, Debug, Serialize)]
 pub struct ImageRow {
+    /// The image file.
     pub file: String,
+    /// The patient.
     pub patient_id: String,
     /// Blank when it is not known.
     pub laterality: Option<Laterality>,
     /// Blank when it is not known.
     pub view: Option<View>,
+    /// File of the overlay.
     pub overlay: String,
+    /// File of the 16-bit map.
     pub map: String,
+    /// Largest value of the map.
     pub max: f32,
+    /// How many findings; blank for whole-image models.
     pub n_findings: Option<usize>,
     /// Millimetres per stored pixel along x, as a DICOM file tells.
     pub spacing_x_mm: Option<f64>,
@@ -121,6 +138,9 @@ pub struct Tables {
 
 impl Tables {
     /// Writes the tables, the views of one breast together.
+    ///
+    /// # Errors
+    /// A folder that cannot be written to.
     pub fn write(&mut self, dir: &Path, with_findings: bool) -> Result<()> {
         write_table(&dir.join(IMAGES_FILE), &self.images)?;
         if !with_findings {
@@ -138,58 +158,6 @@ impl Tables {
             true => Ok(write_atomically(&path, b"file,x,y,width,height,probability,kind\n")?),
             false => write_table(&path, &self.findings),
         }
-    }
-
-    /// How many findings of which kind there are, and where they are listed.
-    pub fn summary(&self, dir: &Path, min_score: f64, listed: bool) -> String {
-        let masses = self.findings.iter().filter(|row| row.kind == LesionKind::Mass).count();
-        let with_findings = self.images.iter().filter(|image| image.n_findings > Some(0)).count();
-        let highest = self.findings.iter().map(|row| row.probability).fold(0.0, f64::max);
-        let mut text = format!(
-            "{} with a probability of cancer of at least {min_score}, in {with_findings} of {}",
-            count(self.findings.len(), "finding"),
-            count(self.images.len(), "image")
-        );
-        if !self.findings.is_empty() {
-            let others = self.findings.len() - masses;
-            text +=
-                &format!(" (masses: {masses}, calcifications: {others}); highest probability {highest:.2}");
-        }
-        let way = if listed { "" } else { " (--list prints them)" };
-        text + &format!("\nfindings, one a row{way}: {}\n", dir.join(FINDINGS_FILE).display())
-    }
-
-    /// The findings by breast, CC before MLO; breasts of unknown side first.
-    pub fn listing(&self) -> String {
-        if self.findings.is_empty() {
-            return String::new();
-        }
-        let mut text = String::from(
-            "view, kind, probability of cancer; place and size in pixels of the stored image; depth from 0 at the\n\
-             chest wall to 1 at the front of the breast; height from 0 at its top to 1 at its bottom\n",
-        );
-        let mut breast = None;
-        for row in &self.findings {
-            let here = Some((&row.patient_id, row.laterality));
-            if breast != here {
-                let side = row.laterality.map_or("unknown".to_string(), |side| side.to_string());
-                text += &format!("patient {}, {side} breast\n", row.patient_id);
-                breast = here;
-            }
-            text += &format!(
-                "  {:<4} {:<13} {:.2}  at {:>5.0}, {:>5.0}  size {:>4.0} x {:>4.0}  depth {:.2}  height {:.2}\n",
-                row.view.map_or("?".to_string(), |view| view.to_string().to_uppercase()),
-                row.kind.to_string(),
-                row.probability,
-                row.center_x,
-                row.center_y,
-                row.width,
-                row.height,
-                row.depth_in_breast,
-                row.height_in_breast,
-            );
-        }
-        text
     }
 }
 

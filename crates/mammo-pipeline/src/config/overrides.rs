@@ -1,22 +1,28 @@
 //! `--set` and misspelt keys.
 
-use anyhow::{Result, anyhow, bail};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::error::refuse;
+use crate::{Error, Result};
+
 /// Settings with `key=value` or `section.key=value` changes.
+///
+/// # Errors
+/// An unknown key, a value of another type, a change of another form.
 pub fn with_settings<T: Serialize + DeserializeOwned>(settings: &T, overrides: &[String]) -> Result<T> {
     let mut table = toml::Table::try_from(settings)?;
     for setting in overrides {
         override_key(&mut table, setting)?;
     }
-    table.try_into().map_err(|e: toml::de::Error| anyhow!("--set: {}", with_nearest_key(&e.to_string())))
+    let refused = |e: toml::de::Error| Error::Refused(format!("--set: {}", with_nearest_key(&e.to_string())));
+    table.try_into().map_err(refused)
 }
 
 /// Sets `a.b.c=value` in a table; the value is TOML, or a bare word.
 pub(super) fn override_key(table: &mut toml::Table, setting: &str) -> Result<()> {
     let Some((path, value)) = setting.split_once('=') else {
-        bail!("--set {setting}: expected section.key=value, such as patch.training.batch_size=16");
+        refuse!("--set {setting}: expected section.key=value, such as patch.training.batch_size=16");
     };
     let value = format!("v = {value}")
         .parse::<toml::Table>()
@@ -29,7 +35,7 @@ pub(super) fn override_key(table: &mut toml::Table, setting: &str) -> Result<()>
     for key in keys {
         let entry = section.entry(key).or_insert_with(|| toml::Value::Table(toml::Table::new()));
         let Some(inner) = entry.as_table_mut() else {
-            bail!("--set {setting}: '{key}' is a value, not a section");
+            refuse!("--set {setting}: '{key}' is a value, not a section");
         };
         section = inner;
     }

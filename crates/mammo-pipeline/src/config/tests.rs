@@ -87,7 +87,7 @@ fn a_command_needs_its_own_sections_only() {
         std::fs::write(&path, table.to_string()).unwrap();
         RunConfig::read(&path, &[]).unwrap()
     };
-    let said = |section: &str, missing: anyhow::Error| {
+    let said = |section: &str, missing: crate::Error| {
         let message = missing.to_string();
         let file = path.display().to_string();
         assert!(message.starts_with(&format!("{file}: no section [{section}]")), "{message}");

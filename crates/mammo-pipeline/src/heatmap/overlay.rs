@@ -1,15 +1,16 @@
 //! A heat map as a picture: colours over the prepared image, with a legend and a scale.
 
 use ab_glyph::{Font, FontRef, ScaleFont};
-use anyhow::{Context, Result};
 use colorgrad::Gradient;
 use image::{Rgb, RgbImage, Rgba, RgbaImage, imageops};
 use mammo_core::geometry::Rect;
 use mammo_core::image::GrayImage;
 use mammo_nn::inference::heatmap::{BreastFrame, HeatMap};
 
+use crate::{Error, Result};
+
 /// Printable ASCII of Inter, SIL Open Font License (`assets/OFL.txt`).
-const FONT: &[u8] = include_bytes!("../assets/inter-medium-subset.otf");
+const FONT: &[u8] = include_bytes!("../../assets/inter-medium-subset.otf");
 
 /// Pictures are enlarged by whole factors to at least this height.
 const MIN_HEIGHT_PX: u32 = 720;
@@ -84,7 +85,8 @@ pub fn grey_picture(image: &GrayImage) -> RgbImage {
 
 /// A picture under its [`colour_layer`], with numbered boxes (in input pixels) and a legend.
 pub fn draw(image: &GrayImage, layer: &RgbaImage, scale: &Scale, boxes: &[Rect]) -> Result<RgbImage> {
-    let font = FontRef::try_from_slice(FONT).context("the built-in font")?;
+    let font =
+        FontRef::try_from_slice(FONT).map_err(|e| Error::Encoding(format!("the built-in font: {e}")))?;
     let factor = MIN_HEIGHT_PX.div_ceil(image.height as u32);
     let mut picture = grey_picture(image);
     for (pixel, colour) in picture.pixels_mut().zip(layer.pixels()) {

@@ -19,7 +19,7 @@ const LIMITS: [(&str, &str); 4] = [
 ];
 
 /// Intended use, network, data, training, threshold, limits.
-pub fn sections(model: &ModelFile) -> Vec<CardSection> {
+pub(super) fn sections(model: &ModelFile) -> Vec<CardSection> {
     let card = &model.card;
     let record = &card.training;
     let entry = |name: &str, value: String| (name.to_string(), value);

@@ -3,17 +3,15 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
-use indicatif::ProgressBar;
 use mammo_core::record::Mammogram;
 use mammo_image::cache::{InputCache, prune};
 use mammo_image::patch_sampling::{Patch, PatchClass, PatchHeader, read_patches, sample_patches};
 use mammo_image::preprocess::Preprocessing;
 
 use crate::config::RunConfig;
-use crate::output::LeftOut;
-use crate::progress;
-use crate::training::Data;
+use crate::data::Data;
+use crate::error::refuse;
+use crate::{Error, Observer, Result, Task};
 
 /// Most that the caches beside one manifest may hold, in GiB, unless `MAMMO_CACHE_GIB` says
 /// otherwise: five preparations of 5,000 images at 1152 x 896.
@@ -38,42 +36,42 @@ impl Prepared<'_> {
     }
 }
 
-/// Prepares images that are not in the cache yet; reports and leaves out those that fail.
+/// Prepares images of a data set that are not in its cache yet; those that fail are left out and told.
+///
+/// # Errors
+/// A cache that cannot be opened; no image that could be prepared.
 pub fn prepare<'m>(
-    cache_dir: &Path,
+    data: &Data,
     preprocessing: &Preprocessing,
-    root: &Path,
     images: Vec<&'m Mammogram>,
+    observer: &dyn Observer,
 ) -> Result<Prepared<'m>> {
-    let cache = InputCache::open(cache_dir, preprocessing)?;
-    let bar = progress::bar("preparing inputs", images.len() as u64);
+    let cache = InputCache::open(&data.cache_dir, preprocessing)?;
+    let task = observer.begin("preparing inputs", images.len());
     let owned: Vec<Mammogram> = images.iter().map(|&image| image.clone()).collect();
-    let failures = cache.build(root, &owned, &progress::counter(&bar));
-    bar.finish_and_clear();
-    say_left_out(&failures);
+    let failures = cache.build(&data.manifest.root, &owned, &|done, _| task.done(done));
+    tell_left_out(&failures, &*task);
     let failed: HashSet<&str> = failures.iter().map(|(file, _)| file.as_str()).collect();
     let images: Vec<&Mammogram> =
         images.into_iter().filter(|image| !failed.contains(image.file.as_str())).collect();
     if images.is_empty() {
-        bail!("none of {} images could be prepared", owned.len());
+        refuse!("none of {} images could be prepared", owned.len());
     }
-    prune_cache(cache_dir)?;
+    prune_cache(&data.cache_dir, observer)?;
     Ok(Prepared { cache, images, n_failed: failures.len() })
 }
 
-/// Says which images are left out, and of many how many.
-fn say_left_out(failures: &[(String, mammo_core::Error)]) {
-    let mut left_out = LeftOut::new("left out");
-    failures.iter().for_each(|(file, error)| left_out.add(file, &error.to_string(), &ProgressBar::hidden()));
-    left_out.say_rest("`mammo preprocess` on the same images lists all of them in a table");
+fn tell_left_out(failures: &[(String, mammo_core::Error)], task: &dyn Task) {
+    failures.iter().for_each(|(file, error)| task.left_out("left out", file, &error.to_string()));
 }
 
 /// Removes inputs of settings that no run uses any more when all of them take too much room.
-fn prune_cache(cache_dir: &Path) -> Result<()> {
+fn prune_cache(cache_dir: &Path, observer: &dyn Observer) -> Result<()> {
     let most_gib = match std::env::var("MAMMO_CACHE_GIB") {
         Ok(word) => {
             let most = word.parse::<f64>().ok().filter(|gib| *gib >= 0.0);
-            most.with_context(|| format!("MAMMO_CACHE_GIB is '{word}'; expected a number of GiB"))?
+            let message = || format!("MAMMO_CACHE_GIB is '{word}'; expected a number of GiB");
+            most.ok_or_else(|| Error::Refused(message()))?
         }
         Err(_) => CACHE_GIB,
     };
@@ -81,7 +79,7 @@ fn prune_cache(cache_dir: &Path) -> Result<()> {
     let pruned = prune(cache_dir, (most_gib * gib) as u64)?;
     if !pruned.removed.is_empty() {
         let (n, freed) = (pruned.removed.len(), pruned.removed_bytes as f64 / gib);
-        eprintln!("note: {}: removed {n} unused caches, {freed:.1} GiB", cache_dir.display());
+        observer.note(&format!("{}: removed {n} unused caches, {freed:.1} GiB", cache_dir.display()));
     }
     Ok(())
 }
@@ -94,16 +92,27 @@ pub struct SidePatches {
     pub patches: Vec<Patch>,
 }
 
-/// Draws patches from prepared images and says what could not be placed.
-pub fn draw_patches(prepared: &Prepared, data: &Data, config: &RunConfig) -> Result<SidePatches> {
+/// Draws patches from prepared images and tells what could not be placed.
+///
+/// # Errors
+/// A configuration without `[sampling]`; inputs that cannot be read.
+pub fn draw_patches(
+    prepared: &Prepared,
+    data: &Data,
+    config: &RunConfig,
+    observer: &dyn Observer,
+) -> Result<SidePatches> {
     let images: Vec<Mammogram> = prepared.images.iter().map(|&image| image.clone()).collect();
     let sampling = sample_patches(&images, &data.manifest.root, &prepared.cache, config.sampling()?)?;
-    say_left_out(&sampling.failures);
-    eprint!("patches of each class:\n{}", sampling.report);
+    tell_left_out(&sampling.failures, &*observer.begin("drawing patches", 1));
+    observer.note(&format!("patches of each class:\n{}", sampling.report));
     Ok(SidePatches { header: patch_header(data, config)?, patches: sampling.patches })
 }
 
-/// Reads patches drawn by `mammo sample`; refuses those of other pixels or another data set.
+/// Reads patches drawn by `mammo sample`.
+///
+/// # Errors
+/// Patches that cannot be read, of other pixels or of another data set.
 pub fn stored_patches(
     folder: &Path,
     prepared: &Prepared,
@@ -114,7 +123,7 @@ pub fn stored_patches(
     let patches = prepared.patches_of(patches);
     let expected = patch_header(data, config)?;
     if header != expected {
-        bail!(
+        refuse!(
             "{}: drawn under {header:?}, now {expected:?}; draw them again with `mammo sample`",
             folder.display()
         );

@@ -11,7 +11,6 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
 use mammo_image::augment::Augmentation;
 use mammo_image::patch_sampling::SamplingConfig;
 use mammo_image::preprocess::Preprocessing;
@@ -20,6 +19,9 @@ use mammo_nn::networks::top::{MapPooling, TopConfig};
 use mammo_nn::networks::trunk::TrunkConfig;
 use mammo_nn::training::schedule::TrainingConfig;
 use serde::{Deserialize, Serialize};
+
+use crate::error::Place;
+use crate::{Error, Result};
 
 use self::overrides::override_key;
 pub use self::overrides::{with_nearest_key, with_settings};
@@ -115,8 +117,8 @@ impl RunConfig {
     /// A file that cannot be read, and as [`parse`](Self::parse), naming the file.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
         let text = std::fs::read_to_string(path)
-            .with_context(|| format!("{}: cannot read the configuration", path.display()))?;
-        let config = Self::parse(&text, overrides).with_context(|| format!("{}", path.display()))?;
+            .map_err(|e| mammo_core::Error::io(path, "read the configuration", e))?;
+        let config = Self::parse(&text, overrides).at(|| path.display())?;
         Ok(Self { file: path.to_path_buf(), ..config })
     }
 
@@ -125,7 +127,8 @@ impl RunConfig {
     /// # Errors
     /// Unknown keys, values of another type and values that cannot be run, by their full key path.
     pub fn parse(text: &str, overrides: &[String]) -> Result<Self> {
-        let mut table: toml::Table = text.parse().map_err(|e: toml::de::Error| anyhow!("not TOML: {e}"))?;
+        let not_toml = |e: toml::de::Error| Error::Refused(format!("not TOML: {e}"));
+        let mut table: toml::Table = text.parse().map_err(not_toml)?;
         for setting in overrides {
             override_key(&mut table, setting)?;
         }
@@ -134,16 +137,17 @@ impl RunConfig {
             [] => text.to_string(),
             _ => toml::to_string(&table)?,
         };
-        let mut config: Self = serde_path_to_error::deserialize(toml::Deserializer::parse(&text)?).map_err(
-            |e: serde_path_to_error::Error<toml::de::Error>| {
-                // The line shown is one of the file only where nothing was changed.
-                let said = match overrides {
-                    [] => e.inner().to_string(),
-                    _ => e.inner().message().to_string(),
-                };
-                anyhow!("{}: {}", e.path(), with_nearest_key(&said))
-            },
-        )?;
+        let mut config: Self = serde_path_to_error::deserialize(
+            toml::Deserializer::parse(&text).map_err(not_toml)?,
+        )
+        .map_err(|e: serde_path_to_error::Error<toml::de::Error>| {
+            // The line shown is one of the file only where nothing was changed.
+            let said = match overrides {
+                [] => e.inner().to_string(),
+                _ => e.inner().message().to_string(),
+            };
+            Error::Refused(format!("{}: {}", e.path(), with_nearest_key(&said)))
+        })?;
         let sampling = table.get("sampling").and_then(toml::Value::as_table);
         if let Some(settings) = &mut config.sampling
             && !sampling.is_some_and(|sampling| sampling.contains_key("seed"))
@@ -183,12 +187,39 @@ impl RunConfig {
         self.required(self.transfer.as_ref(), "transfer", "`augmentation` and `[transfer.training]`")
     }
 
+    /// `[patch]`, to be changed.
+    ///
+    /// # Errors
+    /// As [`patch`](Self::patch).
+    pub fn patch_mut(&mut self) -> Result<&mut PatchSection> {
+        self.patch()?;
+        self.patch.as_mut().ok_or_else(|| Error::Refused("no section [patch]".to_string()))
+    }
+
+    /// `[image]`, to be changed.
+    ///
+    /// # Errors
+    /// As [`image`](Self::image).
+    pub fn image_mut(&mut self) -> Result<&mut ImageSection> {
+        self.image()?;
+        self.image.as_mut().ok_or_else(|| Error::Refused("no section [image]".to_string()))
+    }
+
+    /// `[transfer]`, to be changed.
+    ///
+    /// # Errors
+    /// As [`transfer`](Self::transfer).
+    pub fn transfer_mut(&mut self) -> Result<&mut TransferSection> {
+        self.transfer()?;
+        self.transfer.as_mut().ok_or_else(|| Error::Refused("no section [transfer]".to_string()))
+    }
+
     fn required<'a, T>(&self, section: Option<&'a T>, name: &str, keys: &str) -> Result<&'a T> {
         section.ok_or_else(|| {
-            anyhow!(
+            Error::Refused(format!(
                 "{}: no section [{name}], which this command needs; add one with {keys}, as in configs/demo.toml",
                 self.file.display()
-            )
+            ))
         })
     }
 
@@ -203,7 +234,7 @@ impl RunConfig {
     /// A name of another form; a file without `[sampling]`.
     pub fn use_patch_set(&mut self, name: Option<&str>) -> Result<()> {
         let Some(name) = name else { return Ok(()) };
-        let named: SamplingConfig = name.parse().context("--patch-set")?;
+        let named: SamplingConfig = name.parse().at(|| "--patch-set")?;
         let sampling = SamplingConfig {
             placement: named.placement,
             per_lesion: named.per_lesion,

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use anyhow::Result;
 use mammo_core::write::write_json;
 use mammo_nn::device;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use crate::Result;
 use crate::config::RunConfig;
 
 /// Name of the record in a run folder.

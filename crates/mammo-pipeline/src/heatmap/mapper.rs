@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
 use image::RgbaImage;
 use mammo_core::record::Mammogram;
 use mammo_dicom::SpacingSource;
@@ -16,10 +15,12 @@ use mammo_nn::inference::heatmap::{
 use mammo_nn::model_file::{self, Network};
 use mammo_nn::networks::image_classifier::MapLayer;
 
-use crate::overlay::{Scale, colour_layer};
+use super::overlay::{Scale, colour_layer};
+use crate::error::refuse;
+use crate::{Error, Result};
 
 /// Attribution of a whole-image model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     /// Grad-CAM of the top's last feature map.
     GradCam,
@@ -71,19 +72,22 @@ impl ImageMap {
 }
 
 impl Mapper {
-    /// Builds the network of a model file for one method.
+    /// Builds the network of a model file for one method; `stride` is the distance of a patch model's windows.
+    ///
+    /// # Errors
+    /// A file that is no model with classes; a method or stride that its kind does not have.
     pub fn load(path: &Path, method: Option<Method>, stride: Option<usize>, device: &Device) -> Result<Self> {
         let file = model_file::load(path)?;
         let kind = match &file.card.network {
             Network::Trunk(_) => {
-                bail!("{}: a trunk alone, without classes; give a trained model", path.display())
+                refuse!("{}: a trunk alone, without classes; give a trained model", path.display())
             }
             Network::Patch(_) if method.is_some() => {
-                bail!("{}: a patch model; --method is for whole-image models", path.display())
+                refuse!("{}: a patch model; --method is for whole-image models", path.display())
             }
             Network::Patch(_) => Kind::Patch(PatchMapper::load(path, &file, stride, device)?),
             Network::Image(_) if stride.is_some() => {
-                bail!("{}: a whole-image model; --stride is for patch models", path.display())
+                refuse!("{}: a whole-image model; --stride is for patch models", path.display())
             }
             Network::Image(_) => {
                 let explainer = ImageExplainer::load(path, &file, device)?;
@@ -98,7 +102,10 @@ impl Mapper {
         matches!(self.kind, Kind::Patch(_))
     }
 
-    /// Prepares one image file and maps it.
+    /// Prepares one image file and maps it; findings below `min_score` are left out.
+    ///
+    /// # Errors
+    /// An image that cannot be read or prepared.
     pub fn map(&self, root: &Path, image: &Mammogram, min_score: f64) -> Result<ImageMap> {
         let path = root.join(&image.file);
         let stored = read_gray_as(&path, self.preprocessing.voi)?;
@@ -132,7 +139,8 @@ impl Mapper {
         let spacing = mammo_dicom::read_header(&path).ok().and_then(|header| header.spacing);
         let spacing_mm = spacing.map(|spacing| [spacing.column_mm, spacing.row_mm]);
         let grid = map.grid.of_stored(&prepared.input_from_stored, spacing_mm);
-        let grid = grid.with_context(|| format!("{}: its preparation cannot be undone", image.file))?;
+        let no_way_back = || Error::Refused(format!("{}: its preparation cannot be undone", image.file));
+        let grid = grid.ok_or_else(no_way_back)?;
         let spacing_source = spacing.map(|spacing| spacing.source);
         Ok(ImageMap { map: HeatMap { grid, ..map }, prepared, scale, findings, spacing_source, breast })
     }

@@ -2,23 +2,21 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
 use mammo_core::table_text::TableText;
-use mammo_core::write::write_atomically;
+use mammo_data::split::Side;
 use mammo_image::augment::Augmentation;
 use mammo_image::patch_sampling::{PatchClass, read_patches};
 use mammo_nn::device;
 use mammo_nn::inference::predict::patch_classifier;
 use mammo_nn::model_file::{self, Network};
-use mammo_nn::training::batches::Examples;
 use mammo_nn::training::examples::WindowExamples;
 use mammo_nn::training::schedule::PrecisionChoice;
 use mammo_nn::training::validation::assess;
 
+use crate::data::Data;
+use crate::error::refuse;
 use crate::inputs::prepare;
-use crate::predict::Args;
-use crate::training::Data;
-use crate::{Done, output};
+use crate::{Observer, Result};
 
 /// Column that holds the true class; image score tables have none of that name.
 const CLASS: &str = "class";
@@ -36,20 +34,30 @@ pub struct PatchScores {
     pub probabilities: Vec<f64>,
 }
 
-/// Scores the patches of one side with a patch model.
-pub fn run(args: &Args, folder: &Path) -> Result<Done> {
-    let ([manifest_path], [model_path], Some(side)) = (&args.images[..], &args.model[..], args.side) else {
-        bail!("--patches needs one manifest, one --model and --side");
-    };
-    let data = Data::read(manifest_path, args.split.as_deref())?;
+/// Scores the patches of one side, drawn before into a folder, with a patch model; also how many images could not be
+/// prepared.
+///
+/// # Errors
+/// A model of another kind; patches of other pixels; data that cannot be read.
+pub fn score_patches(
+    model_path: &Path,
+    data: &Data,
+    side: Side,
+    folder: &Path,
+    device: &str,
+    observer: &dyn Observer,
+) -> Result<(PatchScores, usize)> {
     let file = model_file::load(model_path)?;
     let Network::Patch(network) = &file.card.network else {
-        bail!("{}: a whole-image model; --patches needs one from `mammo train patch`", model_path.display());
+        refuse!(
+            "{}: a whole-image model; --patches needs one from `mammo train patch`",
+            model_path.display()
+        );
     };
     let folder = folder.join(side.to_string());
     let (header, patches) = read_patches(&folder)?;
     if header.preprocessing_digest != file.card.preprocessing.pixel_digest() {
-        bail!(
+        refuse!(
             "{}: drawn on pixels {}, the model needs {}; draw them again with its configuration",
             folder.display(),
             header.preprocessing_digest,
@@ -58,7 +66,7 @@ pub fn run(args: &Args, folder: &Path) -> Result<Done> {
     }
     let classes: Vec<PatchClass> =
         file.card.classes.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
-    let prepared = prepare(&data.cache_dir, &file.card.preprocessing, &data.manifest.root, data.side(side))?;
+    let prepared = prepare(data, &file.card.preprocessing, data.side(side), observer)?;
     let examples = WindowExamples::patches(
         &prepared.cache,
         &prepared.patches_of(patches),
@@ -67,32 +75,44 @@ pub fn run(args: &Args, folder: &Path) -> Result<Done> {
         network.trunk.channels,
         Augmentation::none(),
     );
-    let device = device::by_name(&args.device)?;
+    let device = device::by_name(device)?;
     let model = patch_classifier(model_path, &file, &device)?;
     let assessment = assess(&model, &examples, BATCH_SIZE, &device, PrecisionChoice::Auto.on(&device)?)?;
 
-    let mut table = format!("{CLASS},{}\n", file.card.classes.join(","));
-    for (&truth, row) in assessment.truth.iter().zip(assessment.probabilities.chunks_exact(classes.len())) {
-        let row: Vec<String> = row.iter().map(f64::to_string).collect();
-        table.push_str(&format!("{},{}\n", file.card.classes[truth], row.join(",")));
-    }
-    match &args.out {
-        Some(path) => {
-            write_atomically(path, table.as_bytes())?;
-            output::summary(path, &format!("{}: {} patches scored\n", path.display(), examples.len()));
+    let classes = file.card.classes.clone();
+    let scores = PatchScores { classes, truth: assessment.truth, probabilities: assessment.probabilities };
+    Ok((scores, prepared.n_failed))
+}
+
+impl PatchScores {
+    /// The table as CSV: the true class and the probability of each.
+    ///
+    /// # Errors
+    /// A table that cannot be encoded.
+    pub fn to_csv(&self) -> Result<Vec<u8>> {
+        let mut table = csv::Writer::from_writer(Vec::new());
+        table.write_record(std::iter::once(CLASS).chain(self.classes.iter().map(String::as_str)))?;
+        for (&truth, row) in self.truth.iter().zip(self.probabilities.chunks_exact(self.classes.len())) {
+            let values = row.iter().map(f64::to_string);
+            table.write_record(std::iter::once(self.classes[truth].clone()).chain(values))?;
         }
-        None => output::results(&table),
+        Ok(table.into_inner().map_err(csv::IntoInnerError::into_error)?)
     }
-    Ok(if prepared.n_failed == 0 { Done::All } else { Done::WithRejections })
 }
 
 /// Whether a score table holds patches; decided by its header.
+///
+/// # Errors
+/// A table that cannot be read.
 pub fn is_patch_scores(path: &Path) -> Result<bool> {
     Ok(TableText::read(path)?.header(path)?.get(0) == Some(CLASS))
 }
 
-/// Reads a table written by [`run`].
-pub fn read(path: &Path) -> Result<PatchScores> {
+/// Reads a table of patch scores.
+///
+/// # Errors
+/// A table that cannot be read, names an unknown class or holds what is no number.
+pub fn read_patch_scores(path: &Path) -> Result<PatchScores> {
     let text = TableText::read(path)?;
     let header = text.header(path)?;
     let records = text.records(path, &header, |name| name != CLASS)?;
@@ -100,13 +120,19 @@ pub fn read(path: &Path) -> Result<PatchScores> {
     let mut scores = PatchScores { classes, truth: Vec::new(), probabilities: Vec::new() };
     for (line, record) in records {
         let line = line.unwrap_or_default();
-        let place =
-            || format!("{}, line {line}: expected a class name and its probabilities", path.display());
+        let place = || {
+            mammo_core::Error::table(
+                path,
+                Some(line),
+                record.iter().collect::<Vec<_>>().join(","),
+                "a class name and its probabilities",
+            )
+        };
         let name = record.get(0).unwrap_or_default();
-        let class = scores.classes.iter().position(|class| class == name).with_context(place)?;
+        let class = scores.classes.iter().position(|class| class == name).ok_or_else(place)?;
         scores.truth.push(class);
         for value in record.iter().skip(1) {
-            scores.probabilities.push(value.parse().with_context(place)?);
+            scores.probabilities.push(value.parse().map_err(|_| place())?);
         }
     }
     Ok(scores)

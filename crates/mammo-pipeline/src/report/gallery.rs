@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
 use image::{Rgb, RgbImage, imageops};
 use mammo_core::geometry::{Affine, Rect};
 use mammo_core::record::{Lesion, Mammogram, Pathology};
@@ -10,6 +9,9 @@ use mammo_data::manifest::Manifest;
 use mammo_dicom::image_file::read_gray;
 use mammo_eval::ScoreRow;
 use mammo_image::preprocess::Preprocessing;
+
+use super::in_manifest;
+use crate::Result;
 
 /// Images in a row.
 const COLUMNS: usize = 6;
@@ -30,6 +32,9 @@ const BENIGN: Rgb<u8> = Rgb([86, 180, 233]);
 /// Upper row: images with cancer; lower row: without. From left to right the probability
 /// falls, taken at even steps through the ranking. The bar under an image is its probability
 /// of cancer; lesions are boxed in their own truth's colour.
+///
+/// # Errors
+/// A manifest or an image that cannot be read; a folder that cannot be written to.
 pub fn write(path: &Path, manifest: &Path, rows: &[ScoreRow]) -> Result<()> {
     let manifest = Manifest::read(manifest)?;
     let tile = (WIDTH_PX as u32 + GAP_PX, HEIGHT_PX as u32 + BAR_PX + 2 * GAP_PX);
@@ -40,8 +45,7 @@ pub fn write(path: &Path, manifest: &Path, rows: &[ScoreRow]) -> Result<()> {
         let n = side.len();
         for column in 0..COLUMNS.min(n) {
             let score = side[column * (n - 1) / (COLUMNS - 1).max(1)];
-            let image =
-                manifest.find(&score.file).with_context(|| format!("{}: not in the manifest", score.file))?;
+            let image = in_manifest(&manifest, &score.file)?;
             let tile_image = tile_of(&manifest, image, score.probability)?;
             let (x, y) = (GAP_PX + column as u32 * tile.0, GAP_PX + row * tile.1);
             imageops::replace(&mut sheet, &tile_image, i64::from(x), i64::from(y));

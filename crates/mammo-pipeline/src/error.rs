@@ -1,0 +1,67 @@
+//! Errors of the steps.
+
+use std::fmt::Display;
+
+/// Result with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a step cannot be done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Data, a table, an image or a statistic.
+    #[error(transparent)]
+    Data(#[from] mammo_core::Error),
+    /// A network, a model file, a device.
+    #[error(transparent)]
+    Network(#[from] mammo_nn::Error),
+    /// What was asked for does not fit together: what was found, what was expected, what to do.
+    #[error("{0}")]
+    Refused(String),
+    /// A table, a picture or a record could not be encoded.
+    #[error("cannot be encoded: {0}")]
+    Encoding(String),
+    /// An error with the place where it occurred, such as a file.
+    #[error("{place}: {error}")]
+    At {
+        /// The place.
+        place: String,
+        /// What went wrong there; part of the message, and so no `source` to be printed again.
+        error: Box<Error>,
+    },
+}
+
+macro_rules! encoding {
+    ($($error:ty),+) => {$(
+        impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                Self::Encoding(error.to_string())
+            }
+        }
+    )+};
+}
+encoding!(csv::Error, std::io::Error, image::ImageError, serde_json::Error, toml::ser::Error);
+
+impl From<mammo_core::record::UnknownWord> for Error {
+    fn from(word: mammo_core::record::UnknownWord) -> Self {
+        Self::Refused(word.to_string())
+    }
+}
+
+/// Names the place of an error.
+pub(crate) trait Place<T> {
+    /// The same result, its error with a place that is only computed when there is one.
+    fn at<P: Display>(self, place: impl FnOnce() -> P) -> Result<T>;
+}
+
+impl<T, E: Into<Error>> Place<T> for std::result::Result<T, E> {
+    fn at<P: Display>(self, place: impl FnOnce() -> P) -> Result<T> {
+        self.map_err(|error| Error::At { place: place().to_string(), error: Box::new(error.into()) })
+    }
+}
+
+/// Returns [`Error::Refused`] with a formatted message.
+macro_rules! refuse {
+    ($($message:tt)*) => { return Err($crate::Error::Refused(format!($($message)*))) };
+}
+pub(crate) use refuse;

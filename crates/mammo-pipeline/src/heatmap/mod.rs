@@ -1,0 +1,10 @@
+//! Where a model sees cancer: maps, tables of findings, pictures.
+
+mod mapper;
+pub mod overlay;
+mod tables;
+mod write;
+
+pub use mapper::{ImageMap, Mapper, Method};
+pub use tables::{FINDINGS_FILE, FindingRow, IMAGES_FILE, ImageRow, Tables};
+pub use write::{Maps, write_maps};

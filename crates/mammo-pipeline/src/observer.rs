@@ -1,0 +1,51 @@
+//! What a step tells while it works.
+
+use mammo_nn::training::run::{EpochRow, StepReport, Watch};
+
+/// Told about the progress of a step. Every method has a default that does nothing.
+pub trait Observer: Sync {
+    /// A task of `total` parts begins; it ends when the returned value is dropped.
+    fn begin(&self, _task: &'static str, _total: usize) -> Box<dyn Task + '_> {
+        Box::new(Silent)
+    }
+
+    /// Something worth knowing, in one or more whole lines.
+    fn note(&self, _text: &str) {}
+
+    /// A training begins, whose best epoch is chosen by `metric`; it ends when the returned value is dropped.
+    fn training(&self, _what: &'static str, _metric: &'static str) -> Box<dyn Watch + '_> {
+        Box::new(Silent)
+    }
+
+    /// Whether the step should stop as soon as its state is saved.
+    fn stop_requested(&self) -> bool {
+        false
+    }
+}
+
+/// Told about the parts of a task, from any thread.
+pub trait Task: Sync {
+    /// So many parts are done.
+    fn done(&self, _parts: usize) {}
+
+    /// A part is left out; `how` is the word for it, such as `refused`.
+    fn left_out(&self, _how: &'static str, _file: &str, _reason: &str) {}
+}
+
+/// The observer that shows nothing and never asks to stop.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Observer for Silent {}
+
+impl Task for Silent {}
+
+impl Watch for Silent {
+    fn step(&mut self, _: &StepReport) {}
+
+    fn epoch(&mut self, _: &EpochRow) {}
+
+    fn stop_requested(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,13 @@
+//! From images to probabilities: selection, input check, prediction, the score table.
+
+mod opening;
+mod patches;
+mod score;
+mod select;
+mod table;
+
+pub use opening::{Headers, Opened, Refused, Remark, open};
+pub use patches::{PatchScores, is_patch_scores, read_patch_scores, score_patches};
+pub use score::{Request, Scored, load_models, score, score_file, score_image};
+pub use select::{Selected, find_images, select};
+pub use table::score_table;

@@ -1,0 +1,132 @@
+//! Opens images through the input check.
+
+use std::fmt;
+use std::path::Path;
+
+use mammo_core::image::GrayImage;
+use mammo_core::record::Polarity;
+use mammo_dicom::image_file::{is_dicom, read_noted};
+use mammo_dicom::{Header, Note, UnknownObjects};
+use mammo_image::input_check;
+use mammo_image::input_check::{Accepted, Warning};
+use mammo_image::preprocess::Preprocessing;
+/// Whether DICOM headers are judged, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Headers {
+    /// Files that nobody has looked at, and what is done with those that do not say what they are.
+    Judged(UnknownObjects),
+    /// Files of a manifest: the import judged them with what its tables know.
+    Trusted,
+}
+
+/// An image that is not scored.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// A word of docs/preprocessing.md, for tables.
+    pub code: &'static str,
+    /// What was found, with the file's name.
+    pub reason: String,
+}
+
+impl Refused {
+    /// A file that could not be read or prepared.
+    pub fn unreadable(error: &mammo_core::Error) -> Self {
+        let code = match error {
+            mammo_core::Error::Dicom { refusal, .. } => refusal.code(),
+            _ => "unreadable",
+        };
+        Self { code, reason: error.to_string() }
+    }
+}
+
+/// Something unusual about an image that is scored.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Remark {
+    /// How its DICOM file is written.
+    File(Note),
+    /// What it shows.
+    Look(Warning),
+}
+
+impl Remark {
+    /// The kind, in words, without what was found in this image.
+    pub fn kind(&self) -> String {
+        match self {
+            Self::File(note) => note.kind.to_string(),
+            Self::Look(warning) => warning.kind().to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Remark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(note) => note.fmt(f),
+            Self::Look(warning) => warning.fmt(f),
+        }
+    }
+}
+
+/// An image that the input check accepts.
+pub struct Opened {
+    /// The image as stored.
+    pub image: GrayImage,
+    /// The polarity to prepare it with: the one it shows, if it was told otherwise.
+    pub polarity: Polarity,
+    /// What is unusual about it.
+    pub remarks: Vec<Remark>,
+}
+
+/// Opens an image for one preprocessing.
+///
+/// # Errors
+/// [`Refused`] when the file cannot be read, its header says that it is no mammogram, or the input check refuses it.
+pub fn open(
+    path: &Path,
+    polarity: Polarity,
+    headers: Headers,
+    preprocessing: &Preprocessing,
+) -> Result<Opened, Refused> {
+    let refused = |code, found: String| Refused { code, reason: format!("{}: {found}", path.display()) };
+    if path.to_str().is_some_and(|name| name.contains(char::REPLACEMENT_CHARACTER)) && !path.exists() {
+        return Err(refused("unreadable", "the name of the file is not UTF-8; rename the file".to_string()));
+    }
+    let (mut header, mut remarks) = (None, Vec::new());
+    if let Headers::Judged(unknown) = headers
+        && is_dicom(path).map_err(|e| Refused::unreadable(&e))?
+    {
+        let read = mammo_dicom::read_header(path).map_err(|e| Refused::unreadable(&e))?;
+        let notes = read.admit(unknown).map_err(|(refusal, found)| {
+            refused(refusal.code(), format!("{found} ({refusal}); expected {}", refusal.expected()))
+        })?;
+        remarks.extend(notes.into_iter().map(Remark::File));
+        header = Some(read);
+    }
+    let (image, notes) = read_noted(path, preprocessing.voi).map_err(|e| Refused::unreadable(&e))?;
+    remarks.extend(notes.into_iter().map(Remark::File));
+    let opened = check_image(image, path, polarity, header.as_ref(), preprocessing)?;
+    remarks.extend(opened.remarks);
+    Ok(Opened { remarks, ..opened })
+}
+
+/// Checks an image that is open already.
+///
+/// # Errors
+/// [`Refused`] by the input check.
+pub(super) fn check_image(
+    image: GrayImage,
+    path: &Path,
+    polarity: Polarity,
+    header: Option<&Header>,
+    preprocessing: &Preprocessing,
+) -> Result<Opened, Refused> {
+    match input_check::check(&image, polarity, header, preprocessing) {
+        Ok(Accepted { polarity, warnings }) => {
+            Ok(Opened { image, polarity, remarks: warnings.into_iter().map(Remark::Look).collect() })
+        }
+        Err(found) => {
+            let reason = format!("{}: {found}", path.display());
+            Err(Refused { code: found.refusal.code(), reason })
+        }
+    }
+}

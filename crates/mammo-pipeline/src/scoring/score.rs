@@ -1,0 +1,212 @@
+//! Scores images with one model or the mean of several.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use mammo_core::GrayImage;
+use mammo_core::record::{Mammogram, Polarity};
+use mammo_dicom::UnknownObjects;
+use mammo_eval::scores::ScoreRow;
+use mammo_image::preprocess::Preprocessing;
+use mammo_nn::device::Device;
+use mammo_nn::inference::predict::{ImageModel, Score, Tta};
+use rayon::prelude::*;
+
+use super::opening::{Headers, Opened, Refused, Remark, check_image, open};
+use super::select::Selected;
+use crate::{Observer, Result};
+
+/// Images prepared at once, for each thread.
+const PREPARED_PER_THREAD: usize = 4;
+
+/// How images are scored.
+pub struct Request<'a> {
+    /// The models; their scores are averaged.
+    pub models: &'a [ImageModel],
+    /// Test-time augmentation.
+    pub tta: Tta,
+    /// What is done with DICOM files that do not say what they show, where no manifest has judged them.
+    pub unknown: UnknownObjects,
+}
+
+/// Scores of all images that could be read.
+#[derive(Default)]
+pub struct Scored {
+    /// One row per image.
+    pub rows: Vec<ScoreRow>,
+    /// What is unusual about the image of each row.
+    pub remarks: Vec<Vec<Remark>>,
+    /// Images that could not be read or that the input check refused.
+    pub refused: Vec<(Mammogram, Refused)>,
+    /// Time in all.
+    pub duration: Duration,
+    /// Of it, reading, checking and preparing images.
+    pub preparing: Duration,
+}
+
+/// Reads model files of whole-image networks.
+///
+/// # Errors
+/// A file that is no such model.
+pub fn load_models(paths: &[PathBuf], device: &Device) -> Result<Vec<ImageModel>> {
+    Ok(paths.iter().map(|path| ImageModel::load(path, device)).collect::<Result<_, _>>()?)
+}
+
+/// Scores images, in their order. An image that is refused is told and counted; when the observer asks to stop, the
+/// rows made so far are returned.
+pub fn score(request: &Request, selected: &Selected, observer: &dyn Observer) -> Scored {
+    let Request { models, tta, unknown } = request;
+    let Selected { root, images } = selected;
+    note_unknowns(selected, observer);
+    let name = models.iter().map(|model| model.digest.as_str()).collect::<Vec<_>>().join("+");
+    let mut digests: Vec<&str> = models.iter().map(|m| m.card.preprocessing_digest.as_str()).collect();
+    digests.dedup();
+    let preprocessing = digests.join("+");
+    // Files of a manifest were judged by its import.
+    let headers = match root.as_os_str().is_empty() {
+        true => Headers::Judged(*unknown),
+        false => Headers::Trusted,
+    };
+    let (mut scored, started) = (Scored::default(), Instant::now());
+    let task = observer.begin("scoring", images.len());
+    // Preparing an image keeps one core busy, so some are prepared at once; a network keeps all
+    // cores busy, so images go through it one by one.
+    'chunks: for images in images.chunks(PREPARED_PER_THREAD * rayon::current_num_threads()) {
+        let prepare =
+            |image: &Mammogram| Inputs::of(models, &root.join(&image.file), image.polarity, headers);
+        let preparing = Instant::now();
+        let inputs: Vec<_> = images.par_iter().map(prepare).collect();
+        scored.preparing += preparing.elapsed();
+        for (image, inputs) in images.iter().zip(inputs) {
+            if observer.stop_requested() {
+                break 'chunks;
+            }
+            match inputs {
+                Ok(inputs) => {
+                    let started = Instant::now();
+                    let Score { probability, calibrated } = inputs.score(models, *tta);
+                    scored.remarks.push(inputs.remarks.clone());
+                    scored.rows.push(ScoreRow {
+                        file: image.file.clone(),
+                        patient_id: image.patient_id.clone(),
+                        laterality: image.laterality,
+                        view: image.view,
+                        label: image.pathology,
+                        probability,
+                        calibrated,
+                        model: name.clone(),
+                        preprocessing: preprocessing.clone(),
+                        tta: tta_word(*tta).to_string(),
+                        seconds: inputs.seconds + started.elapsed().as_secs_f64(),
+                    });
+                }
+                Err(refused) => {
+                    task.left_out("refused", &image.file, &refused.reason);
+                    scored.refused.push((image.clone(), refused));
+                }
+            }
+            task.done(scored.rows.len() + scored.refused.len());
+        }
+    }
+    scored.duration = started.elapsed();
+    scored
+}
+
+/// Scores one image file.
+///
+/// # Errors
+/// [`Refused`] when it cannot be read or the input check refuses it.
+pub fn score_file(
+    models: &[ImageModel],
+    tta: Tta,
+    path: &Path,
+    polarity: Polarity,
+    headers: Headers,
+) -> Result<(Score, Vec<Remark>), Refused> {
+    let inputs = Inputs::of(models, path, polarity, headers)?;
+    Ok((inputs.score(models, tta), inputs.remarks))
+}
+
+/// Scores one image in memory; `path` names it in errors.
+///
+/// # Errors
+/// [`Refused`] when it cannot be prepared or the input check refuses it.
+pub fn score_image(
+    models: &[ImageModel],
+    tta: Tta,
+    image: &GrayImage,
+    polarity: Polarity,
+    path: &Path,
+) -> Result<(Score, Vec<Remark>), Refused> {
+    let open =
+        |preprocessing: &Preprocessing| check_image(image.clone(), path, polarity, None, preprocessing);
+    let inputs = Inputs::opened_by(models, path, open)?;
+    Ok((inputs.score(models, tta), inputs.remarks))
+}
+
+/// The word of the column `tta`.
+fn tta_word(tta: Tta) -> &'static str {
+    match tta {
+        Tta::None => "none",
+        Tta::Flips => "flips",
+    }
+}
+
+/// Tells how many images of a manifest have no known side or view: of files and folders, that was told
+/// when they were found.
+fn note_unknowns(selected: &Selected, observer: &dyn Observer) {
+    let n = selected.images.iter().filter(|image| !image.has_side_and_view()).count();
+    if n > 0 && !selected.root.as_os_str().is_empty() {
+        observer.note(&format!("{n} images whose side or view is unknown by the manifest"));
+    }
+}
+
+/// An image as each model reads it.
+struct Inputs {
+    /// One per model; `None` where the model before has the same preprocessing.
+    pixels: Vec<Option<Vec<u16>>>,
+    /// What is unusual about the image.
+    remarks: Vec<Remark>,
+    /// What preparing them took.
+    seconds: f64,
+}
+
+impl Inputs {
+    /// Reads an image and prepares it for each model, past the input check of each.
+    fn of(models: &[ImageModel], path: &Path, polarity: Polarity, headers: Headers) -> Result<Self, Refused> {
+        Self::opened_by(models, path, |preprocessing| open(path, polarity, headers, preprocessing))
+    }
+
+    /// Opens an image for each preprocessing and prepares it.
+    fn opened_by(
+        models: &[ImageModel],
+        path: &Path,
+        open: impl Fn(&Preprocessing) -> Result<Opened, Refused>,
+    ) -> Result<Self, Refused> {
+        let started = Instant::now();
+        let mut pixels = Vec::with_capacity(models.len());
+        let (mut before, mut remarks) = (None, Vec::new());
+        for model in models {
+            let (digest, preprocessing) = (&model.card.preprocessing_digest, &model.card.preprocessing);
+            if before.replace(digest) == Some(digest) {
+                pixels.push(None);
+                continue;
+            }
+            let opened = open(preprocessing)?;
+            let input = preprocessing.apply_file(path, opened.image, opened.polarity);
+            pixels.push(Some(input.map_err(|e| Refused::unreadable(&e))?.image.pixels));
+            remarks = opened.remarks;
+        }
+        Ok(Self { pixels, remarks, seconds: started.elapsed().as_secs_f64() })
+    }
+
+    /// Mean score over models.
+    fn score(&self, models: &[ImageModel], tta: Tta) -> Score {
+        let mut pixels: &[u16] = &[];
+        let each = models.iter().zip(&self.pixels).map(|(model, own)| {
+            pixels = own.as_deref().unwrap_or(pixels);
+            model.score(pixels, tta)
+        });
+        Score::mean(&each.collect::<Vec<_>>())
+    }
+}

@@ -1,0 +1,73 @@
+//! The score table of a prediction: 13 columns, of which readers need the first six (docs/evaluation.md).
+
+use mammo_core::record::word_or_blank;
+use serde::Serialize;
+
+use super::opening::{Refused, Remark};
+use super::score::Scored;
+use crate::Result;
+
+/// What the `gate` column says of a scored image.
+const PASSED: &str = "passed";
+
+/// One line of the table: a score, or why there is none.
+#[derive(Serialize)]
+struct Line<'a> {
+    file: &'a str,
+    patient_id: &'a str,
+    laterality: String,
+    view: String,
+    label: String,
+    probability: Option<f64>,
+    calibrated: Option<f64>,
+    model: &'a str,
+    preprocessing: &'a str,
+    tta: &'a str,
+    seconds: Option<f64>,
+    gate: &'a str,
+    reason: &'a str,
+}
+
+/// The score table as CSV: scored images, each with what is unusual about it, then refused ones, each with the
+/// reason. Readers of score tables pass over refused images.
+///
+/// # Errors
+/// A table that cannot be encoded.
+pub fn score_table(scored: &Scored) -> Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for (row, remarks) in scored.rows.iter().zip(&scored.remarks) {
+        writer.serialize(Line {
+            file: &row.file,
+            patient_id: &row.patient_id,
+            laterality: word_or_blank(row.laterality),
+            view: word_or_blank(row.view),
+            label: row.label.to_string(),
+            probability: Some(row.probability),
+            calibrated: row.calibrated,
+            model: &row.model,
+            preprocessing: &row.preprocessing,
+            tta: &row.tta,
+            seconds: Some(row.seconds),
+            gate: PASSED,
+            reason: &remarks.iter().map(Remark::to_string).collect::<Vec<_>>().join("; "),
+        })?;
+    }
+    for (image, Refused { code, reason }) in &scored.refused {
+        writer.serialize(Line {
+            file: &image.file,
+            patient_id: &image.patient_id,
+            laterality: word_or_blank(image.laterality),
+            view: word_or_blank(image.view),
+            label: image.pathology.to_string(),
+            probability: None,
+            calibrated: None,
+            model: "",
+            preprocessing: "",
+            tta: "",
+            seconds: None,
+            gate: code,
+            reason,
+        })?;
+    }
+    Ok(writer.into_inner().map_err(csv::IntoInnerError::into_error)?)
+}

@@ -1,0 +1,116 @@
+//! Trains the whole-image classifier (paper, whole-image classification).
+
+use std::path::Path;
+
+use mammo_image::preprocess::Preprocessing;
+use mammo_nn::inference::predict::patch_classifier;
+use mammo_nn::model_file::{ModelFile, Network};
+use mammo_nn::networks::image_classifier::{ImageClassifier, ImageClassifierConfig};
+use mammo_nn::networks::init::initialise;
+use mammo_nn::networks::patch_classifier::PatchClassifierConfig;
+use mammo_nn::networks::trunk::TrunkConfig;
+
+use super::{ImageRun, RunPlace, RunSetup, Trained, check_out, read_model, train_images};
+use crate::config::RunConfig;
+use crate::data::Data;
+use crate::error::refuse;
+use crate::{Observer, Result};
+
+/// What the training of a whole-image classifier needs.
+pub struct TrainImage<'a> {
+    /// Settings: `[preprocessing]`, `[patch] trunk` and `[image]`.
+    pub config: &'a RunConfig,
+    /// Data set and split.
+    pub data: &'a Data,
+    /// Patch classifier whose trunk and, for a heat map layer, head are taken; random weights without one.
+    pub from_patch: Option<&'a Path>,
+    /// Folder, device, resume.
+    pub place: &'a RunPlace,
+}
+
+/// Trains a whole-image classifier from image labels alone, in the stages of the settings; the best epoch on the
+/// validation side is kept, with its threshold and calibration.
+///
+/// # Errors
+/// Settings that do not fit each other, the machine or the patch classifier; data that cannot be read; a loss that
+/// is no number.
+pub fn train_image(request: &TrainImage, observer: &dyn Observer) -> Result<Trained> {
+    let TrainImage { config, data, place, .. } = *request;
+    let (preprocessing, section, trunk) = (config.preprocessing()?, config.image()?, &config.patch()?.trunk);
+    check_out(place, observer)?;
+    let start = match request.from_patch {
+        Some(path) => {
+            let file = read_model(path)?;
+            let network = patch_network(path, &file, trunk, preprocessing)?;
+            Some((path, file, network))
+        }
+        None => None,
+    };
+    let setup = RunSetup {
+        config,
+        preprocessing,
+        training: serde_json::json!({ "image": section }),
+        data,
+        started_from: start.as_ref().map(|(_, file, _)| file.digest.clone()),
+        place,
+    };
+    let device = setup.burn_device()?;
+    let network = ImageClassifierConfig {
+        trunk: trunk.clone(),
+        top: section.top.clone(),
+        pooling: section.pooling,
+        top_conventions: trunk.conventions,
+        n_patch_classes: start.as_ref().map_or(5, |(_, _, patch)| patch.n_classes),
+        input_px: [preprocessing.height_px, preprocessing.width_px],
+        dropout: section.dropout,
+    };
+    let model = initialise(ImageClassifier::new(&network, &device.clone().autodiff())?, config.seed);
+    let model = match &start {
+        Some((path, file, _)) => {
+            model.with_patch_classifier(patch_classifier(path, file, &device.clone().autodiff())?)
+        }
+        None => model,
+    };
+    let run = ImageRun {
+        setup: &setup,
+        section: "image",
+        network: Network::Image(network),
+        model,
+        augmentation: &section.augmentation,
+        training: &section.training,
+        calibration: section.calibration,
+        start_share: 0.0,
+        channels: trunk.channels,
+        n_patients: None,
+    };
+    train_images(&run, observer)
+}
+
+/// The patch network of a model file, which must fit the configuration and its pixels.
+fn patch_network(
+    path: &Path,
+    file: &ModelFile,
+    trunk: &TrunkConfig,
+    preprocessing: &Preprocessing,
+) -> Result<PatchClassifierConfig> {
+    let Network::Patch(patch) = &file.card.network else {
+        refuse!("{}: a whole-image model; --from-patch needs one from `mammo train patch`", path.display());
+    };
+    if patch.trunk != *trunk {
+        refuse!(
+            "{}: its trunk is {:?}, the configuration says {:?}; they must be equal",
+            path.display(),
+            patch.trunk,
+            trunk
+        );
+    }
+    if file.card.preprocessing_digest != preprocessing.digest() {
+        refuse!(
+            "{}: trained with preprocessing {}, the configuration gives {}; they must be equal",
+            path.display(),
+            file.card.preprocessing_digest,
+            preprocessing.digest()
+        );
+    }
+    Ok(patch.clone())
+}

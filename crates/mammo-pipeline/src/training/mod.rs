@@ -1,0 +1,237 @@
+//! Training: the patch classifier, the whole-image classifier, transfer to another hospital.
+
+mod few_patients;
+mod image;
+mod patch;
+mod run_folder;
+mod transfer;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use mammo_core::record::Mammogram;
+use mammo_data::split::Side;
+use mammo_image::augment::Augmentation;
+use mammo_image::preprocess::Preprocessing;
+use mammo_nn::device;
+use mammo_nn::device::Device;
+use mammo_nn::model_file::{CalibrationMethod, ModelCard, Network, TrainingRecord};
+use mammo_nn::networks::image_classifier::ImageClassifier;
+use mammo_nn::training::batches::Examples;
+use mammo_nn::training::examples::WindowExamples;
+use mammo_nn::training::resume;
+use mammo_nn::training::run::{MODEL_FILE, Outcome, Run};
+use mammo_nn::training::schedule::TrainingConfig;
+use mammo_nn::training::step_memory::check_memory;
+use mammo_nn::training::train::train;
+use mammo_nn::training::validation::Metric;
+
+use crate::config::RunConfig;
+use crate::data::Data;
+use crate::error::{Place, refuse};
+use crate::inputs::prepare;
+use crate::{Observer, Result};
+use few_patients::few_patients;
+use run_folder::{Machine, RunRecord, digest};
+
+pub use image::{TrainImage, train_image};
+pub use patch::{TrainPatch, start_lines, train_patch};
+pub use transfer::{Transfer, transfer};
+
+/// Where a training runs and what it leaves.
+#[derive(Clone, Debug)]
+pub struct RunPlace {
+    /// Run folder: the best model, the resume state, the epochs, the run record.
+    pub out: PathBuf,
+    /// Device name, `cpu` or what this build was compiled with.
+    pub device: String,
+    /// Continue a stopped run.
+    pub resume: bool,
+    /// The command as typed, for the run record.
+    pub command: Vec<String>,
+}
+
+/// How a training ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trained {
+    /// Finished, with the best metric, or interrupted with its state saved.
+    pub outcome: Outcome,
+    /// What the best epoch is chosen by.
+    pub metric: &'static str,
+    /// Images of both sides that could not be prepared.
+    pub n_failed: usize,
+    /// The model file of the best epoch.
+    pub model: PathBuf,
+}
+
+/// Everything about a run that is not pixels or weights.
+struct RunSetup<'a> {
+    /// Resolved configuration.
+    pub config: &'a RunConfig,
+    /// How its images are prepared.
+    pub preprocessing: &'a Preprocessing,
+    /// The part of it that drives this training, for the model card.
+    pub training: serde_json::Value,
+    /// Data set and split.
+    pub data: &'a Data,
+    /// Digest of the model that training starts from.
+    pub started_from: Option<String>,
+    /// Folder, device, resume.
+    pub place: &'a RunPlace,
+}
+
+impl RunSetup<'_> {
+    /// Digest of all that determines the run; a resume under another one is refused.
+    pub fn digest(&self, network: &Network) -> Result<String> {
+        Ok(digest(&[
+            &serde_json::to_string(network)?,
+            &serde_json::to_string(&self.training)?,
+            &self.config.seed.to_string(),
+            &self.preprocessing.digest(),
+            &self.data.manifest.digest(),
+            &self.data.split.digest(),
+            self.started_from.as_deref().unwrap_or("random start"),
+        ]))
+    }
+
+    /// Card of the model to be trained.
+    pub fn card(
+        &self,
+        network: Network,
+        classes: Vec<String>,
+        images: &[&Mammogram],
+        n_pictures: usize,
+    ) -> ModelCard {
+        let patients: HashSet<&str> = images.iter().map(|image| image.patient_id.as_str()).collect();
+        let record = TrainingRecord {
+            mammo_version: env!("CARGO_PKG_VERSION").to_string(),
+            seed: self.config.seed,
+            manifest_digest: self.data.manifest.digest(),
+            split_digest: Some(self.data.split.digest()),
+            n_patients: patients.len(),
+            n_pictures,
+            started_from: self.started_from.clone(),
+            config: self.training.clone(),
+            patch_px: None,
+            best_epoch: None,
+            validation_metric: None,
+            validation_interval: None,
+        };
+        ModelCard::new(network, classes, self.preprocessing.clone(), record)
+    }
+
+    /// Writes the run record.
+    pub fn begin(&self) -> Result<()> {
+        RunRecord {
+            command: self.place.command.clone(),
+            mammo_version: env!("CARGO_PKG_VERSION"),
+            burn_version: mammo_nn::BURN_VERSION,
+            config: self.config,
+            manifest_digest: self.data.manifest.digest(),
+            split_digest: self.data.split.digest(),
+            started_from: self.started_from.clone(),
+            device: self.place.device.clone(),
+            machine: Machine::this(),
+        }
+        .write(&self.place.out)
+    }
+
+    /// The device asked for.
+    pub fn burn_device(&self) -> Result<Device> {
+        Ok(device::by_name(&self.place.device)?)
+    }
+}
+
+/// Refuses to overwrite a finished or begun run unless it is to be resumed.
+///
+/// # Errors
+/// A folder that holds a run, without `resume`.
+fn check_out(place: &RunPlace, observer: &dyn Observer) -> Result<()> {
+    let RunPlace { out, resume, .. } = place;
+    let begun = out.join(resume::FILE).exists() || out.join(MODEL_FILE).exists();
+    if begun && !resume {
+        refuse!("{}: holds a run already; add --resume to continue it, or give another --out", out.display());
+    }
+    if *resume && !begun {
+        observer.note(&format!("{}: nothing to resume, training from the start", out.display()));
+    }
+    Ok(())
+}
+
+/// Reads a model file that training is to start from.
+fn read_model(path: &Path) -> Result<mammo_nn::model_file::ModelFile> {
+    mammo_nn::model_file::load(path).at(|| "cannot start from this model")
+}
+
+/// A whole-image training: from patches, from scratch, or from another data set's model.
+struct ImageRun<'a> {
+    /// Data, configuration, folder.
+    pub setup: &'a RunSetup<'a>,
+    /// Name of the configuration's section, for messages.
+    pub section: &'static str,
+    /// The network as data.
+    pub network: Network,
+    /// The network with its starting weights.
+    pub model: ImageClassifier,
+    /// Random changes of each training image.
+    pub augmentation: &'a Augmentation,
+    /// Stages, rates, batches.
+    pub training: &'a TrainingConfig,
+    /// Which map to calibrated probabilities is fitted to the validation side.
+    pub calibration: CalibrationMethod,
+    /// Share of the starting weights in the model that is kept.
+    pub start_share: f64,
+    /// Channels that the network reads.
+    pub channels: usize,
+    /// Train on so many patients only.
+    pub n_patients: Option<usize>,
+}
+
+/// Trains a whole-image classifier on the training side, choosing on the validation side.
+fn train_images(image_run: &ImageRun, observer: &dyn Observer) -> Result<Trained> {
+    let setup = image_run.setup;
+    let (data, config) = (setup.data, setup.config);
+    let device = setup.burn_device()?;
+    let shape = [image_run.channels, setup.preprocessing.height_px, setup.preprocessing.width_px];
+    check_memory(&image_run.network, shape, image_run.training, &device)
+        .map_err(|e| e.within(image_run.section))?;
+    setup.begin()?;
+    let prepare_side = |images| prepare(data, setup.preprocessing, images, observer);
+    let mut images = data.side(Side::Train);
+    if let Some(n) = image_run.n_patients {
+        images = few_patients(images, n, config.seed)?;
+    }
+    let train_side = prepare_side(images)?;
+    let validation_side = prepare_side(data.side(Side::Validation))?;
+    let training = WindowExamples::images(
+        &train_side.cache,
+        &train_side.images,
+        image_run.channels,
+        image_run.augmentation.clone(),
+    );
+    let validation = WindowExamples::images(
+        &validation_side.cache,
+        &validation_side.images,
+        image_run.channels,
+        Augmentation::none(),
+    );
+    let [benign, malignant] = training.class_counts()[..] else { refuse!("two classes expected") };
+    observer.note(&format!("{benign} benign and {malignant} malignant images to train on"));
+    let classes = vec!["benign".to_string(), "malignant".to_string()];
+    let run = Run {
+        config: image_run.training,
+        seed: config.seed,
+        device: &device,
+        dir: &setup.place.out,
+        metric: Metric::Auc,
+        calibration: image_run.calibration,
+        start_share: image_run.start_share,
+        digest: setup.digest(&image_run.network)?,
+        card: setup.card(image_run.network.clone(), classes, &train_side.images, training.len()),
+        resume: setup.place.resume,
+    };
+    let mut watch = observer.training("training on whole images", "AUC");
+    let outcome = train(image_run.model.clone(), &training, &validation, &run, &mut *watch)?;
+    let n_failed = train_side.n_failed + validation_side.n_failed;
+    Ok(Trained { outcome, metric: "AUC", n_failed, model: setup.place.out.join(MODEL_FILE) })
+}

@@ -1,0 +1,61 @@
+//! Fine-tunes a whole-image classifier on another hospital's images (paper, transfer to INbreast).
+
+use std::path::Path;
+
+use mammo_nn::inference::predict::image_classifier;
+
+use super::{ImageRun, RunPlace, RunSetup, Trained, check_out, read_model, train_images};
+use crate::config::RunConfig;
+use crate::data::Data;
+use crate::{Observer, Result};
+
+/// What a transfer needs.
+pub struct Transfer<'a> {
+    /// Settings: `[transfer]`; images are prepared as the model asks.
+    pub config: RunConfig,
+    /// Data set and split of the other hospital.
+    pub data: &'a Data,
+    /// The whole-image model to start from.
+    pub model: &'a Path,
+    /// Train on so many patients only, half of them with cancer.
+    pub n_patients: Option<usize>,
+    /// Folder, device, resume.
+    pub place: &'a RunPlace,
+}
+
+/// Fine-tunes a whole-image classifier from image labels alone.
+///
+/// # Errors
+/// Settings that do not fit the machine; a model that is none of whole images; fewer patients than asked for; data
+/// that cannot be read; a loss that is no number.
+pub fn transfer(request: Transfer, observer: &dyn Observer) -> Result<Trained> {
+    let Transfer { config, data, model: path, n_patients, place } = request;
+    config.transfer()?;
+    check_out(place, observer)?;
+    let file = read_model(path)?;
+    let config = config.with_preprocessing(file.card.preprocessing.clone());
+    let section = config.transfer()?;
+    let setup = RunSetup {
+        config: &config,
+        preprocessing: &file.card.preprocessing,
+        training: serde_json::json!({ "transfer": section, "patients": n_patients }),
+        data,
+        started_from: Some(file.digest.clone()),
+        place,
+    };
+    let device = setup.burn_device()?;
+    let model = image_classifier(path, &file, &device.autodiff())?;
+    let run = ImageRun {
+        setup: &setup,
+        section: "transfer",
+        network: file.card.network.clone(),
+        model,
+        augmentation: &section.augmentation,
+        training: &section.training,
+        calibration: section.calibration,
+        start_share: section.start_share,
+        channels: file.card.network.channels(),
+        n_patients,
+    };
+    train_images(&run, observer)
+}

@@ -1,0 +1,84 @@
+//! One model, or several that are averaged, ready to score images.
+
+use std::path::{Path, PathBuf};
+
+use mammo_core::GrayImage;
+use mammo_core::record::Polarity;
+use mammo_dicom::UnknownObjects;
+use mammo_nn::device;
+use mammo_nn::inference::predict::{ImageModel, Tta};
+use mammo_pipeline::Result;
+use mammo_pipeline::scoring::{Headers, Refused, Remark, load_models, score_file, score_image};
+
+/// One whole-image model, or several whose scores are averaged.
+pub struct Model {
+    models: Vec<ImageModel>,
+    tta: Tta,
+    unknown: UnknownObjects,
+}
+
+/// The score of one image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Score {
+    /// Probability of cancer as the network gives it: it ranks images; training balanced the classes.
+    pub probability: f64,
+    /// Probability after the calibration on the model's validation side; `None` when a model has none.
+    pub calibrated: Option<f64>,
+    /// What is unusual about the image, such as one that was stored inverted.
+    pub remarks: Vec<Remark>,
+}
+
+impl Model {
+    /// Reads a model file of a whole-image network, to compute on the CPU.
+    ///
+    /// # Errors
+    /// A file that is no such model.
+    pub fn open(path: &Path) -> Result<Self> {
+        Self::open_all(&[path.to_path_buf()], "cpu")
+    }
+
+    /// Reads model files whose scores are averaged, to compute on a device: `cpu`, or what this build was compiled
+    /// with.
+    ///
+    /// # Errors
+    /// A file that is no such model; a device that is not there.
+    pub fn open_all(paths: &[PathBuf], device: &str) -> Result<Self> {
+        let models = load_models(paths, &device::by_name(device)?)?;
+        Ok(Self { models, tta: Tta::None, unknown: UnknownObjects::Refused })
+    }
+
+    /// The same, averaging the four mirror images of every image (paper, augmented prediction).
+    pub fn with_flips(self) -> Self {
+        Self { tta: Tta::Flips, ..self }
+    }
+
+    /// The same, taking DICOM files that do not say what they show for mammograms.
+    pub fn assume_mammography(self) -> Self {
+        Self { unknown: UnknownObjects::Assumed, ..self }
+    }
+
+    /// The models as they were read, with their cards.
+    pub fn models(&self) -> &[ImageModel] {
+        &self.models
+    }
+
+    /// Scores an image file: DICOM, PNG, JPEG, TIFF or PGM.
+    ///
+    /// # Errors
+    /// [`Refused`], with a code and a reason, when the file cannot be read, shows no mammogram, or a view that models
+    /// are not trained on.
+    pub fn score(&self, path: &Path) -> Result<Score, Refused> {
+        let headers = Headers::Judged(self.unknown);
+        let (score, remarks) = score_file(&self.models, self.tta, path, Polarity::Normal, headers)?;
+        Ok(Score { probability: score.probability, calibrated: score.calibrated, remarks })
+    }
+
+    /// Scores an image in memory; `name` stands for it in errors.
+    ///
+    /// # Errors
+    /// As [`score`](Self::score).
+    pub fn score_image(&self, image: &GrayImage, polarity: Polarity, name: &str) -> Result<Score, Refused> {
+        let (score, remarks) = score_image(&self.models, self.tta, image, polarity, Path::new(name))?;
+        Ok(Score { probability: score.probability, calibrated: score.calibrated, remarks })
+    }
+}
