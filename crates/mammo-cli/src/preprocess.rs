@@ -10,7 +10,8 @@ use mammo_core::record::Mammogram;
 use mammo_core::resample::{Resample, resample};
 use mammo_core::write::{read_json, write_json};
 use mammo_data::archive::loose::EXTENSIONS;
-use mammo_dicom::image_file::{read_noted, write_png16};
+use mammo_dicom::StoredImage;
+use mammo_dicom::image_file::write_png16;
 use mammo_image::input_check::{Warning, polarity_shown};
 use mammo_image::preprocess::{Explained, Preprocessing};
 use mammo_nn::model_file;
@@ -202,7 +203,7 @@ fn prepare(preprocessing: &Preprocessing, path: &Path, image: &Mammogram, target
     if target.exists() {
         return Ok(());
     }
-    let (stored, notes) = read_noted(path, preprocessing.voi)?;
+    let StoredImage { image: stored, notes, .. } = StoredImage::open(path, preprocessing.voi)?;
     for note in notes {
         eprintln!("note: {}: {note}", path.display());
     }
@@ -216,7 +217,7 @@ fn prepare(preprocessing: &Preprocessing, path: &Path, image: &Mammogram, target
 
 /// Writes one step sheet and returns its steps as text.
 fn explain(preprocessing: &Preprocessing, path: &Path, image: &Mammogram, target: &Path) -> Result<String> {
-    let (stored, notes) = read_noted(path, preprocessing.voi)?;
+    let StoredImage { image: stored, notes, .. } = StoredImage::open(path, preprocessing.voi)?;
     let (width, height) = (stored.width, stored.height);
     let polarity = polarity_shown(&stored, image.polarity);
     let (prepared, steps) =

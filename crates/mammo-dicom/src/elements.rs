@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn every_element_that_is_asked_for_is_copied() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/dicom");
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         let sources = files.filter(|path| path.is_file() && !path.ends_with("elements.rs"));
         let sources: String = sources.map(|path| std::fs::read_to_string(path).unwrap()).collect();

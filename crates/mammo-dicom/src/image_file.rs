@@ -10,8 +10,9 @@ use std::path::Path;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageBuffer, ImageDecoder, ImageError, ImageFormat, ImageReader, Luma};
 
+use crate::stored_image::{HEAD_BYTES, StoredImage};
 use crate::{Error, Result};
-use crate::{Note, Voi};
+use crate::Voi;
 use mammo_core::image::GrayImage;
 use mammo_core::write::write_atomically;
 
@@ -19,9 +20,6 @@ mod jpeg;
 #[cfg(test)]
 mod tests;
 mod tiff;
-
-/// Bytes that tell DICOM from other formats, and a DICOMDIR from images.
-const DICOM_HEAD: usize = 1024;
 
 /// Smallest side, in pixels, that can be a mammogram.
 pub const MIN_SIDE_PX: u32 = 64;
@@ -86,9 +84,9 @@ pub fn is_dicom_directory(path: &Path) -> Result<bool> {
 }
 
 fn head(path: &Path) -> Result<Vec<u8>> {
-    let mut head = Vec::with_capacity(DICOM_HEAD);
+    let mut head = Vec::with_capacity(HEAD_BYTES);
     std::fs::File::open(path)
-        .and_then(|file| file.take(DICOM_HEAD as u64).read_to_end(&mut head))
+        .and_then(|file| file.take(HEAD_BYTES as u64).read_to_end(&mut head))
         .map_err(|e| Error::io(path, "read the image's first bytes", e))?;
     Ok(head)
 }
@@ -108,21 +106,7 @@ pub fn read_gray(path: &Path) -> Result<GrayImage> {
 /// # Errors
 /// As [`read_gray`].
 pub fn read_gray_as(path: &Path, voi: Voi) -> Result<GrayImage> {
-    Ok(read_noted(path, voi)?.0)
-}
-
-/// [`read_gray_as`], with what was odd about a DICOM file and was read all the same.
-///
-/// # Errors
-/// As [`read_gray`].
-pub fn read_noted(path: &Path, voi: Voi) -> Result<(GrayImage, Vec<Note>)> {
-    if is_dicom(path)? {
-        let read = crate::read_any(path, voi)?;
-        check_size(path, read.image.width as u32, read.image.height as u32)?;
-        return Ok((read.image, read.notes));
-    }
-    let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read the image", e))?;
-    Ok((decode_gray_as(path, &bytes, voi)?, Vec::new()))
+    Ok(StoredImage::open(path, voi)?.image)
 }
 
 /// Decodes the content of an image file that is already in memory; `path` only names it in
@@ -141,6 +125,11 @@ fn decode_gray_as(path: &Path, bytes: &[u8], voi: Voi) -> Result<GrayImage> {
         check_size(path, image.width as u32, image.height as u32)?;
         return Ok(image);
     }
+    decode_other(path, bytes)
+}
+
+/// Decodes the content of an image file that is not DICOM.
+pub(crate) fn decode_other(path: &Path, bytes: &[u8]) -> Result<GrayImage> {
     if let Some(header) = jpeg::special(path, bytes)? {
         check_size(path, header.width, header.height)?;
         return jpeg::decode_special(path, bytes, &header);

@@ -29,6 +29,7 @@ mod note;
 mod rle;
 mod samples;
 mod side_and_view;
+mod stored_image;
 mod syntax;
 mod view;
 mod view_position;
@@ -39,24 +40,17 @@ pub use grey::Voi;
 pub use header::{Header, PatientOrientation, Photometric, PresentationIntent, Spacing, SpacingSource};
 pub use mammo_core::refusal::Refusal;
 pub use note::{Note, NoteKind};
+pub use stored_image::StoredImage;
 pub use view::{Projection, ViewModifier};
 pub use view_position::{ViewPosition, the_only};
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use flaw::{Flaw, Sound};
-use layout::layout;
 use mammo_core::image::GrayImage;
 pub use mammo_core::{Error, Result};
+use stored_image::{OpenFile, read_dicom};
 use walk::Stop;
-
-/// Largest file read, in bytes.
-const MAX_FILE_BYTES: u64 = 1 << 30;
-
-/// First piece of a file that is read for its header, in bytes; most headers are smaller.
-const HEADER_PIECE_BYTES: usize = 64 << 10;
 
 /// One DICOM mammogram.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,9 +80,11 @@ pub fn is_directory(bytes: &[u8]) -> bool {
 /// # Errors
 /// [`Error::Io`] when the file cannot be read, [`Error::Dicom`] with a [`Refusal`] otherwise.
 pub fn read(path: &Path) -> Result<DicomImage> {
-    // The header first: a tomosynthesis object of gigabytes is refused by its first page.
-    let admitted = read_header(path)?.admitted(UnknownObjects::Refused).map_err(|flaw| flaw.at(path))?;
-    let mut image = read_any(path, Voi::Apply)?;
+    let mut admitted = Vec::new();
+    let mut image = read_dicom(OpenFile::open(path)?, Voi::Apply, |header| {
+        admitted = header.admitted(UnknownObjects::Refused).map_err(|flaw| flaw.at(path))?;
+        Ok::<(), Error>(())
+    })?;
     image.notes.extend(admitted);
     Ok(image)
 }
@@ -98,19 +94,7 @@ pub fn read(path: &Path) -> Result<DicomImage> {
 /// # Errors
 /// [`Error::Io`] when the file cannot be read, [`Error::Dicom`] for a refusal of bytes or pixels.
 pub fn read_any(path: &Path, voi: Voi) -> Result<DicomImage> {
-    let header = read_header(path)?;
-    if !header.has_pixels {
-        return Err(Flaw::new(Refusal::NoPixelData, "no pixel data element (7FE0,0010)").at(path));
-    }
-    header.check_pixels().map_err(|flaw| flaw.at(path))?;
-    let (bytes, full) = read_file(path, most_file_bytes(&header))?;
-    decode_beginning(&bytes, full, voi).map_err(|flaw| {
-        if bytes.len() == full || flaw.refusal != Refusal::Damaged {
-            return flaw.at(path);
-        }
-        let size = format!("{}x{} pixels", header.columns, header.rows);
-        Flaw::new(Refusal::TooLarge, format!("a file of {} MiB for {size}", full >> 20)).at(path)
-    })
+    read_dicom(OpenFile::open(path)?, voi, |_| Ok::<(), Error>(()))
 }
 
 /// Reads the header alone, and of the file no more than that takes.
@@ -118,22 +102,16 @@ pub fn read_any(path: &Path, voi: Voi) -> Result<DicomImage> {
 /// # Errors
 /// As [`read_any`]; what the pixels hold is not looked at.
 pub fn read_header(path: &Path) -> Result<Header> {
-    let io = |e| Error::io(path, "read the DICOM header", e);
-    let mut file = File::open(path).map_err(io)?;
-    let full = checked_len(path, &file)?;
-    let mut bytes = Vec::new();
-    let mut piece = HEADER_PIECE_BYTES;
-    loop {
-        (&mut file).take((piece - bytes.len()) as u64).read_to_end(&mut bytes).map_err(io)?;
-        match layout(&bytes, full.max(bytes.len())) {
-            Ok(layout) => return attributes::parse(&layout).map_err(|flaw| flaw.at(path)),
-            Err(Stop::Flaw(flaw)) => return Err(flaw.at(path)),
-            Err(Stop::NeedsMore) if bytes.len() < piece => {
-                return Err(Flaw::damaged("the file became shorter while it was read").at(path));
-            }
-            Err(Stop::NeedsMore) => piece = piece.saturating_mul(4),
-        }
-    }
+    OpenFile::open(path)?.header()
+}
+
+/// The header of a DICOM file; `None` for a file that is none by its first bytes.
+///
+/// # Errors
+/// As [`read_header`].
+pub fn read_header_if_dicom(path: &Path) -> Result<Option<Header>> {
+    let mut opened = OpenFile::open(path)?;
+    if is_dicom(&opened.bytes) { opened.header().map(Some) } else { Ok(None) }
 }
 
 /// The header of a DICOM file that is already in memory; `path` only names it in errors.
@@ -150,16 +128,7 @@ pub fn decode_header(path: &Path, bytes: &[u8]) -> Result<Header> {
 /// # Errors
 /// [`Error::Dicom`].
 pub fn decode(path: &Path, bytes: &[u8], voi: Voi) -> Result<DicomImage> {
-    decode_beginning(bytes, bytes.len(), voi).map_err(|flaw| flaw.at(path))
-}
-
-/// Decodes the beginning of a file of `full` bytes, as far as its pixels reach.
-fn decode_beginning(bytes: &[u8], full: usize, voi: Voi) -> Sound<DicomImage> {
-    let layout = sound(layout(bytes, full))?;
-    let (header, greys) = attributes::parse_with_greys(&layout)?;
-    let (samples, notes) = samples::decode(&layout, &header)?;
-    let image = greys.apply(&header, samples, voi);
-    Ok(DicomImage { notes: [&header.notes[..], &notes].concat(), header, image })
+    stored_image::decode(path, bytes, bytes.len(), voi, |_| Ok::<(), Error>(()))
 }
 
 /// The stored values of a file in memory, before modality and VOI: what other DICOM readers
@@ -177,7 +146,7 @@ pub fn decode_stored_values(path: &Path, bytes: &[u8]) -> Result<Vec<i32>> {
 }
 
 fn whole(bytes: &[u8]) -> Sound<layout::Layout<'_>> {
-    sound(layout(bytes, bytes.len()))
+    sound(layout::layout(bytes, bytes.len()))
 }
 
 fn sound(layout: walk::Walked<layout::Layout<'_>>) -> Sound<layout::Layout<'_>> {
@@ -185,31 +154,6 @@ fn sound(layout: walk::Walked<layout::Layout<'_>>) -> Sound<layout::Layout<'_>> 
         Stop::Flaw(flaw) => flaw,
         Stop::NeedsMore => Flaw::damaged("the file ends inside its header"),
     })
-}
-
-/// How much of a file one frame can fill: its header, and pixels coded in twice their size.
-fn most_file_bytes(header: &Header) -> usize {
-    walk::MAX_HEADER_BYTES + 2 * header.n_pixels() * usize::from(header.bits_allocated / 8)
-}
-
-/// At most `most` bytes of a file, and its length.
-fn read_file(path: &Path, most: usize) -> Result<(Vec<u8>, usize)> {
-    let io = |e| Error::io(path, "read the DICOM file", e);
-    let file = File::open(path).map_err(io)?;
-    let full = checked_len(path, &file)?;
-    let mut bytes = Vec::with_capacity(full.min(most));
-    file.take(most as u64).read_to_end(&mut bytes).map_err(io)?;
-    let full = if bytes.len() < most { bytes.len() } else { full.max(bytes.len()) };
-    Ok((bytes, full))
-}
-
-/// Length of a file that is not absurdly long.
-fn checked_len(path: &Path, file: &File) -> Result<usize> {
-    let length = file.metadata().map_err(|e| Error::io(path, "read the size of the file", e))?.len();
-    if length > MAX_FILE_BYTES {
-        return Err(Flaw::new(Refusal::TooLarge, format!("a file of {} MiB", length >> 20)).at(path));
-    }
-    Ok(length as usize)
 }
 
 #[cfg(test)]

@@ -132,7 +132,8 @@ fn every_item_that_a_document_names_by_its_crate_exists() {
         if document.ends_with("CHANGELOG.md") || document.ends_with("experiments.md") {
             continue;
         }
-        for name in quoted(&text).into_iter().filter(|name| name.starts_with("mammo") && name.contains("::")) {
+        for name in quoted(&text).into_iter().filter(|name| name.starts_with("mammo") && name.contains("::"))
+        {
             let path: Vec<&str> = name.split("::").collect();
             let last = path[path.len() - 1].trim_end_matches(|c: char| !c.is_alphanumeric());
             let source = crates.join(path[0].replace('_', "-")).join("src");

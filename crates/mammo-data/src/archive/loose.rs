@@ -146,7 +146,7 @@ impl Unknowns {
 /// # Errors
 /// [`Error::Io`](crate::Error::Io) and [`Error::Dicom`](crate::Error::Dicom).
 pub fn header_of(path: &Path) -> Result<Option<Header>> {
-    if is_dicom(path)? { mammo_dicom::read_header(path).map(Some) } else { Ok(None) }
+    mammo_dicom::read_header_if_dicom(path)
 }
 
 #[cfg(test)]

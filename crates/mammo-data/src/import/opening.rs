@@ -15,8 +15,8 @@ use crate::archive::header::sound;
 use crate::archive::loose::header_of;
 use mammo_core::image::GrayImage;
 use mammo_core::record::{Mammogram, Polarity};
-use mammo_dicom::image_file::{check_size, read_noted, read_size};
-use mammo_dicom::{Note, NoteKind, Voi};
+use mammo_dicom::image_file::{check_size, read_size};
+use mammo_dicom::{Note, NoteKind, StoredImage, Voi};
 use mammo_image::input_check;
 use mammo_image::preprocess::Preprocessing;
 
@@ -124,7 +124,7 @@ fn open(path: &Path, opening: Opening, admission: Admission) -> Checked<Opened> 
         notes.extend(header.map(|header| header.notes).unwrap_or_default());
         return Ok(Opened { width_px, height_px, digest: None, notes });
     }
-    let (image, odd) = read_noted(path, Voi::Apply).map_err(unreadable)?;
+    let StoredImage { image, notes: odd, .. } = StoredImage::open(path, Voi::Apply).map_err(unreadable)?;
     if notes.iter().any(|note| note.kind == NoteKind::SecondaryCapture) {
         must_show_a_breast(&image)?;
     }

@@ -4,8 +4,7 @@ use std::path::Path;
 
 use image::RgbaImage;
 use mammo_core::record::Mammogram;
-use mammo_dicom::SpacingSource;
-use mammo_dicom::image_file::read_gray_as;
+use mammo_dicom::{SpacingSource, StoredImage};
 use mammo_image::input_check::polarity_shown;
 use mammo_image::preprocess::{Prepared, Preprocessing};
 use mammo_nn::device::Device;
@@ -108,7 +107,7 @@ impl Mapper {
     /// An image that cannot be read or prepared.
     pub fn map(&self, root: &Path, image: &Mammogram, min_score: f64) -> Result<ImageMap> {
         let path = root.join(&image.file);
-        let stored = read_gray_as(&path, self.preprocessing.voi)?;
+        let StoredImage { header, image: stored, .. } = StoredImage::open(&path, self.preprocessing.voi)?;
         let polarity = polarity_shown(&stored, image.polarity);
         let prepared = self.preprocessing.apply_file(&path, stored, polarity)?;
         let pixels = &prepared.image.pixels;
@@ -136,7 +135,7 @@ impl Mapper {
             }
         };
         // Only DICOM files tell; what else opened as an image has no such header.
-        let spacing = mammo_dicom::read_header(&path).ok().and_then(|header| header.spacing);
+        let spacing = header.and_then(|header| header.spacing);
         let spacing_mm = spacing.map(|spacing| [spacing.column_mm, spacing.row_mm]);
         let grid = map.grid.of_stored(&prepared.input_from_stored, spacing_mm);
         let no_way_back = || Error::Refused(format!("{}: its preparation cannot be undone", image.file));

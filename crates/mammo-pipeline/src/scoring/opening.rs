@@ -5,8 +5,7 @@ use std::path::Path;
 
 use mammo_core::image::GrayImage;
 use mammo_core::record::Polarity;
-use mammo_dicom::image_file::{is_dicom, read_noted};
-use mammo_dicom::{Header, Note, UnknownObjects};
+use mammo_dicom::{Header, Note, StoredImage, UnknownObjects};
 use mammo_image::input_check;
 use mammo_image::input_check::{Accepted, Warning};
 use mammo_image::preprocess::Preprocessing;
@@ -36,6 +35,12 @@ impl Refused {
             _ => "unreadable",
         };
         Self { code, reason: error.to_string() }
+    }
+}
+
+impl From<mammo_core::Error> for Refused {
+    fn from(error: mammo_core::Error) -> Self {
+        Self::unreadable(&error)
     }
 }
 
@@ -91,19 +96,19 @@ pub fn open(
     if path.to_str().is_some_and(|name| name.contains(char::REPLACEMENT_CHARACTER)) && !path.exists() {
         return Err(refused("unreadable", "the name of the file is not UTF-8; rename the file".to_string()));
     }
-    let (mut header, mut remarks) = (None, Vec::new());
-    if let Headers::Judged(unknown) = headers
-        && is_dicom(path).map_err(|e| Refused::unreadable(&e))?
-    {
-        let read = mammo_dicom::read_header(path).map_err(|e| Refused::unreadable(&e))?;
-        let notes = read.admit(unknown).map_err(|(refusal, found)| {
+    let mut remarks = Vec::new();
+    let stored = StoredImage::open_if(path, preprocessing.voi, |header| -> Result<(), Refused> {
+        let Headers::Judged(unknown) = headers else { return Ok(()) };
+        let notes = header.admit(unknown).map_err(|(refusal, found)| {
             refused(refusal.code(), format!("{found} ({refusal}); expected {}", refusal.expected()))
         })?;
         remarks.extend(notes.into_iter().map(Remark::File));
-        header = Some(read);
-    }
-    let (image, notes) = read_noted(path, preprocessing.voi).map_err(|e| Refused::unreadable(&e))?;
-    remarks.extend(notes.into_iter().map(Remark::File));
+        Ok(())
+    })?;
+    remarks.extend(stored.notes.into_iter().map(Remark::File));
+    // The import of a manifest judged its headers with what its tables know.
+    let header = stored.header.filter(|_| headers != Headers::Trusted);
+    let image = stored.image;
     let opened = check_image(image, path, polarity, header.as_ref(), preprocessing)?;
     remarks.extend(opened.remarks);
     Ok(Opened { remarks, ..opened })

@@ -1,0 +1,181 @@
+//! An image file, opened once, parsed once and decoded once.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use mammo_core::{Error, GrayImage};
+
+use crate::flaw::Flaw;
+use crate::header::Header;
+use crate::image_file::{check_size, decode_other};
+use crate::walk::{self, Stop};
+use crate::{DicomImage, Note, Refusal, Voi, attributes, is_dicom, layout, samples, sound};
+
+/// Bytes that tell DICOM from other formats.
+pub(crate) const HEAD_BYTES: usize = 1024;
+
+/// A DICOM file of at most so many bytes is read whole before its header is parsed; of a larger one, such as a
+/// tomosynthesis object of gigabytes, the header first.
+const SMALL_FILE_BYTES: usize = 32 << 20;
+
+/// First piece of a large file that is read for its header, in bytes; most headers are smaller.
+const HEADER_PIECE_BYTES: usize = 64 << 10;
+
+/// Largest file read, in bytes.
+const MAX_FILE_BYTES: u64 = 1 << 30;
+
+/// A mammogram as its file stores it: DICOM, PNG, JPEG, TIFF or PGM.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredImage {
+    /// What a DICOM file says about itself; `None` for other formats.
+    pub header: Option<Header>,
+    /// Full-scale 16-bit grey; of DICOM, dense tissue is bright.
+    pub image: GrayImage,
+    /// What is odd about a DICOM file that is read all the same.
+    pub notes: Vec<Note>,
+}
+
+impl StoredImage {
+    /// Reads an image file; of DICOM, any single grey frame.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the file cannot be read, [`Error::Image`] or [`Error::Dicom`] when its pixels cannot.
+    pub fn open(path: &Path, voi: Voi) -> Result<Self, Error> {
+        Self::open_if(path, voi, |_| Ok(()))
+    }
+
+    /// Reads an image file; the pixels of DICOM only if its header is accepted.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and what `accept` returns.
+    pub fn open_if<E: From<Error>>(
+        path: &Path,
+        voi: Voi,
+        accept: impl FnOnce(&Header) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let opened = OpenFile::open(path)?;
+        if is_dicom(&opened.bytes) {
+            let DicomImage { header, image, notes } = read_dicom(opened, voi, accept)?;
+            check_size(path, image.width as u32, image.height as u32)?;
+            return Ok(Self { header: Some(header), image, notes });
+        }
+        let bytes = opened.all()?;
+        Ok(Self { header: None, image: decode_other(path, &bytes)?, notes: Vec::new() })
+    }
+}
+
+/// A file of which the beginning is read.
+pub(crate) struct OpenFile<'p> {
+    path: &'p Path,
+    file: File,
+    /// Length of the file.
+    full: u64,
+    /// The bytes read so far.
+    pub bytes: Vec<u8>,
+}
+
+impl<'p> OpenFile<'p> {
+    /// Opens a file and reads its first [`HEAD_BYTES`].
+    pub fn open(path: &'p Path) -> Result<Self, Error> {
+        let io = |e| Error::io(path, "read the image", e);
+        let file = File::open(path).map_err(io)?;
+        let full = file.metadata().map_err(io)?.len();
+        let mut opened = Self { path, file, full, bytes: Vec::new() };
+        opened.read_to(HEAD_BYTES)?;
+        Ok(opened)
+    }
+
+    /// Reads on until `length` bytes are there, or the file ends.
+    fn read_to(&mut self, length: usize) -> Result<(), Error> {
+        let more = length.saturating_sub(self.bytes.len());
+        self.bytes.reserve_exact(more.min(self.full as usize));
+        let read = (&mut self.file).take(more as u64).read_to_end(&mut self.bytes);
+        read.map(|_| ()).map_err(|e| Error::io(self.path, "read the image", e))
+    }
+
+    /// The whole file.
+    fn all(mut self) -> Result<Vec<u8>, Error> {
+        self.read_to(usize::MAX)?;
+        Ok(self.bytes)
+    }
+
+    /// Length of a DICOM file that is not absurdly long.
+    fn checked_len(&self) -> Result<usize, Error> {
+        if self.full > MAX_FILE_BYTES {
+            let found = format!("a file of {} MiB", self.full >> 20);
+            return Err(Flaw::new(Refusal::TooLarge, found).at(self.path));
+        }
+        Ok(self.full as usize)
+    }
+
+    /// Reads as much as the header takes, and parses it.
+    pub fn header(&mut self) -> Result<Header, Error> {
+        let full = self.checked_len()?;
+        let mut piece = HEADER_PIECE_BYTES;
+        loop {
+            self.read_to(piece)?;
+            match layout::layout(&self.bytes, full.max(self.bytes.len())) {
+                Ok(layout) => return attributes::parse(&layout).map_err(|flaw| flaw.at(self.path)),
+                Err(Stop::Flaw(flaw)) => return Err(flaw.at(self.path)),
+                Err(Stop::NeedsMore) if self.bytes.len() < piece => {
+                    return Err(Flaw::damaged("the file became shorter while it was read").at(self.path));
+                }
+                Err(Stop::NeedsMore) => piece = piece.saturating_mul(4),
+            }
+        }
+    }
+}
+
+/// Reads and decodes a DICOM file if its header is accepted.
+pub(crate) fn read_dicom<E: From<Error>>(
+    mut opened: OpenFile,
+    voi: Voi,
+    accept: impl FnOnce(&Header) -> Result<(), E>,
+) -> Result<DicomImage, E> {
+    let full = opened.checked_len()?;
+    if full <= SMALL_FILE_BYTES {
+        opened.read_to(usize::MAX)?;
+        let full = opened.bytes.len();
+        return decode(opened.path, &opened.bytes, full, voi, accept);
+    }
+    let header = opened.header()?;
+    accept(&header)?;
+    check_pixels(&header).map_err(|flaw| flaw.at(opened.path))?;
+    let most = walk::MAX_HEADER_BYTES + 2 * header.n_pixels() * usize::from(header.bits_allocated / 8);
+    opened.read_to(most)?;
+    let full = if opened.bytes.len() < most { opened.bytes.len() } else { full.max(opened.bytes.len()) };
+    decode(opened.path, &opened.bytes, full, voi, |_| Ok(()))
+}
+
+/// Decodes the beginning of a file of `full` bytes, as far as its pixels reach.
+pub(crate) fn decode<E: From<Error>>(
+    path: &Path,
+    bytes: &[u8],
+    full: usize,
+    voi: Voi,
+    accept: impl FnOnce(&Header) -> Result<(), E>,
+) -> Result<DicomImage, E> {
+    let at_path = |flaw: Flaw| flaw.at(path);
+    let layout = sound(layout::layout(bytes, full)).map_err(at_path)?;
+    let (header, greys) = attributes::parse_with_greys(&layout).map_err(at_path)?;
+    accept(&header)?;
+    check_pixels(&header).map_err(at_path)?;
+    let (samples, notes) = samples::decode(&layout, &header).map_err(|flaw| {
+        if bytes.len() == full || flaw.refusal != Refusal::Damaged {
+            return flaw.at(path);
+        }
+        let size = format!("{}x{} pixels", header.columns, header.rows);
+        Flaw::new(Refusal::TooLarge, format!("a file of {} MiB for {size}", full >> 20)).at(path)
+    })?;
+    let image = greys.apply(&header, samples, voi);
+    Ok(DicomImage { notes: [&header.notes[..], &notes].concat(), header, image })
+}
+
+/// Whether there are pixels of a kind that is read.
+fn check_pixels(header: &Header) -> Result<(), Flaw> {
+    if !header.has_pixels {
+        return Err(Flaw::new(Refusal::NoPixelData, "no pixel data element (7FE0,0010)"));
+    }
+    header.check_pixels()
+}
