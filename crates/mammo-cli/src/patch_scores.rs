@@ -8,11 +8,10 @@ use mammo_core::write::write_atomically;
 use mammo_image::augment::Augmentation;
 use mammo_image::patch_sampling::{PatchClass, read_patches};
 use mammo_nn::device;
-use mammo_nn::inference::predict::patch_classifier;
 use mammo_nn::model_file::{self, Network};
+use mammo_nn::networks::precision::PrecisionChoice;
 use mammo_nn::training::batches::Examples;
 use mammo_nn::training::examples::WindowExamples;
-use mammo_nn::training::schedule::PrecisionChoice;
 use mammo_nn::training::validation::assess;
 
 use crate::inputs::prepare;
@@ -68,7 +67,7 @@ pub fn run(args: &Args, folder: &Path) -> Result<Done> {
         Augmentation::none(),
     );
     let device = device::by_name(&args.device)?;
-    let model = patch_classifier(model_path, &file, &device)?;
+    let model = file.patch_classifier(&device)?;
     let assessment = assess(&model, &examples, BATCH_SIZE, &device, PrecisionChoice::Auto.on(&device)?)?;
 
     let mut table = format!("{CLASS},{}\n", file.card.classes.join(","));

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use mammo_nn::training::run::{EpochRow, StepReport, Watch};
+use mammo_nn::training::run::{EpochRow, StepReport, TrainingObserver};
 
 static STOP: AtomicBool = AtomicBool::new(false);
 static HANDLER: OnceLock<()> = OnceLock::new();
@@ -82,7 +82,7 @@ impl TrainingProgress {
     }
 }
 
-impl Watch for TrainingProgress {
+impl TrainingObserver for TrainingProgress {
     fn step(&mut self, report: &StepReport) {
         let [step, n_steps] = report.step;
         if step == 1 {

@@ -6,7 +6,6 @@ use anyhow::{Result, bail};
 use mammo_data::split::Side;
 use mammo_image::augment::Augmentation;
 use mammo_image::patch_sampling::PatchClass;
-use mammo_nn::inference::predict::trunk;
 use mammo_nn::model_file::{CalibrationMethod, Network};
 use mammo_nn::networks::init::initialise;
 use mammo_nn::networks::patch_classifier::{PatchClassifier, PatchClassifierConfig};
@@ -74,7 +73,7 @@ pub fn run(args: &Args) -> Result<Done> {
         Some(path) => {
             let file = read_model(path)?;
             check_start(path, &file.card, &section.trunk, preprocessing)?;
-            Some((path, file))
+            Some(file)
         }
         None => None,
     };
@@ -83,7 +82,7 @@ pub fn run(args: &Args) -> Result<Done> {
         preprocessing,
         training: serde_json::json!({ "patch": section, "sampling": sampling }),
         data: &data,
-        started_from: start.as_ref().map(|(_, file)| file.digest.clone()),
+        started_from: start.as_ref().map(|file| file.digest.clone()),
         device: &args.device,
         out: &args.out,
     };
@@ -125,8 +124,8 @@ pub fn run(args: &Args) -> Result<Done> {
     let network = network(classes.len());
     let device_autodiff = device.clone().autodiff();
     let mut model = initialise(PatchClassifier::new(&network, &device_autodiff)?, config.seed);
-    if let Some((path, file)) = &start {
-        model.trunk = trunk(path, file, &device_autodiff)?;
+    if let Some(file) = &start {
+        model.trunk = file.trunk(&device_autodiff)?;
     }
     let network = Network::Patch(network);
     let names = classes.iter().map(ToString::to_string).collect();

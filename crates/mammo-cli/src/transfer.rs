@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use mammo_nn::inference::predict::image_classifier;
 
 use crate::Done;
 use crate::config::RunConfig;
@@ -69,7 +68,7 @@ pub fn run(args: &Args) -> Result<Done> {
         out: &args.out,
     };
     let device = setup.burn_device()?;
-    let model = image_classifier(&args.model, &file, &device.autodiff())?;
+    let model = file.image_classifier(&device.autodiff())?;
     train_images(&ImageRun {
         setup: &setup,
         section: "transfer",

@@ -4,7 +4,7 @@ use half::bf16;
 
 use crate::isa::Isa;
 use crate::micro::{self, Kernel};
-use crate::scratch::Shelf;
+use crate::scratch::ScratchPool;
 
 /// A number type of activations and packed weights.
 ///
@@ -23,7 +23,7 @@ pub trait Operand:
     /// Exact.
     fn to_f32(self) -> f32;
     /// Working memory of this type.
-    fn shelf() -> &'static Shelf<Self>;
+    fn scratch_pool() -> &'static ScratchPool<Self>;
     /// The tile product for this type.
     fn kernel(isa: Isa) -> Kernel {
         micro::kernel(isa, Self::KIND)
@@ -60,9 +60,9 @@ impl Operand for f32 {
         self
     }
 
-    fn shelf() -> &'static Shelf<Self> {
-        static SHELF: Shelf<f32> = Shelf::new();
-        &SHELF
+    fn scratch_pool() -> &'static ScratchPool<Self> {
+        static POOL: ScratchPool<f32> = ScratchPool::new();
+        &POOL
     }
 }
 
@@ -85,9 +85,9 @@ impl Operand for bf16 {
         f32::from_bits(u32::from(self.to_bits()) << 16)
     }
 
-    fn shelf() -> &'static Shelf<Self> {
-        static SHELF: Shelf<bf16> = Shelf::new();
-        &SHELF
+    fn scratch_pool() -> &'static ScratchPool<Self> {
+        static POOL: ScratchPool<bf16> = ScratchPool::new();
+        &POOL
     }
 }
 

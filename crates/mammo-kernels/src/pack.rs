@@ -21,7 +21,7 @@ pub struct Panels<T: Operand> {
 
 impl<T: Operand> Panels<T> {
     /// Packs the matrix that `places` finds in `weight`.
-    pub(crate) fn new(isa: Isa, weight: &[f32], places: &Places) -> Self {
+    pub(crate) fn new(isa: Isa, weight: &[f32], places: &MatrixLayout) -> Self {
         let depth = places.segments.len() * units::<T>(places.depth);
         let mut panels = Self::unfilled(&T::kernel(isa), places.columns, depth);
         panels.for_each_panel(|first, live, panel| {
@@ -36,7 +36,7 @@ impl<T: Operand> Panels<T> {
         let width = kernel.columns();
         let last = kernel.panel_columns((columns - 1) % width + 1);
         let full = (columns - 1) / width;
-        let data = T::shelf().take((full * width + last) * depth * T::PER_UNIT);
+        let data = T::scratch_pool().take((full * width + last) * depth * T::PER_UNIT);
         Self { data, columns, width, depth }
     }
 
@@ -81,7 +81,7 @@ impl<T: Operand> Panels<T> {
 /// Where the numbers of a matrix stand: `(segment, k, column)` at
 /// `segments[segment] + k * depth_stride + column * column_stride`.
 #[derive(Clone, Debug)]
-pub(crate) struct Places {
+pub(crate) struct MatrixLayout {
     pub columns: usize,
     pub column_stride: usize,
     pub depth: usize,
@@ -99,7 +99,7 @@ const RUN: usize = 32;
 /// columns where those stand side by side, writes in order.
 struct Fill<'a, T> {
     weight: &'a [f32],
-    places: &'a Places,
+    places: &'a MatrixLayout,
     panel: &'a mut [T],
     first: usize,
     live: usize,
@@ -109,7 +109,7 @@ impl<T: Operand> VectorJob for Fill<'_, T> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { weight, live, .. } = self;
-        let Places { column_stride, depth, depth_stride, ref segments, .. } = *self.places;
+        let MatrixLayout { column_stride, depth, depth_stride, ref segments, .. } = *self.places;
         let segment_len = self.panel.len() / segments.len();
         let unit_len = segment_len / units::<T>(depth);
         for (segment, panel) in segments.iter().zip(self.panel.chunks_exact_mut(segment_len)) {
@@ -137,8 +137,8 @@ impl<T: Operand> VectorJob for Fill<'_, T> {
                         rounded(simd, &weight[..n], line);
                     } else {
                         let mut plain = [0.0f32; RUN];
-                        let spread = weight.iter().step_by(depth_stride).take(n);
-                        plain.iter_mut().zip(spread).for_each(|(to, &w)| *to = w);
+                        let input_gradient = weight.iter().step_by(depth_stride).take(n);
+                        plain.iter_mut().zip(input_gradient).for_each(|(to, &w)| *to = w);
                         rounded(simd, &plain, line);
                     }
                     line[n..].fill(T::default());

@@ -5,7 +5,7 @@
 //! block pass, and the block's left operands stay there too, from panel to panel. Blocks are
 //! what threads take; each writes its own piece of the output.
 
-use crate::micro::{Finish, Kernel, Offsets, Panel, Rows};
+use crate::micro::{Epilogue, Kernel, Offsets, Panel, Rows};
 use crate::operand::Operand;
 
 /// Left operands of a block may take this much of the second-level cache (of 1 MiB and more).
@@ -33,23 +33,23 @@ pub(crate) fn tiles_per_block(
 }
 
 /// Multiplies the tiles in `rows` with `panels`; row `i` over all tiles goes to
-/// `out[offsets[i]..]`. `finish.bias` covers all columns, padded to whole panels.
+/// `out[offsets[i]..]`. `epilogue.bias` covers all columns, padded to whole panels.
 pub(crate) fn block<'p, T: Operand, O: Operand>(
     kernel: &Kernel,
     rows: &Rows<'_, T>,
     panels: impl Iterator<Item = Panel<'p, T>>,
     offsets: &[usize],
     out: &mut [O],
-    finish: &Finish<'_, O>,
+    epilogue: &Epilogue<'_, O>,
 ) {
     let offsets = Offsets::new(offsets);
     for panel in panels {
         let first = panel.first;
-        let finish = Finish {
-            bias: finish.bias.map(|b| &b[first..]),
-            residual: finish.residual.map(|r| &r[first..]),
-            ..*finish
+        let epilogue = Epilogue {
+            bias: epilogue.bias.map(|b| &b[first..]),
+            residual: epilogue.residual.map(|r| &r[first..]),
+            ..*epilogue
         };
-        kernel.multiply(rows, &panel, &offsets, &mut out[first..], &finish);
+        kernel.multiply(rows, &panel, &offsets, &mut out[first..], &epilogue);
     }
 }

@@ -1,6 +1,6 @@
 //! Gradient of the input: `d_in[q] = sum over taps of d_out[(q - tap) / stride] * weight[tap]^T`.
 //!
-//! Without a stride that is a convolution of its own, with kernels turned by half a circle.
+//! Without a stride that is a convolution of its own, with kernels input_gradient_conv by half a circle.
 //!
 //! With one, an input pixel is reached only by the taps that its place modulo the stride
 //! allows. Pixels of one such class share their taps: each class is a product of its own.
@@ -8,19 +8,19 @@
 use rayon::prelude::*;
 
 use super::gather::needs_gather;
-use super::packed::pack_turned;
+use super::packed::pack_input_gradient;
 use super::{ConvShape, Pad, forward, pixels_from};
 use crate::isa::Isa;
-use crate::micro::{Finish, Rows, Window};
+use crate::micro::{Epilogue, Rows, SegmentOffsets};
 use crate::operand::{Operand, units};
-use crate::pack::{Panels, Places};
+use crate::pack::{MatrixLayout, Panels};
 use crate::product::{block, tiles_per_block};
 
 /// Pixels of equal place modulo the stride, and the taps that reach them.
 struct Class<T: Operand> {
     taps: Vec<(usize, usize)>,
     /// Where the output pixels under the taps lie, from the one under the last tap on.
-    window: Window,
+    window: SegmentOffsets,
     panels: Option<Panels<T>>,
 }
 
@@ -43,9 +43,18 @@ pub fn backward_input<T: Operand>(
     assert_eq!(d_in.len(), shape.input_len(), "gradient of the input of {shape:?}");
     assert!(other.is_none_or(|o| o.len() == d_in.len()), "other gradient of the input of {shape:?}");
     assert_eq!(weight.len(), shape.weight_len(), "weights for {shape:?}");
-    if let Some(turned) = turned(shape).filter(|turned| !needs_gather::<T>(turned.c_in)) {
-        let weight = pack_turned::<T>(isa, &turned, weight);
-        return forward(isa, &turned, d_out, &weight, d_in, &Finish { residual: other, ..Finish::default() });
+    if let Some(input_gradient_conv) =
+        input_gradient_conv(shape).filter(|input_gradient_conv| !needs_gather::<T>(input_gradient_conv.c_in))
+    {
+        let weight = pack_input_gradient::<T>(isa, &input_gradient_conv, weight);
+        return forward(
+            isa,
+            &input_gradient_conv,
+            d_out,
+            &weight,
+            d_in,
+            &Epilogue { residual: other, ..Epilogue::default() },
+        );
     }
     let kernel = T::kernel(isa);
     let padded = pad_channels(shape.c_out, d_out);
@@ -103,16 +112,16 @@ pub fn backward_input<T: Operand>(
                 }
             }
             let offsets: Vec<usize> = members.iter().map(|m| m.0).collect();
-            let finish = Finish { residual, ..Finish::default() };
-            block(&kernel, &rows, panels.iter(), &offsets, d_in, &finish);
+            let epilogue = Epilogue { residual, ..Epilogue::default() };
+            block(&kernel, &rows, panels.iter(), &offsets, d_in, &epilogue);
         }
     });
 }
 
 /// The convolution that makes the gradient of the input of `shape` from that of its output: channels
-/// change sides, kernels are turned by half a circle, and of their reach what was padding is not any more.
+/// change sides, kernels are input_gradient_conv by half a circle, and of their reach what was padding is not any more.
 /// `None` with a stride, and with padding wider than the reach.
-pub(super) fn turned(shape: &ConvShape) -> Option<ConvShape> {
+pub(super) fn input_gradient_conv(shape: &ConvShape) -> Option<ConvShape> {
     if shape.stride > 1 {
         return None;
     }
@@ -138,14 +147,14 @@ fn classes<T: Operand>(isa: Isa, shape: &ConvShape, weight: &[f32]) -> Vec<Class
             let segments = reach.iter().map(|(ky, kx)| ky * shape.kernel + kx).collect();
             let (columns, column_stride) = (c_in, taps);
             let (depth, depth_stride) = (shape.c_out, c_in * taps);
-            Panels::new(isa, weight, &Places { columns, column_stride, depth, depth_stride, segments })
+            Panels::new(isa, weight, &MatrixLayout { columns, column_stride, depth, depth_stride, segments })
         });
         let (last_y, last_x) = reach.last().copied().unwrap_or_default();
         let depth = units::<T>(shape.c_out) * T::PER_UNIT;
         let place = |&(ky, kx): &(usize, usize)| {
             ((last_y - ky) / stride * shape.out_w() + (last_x - kx) / stride) * depth
         };
-        let window = Window::new(reach.iter().map(place).collect());
+        let window = SegmentOffsets::new(reach.iter().map(place).collect());
         Class { taps: reach, window, panels }
     };
     (0..stride * stride).map(class).collect()

@@ -11,7 +11,7 @@ use super::gather::{gather, needs_gather};
 use super::side_by_side::{CopyLeft, CopyRight};
 use super::{ConvShape, Pad, winograd};
 use crate::isa::Isa;
-use crate::micro::{Finish, Kernel, Rows, run_on_vectors};
+use crate::micro::{Epilogue, Kernel, Rows, run_on_vectors};
 use crate::operand::{Operand, units};
 use crate::pack::Panels;
 use crate::scratch::Scratch;
@@ -72,7 +72,7 @@ pub(super) fn summed(
     add: impl Fn(usize, &mut [f32], bool) + Sync,
 ) -> Scratch<f32> {
     let lanes = (LANE_BYTES / (4 * size)).clamp(1, 16).min(pieces);
-    let mut sums = f32::shelf().take(lanes * size);
+    let mut sums = f32::scratch_pool().take(lanes * size);
     sums.par_chunks_mut(size).enumerate().for_each(|(lane, sums)| {
         for piece in (lane..pieces).step_by(lanes) {
             add(piece, sums, piece != lane);
@@ -184,7 +184,7 @@ impl<'s, T: Operand> Stretch<'s, T> {
         let groups = shape.c_in.div_ceil(kernel.rows());
         let run_len = width * kernel.rows() * T::PER_UNIT;
         let (first_input, input_rows) = input_rows(shape, first, count);
-        let mut left = T::shelf().take(input_rows * shape.kernel * groups * run_len);
+        let mut left = T::scratch_pool().take(input_rows * shape.kernel * groups * run_len);
         left.par_chunks_mut(groups * run_len).enumerate().for_each(|(i, copy)| {
             let at = (first_input + i / shape.kernel) * shape.w * shape.c_in;
             let line = &input[at..at + shape.w * shape.c_in];
@@ -231,8 +231,8 @@ impl<'s, T: Operand> Stretch<'s, T> {
             }
         }
         let offsets: Vec<usize> = (0..tiles * kernel.rows()).map(|i| i * shape.c_out).collect();
-        let finish = Finish { accumulate, ..Finish::default() };
-        crate::product::block(kernel, &rows, self.right.iter(), &offsets, sums, &finish);
+        let epilogue = Epilogue { accumulate, ..Epilogue::default() };
+        crate::product::block(kernel, &rows, self.right.iter(), &offsets, sums, &epilogue);
     }
 }
 

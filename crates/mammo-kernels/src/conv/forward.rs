@@ -6,13 +6,13 @@ use super::gather::{gather, needs_gather, row_is_segment};
 use super::winograd::Winograd;
 use super::{ConvShape, Packed, pixels_from};
 use crate::isa::Isa;
-use crate::micro::{Finish, Kernel, Rows, Window};
+use crate::micro::{Epilogue, Kernel, Rows, SegmentOffsets};
 use crate::operand::{Operand, units};
 use crate::pack::Panels;
 use crate::product::{block, tiles_per_block};
 
 /// Convolution of `input` (`[n, h, w, c_in]`) into `out` (`[n, out_h, out_w, c_out]`), with what
-/// `finish` adds on the way; its bias has been through [`Packed::pad_bias`].
+/// `epilogue` adds on the way; its bias has been through [`Packed::pad_bias`].
 ///
 /// # Panics
 /// When a slice does not have the length that `shape` says.
@@ -22,18 +22,18 @@ pub fn forward<T: Operand, O: Operand>(
     input: &[T],
     weight: &Packed<T>,
     out: &mut [O],
-    finish: &Finish<'_, O>,
+    epilogue: &Epilogue<'_, O>,
 ) {
     assert_eq!(out.len(), shape.output_len(), "output of {shape:?}");
     let panels = match weight {
         Packed::Direct(panels) => panels,
-        Packed::AtPoints(panels) => return Winograd::new(isa, shape, input, panels).whole(out, finish),
+        Packed::Winograd(panels) => return Winograd::new(isa, shape, input, panels).whole(out, epilogue),
     };
     let direct = Direct::new(isa, shape, input, panels);
     let blocks = out.par_chunks_mut(direct.size() * shape.c_out).enumerate();
     blocks.for_each_init(
         || direct.work(),
-        |work, (b, out)| direct.pixels(work, b * direct.size(), out, finish),
+        |work, (b, out)| direct.pixels(work, b * direct.size(), out, epilogue),
     );
 }
 
@@ -48,7 +48,7 @@ pub(super) struct Direct<'a, T: Operand> {
     tiles: usize,
     zeros: Vec<T>,
     offsets: Vec<usize>,
-    window: Window,
+    window: SegmentOffsets,
 }
 
 /// How the window of an output pixel is read.
@@ -96,7 +96,7 @@ impl<'a, T: Operand> Direct<'a, T> {
             tiles,
             zeros: vec![T::default(); units::<T>(depth) * T::PER_UNIT],
             offsets: (0..tiles * kernel.rows()).map(|i| i * shape.c_out).collect(),
-            window: Window::new(places.collect()),
+            window: SegmentOffsets::new(places.collect()),
             kernel,
         }
     }
@@ -123,21 +123,21 @@ impl<'a, T: Operand> Direct<'a, T> {
         work: &mut Work<'f, T>,
         first: usize,
         out: &mut [O],
-        finish: &Finish<'_, O>,
+        epilogue: &Epilogue<'_, O>,
     ) {
         let c_out = self.shape.c_out;
         let offsets = &self.offsets[..out.len() / c_out];
-        let residual = finish.residual.map(|r| &r[first * c_out..][..out.len()]);
-        let finish = Finish { residual, ..*finish };
+        let residual = epilogue.residual.map(|r| &r[first * c_out..][..out.len()]);
+        let epilogue = Epilogue { residual, ..*epilogue };
         let rows = match self.reads {
             Reads::Taps => {
                 self.point(&mut work.rows, first, offsets.len());
-                return block(&self.kernel, &work.rows, self.panels.iter(), offsets, out, &finish);
+                return block(&self.kernel, &work.rows, self.panels.iter(), offsets, out, &epilogue);
             }
             Reads::Rows => self.point_at_rows(&mut work.gathered, first, offsets.len()),
             Reads::Copy => self.point_at_copies(&mut work.gathered, first, offsets.len()),
         };
-        block(&self.kernel, &rows, self.panels.iter(), offsets, out, &finish);
+        block(&self.kernel, &rows, self.panels.iter(), offsets, out, &epilogue);
     }
 
     /// A table of the windows of `count` pixels, all copied to `gathered`.
@@ -183,11 +183,11 @@ impl<'a, T: Operand> Direct<'a, T> {
         work: &mut Work<'f, T>,
         [n, from]: [usize; 2],
         out: &mut [O],
-        finish: &Finish<'_, O>,
+        epilogue: &Epilogue<'_, O>,
     ) {
         let first = (n * self.shape.out_h() + from) * self.shape.out_w();
         for (piece, out) in out.chunks_mut(self.size() * self.shape.c_out).enumerate() {
-            self.pixels(work, first + piece * self.size(), out, finish);
+            self.pixels(work, first + piece * self.size(), out, epilogue);
         }
     }
 

@@ -25,7 +25,7 @@ mod winograd;
 pub use backward_input::backward_input;
 pub use backward_weight::backward_weight;
 pub use forward::forward;
-pub use packed::{Packed, pack_forward, pack_prediction, pack_training, predicts_at_points};
+pub use packed::{Packed, pack_forward, pack_prediction, pack_training, predicts_by_winograd};
 pub use pooled::forward_pooled;
 
 /// Rows and columns of zeros around an image. Frameworks differ in where an odd one goes.

@@ -127,7 +127,14 @@ impl<'a, T: Operand> Rows<'a, T> {
     /// Lets row `row` of tile `tile` read, in segment `s`, from `operands[at + places[s]..]`: one
     /// check for a whole window. `places` has one entry per segment, the largest is `span`.
     #[inline(always)]
-    pub fn set_window(&mut self, tile: usize, row: usize, operands: &'a [T], at: usize, places: &Window) {
+    pub fn set_window(
+        &mut self,
+        tile: usize,
+        row: usize,
+        operands: &'a [T],
+        at: usize,
+        places: &SegmentOffsets,
+    ) {
         let end = at.checked_add(places.span).and_then(|last| last.checked_add(self.reach));
         assert!(end.is_some_and(|end| end <= operands.len()), "a window reaches beyond its operands");
         assert_eq!(places.places.len(), self.segments, "a window needs a place for each segment");
@@ -158,12 +165,12 @@ pub struct Panel<'a, T> {
 
 /// Where the segments of a window start, relative to its first number.
 #[derive(Clone, Debug)]
-pub struct Window {
+pub struct SegmentOffsets {
     places: Vec<usize>,
     span: usize,
 }
 
-impl Window {
+impl SegmentOffsets {
     /// One place per segment.
     pub fn new(places: Vec<usize>) -> Self {
         let span = places.iter().copied().max().unwrap_or(0);
@@ -192,7 +199,7 @@ impl<'a> Offsets<'a> {
 
 /// What happens to the sums of a tile on their way out.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Finish<'a, O> {
+pub struct Epilogue<'a, O> {
     /// Start of each column's sum, at least a panel's width of them.
     pub bias: Option<&'a [f32]>,
     /// Added to the sums; read at the places that are written.
@@ -231,7 +238,7 @@ impl Kernel {
         panel: &Panel<'_, T>,
         offsets: &Offsets<'_>,
         out: &mut [O],
-        finish: &Finish<'_, O>,
+        epilogue: &Epilogue<'_, O>,
     ) {
         let columns = panel.live;
         let width = self.panel_columns(columns);
@@ -245,22 +252,22 @@ impl Kernel {
         assert!(panel.len() >= rows.segments * rows.units * width * T::PER_UNIT, "panel too short");
         let end = offsets.largest.saturating_add(columns);
         assert!(end <= out.len(), "output too short");
-        assert!(finish.bias.is_none_or(|b| b.len() >= width), "bias shorter than the panel");
-        assert!(finish.residual.is_none_or(|r| r.len() >= end), "residual too short");
+        assert!(epilogue.bias.is_none_or(|b| b.len() >= width), "bias shorter than the panel");
+        assert!(epilogue.residual.is_none_or(|r| r.len() >= end), "residual too short");
         let tiles = Tiles {
             rows: rows.pointers.as_ptr().cast(),
             segments: rows.segments,
             units: rows.units,
             step: rows.step,
             panel: panel.as_ptr().cast(),
-            bias: finish.bias.map_or(std::ptr::null(), <[f32]>::as_ptr),
-            residual: finish.residual.map_or(std::ptr::null(), |r| r.as_ptr().cast()),
+            bias: epilogue.bias.map_or(std::ptr::null(), <[f32]>::as_ptr),
+            residual: epilogue.residual.map_or(std::ptr::null(), |r| r.as_ptr().cast()),
             out: out.as_mut_ptr().cast(),
             out_kind: O::KIND,
             offsets: offsets.list,
             columns,
-            relu: finish.relu,
-            accumulate: finish.accumulate,
+            relu: epilogue.relu,
+            accumulate: epilogue.accumulate,
         };
         let run = self.tiles[usize::from(side_by_side)][usize::from(width > self.lanes)];
         // SAFETY: every pointer in `rows` was checked to reach over its segment when it was set,

@@ -15,9 +15,9 @@ fn a_window_whose_end_passes_the_largest_address_is_refused() {
         let kernel = f32::kernel(isa);
         let mut rows = Rows::apart(&kernel, 1, 4);
         rows.reset(1, &numbers);
-        rows.set_window(0, 0, &numbers, 60, &Window::new(vec![0]));
+        rows.set_window(0, 0, &numbers, 60, &SegmentOffsets::new(vec![0]));
         for (at, span) in [(61, 0), (usize::MAX, 0), (usize::MAX - 2, 1), (1, usize::MAX), (60, 1)] {
-            let window = Window::new(vec![span]);
+            let window = SegmentOffsets::new(vec![span]);
             assert!(refused(|| rows.set_window(0, 0, &numbers, at, &window)), "{isa:?} {at} {span}");
         }
     }
@@ -40,7 +40,7 @@ fn an_output_or_a_panel_that_is_too_short_and_rows_of_another_kernel_are_refused
         let kernel = f32::kernel(isa);
         let multiply = |rows: &Rows<'_, f32>, panel: &[f32], offsets: &[usize], out: &mut [f32]| {
             let panel = Panel { first: 0, live: 2, numbers: panel };
-            kernel.multiply(rows, &panel, &Offsets::new(offsets), out, &Finish::default());
+            kernel.multiply(rows, &panel, &Offsets::new(offsets), out, &Epilogue::default());
         };
         let mut rows = Rows::apart(&kernel, 1, 2);
         rows.reset(1, &numbers);

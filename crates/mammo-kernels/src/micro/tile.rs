@@ -80,7 +80,7 @@ pub(super) unsafe fn tiles<
         // From tile to tile without a gap.
         let mut rows = tiles.rows;
         for offsets in tiles.offsets.chunks(ROWS) {
-            ask_for::<S>(tiles, offsets);
+            prefetch_epilogue::<S>(tiles, offsets);
             let mut acc = [start; ROWS];
             let mut panel = tiles.panel;
             for _ in 0..tiles.segments {
@@ -110,7 +110,7 @@ pub(super) unsafe fn tiles<
                 }
             }
             for (offset, sums) in offsets.iter().zip(&sums) {
-                finish::<S, NV>(tiles, *offset, sums);
+                epilogue::<S, NV>(tiles, *offset, sums);
             }
         }
     }
@@ -119,7 +119,7 @@ pub(super) unsafe fn tiles<
 /// Asks the caches for all that the end of a tile will read or write: rows lie apart, so nothing else sees them
 /// coming, and they arrive while the sums are made.
 #[inline(always)]
-fn ask_for<S: Simd>(tiles: &Tiles<'_>, offsets: &[usize]) {
+fn prefetch_epilogue<S: Simd>(tiles: &Tiles<'_>, offsets: &[usize]) {
     let size = match tiles.out_kind {
         Kind::F32 => size_of::<f32>(),
         Kind::Bf16 => size_of::<u16>(),
@@ -141,7 +141,7 @@ fn ask_for<S: Simd>(tiles: &Tiles<'_>, offsets: &[usize]) {
 /// As for [`tiles`]; `offset` is one of theirs.
 #[allow(clippy::needless_range_loop)]
 #[inline(always)]
-unsafe fn finish<S: Simd, const NV: usize>(tiles: &Tiles<'_>, offset: usize, sums: &[S::V; NV]) {
+unsafe fn epilogue<S: Simd, const NV: usize>(tiles: &Tiles<'_>, offset: usize, sums: &[S::V; NV]) {
     for j in 0..NV {
         let done = j * S::LANES;
         if done >= tiles.columns {

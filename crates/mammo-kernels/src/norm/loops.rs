@@ -4,14 +4,14 @@ use crate::isa::Job;
 use crate::operand::Operand;
 
 /// A gradient on its way back through ReLU, and its sums.
-pub(super) struct Mask<'a, T> {
+pub(super) struct ReluBackward<'a, T> {
     pub out: &'a [T],
     pub d_out: &'a [T],
     pub d_x: &'a mut [T],
     pub sums: &'a mut [f32],
 }
 
-impl<T: Operand> Job for Mask<'_, T> {
+impl<T: Operand> Job for ReluBackward<'_, T> {
     #[inline(always)]
     fn run(self) {
         let channels = self.sums.len();
@@ -89,7 +89,7 @@ fn passes<T: Operand, const RELU: u8>(x: T, out: T, scale: f32, shift: f32) -> b
     }
 }
 
-pub(super) struct Reduce<'a, T, const RELU: u8> {
+pub(super) struct GradientSums<'a, T, const RELU: u8> {
     pub x: &'a [T],
     pub out: &'a [T],
     pub d_out: &'a [T],
@@ -100,7 +100,7 @@ pub(super) struct Reduce<'a, T, const RELU: u8> {
     pub second: &'a mut [f32],
 }
 
-impl<T: Operand, const RELU: u8> Job for Reduce<'_, T, RELU> {
+impl<T: Operand, const RELU: u8> Job for GradientSums<'_, T, RELU> {
     #[inline(always)]
     fn run(self) {
         let channels = self.mean.len();
@@ -120,7 +120,7 @@ impl<T: Operand, const RELU: u8> Job for Reduce<'_, T, RELU> {
     }
 }
 
-pub(super) struct Spread<'a, T, const RELU: u8, const RESIDUAL: bool> {
+pub(super) struct InputGradient<'a, T, const RELU: u8, const RESIDUAL: bool> {
     pub x: &'a [T],
     pub out: &'a [T],
     pub d_out: &'a [T],
@@ -133,18 +133,18 @@ pub(super) struct Spread<'a, T, const RELU: u8, const RESIDUAL: bool> {
     pub d_residual: &'a mut [T],
 }
 
-impl<'a, T, const RELU: u8, const RESIDUAL: bool> Spread<'a, T, RELU, RESIDUAL> {
+impl<'a, T, const RELU: u8, const RESIDUAL: bool> InputGradient<'a, T, RELU, RESIDUAL> {
     /// The same work with another kind of ReLU and of residual.
     pub fn after<const OTHER: u8, const OTHER_RESIDUAL: bool>(
         self,
         out: &'a [T],
-    ) -> Spread<'a, T, OTHER, OTHER_RESIDUAL> {
+    ) -> InputGradient<'a, T, OTHER, OTHER_RESIDUAL> {
         let Self { x, d_out, scale, shift, a, p, q, d_x, d_residual, .. } = self;
-        Spread { x, out, d_out, scale, shift, a, p, q, d_x, d_residual }
+        InputGradient { x, out, d_out, scale, shift, a, p, q, d_x, d_residual }
     }
 }
 
-impl<T: Operand, const RELU: u8, const RESIDUAL: bool> Job for Spread<'_, T, RELU, RESIDUAL> {
+impl<T: Operand, const RELU: u8, const RESIDUAL: bool> Job for InputGradient<'_, T, RELU, RESIDUAL> {
     #[inline(always)]
     fn run(self) {
         let channels = self.a.len();

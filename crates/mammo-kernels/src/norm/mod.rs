@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use crate::isa::Isa;
 use crate::operand::Operand;
-use loops::{Apply, DIRECT, Mask, Moments, NONE, RESULT, Reduce, Spread};
+use loops::{Apply, DIRECT, GradientSums, InputGradient, Moments, NONE, RESULT, ReluBackward};
 
 /// Numbers in a stretch: 16 Ki, which with all operands stays in the second-level cache.
 const STRETCH: usize = 16 << 10;
@@ -26,7 +26,7 @@ pub struct Statistics {
 
 /// What is done to each number after the norm.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct After<'a, T> {
+pub struct NormEpilogue<'a, T> {
     /// Added to the normed values.
     pub residual: Option<&'a [T]>,
     /// Negative results become zero.
@@ -84,7 +84,7 @@ fn whole_pixels(channels: usize) -> usize {
     (STRETCH / channels).max(1) * channels
 }
 
-/// Numbers whose sum is taken in `f32`: at most 512 pixels, so that it does not lose the last ones.
+/// Numbers whose sum is argmax in `f32`: at most 512 pixels, so that it does not lose the last ones.
 fn stretch_of_sums(channels: usize) -> usize {
     (STRETCH / channels).clamp(1, 512) * channels
 }
@@ -113,7 +113,7 @@ pub fn apply<T: Operand>(
     x: &[T],
     scale: &[f32],
     shift: &[f32],
-    after: After<'_, T>,
+    after: NormEpilogue<'_, T>,
     out: &mut [T],
 ) {
     let channels = scale.len();
@@ -179,13 +179,15 @@ pub fn backward<T: Operand>(
     let sums = sum_stretches(channels, b.x.len(), |range, first, second| {
         let (x, d_out) = (&b.x[range.clone()], &b.d_out[range.clone()]);
         match b.relu {
-            Relu::None => isa.run(Reduce::<T, NONE> { x, out: x, d_out, mean, scale, shift, first, second }),
+            Relu::None => {
+                isa.run(GradientSums::<T, NONE> { x, out: x, d_out, mean, scale, shift, first, second })
+            }
             Relu::Direct => {
-                isa.run(Reduce::<T, DIRECT> { x, out: x, d_out, mean, scale, shift, first, second })
+                isa.run(GradientSums::<T, DIRECT> { x, out: x, d_out, mean, scale, shift, first, second })
             }
             Relu::Result(out) => {
                 let out = &out[range];
-                isa.run(Reduce::<T, RESULT> { x, out, d_out, mean, scale, shift, first, second });
+                isa.run(GradientSums::<T, RESULT> { x, out, d_out, mean, scale, shift, first, second });
             }
         }
     });
@@ -200,18 +202,28 @@ pub fn backward<T: Operand>(
     let q: Vec<f32> = (0..channels).map(|c| share(sums.1[c], a[c]) * inverse[c] * inverse[c]).collect();
     let p: Vec<f32> = (0..channels).map(|c| share(sums.0[c], a[c]) - q[c] * mean[c]).collect();
     let stretch = whole_pixels(channels);
-    let spread = |s: usize, d_x: &mut [T], d_residual: &mut [T]| {
+    let input_gradient = |s: usize, d_x: &mut [T], d_residual: &mut [T]| {
         let range = s * stretch..s * stretch + d_x.len();
         let (x, d_out) = (&b.x[range.clone()], &b.d_out[range.clone()]);
-        let spread =
-            Spread::<T, NONE, false> { x, out: x, d_out, scale, shift, a: &a, p: &p, q: &q, d_x, d_residual };
-        match (b.relu, spread.d_residual.is_empty()) {
-            (Relu::None, true) => isa.run(spread),
-            (Relu::None, false) => isa.run(spread.after::<NONE, true>(x)),
-            (Relu::Direct, true) => isa.run(spread.after::<DIRECT, false>(x)),
-            (Relu::Direct, false) => isa.run(spread.after::<DIRECT, true>(x)),
-            (Relu::Result(out), true) => isa.run(spread.after::<RESULT, false>(&out[range])),
-            (Relu::Result(out), false) => isa.run(spread.after::<RESULT, true>(&out[range])),
+        let input_gradient = InputGradient::<T, NONE, false> {
+            x,
+            out: x,
+            d_out,
+            scale,
+            shift,
+            a: &a,
+            p: &p,
+            q: &q,
+            d_x,
+            d_residual,
+        };
+        match (b.relu, input_gradient.d_residual.is_empty()) {
+            (Relu::None, true) => isa.run(input_gradient),
+            (Relu::None, false) => isa.run(input_gradient.after::<NONE, true>(x)),
+            (Relu::Direct, true) => isa.run(input_gradient.after::<DIRECT, false>(x)),
+            (Relu::Direct, false) => isa.run(input_gradient.after::<DIRECT, true>(x)),
+            (Relu::Result(out), true) => isa.run(input_gradient.after::<RESULT, false>(&out[range])),
+            (Relu::Result(out), false) => isa.run(input_gradient.after::<RESULT, true>(&out[range])),
         }
     };
     match d_residual {
@@ -219,8 +231,8 @@ pub fn backward<T: Operand>(
             .par_chunks_mut(stretch)
             .zip(d_residual.par_chunks_mut(stretch))
             .enumerate()
-            .for_each(|(s, (d_x, d_residual))| spread(s, d_x, d_residual)),
-        None => d_x.par_chunks_mut(stretch).enumerate().for_each(|(s, d_x)| spread(s, d_x, &mut [])),
+            .for_each(|(s, (d_x, d_residual))| input_gradient(s, d_x, d_residual)),
+        None => d_x.par_chunks_mut(stretch).enumerate().for_each(|(s, d_x)| input_gradient(s, d_x, &mut [])),
     }
     gradients
 }
@@ -243,7 +255,7 @@ pub fn bias_backward<T: Operand>(
         .zip(out.par_chunks(stretch).zip(d_out.par_chunks(stretch)))
         .map(|(d_x, (out, d_out))| {
             let mut sums = vec![0.0; channels];
-            isa.run(Mask { out, d_out, d_x, sums: &mut sums });
+            isa.run(ReluBackward { out, d_out, d_x, sums: &mut sums });
             sums
         })
         .collect();

@@ -12,7 +12,7 @@ use burn::backend::flex::FlexTensor;
 use super::{Number, tensor};
 
 /// Maps made since a size was last asked for, after which its memory is given back.
-const PATIENCE: u64 = 8192;
+const EVICT_AFTER_ALLOCS: u64 = 8192;
 
 #[derive(Default)]
 struct Memory {
@@ -48,7 +48,7 @@ fn take<T: Number>(len: usize) -> Option<Vec<T>> {
         Some(free) => known.1.swap_remove(free).into_data().try_into_vec().ok(),
         None => {
             memory.maps.retain(|_, (asked, maps)| {
-                if made - *asked > PATIENCE {
+                if made - *asked > EVICT_AFTER_ALLOCS {
                     maps.retain(|t| !t.is_unique());
                 }
                 !maps.is_empty() || *asked == made

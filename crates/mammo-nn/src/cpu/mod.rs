@@ -10,92 +10,51 @@ mod conv;
 mod memory;
 mod norm;
 mod pool;
+mod residual;
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
 use burn::tensor::{Bytes, Device, Element, Tensor};
-use mammo_kernels::conv::{ConvShape, Pad};
 use mammo_kernels::norm::Statistics;
 use mammo_kernels::{Operand, bf16};
+
+use crate::networks::conventions::{KernelGeometry, Padding};
+
+pub(crate) use residual::ResidualGradSlot;
 
 /// Whether tensors of this device can go through the operations here.
 pub(crate) fn is_here(device: &Device) -> bool {
     device.clone().inner() == Device::flex()
 }
 
-/// Kernel, stride and padding of a window that slides over a feature map.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Window {
-    /// Side of the square window.
-    pub kernel: usize,
-    /// Step between outputs.
-    pub stride: usize,
-    /// Filling around the map.
-    pub pad: Pad,
-}
-
-impl Window {
-    fn over(&self, [n, h, w, c_in]: [usize; 4], c_out: usize) -> ConvShape {
-        ConvShape { n, h, w, c_in, c_out, kernel: self.kernel, stride: self.stride, pad: self.pad }
-    }
-}
-
-/// The place where a map goes two ways: into the first convolution of a residual block, and around
-/// the block. The gradient that comes back first waits here for a convolution, which adds it to
-/// its own while it writes it: a map is read once more instead of twice, and no third one is made.
-///
-/// Whoever leaves a gradient here does not give it to the map. Around a block without a projection it is the norm
-/// at the end of the block that leaves one, and its first convolution comes later on the way back.
-/// With a projection both ways begin with a convolution: the one whose turn comes first leaves, the other takes.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Fork {
-    waiting: Arc<Mutex<Option<FlexTensor>>>,
-    of_convolutions: bool,
-}
-
-impl Fork {
-    /// For two convolutions of the same map.
-    pub fn of_convolutions() -> Self {
-        Self { of_convolutions: true, ..Self::default() }
-    }
-
-    fn leave(&self, gradient: FlexTensor) {
-        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(gradient);
-    }
-
-    fn take(&self) -> Option<FlexTensor> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-/// What a convolution is told.
+/// Settings of a convolution.
 #[derive(Clone, Debug)]
 pub(crate) struct ConvCall {
-    /// Its window.
-    pub window: Window,
+    /// Kernel size, stride and padding.
+    pub geometry: KernelGeometry,
     /// Whether ReLU follows; only after a bias.
     pub relu: bool,
-    /// Where to find more of its input's gradient, or to leave its own.
-    pub fork: Option<Fork>,
+    /// Of the first convolution of a residual block: the slot through which the gradients of the block's input are added.
+    pub residual_grad: Option<ResidualGradSlot>,
 }
 
-/// What a batch norm is told and what it tells.
+/// Settings of a batch norm, and the statistics that it returns.
 #[derive(Clone, Debug)]
 pub(crate) struct NormCall {
-    /// Statistics to use; those of the batch when absent.
+    /// The statistics to normalise with; `None` for those of the batch.
     pub given: Option<Statistics>,
-    /// Where the statistics of the batch are left.
+    /// Receives the statistics of the batch.
     pub found: Arc<OnceLock<Statistics>>,
     /// Added to the variance.
     pub epsilon: f32,
     /// Whether ReLU follows.
     pub relu: bool,
-    /// Where to leave the residual's gradient.
-    pub fork: Option<Fork>,
+    /// Of the norm that ends a residual block: the slot that receives the gradient of the residual.
+    pub residual_grad: Option<ResidualGradSlot>,
 }
 
 /// Operations that only the CPU has.
@@ -126,7 +85,7 @@ pub(crate) trait CpuOps: Backend {
         call: NormCall,
     ) -> FloatTensor<Self>;
     /// Largest value of each window; padding never wins.
-    fn cpu_max_pool(x: FloatTensor<Self>, window: Window) -> FloatTensor<Self>;
+    fn cpu_max_pool(x: FloatTensor<Self>, geometry: KernelGeometry) -> FloatTensor<Self>;
     /// Mean over rows and columns, `[n, h, w, c]` to `[n, c]`, as `f32`.
     fn cpu_mean_over_space(x: FloatTensor<Self>) -> FloatTensor<Self>;
 }
@@ -154,8 +113,8 @@ impl CpuOps for Flex {
         norm::forward(&x, &gamma, &beta, Some(&residual), &call).0
     }
 
-    fn cpu_max_pool(x: FlexTensor, window: Window) -> FlexTensor {
-        pool::max_forward(&x, window).0
+    fn cpu_max_pool(x: FlexTensor, geometry: KernelGeometry) -> FlexTensor {
+        pool::max_forward(&x, geometry).0
     }
 
     fn cpu_mean_over_space(x: FlexTensor) -> FlexTensor {
@@ -196,8 +155,8 @@ impl<C: CheckpointStrategy> CpuOps for Autodiff<Flex, C> {
         norm::tracked_add::<C>(x, gamma, beta, residual, call)
     }
 
-    fn cpu_max_pool(x: FloatTensor<Self>, window: Window) -> FloatTensor<Self> {
-        pool::max_tracked::<C>(x, window)
+    fn cpu_max_pool(x: FloatTensor<Self>, geometry: KernelGeometry) -> FloatTensor<Self> {
+        pool::max_tracked::<C>(x, geometry)
     }
 
     fn cpu_mean_over_space(x: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -221,9 +180,10 @@ pub(crate) fn times_transposed(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
         return a.matmul(b.transpose());
     }
     let ([rows, depth], [columns, _]) = (a.dims(), b.dims());
-    let window = Window { kernel: 1, stride: 1, pad: Pad::default() };
+    let geometry = KernelGeometry { kernel: 1, stride: 1, padding: Padding::Valid };
     let (pixels, kernels) = (a.reshape([1, 1, rows, depth]), b.reshape([columns, depth, 1, 1]));
-    conv(pixels, kernels, None, ConvCall { window, relu: false, fork: None }).reshape([rows, columns])
+    conv(pixels, kernels, None, ConvCall { geometry, relu: false, residual_grad: None })
+        .reshape([rows, columns])
 }
 
 /// [`CpuOps::cpu_norm`] or [`CpuOps::cpu_norm_add`] of tensors.
@@ -242,8 +202,8 @@ pub(crate) fn norm(
 }
 
 /// [`CpuOps::cpu_max_pool`] of a tensor.
-pub(crate) fn max_pool(x: Tensor<4>, window: Window) -> Tensor<4> {
-    Tensor::from_dispatch(Dispatch::cpu_max_pool(x.into_dispatch(), window))
+pub(crate) fn max_pool(x: Tensor<4>, geometry: KernelGeometry) -> Tensor<4> {
+    Tensor::from_dispatch(Dispatch::cpu_max_pool(x.into_dispatch(), geometry))
 }
 
 /// [`CpuOps::cpu_mean_over_space`] of a tensor.

@@ -14,24 +14,25 @@ use mammo_kernels::isa::Isa;
 use mammo_kernels::{bf16, pool};
 
 use super::memory::filled;
-use super::{Number, Window, by_dtype, in_order, numbers, shape, tensor};
+use super::{Number, by_dtype, in_order, numbers, shape, tensor};
+use crate::networks::conventions::KernelGeometry;
 
 /// The largest values, and which tap of the window held each.
-pub(super) fn max_forward(x: &FlexTensor, window: Window) -> (FlexTensor, Vec<u8>) {
+pub(super) fn max_forward(x: &FlexTensor, geometry: KernelGeometry) -> (FlexTensor, Vec<u8>) {
     let x = in_order(x);
-    let s = pooled_shape(&x, window);
+    let s = pooled_shape(&x, geometry);
     by_dtype!(&x, T => {
-        let mut taken = vec![0; s.output_len()];
+        let mut argmax = vec![0; s.output_len()];
         let out = filled([s.n, s.out_h(), s.out_w(), s.c_out], |out| {
-            pool::max_pool(Isa::best(), &s, numbers::<T>(&x), out, &mut taken);
+            pool::max_pool(Isa::best(), &s, numbers::<T>(&x), out, &mut argmax);
         });
-        (out, taken)
+        (out, argmax)
     })
 }
 
-fn pooled_shape(x: &FlexTensor, window: Window) -> ConvShape {
+fn pooled_shape(x: &FlexTensor, geometry: KernelGeometry) -> ConvShape {
     let dims = shape::<4>(x);
-    window.over(dims, dims[3])
+    geometry.on_map(dims, dims[3])
 }
 
 #[derive(Debug)]
@@ -42,11 +43,11 @@ impl Backward<Flex, 1> for MaxPoolBackward {
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let d_out = in_order(&grads.consume::<Flex>(&ops.node));
-        let ([x], (s, taken)) = (ops.parents, ops.state);
+        let ([x], (s, argmax)) = (ops.parents, ops.state);
         if let Some(node) = x {
             let d_in = by_dtype!(&d_out, T => {
                 filled([s.n, s.h, s.w, s.c_in], |d_in| {
-                    pool::max_pool_backward(Isa::best(), &s, numbers::<T>(&d_out), &taken, d_in);
+                    pool::max_pool_backward(Isa::best(), &s, numbers::<T>(&d_out), &argmax, d_in);
                 })
             });
             grads.register::<Flex>(node.id, d_in);
@@ -56,12 +57,12 @@ impl Backward<Flex, 1> for MaxPoolBackward {
 
 pub(super) fn max_tracked<C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<Flex, C>>,
-    window: Window,
+    geometry: KernelGeometry,
 ) -> FloatTensor<Autodiff<Flex, C>> {
     let (x, node) = x.into_parts();
-    let (out, taken) = max_forward(&x, window);
+    let (out, argmax) = max_forward(&x, geometry);
     match MaxPoolBackward.prepare::<C>([node]).compute_bound().stateful() {
-        OpsKind::Tracked(prep) => prep.finish((pooled_shape(&x, window), Arc::new(taken)), out),
+        OpsKind::Tracked(prep) => prep.finish((pooled_shape(&x, geometry), Arc::new(argmax)), out),
         OpsKind::UnTracked(prep) => prep.finish(out),
     }
 }

@@ -5,7 +5,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Distribution, Gradients, Tensor};
 
 use crate::networks::conventions::{Conventions, Padding};
-use crate::networks::layers::{ConvNorm, ConvShape};
+use crate::networks::layers::{ConvGeometry, ConvNorm};
 use crate::networks::maps::Maps;
 use crate::networks::resnet::ResidualBlock;
 use crate::networks::state::{load_state_dict, state_dict};
@@ -35,12 +35,13 @@ fn outcome(layer: &ConvNorm, residual: bool, inputs: &[Tensor<4>; 3], through: T
         Through::KernelsInBf16 => t.cast(DType::BF16).require_grad(),
         _ => t.require_grad(),
     });
-    let enter = |t: Tensor<4>| if through == Through::Burn { Maps::First(t) } else { Maps::enter(t) };
+    let enter =
+        |t: Tensor<4>| if through == Through::Burn { Maps::ChannelsFirst(t) } else { Maps::from_nchw(t) };
     let out = match residual {
         true => layer.forward_add_relu(enter(x.clone()), enter(r.clone())),
         false => layer.forward_relu(enter(x.clone())),
     };
-    let out = out.leave();
+    let out = out.into_nchw();
     let grads = (out.clone() * g.detach()).sum().backward();
     let mut parameters = ParameterGradients(&grads, Vec::new());
     layer.visit(&mut parameters);
@@ -75,7 +76,7 @@ fn layers_give_what_burn_gives_forward_and_backward() {
             (3, false, true, false),
             (18, false, true, true),
         ] {
-            let shape = ConvShape { c_in, c_out: 10, kernel, stride, padding };
+            let shape = ConvGeometry { c_in, c_out: 10, kernel, stride, padding };
             // Clones share running statistics: each run builds its own layer. A frozen one uses
             // its running statistics, and its parameters have no gradients.
             let fresh = || match norm {
@@ -121,13 +122,13 @@ fn a_map_that_goes_around_a_block_gets_both_gradients() {
         let gradients = |enter: fn(Tensor<4>) -> Maps| {
             let block = load_state_dict(fresh(), start.clone()).unwrap();
             let x = x.clone().require_grad();
-            let out = block.forward(enter(x.clone() * 1.5)).leave();
+            let out = block.forward(enter(x.clone() * 1.5)).into_nchw();
             let grads = (out * g.clone()).sum().backward();
             let mut parameters = ParameterGradients(&grads, vec![floats(x.grad(&grads).unwrap())]);
             block.visit(&mut parameters);
             parameters.1
         };
-        let (burn, ours) = (gradients(Maps::First), gradients(Maps::enter));
+        let (burn, ours) = (gradients(Maps::ChannelsFirst), gradients(Maps::from_nchw));
         assert_eq!(ours.len(), burn.len());
         for (i, (a, b)) in burn.iter().zip(&ours).enumerate() {
             assert!(
@@ -146,12 +147,12 @@ fn pooling_gives_what_burn_gives() {
     for padding in [Padding::Half, Padding::Same, Padding::Valid] {
         let run = |enter: fn(Tensor<4>) -> Maps| {
             let pooled = enter(x.clone()).max_pool(3, 2, padding);
-            let out =
-                (pooled.clone().leave().powi_scalar(2)).sum() + pooled.mean_over_space().powi_scalar(3).sum();
+            let out = (pooled.clone().into_nchw().powi_scalar(2)).sum()
+                + pooled.mean_over_space().powi_scalar(3).sum();
             let grads = out.clone().backward();
             (floats(out), floats(x.grad(&grads).unwrap()))
         };
-        let (burn, ours) = (run(Maps::First), run(Maps::enter));
+        let (burn, ours) = (run(Maps::ChannelsFirst), run(Maps::from_nchw));
         assert!(difference(&burn.0, &ours.0) < 1e-5 && difference(&burn.1, &ours.1) < 1e-5, "{padding:?}");
     }
 }

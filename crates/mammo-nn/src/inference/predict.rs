@@ -8,15 +8,13 @@ use burn::tensor::{Device, Tensor, TensorData};
 use mammo_image::preprocess::Preprocessing;
 use serde::{Deserialize, Serialize};
 
+use crate::Result;
 use crate::cpu;
-use crate::inference::plan::{Plan, Precision};
-use crate::model_file::{self, ModelCard, ModelFile, Network};
+use crate::inference::plan::Plan;
+use crate::model_file::{self, ModelCard};
 use crate::networks::Classifier;
 use crate::networks::image_classifier::{ImageClassifier, MapLayer};
-use crate::networks::patch_classifier::PatchClassifier;
-use crate::networks::state::load_state_dict;
-use crate::networks::trunk::Trunk;
-use crate::{Error, Result};
+use crate::networks::precision::Precision;
 
 /// Test-time augmentation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,7 +69,7 @@ impl ImageModel {
     /// [`Error::ModelFile`] when it is damaged, or a patch model.
     pub fn load(path: &Path, device: &Device) -> Result<Self> {
         let file = model_file::load(path)?;
-        let network = image_classifier(path, &file, device)?.valid();
+        let network = file.image_classifier(device)?.valid();
         let channels = file.card.network.channels();
         let plan = cpu::is_here(device).then(|| network.plan(channels, Precision::fastest()));
         Ok(Self { network, plan, card: file.card, digest: file.digest, device: device.clone() })
@@ -155,52 +153,6 @@ pub fn input_tensor(
 ) -> Tensor<4> {
     let (h, w) = (preprocessing.height_px, preprocessing.width_px);
     as_channels(normalised(pixels, preprocessing), channels, h, w, device)
-}
-
-/// Rebuilds the whole-image network of a model file, with its weights.
-///
-/// # Errors
-/// [`Error::ModelFile`] when the file holds a patch model, or tensors that do not fit.
-pub fn image_classifier(path: &Path, file: &ModelFile, device: &Device) -> Result<ImageClassifier> {
-    match &file.card.network {
-        Network::Image(config) => {
-            load_state_dict(ImageClassifier::new(config, device)?, file.tensors.clone())
-                .map_err(|e| Error::model_file(path, e, "the tensors of the architecture on its card"))
-        }
-        other => Err(Error::model_file(
-            path,
-            other.kind(),
-            "a whole-image model; make one with `mammo train image --from-patch`",
-        )),
-    }
-}
-
-/// Rebuilds the trunk of any model file, with its weights: something to start a training from.
-///
-/// # Errors
-/// [`Error::ModelFile`] when the tensors do not fit.
-pub fn trunk(path: &Path, file: &ModelFile, device: &Device) -> Result<Trunk> {
-    let tensors = file
-        .tensors
-        .iter()
-        .filter_map(|(name, tensor)| Some((name.strip_prefix("trunk.")?.to_string(), tensor.clone())))
-        .collect();
-    load_state_dict(Trunk::new(file.card.network.trunk(), device)?, tensors)
-        .map_err(|e| Error::model_file(path, e, "the tensors of the architecture on its card"))
-}
-
-/// Rebuilds the patch network of a model file, with its weights.
-///
-/// # Errors
-/// [`Error::ModelFile`] when the file holds a whole-image model, or tensors that do not fit.
-pub fn patch_classifier(path: &Path, file: &ModelFile, device: &Device) -> Result<PatchClassifier> {
-    match &file.card.network {
-        Network::Patch(config) => {
-            load_state_dict(PatchClassifier::new(config, device)?, file.tensors.clone())
-                .map_err(|e| Error::model_file(path, e, "the tensors of the architecture on its card"))
-        }
-        other => Err(Error::model_file(path, other.kind(), "a patch model from `mammo train patch`")),
-    }
 }
 
 #[cfg(test)]

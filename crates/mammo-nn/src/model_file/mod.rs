@@ -11,11 +11,12 @@
 
 mod calibration;
 mod card;
+mod networks;
 mod text;
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mammo_core::write::write_atomically;
 use memmap2::Mmap;
@@ -56,6 +57,8 @@ struct Stored<'a> {
 /// A model file read into memory.
 #[derive(Clone, Debug)]
 pub struct ModelFile {
+    /// Where it was read; error messages name it.
+    pub path: PathBuf,
     /// What the model is.
     pub card: ModelCard,
     /// Its weights and running statistics.
@@ -121,7 +124,7 @@ pub fn load(path: &Path) -> Result<ModelFile> {
     parse(path, &map)
 }
 
-/// The parts of a model file in memory; `path` is for error messages.
+/// The parts of a model file in memory; error messages name `path`.
 ///
 /// # Errors
 /// As [`load`].
@@ -151,7 +154,7 @@ pub fn parse(path: &Path, bytes: &[u8]) -> Result<ModelFile> {
     for (name, view) in file.iter() {
         tensors.insert(name.to_string(), finite_f32(name, &view).map_err(&damaged)?);
     }
-    Ok(ModelFile { card, tensors, digest: digest[..16].to_string() })
+    Ok(ModelFile { path: path.to_path_buf(), card, tensors, digest: digest[..16].to_string() })
 }
 
 /// Refuses other versions before anything else of the card is looked at.

@@ -30,7 +30,7 @@ pub trait Classifier: Module {
 
     /// The parameters that learn under a scope; the others keep their bytes, and their batch
     /// norms their statistics.
-    fn learning(&self, scope: Scope) -> ParamGroup;
+    fn trained_parameters(&self, scope: Scope) -> ParamGroup;
 
     /// Whether no parameter of the trunk is trained under a scope.
     fn trunk_is_frozen(&self, scope: Scope) -> bool;

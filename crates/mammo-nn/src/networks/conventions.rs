@@ -13,7 +13,7 @@
 //! | momentum of batch norms | 0.1 | 0.01 | 0.01 |
 //! | bias before a batch norm | no | yes | yes |
 
-use mammo_kernels::conv::Pad;
+use mammo_kernels::conv::{ConvShape, Pad};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
@@ -64,6 +64,25 @@ impl Padding {
         };
         let ((top, bottom), (left, right)) = (of_axis(rows), of_axis(columns));
         Pad { top, bottom, left, right }
+    }
+}
+
+/// Kernel size, stride and padding of a convolution or a pooling layer, whatever the size of its input.
+#[derive(Clone, Copy, Debug)]
+pub struct KernelGeometry {
+    /// Side of the square kernel.
+    pub kernel: usize,
+    /// Step between outputs.
+    pub stride: usize,
+    /// How the border is filled.
+    pub padding: Padding,
+}
+
+impl KernelGeometry {
+    /// The shape of the layer on a feature map `[n, h, w, c_in]`, with `c_out` output channels.
+    pub(crate) fn on_map(self, [n, h, w, c_in]: [usize; 4], c_out: usize) -> ConvShape {
+        let Self { kernel, stride, padding } = self;
+        ConvShape { n, h, w, c_in, c_out, kernel, stride, pad: padding.of_map([h, w], kernel, stride) }
     }
 }
 

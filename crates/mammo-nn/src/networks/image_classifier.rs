@@ -7,10 +7,11 @@ use burn::tensor::{Device, Tensor};
 use mammo_core::seed::Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::inference::plan::{Plan, Precision};
+use crate::inference::plan::Plan;
 use crate::networks::conventions::Conventions;
 use crate::networks::layers::dropout;
 use crate::networks::patch_classifier::PatchClassifier;
+use crate::networks::precision::Precision;
 use crate::networks::top::{BuiltTop, Heatmap, MapPooling, Top, TopConfig, TopInput};
 use crate::networks::trunk::{Trunk, TrunkConfig};
 use crate::networks::{Classifier, Scope};
@@ -170,7 +171,7 @@ impl Classifier for ImageClassifier {
         self.head.forward(pooled) // [n, 2]
     }
 
-    fn learning(&self, scope: Scope) -> ParamGroup {
+    fn trained_parameters(&self, scope: Scope) -> ParamGroup {
         let head = ParamGroup::ids_from_module(self.head.clone());
         match scope {
             Scope::Head => head,

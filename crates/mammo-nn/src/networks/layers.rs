@@ -13,14 +13,15 @@ use mammo_core::seed::Rng;
 use mammo_kernels::norm::{Statistics, fold};
 use rand::RngExt;
 
-use crate::cpu::{self, ConvCall, Fork, NormCall};
-use crate::inference::plan::{FoldedConv, Map, Planner, Precision, Slide};
-use crate::networks::conventions::{ChannelNorm, Conventions, Padding};
+use crate::cpu::{self, ConvCall, NormCall, ResidualGradSlot};
+use crate::inference::plan::{FoldedConv, Map, Planner};
+use crate::networks::conventions::{ChannelNorm, Conventions, KernelGeometry, Padding};
 use crate::networks::maps::Maps;
+use crate::networks::precision::Precision;
 
 /// Kernel, stride, padding and channel counts of one [`ConvNorm`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConvShape {
+pub struct ConvGeometry {
     /// Channels in.
     pub c_in: usize,
     /// Channels out.
@@ -47,61 +48,69 @@ pub struct ConvNorm {
 
 impl ConvNorm {
     /// Convolution followed by batch norm.
-    pub fn new(shape: ConvShape, conventions: &Conventions, device: &Device) -> Self {
+    pub fn new(shape: ConvGeometry, conventions: &Conventions, device: &Device) -> Self {
         let norm = Some(batch_norm(shape.c_out, conventions, device));
         Self { conv: conv2d(shape, conventions.bias_before_norm, device), norm, padding: shape.padding }
     }
 
     /// Convolution with a bias and no norm, as in the original VGG.
-    pub fn without_norm(shape: ConvShape, device: &Device) -> Self {
+    pub fn without_norm(shape: ConvGeometry, device: &Device) -> Self {
         Self { conv: conv2d(shape, true, device), norm: None, padding: shape.padding }
     }
 
     /// # Shapes
     /// `c_in` channels to `c_out`, the size as [`Padding::n_out`] counts it.
     pub fn forward(&self, x: Maps) -> Maps {
-        self.finished(x, None, None, false)
+        self.apply(x, None, None, false)
     }
 
     /// [`forward`](Self::forward), then ReLU.
     pub fn forward_relu(&self, x: Maps) -> Maps {
-        self.finished(x, None, None, true)
+        self.apply(x, None, None, true)
     }
 
     /// [`forward`](Self::forward), plus `residual`, then ReLU.
     pub fn forward_add_relu(&self, x: Maps, residual: Maps) -> Maps {
-        self.finished(x, Some(residual), None, true)
+        self.apply(x, Some(residual), None, true)
     }
 
-    /// [`forward`](Self::forward) of a map that also goes through the block.
-    pub(crate) fn forward_at_fork(&self, x: Maps, fork: &Fork) -> Maps {
-        self.finished(x, None, Some(fork), false)
+    /// [`forward`](Self::forward) of a block's input that its first convolution reads as well.
+    pub(crate) fn forward_shared(&self, x: Maps, slot: &ResidualGradSlot) -> Maps {
+        self.apply(x, None, Some(slot), false)
     }
 
-    /// [`forward_relu`](Self::forward_relu) of a map that also goes around the block.
-    pub(crate) fn forward_relu_at_fork(&self, x: Maps, fork: &Fork) -> Maps {
-        self.finished(x, None, Some(fork), true)
+    /// [`forward_relu`](Self::forward_relu) of a block's input that the shortcut reads as well.
+    pub(crate) fn forward_relu_shared(&self, x: Maps, slot: &ResidualGradSlot) -> Maps {
+        self.apply(x, None, Some(slot), true)
     }
 
-    /// [`forward_add_relu`](Self::forward_add_relu) of what came around the block.
-    pub(crate) fn forward_add_relu_at_fork(&self, x: Maps, residual: Maps, fork: &Fork) -> Maps {
-        self.finished(x, Some(residual), Some(fork), true)
+    /// [`forward_add_relu`](Self::forward_add_relu) with the block's input as the residual.
+    pub(crate) fn forward_add_relu_shared(&self, x: Maps, residual: Maps, slot: &ResidualGradSlot) -> Maps {
+        self.apply(x, Some(residual), Some(slot), true)
     }
 
-    fn finished(&self, x: Maps, residual: Option<Maps>, fork: Option<&Fork>, activate: bool) -> Maps {
+    fn apply(
+        &self,
+        x: Maps,
+        residual: Option<Maps>,
+        slot: Option<&ResidualGradSlot>,
+        activate: bool,
+    ) -> Maps {
         match x {
-            Maps::Last(x) => Maps::Last(self.on_cpu(x, residual.map(Maps::leave), fork, activate)),
-            Maps::First(x) => {
+            Maps::ChannelsLast(x) => {
+                Maps::ChannelsLast(self.on_cpu(x, residual.map(Maps::into_nchw), slot, activate))
+            }
+            Maps::ChannelsFirst(x) => {
                 let x = self.conv.forward(x);
                 let x = match &self.norm {
                     Some(norm) => norm.forward(x),
                     None => x,
                 };
                 let x = match residual {
-                    Some(residual) => x + residual.leave(),
+                    Some(residual) => x + residual.into_nchw(),
                     None => x,
                 };
-                Maps::First(if activate { relu(x) } else { x })
+                Maps::ChannelsFirst(if activate { relu(x) } else { x })
             }
         }
     }
@@ -110,24 +119,22 @@ impl ConvNorm {
         &self,
         x: Tensor<4>,
         residual: Option<Tensor<4>>,
-        fork: Option<&Fork>,
+        slot: Option<&ResidualGradSlot>,
         activate: bool,
     ) -> Tensor<4> {
-        let ([_, h, w, _], [_, _, kernel, _]) = (x.dims(), self.conv.weight.dims());
-        let stride = self.conv.stride[0];
-        let window = cpu::Window { kernel, stride, pad: self.padding.of_map([h, w], kernel, stride) };
+        let geometry = self.geometry();
         let residual = residual.map(|r| r.permute([0, 2, 3, 1]));
         let bias = self.conv.bias.as_ref().map(|b| b.val());
         let fuse = self.norm.is_none() && residual.is_none();
-        // A gradient is left at the end of a block and found at its beginning.
-        let (found, left) = match residual {
-            Some(_) => (None, fork.cloned()),
-            None => (fork.cloned(), None),
+        // The norm at the end of a block stores a gradient, the convolution at its beginning takes it.
+        let (conv_slot, norm_slot) = match residual {
+            Some(_) => (None, slot.cloned()),
+            None => (slot.cloned(), None),
         };
-        let call = ConvCall { window, relu: activate && fuse, fork: found };
+        let call = ConvCall { geometry, relu: activate && fuse, residual_grad: conv_slot };
         let x = cpu::conv(x, self.conv.weight.val(), bias, call);
         match &self.norm {
-            Some(norm) => norm_on_cpu(norm, x, residual, left, activate),
+            Some(norm) => norm_on_cpu(norm, x, residual, norm_slot, activate),
             None if fuse => x,
             None => {
                 let x = match residual {
@@ -137,6 +144,11 @@ impl ConvNorm {
                 if activate { relu(x) } else { x }
             }
         }
+    }
+
+    fn geometry(&self) -> KernelGeometry {
+        let [_, _, kernel, _] = self.conv.weight.dims();
+        KernelGeometry { kernel, stride: self.conv.stride[0], padding: self.padding }
     }
 
     /// Adds this layer to a plan; as the `forward` methods, which it must agree with.
@@ -155,8 +167,7 @@ impl ConvNorm {
                 *bias = *bias * scale + shift;
             }
         }
-        let slide = Slide { kernel, stride: self.conv.stride[0], padding: self.padding };
-        planner.conv(FoldedConv { weight, bias, c_in, slide }, x, residual, relu)
+        planner.conv(FoldedConv { weight, bias, c_in, geometry: self.geometry() }, x, residual, relu)
     }
 
     /// Channels out.
@@ -175,13 +186,14 @@ fn norm_on_cpu(
     norm: &BatchNorm,
     x: Tensor<4>,
     residual: Option<Tensor<4>>,
-    fork: Option<Fork>,
+    slot: Option<ResidualGradSlot>,
     relu: bool,
 ) -> Tensor<4> {
     let device = x.device();
     let trains = device.is_autodiff() && norm.training.is_enabled();
     let given = (!trains).then(|| running_statistics(norm));
-    let call = NormCall { given, found: Arc::default(), epsilon: norm.epsilon as f32, relu, fork };
+    let call =
+        NormCall { given, found: Arc::default(), epsilon: norm.epsilon as f32, relu, residual_grad: slot };
     let found = Arc::clone(&call.found);
     let out = cpu::norm(x, norm.gamma.val(), norm.beta.val(), residual, call);
     if let Some(found) = found.get() {
@@ -213,7 +225,7 @@ fn batch_norm(channels: usize, conventions: &Conventions, device: &Device) -> Ba
 }
 
 /// A convolution with a square kernel.
-pub fn conv2d(shape: ConvShape, bias: bool, device: &Device) -> Conv2d {
+pub fn conv2d(shape: ConvGeometry, bias: bool, device: &Device) -> Conv2d {
     let pad = shape.kernel / 2;
     let padding = match shape.padding {
         Padding::Half => PaddingConfig2d::Explicit(pad, pad, pad, pad),
@@ -261,7 +273,7 @@ impl LinearNorm {
 /// # Shapes
 /// `[n, channels, h, w]`.
 pub fn trunk_input(images: Tensor<4>, norm: Option<&ChannelNorm>, precision: Precision) -> Maps {
-    Maps::enter(precision.of(match norm {
+    Maps::from_nchw(precision.of(match norm {
         Some(norm) => normalise_channels(images.cast(DType::F32), norm),
         None => images,
     }))
@@ -322,15 +334,15 @@ mod tests {
     #[test]
     fn mean_and_maximum_over_space_agree_with_a_hand_count() {
         let x = Tensor::<4>::from_data([[[[1.0, 2.0], [3.0, 6.0]]]], &Device::flex());
-        assert_eq!(Maps::enter(x.clone()).mean_over_space().into_scalar::<f32>(), 3.0);
-        assert_eq!(Maps::enter(x).max_over_space().into_scalar::<f32>(), 6.0);
+        assert_eq!(Maps::from_nchw(x.clone()).mean_over_space().into_scalar::<f32>(), 3.0);
+        assert_eq!(Maps::from_nchw(x).max_over_space().into_scalar::<f32>(), 6.0);
     }
 
     #[test]
     fn the_maximum_over_space_hands_its_gradient_to_the_cell_that_won() {
         let values = [[[[1.0, 5.0], [3.0, 2.0]], [[-4.0, -3.0], [-1.0, -2.0]]]];
         let device = Device::flex().autodiff();
-        for enter in [Maps::First as fn(Tensor<4>) -> Maps, Maps::enter] {
+        for enter in [Maps::ChannelsFirst as fn(Tensor<4>) -> Maps, Maps::from_nchw] {
             let x = Tensor::<4>::from_data(values, &device).require_grad();
             let out = (enter(x.clone()).max_over_space() * Tensor::from_data([[10.0, 7.0]], &device)).sum();
             let gradient: Vec<f32> = x.grad(&out.backward()).unwrap().into_data().try_to_vec().unwrap();

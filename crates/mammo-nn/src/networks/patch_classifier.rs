@@ -53,7 +53,7 @@ impl Classifier for PatchClassifier {
     }
 
     fn logits_of_features(&self, features: Tensor<4>, rng: Option<&mut Rng>) -> Tensor<2> {
-        let pooled = Maps::enter(features).mean_over_space(); // [n, c_out]
+        let pooled = Maps::from_nchw(features).mean_over_space(); // [n, c_out]
         let pooled = match rng {
             Some(rng) => dropout(pooled, self.dropout, rng),
             None => pooled,
@@ -61,7 +61,7 @@ impl Classifier for PatchClassifier {
         self.head.forward(pooled) // [n, n_classes]
     }
 
-    fn learning(&self, scope: Scope) -> ParamGroup {
+    fn trained_parameters(&self, scope: Scope) -> ParamGroup {
         let head = ParamGroup::ids_from_module(self.head.clone());
         match scope {
             Scope::Head => head,

@@ -8,11 +8,13 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use crate::cpu::Fork;
-use crate::inference::plan::{Map, Planner, Precision, Slide};
+use crate::cpu::ResidualGradSlot;
+use crate::inference::plan::{Map, Planner};
+use crate::networks::conventions::KernelGeometry;
 use crate::networks::conventions::{ChannelNorm, Conventions, StrideOn};
-use crate::networks::layers::{ConvNorm, ConvShape, trunk_input};
+use crate::networks::layers::{ConvGeometry, ConvNorm, trunk_input};
 use crate::networks::maps::Maps;
+use crate::networks::precision::Precision;
 
 /// Which residual block a trunk is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +43,7 @@ impl ResidualBlock {
     ) -> Self {
         let branch = [(c_in, stride), (channels, 1)].map(|(c_in, stride)| {
             let padding = conventions.padding;
-            let shape = ConvShape { c_in, c_out: channels, kernel: 3, stride, padding };
+            let shape = ConvGeometry { c_in, c_out: channels, kernel: 3, stride, padding };
             ConvNorm::new(shape, conventions, device)
         });
         let shortcut = Self::projection(c_in, channels, stride, conventions, device);
@@ -65,7 +67,7 @@ impl ResidualBlock {
         let branch = [(c_in, a, 1, first), (a, b, 3, middle), (b, c, 1, 1)];
         let branch = branch.map(|(c_in, c_out, kernel, stride)| {
             let padding = conventions.padding;
-            ConvNorm::new(ConvShape { c_in, c_out, kernel, stride, padding }, conventions, device)
+            ConvNorm::new(ConvGeometry { c_in, c_out, kernel, stride, padding }, conventions, device)
         });
         let shortcut = Self::projection(c_in, c, stride, conventions, device);
         Self { branch: branch.into(), shortcut }
@@ -79,7 +81,7 @@ impl ResidualBlock {
         conventions: &Conventions,
         device: &Device,
     ) -> Option<ConvNorm> {
-        let shape = ConvShape { c_in, c_out, kernel: 1, stride, padding: conventions.padding };
+        let shape = ConvGeometry { c_in, c_out, kernel: 1, stride, padding: conventions.padding };
         (c_in != c_out || stride != 1).then(|| ConvNorm::new(shape, conventions, device))
     }
 
@@ -90,14 +92,14 @@ impl ResidualBlock {
         let through = |x: Maps| middle.iter().fold(x, |x, conv| conv.forward_relu(x));
         match &self.shortcut {
             Some(projection) => {
-                let fork = Fork::of_convolutions();
-                let shortcut = projection.forward_at_fork(x.clone(), &fork);
-                last.forward_add_relu(through(first.forward_relu_at_fork(x, &fork)), shortcut)
+                let slot = ResidualGradSlot::of_convolutions();
+                let shortcut = projection.forward_shared(x.clone(), &slot);
+                last.forward_add_relu(through(first.forward_relu_shared(x, &slot)), shortcut)
             }
             None => {
-                let fork = Fork::default();
-                let branch = through(first.forward_relu_at_fork(x.clone(), &fork));
-                last.forward_add_relu_at_fork(branch, x, &fork)
+                let slot = ResidualGradSlot::default();
+                let branch = through(first.forward_relu_shared(x.clone(), &slot));
+                last.forward_add_relu_shared(branch, x, &slot)
             }
         }
     }
@@ -153,7 +155,7 @@ impl ResNet {
     /// Builds the trunk; weights are filled by [`init`](crate::networks::init).
     pub fn new(shape: ResNetShape, device: &Device) -> Self {
         let conventions = shape.conventions;
-        let stem = ConvShape {
+        let stem = ConvGeometry {
             c_in: shape.c_in,
             c_out: shape.base,
             kernel: 7,
@@ -185,7 +187,7 @@ impl ResNet {
         let x = trunk_input(images, self.channel_norm.as_ref(), precision);
         let x = self.stem.forward_relu(x); // [n, base, h / 2, w / 2]
         let x = x.max_pool(3, 2, self.conventions.stem_pool_padding); // [n, base, h / 4, w / 4]
-        self.blocks.iter().fold(x, |x, block| block.forward(x)).leave()
+        self.blocks.iter().fold(x, |x, block| block.forward(x)).into_nchw()
     }
 
     /// A planner that holds the trunk, and its last map.
@@ -193,7 +195,11 @@ impl ResNet {
         let mut planner = Planner::new(channels, self.channel_norm);
         let input = planner.input();
         let x = self.stem.plan(&mut planner, input, None, true);
-        planner.max_pool(Slide { kernel: 3, stride: 2, padding: self.conventions.stem_pool_padding });
+        planner.max_pool(KernelGeometry {
+            kernel: 3,
+            stride: 2,
+            padding: self.conventions.stem_pool_padding,
+        });
         let x = self.blocks.iter().fold(x, |x, block| block.plan(&mut planner, x));
         (planner, x)
     }

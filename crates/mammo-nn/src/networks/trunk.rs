@@ -4,8 +4,9 @@ use burn::module::{Module, ParamGroup};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::inference::plan::{Map, Planner, Precision};
+use crate::inference::plan::{Map, Planner};
 use crate::networks::conventions::{ChannelNorm, Conventions, Padding, StrideOn};
+use crate::networks::precision::Precision;
 use crate::networks::resnet::{BlockKind, ResNet, ResNetShape};
 use crate::networks::vgg::{Vgg, VggShape};
 use crate::{Error, Result};

@@ -7,10 +7,12 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use crate::inference::plan::{Map, Planner, Precision, Slide};
+use crate::inference::plan::{Map, Planner};
+use crate::networks::conventions::KernelGeometry;
 use crate::networks::conventions::{ChannelNorm, Conventions, Padding};
-use crate::networks::layers::{ConvNorm, ConvShape, trunk_input};
+use crate::networks::layers::{ConvGeometry, ConvNorm, trunk_input};
 use crate::networks::maps::Maps;
+use crate::networks::precision::Precision;
 
 /// Convolutions with ReLU, then a 2x2 max pool.
 #[derive(Module, Debug)]
@@ -31,7 +33,8 @@ impl VggBlock {
         let convs = (0..depth)
             .map(|i| {
                 let c_in = if i == 0 { c_in } else { channels };
-                let shape = ConvShape { c_in, c_out: channels, kernel: 3, stride: 1, padding: Padding::Half };
+                let shape =
+                    ConvGeometry { c_in, c_out: channels, kernel: 3, stride: 1, padding: Padding::Half };
                 match norm {
                     Some(conventions) => ConvNorm::new(shape, conventions, device),
                     None => ConvNorm::without_norm(shape, device),
@@ -50,7 +53,7 @@ impl VggBlock {
     /// Adds the block to a plan.
     pub fn plan(&self, planner: &mut Planner, x: Map) -> Map {
         let x = self.convs.iter().fold(x, |x, conv| conv.plan(planner, x, None, true));
-        planner.max_pool(Slide { kernel: 2, stride: 2, padding: Padding::Valid });
+        planner.max_pool(KernelGeometry { kernel: 2, stride: 2, padding: Padding::Valid });
         x
     }
 
@@ -101,7 +104,7 @@ impl Vgg {
     /// `[n, c_in, h, w]` to `[n, c_out, h / 2^blocks, w / 2^blocks]`.
     pub fn forward(&self, images: Tensor<4>, precision: Precision) -> Tensor<4> {
         let x = trunk_input(images, self.channel_norm.as_ref(), precision);
-        self.blocks.iter().fold(x, |x, block| block.forward(x)).leave()
+        self.blocks.iter().fold(x, |x, block| block.forward(x)).into_nchw()
     }
 
     /// A planner that holds the trunk, and its last map.

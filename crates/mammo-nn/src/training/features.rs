@@ -6,7 +6,8 @@
 use burn::tensor::{Device, Tensor};
 
 use crate::cpu;
-use crate::inference::plan::{Plan, Precision};
+use crate::inference::plan::Plan;
+use crate::networks::precision::Precision;
 use crate::networks::trunk::Trunk;
 use crate::training::batches::Batch;
 
@@ -19,7 +20,7 @@ pub struct Features {
 
 impl Features {
     /// Of a trunk that learns.
-    pub fn of_learning(precision: Precision) -> Self {
+    pub fn of_trained(precision: Precision) -> Self {
         Self { plan: None, precision }
     }
 

@@ -80,7 +80,7 @@ pub struct StepReport {
 }
 
 /// Whoever shows progress and can ask for a stop.
-pub trait Watch {
+pub trait TrainingObserver {
     /// A step has ended.
     fn step(&mut self, report: &StepReport);
     /// An epoch has ended.

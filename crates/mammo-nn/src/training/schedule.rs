@@ -1,11 +1,9 @@
 //! What learns in which stage, at which rate, and when a stage ends.
 
-use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use crate::cpu;
-use crate::inference::plan::Precision;
 use crate::networks::Scope;
+use crate::networks::precision::PrecisionChoice;
 use crate::training::optimizer::OptimizerKind;
 use crate::{Error, Result};
 
@@ -78,36 +76,6 @@ pub struct TrainingConfig {
     pub precision: PrecisionChoice,
     /// The stages, in order.
     pub stages: Vec<StageConfig>,
-}
-
-/// The number type that a run asks for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PrecisionChoice {
-    /// 32-bit floats everywhere.
-    #[default]
-    F32,
-    /// bf16 maps, on the CPU alone; slower than `f32` where the processor does not multiply them.
-    Bf16,
-    /// Whichever is faster here: bf16 on a CPU that multiplies it, `f32` on others and on GPUs.
-    Auto,
-}
-
-impl PrecisionChoice {
-    /// What it comes to on a device.
-    ///
-    /// # Errors
-    /// [`Error::Network`] for bf16 elsewhere than on the CPU.
-    pub fn on(self, device: &Device) -> Result<Precision> {
-        match (self, cpu::is_here(device)) {
-            (Self::Bf16, false) => {
-                Err(Error::network("precision", "bf16 on a GPU", "auto, f32, or the device `cpu`"))
-            }
-            (Self::Auto, true) => Ok(Precision::fastest()),
-            (Self::Bf16, true) => Ok(Precision::Bf16),
-            (Self::F32, _) | (Self::Auto, false) => Ok(Precision::F32),
-        }
-    }
 }
 
 fn constant() -> RateSchedule {
@@ -262,19 +230,6 @@ mod tests {
         assert!((config.learning_rate(0, 0.0, 1.0) - 1e-3).abs() < 1e-12);
         assert!((config.learning_rate(0, 1.0, 1.0) - 1e-5).abs() < 1e-12);
         assert!(config.learning_rate(0, 0.3, 1.0) > config.learning_rate(0, 0.6, 1.0));
-    }
-
-    #[test]
-    fn auto_is_bf16_where_the_kernels_multiply_its_pairs_and_f32_elsewhere() {
-        let here = Device::flex();
-        let expected = match crate::device::cpu_instructions() {
-            "avx512bf16" => Precision::Bf16,
-            "portable" | "neon" | "avx2" | "avx512" => Precision::F32,
-            other => panic!("{other}: which precision is fastest there?"),
-        };
-        assert_eq!(PrecisionChoice::Auto.on(&here).unwrap(), expected);
-        assert_eq!(PrecisionChoice::Bf16.on(&here).unwrap(), Precision::Bf16);
-        assert_eq!(PrecisionChoice::F32.on(&here).unwrap(), Precision::F32);
     }
 
     #[test]

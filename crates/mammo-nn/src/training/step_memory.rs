@@ -8,11 +8,11 @@ use mammo_kernels::bf16;
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
 use crate::cpu;
-use crate::inference::plan::Precision;
 use crate::model_file::Network;
 use crate::networks::Scope;
 use crate::networks::conventions::Padding;
 use crate::networks::outline::{ConvStep, Outline, Step};
+use crate::networks::precision::Precision;
 use crate::training::batches::AHEAD;
 use crate::training::schedule::TrainingConfig;
 use crate::{Error, Result};
@@ -86,14 +86,14 @@ fn step_bytes(
     };
     let is_image = matches!(network, Network::Image(_));
     let trunk_is_frozen = |scope: Scope| if is_image { scope != Scope::All } else { scope == Scope::Head };
-    let all_wait = training.stages.iter().all(|stage| trunk_is_frozen(stage.train));
+    let always_frozen = training.stages.iter().all(|stage| trunk_is_frozen(stage.train));
     let trunk_steps = Outline::trunk(network.trunk())?.steps.len();
     let (mut grid, mut c, mut kept, mut largest) = ([h, w], channels, 0.0_f64, 0.0_f64);
     for (i, step) in outline.steps.iter().enumerate() {
         let maps = maps_of(step, &mut grid, &mut c);
         largest = largest.max(maps);
         // A frozen trunk is compiled, and its maps share buffers.
-        if i >= trunk_steps || !all_wait {
+        if i >= trunk_steps || !always_frozen {
             kept += maps;
         }
     }
@@ -150,9 +150,10 @@ fn maps_of(step: &Step, grid: &mut [usize; 2], channels: &mut usize) -> f64 {
 mod tests {
     use super::*;
     use crate::networks::patch_classifier::PatchClassifierConfig;
+    use crate::networks::precision::PrecisionChoice;
     use crate::networks::trunk::{Family, TrunkConfig};
     use crate::training::optimizer::OptimizerKind;
-    use crate::training::schedule::{PrecisionChoice, RateSchedule, StageConfig};
+    use crate::training::schedule::{RateSchedule, StageConfig};
 
     fn training(batch_size: usize, train: Scope) -> TrainingConfig {
         let stage = StageConfig {

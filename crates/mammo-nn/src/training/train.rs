@@ -7,9 +7,9 @@
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 
-use crate::inference::plan::Precision;
 use crate::model_file;
 use crate::networks::Classifier;
+use crate::networks::precision::Precision;
 use crate::networks::state::{StateDict, load_state_dict, mixed, state_dict, training_flags};
 use crate::training::batches::{Examples, Pass, epoch_order, training_batches};
 use crate::training::features::Features;
@@ -17,10 +17,10 @@ use crate::training::optimizer::optimizer;
 use crate::training::resume;
 use crate::training::resume::{Position, Saved};
 use crate::training::run;
-use crate::training::run::{EpochRow, MODEL_FILE, Outcome, Run, StepReport, Watch};
+use crate::training::run::{EpochRow, MODEL_FILE, Outcome, Run, StepReport, TrainingObserver};
 use crate::training::schedule::{RateSchedule, StageProgress};
 use crate::training::step_memory::check_memory;
-use crate::training::validation::{Metric, assess, learn_from_validation, metric, sample};
+use crate::training::validation::{Metric, assess, calibrate_on_validation, metric, sample};
 use crate::{Error, Result};
 
 /// Trains a network. Same seed, data, configuration and device give the same weights, also
@@ -34,7 +34,7 @@ pub fn train<C: Classifier>(
     training: &dyn Examples,
     validation: &dyn Examples,
     run: &Run,
-    watch: &mut dyn Watch,
+    observer: &mut dyn TrainingObserver,
 ) -> Result<Outcome> {
     run.config.check()?;
     let precision = run.config.precision.on(run.device)?;
@@ -58,24 +58,25 @@ pub fn train<C: Classifier>(
     while !position.finished && position.stage < config.stages.len() {
         let stage = position.stage;
         let stage_config = config.stages[stage];
-        let mut learning = model.learning(stage_config.train);
+        let mut trained = model.trained_parameters(stage_config.train);
         if stage_config.keep_norm_statistics {
-            learning = learning.exclude(training_flags(&model));
+            trained = trained.exclude(training_flags(&model));
         }
-        model = model.freeze().unfreeze_group(learning);
+        model = model.freeze().unfreeze_group(trained);
         let mut optimizer = optimizer(config.optimizer, stage_config.weight_decay)?;
         if let Some(saved) = moments.take() {
             optimizer = saved.optimizer(&resume_path, optimizer)?;
         }
-        // What is compiled stays right: a frozen trunk keeps its weights for the whole stage.
+        // A frozen trunk keeps its weights for the whole stage, so it is compiled once.
         let features = match model.trunk_is_frozen(stage_config.train) {
             true => Features::of_frozen(model.trunk(), training.shape()[0], precision, run.device),
-            false => Features::of_learning(precision),
+            false => Features::of_trained(precision),
         };
         while position.epoch < stage_config.epochs {
             let started = std::time::Instant::now();
             let first_step = position.step;
-            let outcome = train_epoch(model, &features, &mut optimizer, training, run, &mut position, watch)?;
+            let outcome =
+                train_epoch(model, &features, &mut optimizer, training, run, &mut position, observer)?;
             model = outcome.model;
             if outcome.interrupted {
                 resume::save(&resume_path, &position, &model, &optimizer)?;
@@ -84,12 +85,12 @@ pub fn train<C: Classifier>(
             let n_pictures = ((position.step - first_step) * config.batch_size) as f64;
             let pictures_per_s = n_pictures / started.elapsed().as_secs_f64();
             let kept = with_start(model.valid(), start.as_ref(), run.start_share)?;
-            let ends = end_epoch(&kept, validation, run, &mut position, precision, pictures_per_s, watch)?;
+            let ends = end_epoch(&kept, validation, run, &mut position, precision, pictures_per_s, observer)?;
             if ends || position.epoch == stage_config.epochs {
                 break;
             }
             resume::save(&resume_path, &position, &model, &optimizer)?;
-            if watch.stop_requested() {
+            if observer.stop_requested() {
                 return Ok(Outcome::Interrupted);
             }
         }
@@ -104,7 +105,7 @@ pub fn train<C: Classifier>(
         // The next stage starts with fresh moments, so none are stored between stages.
         let fresh = crate::training::optimizer::optimizer(config.optimizer, 0.0)?;
         resume::save(&resume_path, &position, &model, &fresh)?;
-        if watch.stop_requested() && !position.finished {
+        if observer.stop_requested() && !position.finished {
             return Ok(Outcome::Interrupted);
         }
     }
@@ -145,7 +146,7 @@ fn train_epoch<C: Classifier>(
     training: &dyn Examples,
     run: &Run,
     position: &mut Position,
-    watch: &mut dyn Watch,
+    observer: &mut dyn TrainingObserver,
 ) -> Result<EpochOutcome<C>> {
     let config = run.config;
     let n_steps = config.examples_per_epoch.unwrap_or(training.len()).div_ceil(config.batch_size);
@@ -180,13 +181,13 @@ fn train_epoch<C: Classifier>(
 
             position.loss_sum += f64::from(value);
             position.step = step + 1;
-            watch.step(&StepReport {
+            observer.step(&StepReport {
                 stage: [stage + 1, config.stages.len()],
                 epoch: [epoch + 1, n_epochs],
                 step: [step + 1, n_steps],
                 loss: position.loss_sum / (step + 1) as f64,
             });
-            if watch.stop_requested() && step + 1 < n_steps {
+            if observer.stop_requested() && step + 1 < n_steps {
                 return Ok(EpochOutcome { model, interrupted: true });
             }
         }
@@ -212,7 +213,7 @@ fn end_epoch<C: Classifier>(
     position: &mut Position,
     precision: Precision,
     pictures_per_s: f64,
-    watch: &mut dyn Watch,
+    observer: &mut dyn TrainingObserver,
 ) -> Result<bool> {
     let config = run.config;
     let assessment = assess(model, validation, config.batch_size, run.device, precision)?;
@@ -224,7 +225,7 @@ fn end_epoch<C: Classifier>(
         card.training.best_epoch = Some([position.stage + 1, position.epoch + 1]);
         card.training.validation_metric = Some(metric);
         if run.metric == Metric::Auc {
-            learn_from_validation(&mut card, &sample(&assessment, validation), run.calibration)?;
+            calibrate_on_validation(&mut card, &sample(&assessment, validation), run.calibration)?;
         }
         model_file::save(&run.dir.join(MODEL_FILE), &card, &state_dict(model))?;
     }
@@ -243,7 +244,7 @@ fn end_epoch<C: Classifier>(
         pictures_per_s,
         best,
     };
-    watch.epoch(&row);
+    observer.epoch(&row);
     position.history.push(row);
     let ends = position.progress.epoch_ended(assessment.loss, config);
     position.epoch += 1;

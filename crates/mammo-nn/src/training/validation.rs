@@ -9,9 +9,9 @@ use mammo_eval::roc::roc_auc;
 use mammo_eval::{BootstrapConfig, Patients, Sample};
 
 use crate::Result;
-use crate::inference::plan::Precision;
 use crate::model_file::{Calibration, CalibrationMethod, ModelCard};
 use crate::networks::Classifier;
+use crate::networks::precision::Precision;
 use crate::training::batches::{Examples, evaluation_batches};
 use crate::training::features::Features;
 
@@ -87,7 +87,7 @@ pub fn metric(metric: Metric, assessment: &Assessment, n_classes: usize) -> Resu
 ///
 /// # Errors
 /// When one class alone leaves the threshold undefined.
-pub fn learn_from_validation(card: &mut ModelCard, side: &Sample, method: CalibrationMethod) -> Result<()> {
+pub fn calibrate_on_validation(card: &mut ModelCard, side: &Sample, method: CalibrationMethod) -> Result<()> {
     let point = OperatingPoint::choose(OperatingRule::MaxYouden, &side.scores, &side.malignant)?;
     card.operating_point = Some(point);
     (card.calibration, card.no_calibration) = match Calibration::fit(method, side) {

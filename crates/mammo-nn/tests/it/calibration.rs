@@ -7,12 +7,12 @@ use mammo_core::seed::{Rng, stream};
 use mammo_eval::{BootstrapConfig, Calibrator, OperatingPoint, OperatingRule, Patients, Sample};
 use mammo_image::preprocess::Preprocessing;
 use mammo_nn::Result;
-use mammo_nn::inference::plan::Precision;
-use mammo_nn::inference::predict::{ImageModel, Score, Tta, patch_classifier};
+use mammo_nn::inference::predict::{ImageModel, Score, Tta};
 use mammo_nn::model_file::{self, Calibration, CalibrationMethod, ModelCard, Network, TrainingRecord};
 use mammo_nn::networks::Scope;
 use mammo_nn::networks::image_classifier::{ImageClassifier, ImageClassifierConfig};
 use mammo_nn::networks::init::initialise;
+use mammo_nn::networks::precision::Precision;
 use mammo_nn::networks::state::state_dict;
 use mammo_nn::networks::top::{MapPooling, TopConfig};
 use mammo_nn::networks::trunk::{Family, TrunkConfig};
@@ -84,7 +84,7 @@ fn calibration_threshold_and_interval_are_those_of_the_kept_models_validation_sc
     let path = dir.path().join("model.safetensors");
     let file = model_file::load(&path).unwrap();
     let device = Device::flex();
-    let network = patch_classifier(&path, &file, &device).unwrap();
+    let network = file.patch_classifier(&device).unwrap();
     let again = assess(&network, &validation, 8, &device, Precision::F32).unwrap();
     let side = Sample {
         scores: again.probabilities.chunks_exact(2).map(|p| p[1]).collect(),

@@ -72,7 +72,7 @@ fn sweep(model: &PatchClassifier, window: PatchWindow, halo: usize, image: &Tens
             let channels = features.dims()[1];
             let inner = features.slice([0..1, 0..channels, r..r + n, c..c + n]);
             let probabilities =
-                softmax(model.head.forward(Maps::enter(inner).mean_over_space()), 1).into_data();
+                softmax(model.head.forward(Maps::from_nchw(inner).mean_over_space()), 1).into_data();
             maps.iter_mut().zip(probabilities.iter::<f32>()).for_each(|(map, p)| map.push(p));
         }
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use mammo_core::seed::stream;
-use mammo_nn::inference::predict::{ImageModel, patch_classifier};
+use mammo_nn::inference::predict::ImageModel;
 use mammo_nn::model_file::{self, Network};
 use mammo_nn::networks::state::state_dict;
 use mammo_nn::networks::trunk::Family;
@@ -21,7 +21,7 @@ fn a_model_comes_back_bit_for_bit_with_its_card() {
     let file = model_file::load(&path).unwrap();
     assert_eq!(file.tensors, tensors);
     assert_eq!(file.card, card(Family::Resnet18));
-    let again = patch_classifier(&path, &file, &Device::flex()).unwrap();
+    let again = file.patch_classifier(&Device::flex()).unwrap();
     assert_eq!(state_dict(&again), tensors);
 }
 

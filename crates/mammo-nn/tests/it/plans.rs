@@ -2,11 +2,11 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use mammo_core::seed::stream;
-use mammo_nn::inference::plan::Precision;
 use mammo_nn::networks::Classifier;
 use mammo_nn::networks::conventions::{ChannelNorm, Conventions};
 use mammo_nn::networks::image_classifier::{ImageClassifier, ImageClassifierConfig};
 use mammo_nn::networks::init::initialise;
+use mammo_nn::networks::precision::Precision;
 use mammo_nn::networks::state::{load_state_dict, state_dict};
 use mammo_nn::networks::top::{HeatmapRule, MapPooling, TopConfig};
 use mammo_nn::networks::trunk::{Family, TrunkConfig};

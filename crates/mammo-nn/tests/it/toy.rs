@@ -11,11 +11,12 @@ use mammo_nn::model_file::{CalibrationMethod, ModelCard, Network, TrainingRecord
 use mammo_nn::networks::Scope;
 use mammo_nn::networks::init::initialise;
 use mammo_nn::networks::patch_classifier::{PatchClassifier, PatchClassifierConfig};
+use mammo_nn::networks::precision::PrecisionChoice;
 use mammo_nn::networks::trunk::{Family, TrunkConfig};
 use mammo_nn::training::batches::Examples;
 use mammo_nn::training::optimizer::OptimizerKind;
-use mammo_nn::training::run::{EpochRow, Run, StepReport, Watch};
-use mammo_nn::training::schedule::{PrecisionChoice, RateSchedule, StageConfig, TrainingConfig};
+use mammo_nn::training::run::{EpochRow, Run, StepReport, TrainingObserver};
+use mammo_nn::training::schedule::{RateSchedule, StageConfig, TrainingConfig};
 use mammo_nn::training::validation::Metric;
 use rand::RngExt;
 
@@ -114,7 +115,7 @@ pub struct Recorder {
     pub stop_after: Option<usize>,
 }
 
-impl Watch for Recorder {
+impl TrainingObserver for Recorder {
     fn step(&mut self, report: &StepReport) {
         self.losses.push(report.loss);
     }

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use mammo_image::preprocess::Preprocessing;
-use mammo_nn::inference::predict;
 use mammo_nn::interop::weights;
 use mammo_nn::interop::weights::Imported;
 use mammo_nn::model_file::{self, ModelCard, ModelFile, Network, TrainingRecord};
@@ -73,19 +72,19 @@ fn model_of(imported: Imported, dir: &Path) -> ModelFile {
 
 /// Output and, by name, the gradient of half its mean square, norms on running statistics.
 fn output(file: &ModelFile, x: Tensor<4>, names: &[String]) -> (Vec<f64>, Vec<Vec<f64>>) {
-    let (path, device) = (Path::new("model"), x.device());
+    let device = x.device();
     match &file.card.network {
         Network::Trunk(_) => {
-            let network = eval_mode(predict::trunk(path, file, &device).unwrap());
+            let network = eval_mode(file.trunk(&device).unwrap());
             let names: Vec<String> = names.iter().map(|n| n.replacen("trunk.", "", 1)).collect();
             gradients(&network, network.forward(x).flatten::<2>(1, 3), &names)
         }
         Network::Patch(_) => {
-            let network = eval_mode(predict::patch_classifier(path, file, &device).unwrap());
+            let network = eval_mode(file.patch_classifier(&device).unwrap());
             gradients(&network, network.logits(x, None), names)
         }
         Network::Image(_) => {
-            let network = eval_mode(predict::image_classifier(path, file, &device).unwrap());
+            let network = eval_mode(file.image_classifier(&device).unwrap());
             gradients(&network, network.logits(x, None), names)
         }
     }

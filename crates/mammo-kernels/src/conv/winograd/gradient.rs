@@ -1,19 +1,19 @@
 //! Gradient of the weights by the same products: the gradient at a point is that of a plain product,
 //! `sum over tiles of in[tile]^T * d_out[tile]`, with the input's windows at the points as in the forward
-//! pass and the output's gradient taken to the points by the transposed way of
-//! [`points_to_output`](super::transform::points_to_output).
+//! pass and the output's gradient argmax to the points by the transposed way of
+//! [`output_transform`](super::transform::output_transform).
 
 use rayon::prelude::*;
 
 use super::pieces::tiles_of_image;
-use super::tiles::{GradientToPoints, ToPoints};
+use super::tiles::{InputTransform, OutputGradientTransform};
 use super::transform::LANES;
-use super::weights::PointsToWeights;
+use super::weights::WeightGradientTransform;
 use super::{POINTS, tile_places};
 use crate::conv::ConvShape;
 use crate::conv::backward_weight::summed;
 use crate::isa::Isa;
-use crate::micro::{Finish, Kernel, Rows, run_on_vectors};
+use crate::micro::{Epilogue, Kernel, Rows, run_on_vectors};
 use crate::operand::Operand;
 use crate::pack::Panels;
 use crate::product::block;
@@ -48,7 +48,7 @@ pub(in crate::conv) fn backward_weight<T: Operand>(
     });
     let points = &sums[..POINTS * c_in * c_out];
     d_weight.par_chunks_mut(LANES * c_in * 9).enumerate().for_each(|(i, d_weight)| {
-        isa.run(PointsToWeights { points, channels: [c_out, c_in], first: i * LANES, d_weight });
+        isa.run(WeightGradientTransform { points, channels: [c_out, c_in], first: i * LANES, d_weight });
     });
 }
 
@@ -75,18 +75,18 @@ impl<'s> Block<'s> {
         let (c_in, c_out) = (shape.c_in, shape.c_out);
         let zeros = vec![T::default(); c_in.max(c_out)];
         let stride = tiles.len() * TOGETHER;
-        let mut left = f32::shelf().take(c_in.div_ceil(TOGETHER) * POINTS * stride);
+        let mut left = f32::scratch_pool().take(c_in.div_ceil(TOGETHER) * POINTS * stride);
         left.par_chunks_mut(POINTS * stride).enumerate().for_each(|(i, to)| {
             let channels = i * TOGETHER..c_in.min((i + 1) * TOGETHER);
             run_on_vectors(
                 isa,
-                ToPoints { shape, input, zeros: &zeros, tiles, channels, to, width: TOGETHER, stride },
+                InputTransform { shape, input, zeros: &zeros, tiles, channels, to, width: TOGETHER, stride },
             );
         });
         let mut right = Panels::unfilled(&kernel, c_out, POINTS * tiles.len());
         right.for_each_panel(|first, live, to| {
             let channels = first..first + live;
-            run_on_vectors(isa, GradientToPoints { shape, d_out, zeros: &zeros, tiles, channels, to });
+            run_on_vectors(isa, OutputGradientTransform { shape, d_out, zeros: &zeros, tiles, channels, to });
         });
         Self { kernel, shape, tiles: tiles.len(), left, right }
     }
@@ -102,6 +102,6 @@ impl<'s> Block<'s> {
         }
         let offsets: Vec<usize> = (0..c_in).map(|i| i * self.shape.c_out).collect();
         let panels = self.right.of_segment(point, POINTS);
-        block(&self.kernel, &table, panels, &offsets, sums, &Finish { accumulate, ..Finish::default() });
+        block(&self.kernel, &table, panels, &offsets, sums, &Epilogue { accumulate, ..Epilogue::default() });
     }
 }

@@ -29,17 +29,17 @@ use rayon::prelude::*;
 
 use super::ConvShape;
 use crate::isa::Isa;
-use crate::micro::{Finish, Kernel, Rows, run_on_vectors};
+use crate::micro::{Epilogue, Kernel, Rows, run_on_vectors};
 use crate::operand::Operand;
 use crate::pack::Panels;
 use crate::product::block;
 pub(super) use gradient::backward_weight;
 use pieces::{tiles_of_image, tiles_per_block};
 pub(super) use pieces::{wins, wins_for_weights, wins_once};
-use tiles::{ToOutput, ToPoints};
+use tiles::{InputTransform, OutputTransform};
 use transform::LANES;
 pub(super) use weights::Side;
-use weights::WeightsToPoints;
+use weights::WeightTransform;
 
 /// Side of a tile's window, and points along an axis.
 const SIDE: usize = 6;
@@ -59,7 +59,7 @@ pub(super) fn pack(isa: Isa, weight: &[f32], channels: [usize; 2], side: Side) -
     };
     let mut panels = Panels::unfilled(&f32::kernel(isa), columns, POINTS * depth);
     panels.for_each_panel(|first, live, panel| {
-        isa.run(WeightsToPoints { weight, channels, side, first, live, panel });
+        isa.run(WeightTransform { weight, channels, side, first, live, panel });
     });
     panels
 }
@@ -107,7 +107,7 @@ impl<'a, T: Operand> Winograd<'a, T> {
     }
 
     /// All output pixels.
-    pub fn whole<O: Operand>(&self, out: &mut [O], finish: &Finish<'_, O>) {
+    pub fn whole<O: Operand>(&self, out: &mut [O], epilogue: &Epilogue<'_, O>) {
         let line = self.shape.out_w() * self.shape.c_out;
         let image = self.shape.out_h() * line;
         let band = self.band();
@@ -115,7 +115,7 @@ impl<'a, T: Operand> Winograd<'a, T> {
         let piece = if images == 1 { band * line } else { images * image };
         out.par_chunks_mut(images * image).enumerate().for_each(|(i, out)| {
             out.par_chunks_mut(piece).enumerate().for_each(|(b, out)| {
-                self.rows([i * images, b * piece / line], out, finish);
+                self.rows([i * images, b * piece / line], out, epilogue);
             });
         });
     }
@@ -123,11 +123,11 @@ impl<'a, T: Operand> Winograd<'a, T> {
     /// The rows of output pixels of image `n` from `from` on, as many as fit into `out`; or, from the first one on,
     /// those of several images. Tiles stand where they stand in the whole map when `from` is a multiple of
     /// [`STEP`]: then sums are the same to the last digit.
-    pub fn rows<O: Operand>(&self, [n, from]: [usize; 2], out: &mut [O], finish: &Finish<'_, O>) {
+    pub fn rows<O: Operand>(&self, [n, from]: [usize; 2], out: &mut [O], epilogue: &Epilogue<'_, O>) {
         let line = self.shape.out_w() * self.shape.c_out;
         let image = self.shape.out_h() * line;
-        let residual = finish.residual.map(|r| &r[n * image + from * line..][..out.len()]);
-        let finish = Finish { residual, ..*finish };
+        let residual = epilogue.residual.map(|r| &r[n * image + from * line..][..out.len()]);
+        let epilogue = Epilogue { residual, ..*epilogue };
         let rows = |out: &[O]| (out.len() / line).div_ceil(STEP);
         let images = out.chunks(image).enumerate();
         let tiles = images.flat_map(|(i, out)| tile_places(self.shape, n + i, from, rows(out)));
@@ -136,32 +136,32 @@ impl<'a, T: Operand> Winograd<'a, T> {
         let blocks = tiles.len().div_ceil(tiles_per_block(self.shape));
         let fair = tiles.len().div_ceil(blocks).next_multiple_of(self.kernel.rows());
         for (b, tiles) in tiles.chunks(fair).enumerate() {
-            self.block(&Block { first: b * fair, tiles }, out, &finish);
+            self.block(&Block { first: b * fair, tiles }, out, &epilogue);
         }
     }
 
-    fn block<O: Operand>(&self, of: &Block<'_>, out: &mut [O], finish: &Finish<'_, O>) {
+    fn block<O: Operand>(&self, of: &Block<'_>, out: &mut [O], epilogue: &Epilogue<'_, O>) {
         let (isa, shape, rows) = (self.isa, self.shape, self.kernel.rows());
         let (input, zeros) = (self.input, &self.zeros);
         // `[tile of the product][point][row][c_in]`
         let width = shape.c_in.next_multiple_of(LANES);
         let left_stride = rows * width + SKEW;
-        let mut left = f32::shelf().take(of.tiles.len().div_ceil(rows) * POINTS * left_stride);
+        let mut left = f32::scratch_pool().take(of.tiles.len().div_ceil(rows) * POINTS * left_stride);
         let groups = left.par_chunks_mut(POINTS * left_stride).zip(of.tiles.par_chunks(rows));
         groups.for_each(|(to, tiles)| {
             let (channels, stride) = (0..shape.c_in, left_stride);
-            run_on_vectors(isa, ToPoints { shape, input, zeros, tiles, channels, to, width, stride });
+            run_on_vectors(isa, InputTransform { shape, input, zeros, tiles, channels, to, width, stride });
         });
 
         // `[point][tile][c_out]`
         let padded = shape.c_out.next_multiple_of(LANES);
         let stride = of.tiles.len() * padded + SKEW;
         let offsets: Vec<usize> = (0..of.tiles.len()).map(|tile| tile * padded).collect();
-        let mut points = f32::shelf().take(POINTS * stride);
+        let mut points = f32::scratch_pool().take(POINTS * stride);
         points.par_chunks_mut(stride).enumerate().for_each(|(point, to)| {
             let left = self.left(&left, point, of.tiles.len());
             let panels = self.panels.of_segment(point, POINTS);
-            block(&self.kernel, &left, panels, &offsets, to, &Finish::default());
+            block(&self.kernel, &left, panels, &offsets, to, &Epilogue::default());
         });
 
         let line = shape.out_w() * shape.c_out;
@@ -177,10 +177,10 @@ impl<'a, T: Operand> Winograd<'a, T> {
             let end = (of.first + of.tiles.len()).min((row + 1) * self.across);
             if first < end {
                 let points = &points[(first - of.first) * padded..];
-                let residual = finish.residual.map(|r| &r[y * line..][..out.len()]);
+                let residual = epilogue.residual.map(|r| &r[y * line..][..out.len()]);
                 let (column, count) = (first % self.across * STEP, end - first);
-                let finish = Finish { residual, ..*finish };
-                run_on_vectors(isa, ToOutput { shape, points, stride, column, count, out, finish });
+                let epilogue = Epilogue { residual, ..*epilogue };
+                run_on_vectors(isa, OutputTransform { shape, points, stride, column, count, out, epilogue });
             }
         });
     }

@@ -18,13 +18,13 @@ const B: f32 = 1.5;
 /// Neighbouring pixels that go to the six points.
 pub(super) trait Axis<S: Simd> {
     /// Their values there.
-    fn to_points(&self) -> [Lanes<S>; 6];
+    fn transform(&self) -> [Lanes<S>; 6];
 }
 
 /// Pixels of the input.
 impl<S: Simd> Axis<S> for [Lanes<S>; 6] {
     #[inline(always)]
-    fn to_points(&self) -> [Lanes<S>; 6] {
+    fn transform(&self) -> [Lanes<S>; 6] {
         const A2: f32 = A * A;
         const B2: f32 = B * B;
         let [x0, x1, x2, x3, x4, x5] = *self;
@@ -41,10 +41,10 @@ impl<S: Simd> Axis<S> for [Lanes<S>; 6] {
     }
 }
 
-/// Gradients of output pixels, the transposed way of [`points_to_output`]: to those of the products.
+/// Gradients of output pixels, the transposed way of [`output_transform`]: to those of the products.
 impl<S: Simd> Axis<S> for [Lanes<S>; 4] {
     #[inline(always)]
-    fn to_points(&self) -> [Lanes<S>; 6] {
+    fn transform(&self) -> [Lanes<S>; 6] {
         let [y0, y1, y2, y3] = *self;
         let (even_a, odd_a) = (y0.plus(y2, A * A), y1.plus(y3, A * A));
         let (even_b, odd_b) = (y0.plus(y2, B * B), y1.plus(y3, B * B));
@@ -54,7 +54,7 @@ impl<S: Simd> Axis<S> for [Lanes<S>; 4] {
 
 /// The values of a product at the six points to four neighbouring output pixels.
 #[inline(always)]
-pub(super) fn points_to_output<S: Simd>(&[m0, m1, m2, m3, m4, m5]: &[Lanes<S>; 6]) -> [Lanes<S>; 4] {
+pub(super) fn output_transform<S: Simd>(&[m0, m1, m2, m3, m4, m5]: &[Lanes<S>; 6]) -> [Lanes<S>; 4] {
     let (even_a, odd_a) = (m1 + m2, m1 - m2);
     let (even_b, odd_b) = (m3 + m4, m3 - m4);
     [
@@ -66,7 +66,7 @@ pub(super) fn points_to_output<S: Simd>(&[m0, m1, m2, m3, m4, m5]: &[Lanes<S>; 6
 }
 
 /// What the three weights of an axis count at each of the six points; rounded only after both axes.
-pub(super) fn weight_to_points() -> [[f64; 3]; 6] {
+pub(super) fn weight_transform() -> [[f64; 3]; 6] {
     let (a, b) = (f64::from(A), f64::from(B));
     // The product of a point's distances to all others, which the input's transform leaves out.
     let (at_0, at_a, at_b) = (a * a * b * b, 2.0 * a * a * (a * a - b * b), 2.0 * b * b * (b * b - a * a));

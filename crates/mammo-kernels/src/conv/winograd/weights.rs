@@ -1,6 +1,6 @@
 //! Weights to the points, and gradients at the points back to weights; rounded only after both axes.
 
-use super::transform::{LANES, weight_to_points};
+use super::transform::{LANES, weight_transform};
 use super::{POINTS, SIDE};
 use crate::isa::Job;
 
@@ -9,12 +9,12 @@ use crate::isa::Job;
 pub(in crate::conv) enum Side {
     /// Columns are output channels, the depth input channels.
     Forward,
-    /// The other way around, with kernels turned by half a circle: the gradient of the input.
+    /// The other way around, with kernels input_gradient_conv by half a circle: the gradient of the input.
     Backward,
 }
 
 /// One panel: weights at the points, a segment for each.
-pub(super) struct WeightsToPoints<'a> {
+pub(super) struct WeightTransform<'a> {
     pub weight: &'a [f32],
     /// Output and input channels of `weight`.
     pub channels: [usize; 2],
@@ -27,7 +27,7 @@ pub(super) struct WeightsToPoints<'a> {
 /// Nine numbers of some columns.
 type Taps = [[f64; LANES]; 9];
 
-impl Job for WeightsToPoints<'_> {
+impl Job for WeightTransform<'_> {
     #[inline(always)]
     fn run(self) {
         let [c_out, c_in] = self.channels;
@@ -35,7 +35,7 @@ impl Job for WeightsToPoints<'_> {
             Side::Forward => (c_in, 9 * c_in, 9),
             Side::Backward => (c_out, 9, 9 * c_in),
         };
-        let factors = weight_to_points();
+        let factors = weight_transform();
         let width = self.panel.len() / (POINTS * depth);
         for columns in (0..self.live).step_by(LANES) {
             let live = (self.live - columns).min(LANES);
@@ -72,8 +72,8 @@ impl Job for WeightsToPoints<'_> {
 }
 
 /// Gradients at the points, `[point][c_in][c_out]`, to those of the weights of some output channels:
-/// the transposed way of [`WeightsToPoints`].
-pub(super) struct PointsToWeights<'a> {
+/// the transposed way of [`WeightTransform`].
+pub(super) struct WeightGradientTransform<'a> {
     pub points: &'a [f32],
     /// Output and input channels of all weights.
     pub channels: [usize; 2],
@@ -83,12 +83,12 @@ pub(super) struct PointsToWeights<'a> {
     pub d_weight: &'a mut [f32],
 }
 
-impl Job for PointsToWeights<'_> {
+impl Job for WeightGradientTransform<'_> {
     #[inline(always)]
     fn run(self) {
         let [c_out, c_in] = self.channels;
         let live = self.d_weight.len() / (9 * c_in);
-        let factors = weight_to_points();
+        let factors = weight_transform();
         for k in 0..c_in {
             let mut across = [[[0.0f64; LANES]; 3]; SIDE];
             for (p, across) in across.iter_mut().enumerate() {

@@ -3,8 +3,6 @@
 //! Both maps explain the same number: the malignant logit less the benign one, the log odds of
 //! cancer, on which alone the probability depends.
 
-use std::path::Path;
-
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use mammo_core::geometry::Affine;
@@ -12,7 +10,7 @@ use mammo_image::preprocess::Preprocessing;
 
 use super::grid::{HeatMap, MapGrid};
 use super::receptive::{top_cells, trunk_cells};
-use crate::inference::predict::{image_classifier, input_tensor};
+use crate::inference::predict::input_tensor;
 use crate::model_file::{ModelFile, Network};
 use crate::networks::Classifier;
 use crate::networks::image_classifier::{ImageClassifier, ImageClassifierConfig, MapLayer};
@@ -33,11 +31,11 @@ impl ImageExplainer {
     ///
     /// # Errors
     /// [`Error::ModelFile`] for a patch model or tensors that do not fit.
-    pub fn load(path: &Path, file: &ModelFile, device: &Device) -> Result<Self> {
+    pub fn load(file: &ModelFile, device: &Device) -> Result<Self> {
         let device = device.clone().autodiff();
-        let network = image_classifier(path, file, &device)?.freeze();
+        let network = file.image_classifier(&device)?.freeze();
         let Network::Image(config) = &file.card.network else {
-            return Err(Error::model_file(path, "a patch model", "a whole-image model"));
+            return Err(Error::model_file(&file.path, "a patch model", "a whole-image model"));
         };
         let preprocessing = file.card.preprocessing.clone();
         Ok(Self { network, config: config.clone(), preprocessing, device })

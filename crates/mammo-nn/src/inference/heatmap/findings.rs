@@ -17,7 +17,7 @@ pub struct FindingRule {
     /// Most findings of one image.
     pub max_findings: usize,
     /// Distance, in input pixels, within which a finding swallows lesser ones of its kind.
-    pub min_distance_px: f64,
+    pub nms_radius_px: f64,
     /// Half the side of a finding's box, in standard deviations of where its evidence lies.
     pub half_side_deviations: f64,
 }
@@ -27,8 +27,8 @@ impl FindingRule {
     /// deviations to each side: chosen on 62 validation images of CBIS-DDSM masses with a malignant
     /// lesion (docs/heatmaps.md).
     pub fn new(min_score: f64, patch_px: usize) -> Self {
-        let min_distance_px = patch_px as f64 * 2.0 / 3.0;
-        Self { min_score, max_findings: 20, min_distance_px, half_side_deviations: 1.25 }
+        let nms_radius_px = patch_px as f64 * 2.0 / 3.0;
+        Self { min_score, max_findings: 20, nms_radius_px, half_side_deviations: 1.25 }
     }
 }
 
@@ -138,7 +138,7 @@ fn findings_of(
     for window in order {
         let (center, deviations) = gravity(map, &evidence, window);
         let near = |other: &Finding| {
-            (other.center.0 - center.0).hypot(other.center.1 - center.1) < rule.min_distance_px
+            (other.center.0 - center.0).hypot(other.center.1 - center.1) < rule.nms_radius_px
         };
         if !breast.holds(center.0, center.1) || found.iter().any(near) {
             continue;

@@ -12,8 +12,6 @@
 //! the features whose receptive field lies inside the patch are still equal. `docs/heatmaps.md`
 //! has by how much the probabilities move.
 
-use std::path::Path;
-
 use burn::tensor::activation::softmax;
 use burn::tensor::module::avg_pool2d;
 use burn::tensor::ops::AvgPoolOptions;
@@ -23,7 +21,7 @@ use mammo_image::patch_sampling::PatchClass;
 use mammo_image::preprocess::Preprocessing;
 
 use super::grid::{HeatMap, MapGrid};
-use crate::inference::predict::{input_tensor, patch_classifier};
+use crate::inference::predict::input_tensor;
 use crate::model_file::{ModelFile, Network};
 use crate::networks::patch_classifier::PatchClassifier;
 use crate::networks::trunk::TrunkConfig;
@@ -186,10 +184,11 @@ impl PatchMapper {
     /// # Errors
     /// [`Error::ModelFile`] for a whole-image model, or a card without classes or patch size;
     /// [`PatchWindow::new`].
-    pub fn load(path: &Path, file: &ModelFile, step_px: Option<usize>, device: &Device) -> Result<Self> {
-        let network = patch_classifier(path, file, device)?;
+    pub fn load(file: &ModelFile, step_px: Option<usize>, device: &Device) -> Result<Self> {
+        let network = file.patch_classifier(device)?;
         let card = &file.card;
-        let missing = |found: &str| Error::model_file(path, found, "a patch model from `mammo train patch`");
+        let missing =
+            |found: &str| Error::model_file(&file.path, found, "a patch model from `mammo train patch`");
         let classes = card.classes.iter().map(|name| name.parse()).collect::<std::result::Result<_, _>>();
         let (Network::Patch(config), Ok(classes), Some(patch_px)) = (&card.network, classes, card.patch_px())
         else {

@@ -15,7 +15,7 @@ use mammo_core::geometry::Affine;
 use crate::Result;
 use crate::networks::conventions::Padding;
 use crate::networks::image_classifier::ImageClassifierConfig;
-use crate::networks::layers::ConvShape;
+use crate::networks::layers::ConvGeometry;
 use crate::networks::outline::{Outline, Step};
 use crate::networks::trunk::TrunkConfig;
 
@@ -48,7 +48,7 @@ impl CellAxis {
         }
     }
 
-    fn conv(self, shape: &ConvShape) -> Self {
+    fn conv(self, shape: &ConvGeometry) -> Self {
         self.window(shape.kernel, shape.stride, shape.padding)
     }
 

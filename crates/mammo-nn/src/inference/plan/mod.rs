@@ -15,45 +15,11 @@ mod planner;
 mod program;
 mod rounding;
 
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use mammo_kernels::bf16;
-use mammo_kernels::isa::Isa;
-use serde::{Deserialize, Serialize};
 
-pub use planner::{FoldedConv, Map, Planner, Slide};
+pub use planner::{FoldedConv, Map, Planner};
 pub use program::Program;
-
-/// Number type of activations and products; sums, statistics and weights stay `f32`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// 32-bit floats everywhere.
-    #[default]
-    F32,
-    /// bf16 operands: about twice as fast where the processor multiplies them (`AVX512_BF16`), on
-    /// the CPU alone.
-    Bf16,
-}
-
-impl Precision {
-    /// bf16 where this processor multiplies it.
-    pub fn fastest() -> Self {
-        if Isa::best().multiplies_bf16() { Self::Bf16 } else { Self::F32 }
-    }
-
-    /// The precision whose maps have this number type.
-    pub fn of_numbers(numbers: DType) -> Self {
-        if numbers == DType::BF16 { Self::Bf16 } else { Self::F32 }
-    }
-
-    /// A tensor of this number type, which is also that of all maps that are made of it.
-    pub fn of(self, tensor: Tensor<4>) -> Tensor<4> {
-        match self {
-            Self::F32 => tensor,
-            Self::Bf16 => tensor.cast(DType::BF16),
-        }
-    }
-}
 
 /// A compiled network, up to its last feature map.
 pub enum Plan {

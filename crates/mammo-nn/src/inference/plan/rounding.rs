@@ -12,7 +12,7 @@ use mammo_kernels::{Operand, bf16};
 
 /// Rounds the weights of one output channel to numbers that bf16 holds: each to one of its two
 /// neighbours there, all together so that their sum stays.
-pub(super) fn round_in_balance(weights: &mut [f32]) {
+pub(super) fn round_with_error_diffusion(weights: &mut [f32]) {
     let mut excess = 0.0;
     for weight in weights {
         let wanted = *weight - excess;
@@ -43,7 +43,7 @@ mod tests {
         let exact: Vec<f32> =
             (0..4608u32).map(|i| (i.wrapping_mul(2654435761) >> 8) as f32 / 16777216.0 - 0.4).collect();
         let mut rounded = exact.clone();
-        round_in_balance(&mut rounded);
+        round_with_error_diffusion(&mut rounded);
         let sum_of_errors = |rounded: &[f32]| -> f64 {
             exact.iter().zip(rounded).map(|(e, r)| f64::from(r - e)).sum::<f64>().abs()
         };

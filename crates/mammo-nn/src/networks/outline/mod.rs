@@ -17,7 +17,7 @@ use self::blocks::{bottleneck, conv_shape, head, resnet, vgg, vgg_block};
 use crate::Result;
 use crate::networks::conventions::{ChannelNorm, Padding};
 use crate::networks::image_classifier::{ImageClassifierConfig, N_CLASSES};
-use crate::networks::layers::ConvShape;
+use crate::networks::layers::ConvGeometry;
 use crate::networks::patch_classifier::PatchClassifierConfig;
 use crate::networks::top::{HeatmapActivation, MapPooling, TopConfig, heatmap_grid};
 use crate::networks::trunk::{TrunkConfig, TrunkShape};
@@ -28,7 +28,7 @@ pub struct ConvStep {
     /// Tensors are `{path}.conv.weight`, `{path}.norm.gamma` and so on.
     pub path: String,
     /// Channels, kernel, stride, padding.
-    pub shape: ConvShape,
+    pub shape: ConvGeometry,
     /// Whether it has a bias.
     pub bias: bool,
     /// Epsilon of the batch norm, if there is one.

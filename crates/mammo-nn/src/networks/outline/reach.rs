@@ -2,7 +2,7 @@
 
 use super::{LinearStep, Outline, Step};
 use crate::networks::conventions::Padding;
-use crate::networks::layers::ConvShape;
+use crate::networks::layers::ConvGeometry;
 
 /// Size and reach of a network on one image size.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,7 +60,7 @@ impl Reach {
         self.stride *= stride;
     }
 
-    fn conv(&mut self, shape: &ConvShape) {
+    fn conv(&mut self, shape: &ConvGeometry) {
         self.window(shape.kernel, shape.stride, shape.padding);
         let per_cell = shape.kernel * shape.kernel * shape.c_in * shape.c_out;
         self.multiply_adds += (per_cell * self.grid[0] * self.grid[1]) as u64;

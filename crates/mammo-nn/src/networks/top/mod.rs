@@ -15,7 +15,7 @@ use burn::tensor::{DType, Device, Tensor};
 use crate::Result;
 use crate::inference::plan::{Map, Planner};
 use crate::networks::conventions::{Conventions, Padding};
-use crate::networks::layers::{ConvShape, LinearNorm, average_pool, conv2d};
+use crate::networks::layers::{ConvGeometry, LinearNorm, average_pool, conv2d};
 use crate::networks::maps::Maps;
 use crate::networks::resnet::ResidualBlock;
 use crate::networks::vgg::VggBlock;
@@ -27,7 +27,7 @@ impl MapPooling {
     /// # Shapes
     /// `[n, c, rows, cols]` to `[n, c * per_channel]`.
     fn forward(self, map: Tensor<4>) -> Tensor<2> {
-        let map = Maps::enter(map);
+        let map = Maps::from_nchw(map);
         match self {
             Self::Average => map.mean_over_space(),
             Self::Max => map.max_over_space(),
@@ -59,7 +59,7 @@ pub struct Heatmap {
 
 impl Heatmap {
     fn new(input: TopInput, rule: HeatmapRule, device: &Device) -> Self {
-        let shape = ConvShape {
+        let shape = ConvGeometry {
             c_in: input.c_in,
             c_out: input.n_patch_classes,
             kernel: 1,
@@ -131,8 +131,8 @@ impl ConvTop {
 
     /// `[n, c_in, rows, cols]` to `[n, c_out, rows', cols']`.
     fn last_map(&self, x: Tensor<4>) -> Tensor<4> {
-        let x = self.residual.iter().fold(Maps::enter(x), |x, block| block.forward(x));
-        self.vgg.iter().fold(x, |x, block| block.forward(x)).leave()
+        let x = self.residual.iter().fold(Maps::from_nchw(x), |x, block| block.forward(x));
+        self.vgg.iter().fold(x, |x, block| block.forward(x)).into_nchw()
     }
 }
 
@@ -168,7 +168,7 @@ impl FcTop {
     /// `[n, n_patch_classes, rows, cols]` to `[n, units (+ pooled heatmap)]`.
     fn forward(&self, heatmap: Tensor<4>) -> Tensor<2> {
         let pooled: Tensor<2> =
-            Maps::enter(heatmap).max_pool(self.pool, self.pool, Padding::Valid).leave().flatten(1, 3);
+            Maps::from_nchw(heatmap).max_pool(self.pool, self.pool, Padding::Valid).into_nchw().flatten(1, 3);
         let x = self.fc.iter().fold(pooled.clone(), |x, layer| layer.forward(x));
         match self.shortcut {
             true => Tensor::cat(vec![x, pooled], 1),

@@ -5,7 +5,7 @@ use super::file::{Part, TensorNames};
 use super::graph::Graph;
 use crate::interop::weights::place::{Layout, Placement};
 use crate::networks::conventions::{Conventions, Padding, StrideOn};
-use crate::networks::layers::ConvShape;
+use crate::networks::layers::ConvGeometry;
 use crate::networks::outline::{ConvStep, LinearStep, Outline};
 
 /// The conventions that layers follow; that all follow the same is checked when they are placed.
@@ -86,7 +86,7 @@ impl Places<'_> {
 
     fn compare(&self, step: &ConvStep, conv: &Conv) -> Result<(), String> {
         let name = &self.graph.nodes[conv.node].name;
-        let ConvShape { c_out, kernel, stride, padding, .. } = step.shape;
+        let ConvGeometry { c_out, kernel, stride, padding, .. } = step.shape;
         let padding = padding.simplest(kernel, stride);
         let epsilon = conv.norm.map(|norm| norm_numbers(self.graph, norm)).transpose()?.map(|(e, _)| e);
         let found = (conv.c_out, conv.kernel, conv.stride, conv.padding, conv.bias, epsilon);
