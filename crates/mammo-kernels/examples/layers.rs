@@ -1,4 +1,4 @@
-//! Speed of every convolution of ResNet50, VGG16 and the demo's network: `layers [f32|bf16] [train|predict]`.
+//! Times every convolution of ResNet50, VGG16 and the demo's network: `layers [f32|bf16] [train|predict]`.
 
 use std::time::Instant;
 

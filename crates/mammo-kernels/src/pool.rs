@@ -6,11 +6,11 @@ use crate::conv::ConvShape;
 use crate::isa::{Isa, Job};
 use crate::operand::Operand;
 
-/// Largest value under each window of `shape` (whose channels in and out are equal), with the
-/// number of the tap that held it; the first one of equals. Padding is never the largest.
+/// Max pooling with the windows of `shape`, whose input and output channels are equal. `argmax` receives the number
+/// of the tap that held the maximum, the first of equals. Padding is never the maximum.
 ///
 /// # Panics
-/// When a slice does not have the length that `shape` says.
+/// When the length of a slice does not match `shape`.
 pub fn max_pool<T: Operand>(isa: Isa, shape: &ConvShape, x: &[T], out: &mut [T], argmax: &mut [u8]) {
     assert!(shape.c_in == shape.c_out && shape.taps() < 255, "pooling of {shape:?}");
     assert!(x.len() == shape.input_len() && out.len() == shape.output_len() && argmax.len() == out.len());
@@ -23,11 +23,11 @@ pub fn max_pool<T: Operand>(isa: Isa, shape: &ConvShape, x: &[T], out: &mut [T],
     });
 }
 
-/// One row of outputs of [`max_pool`], of one image.
+/// One output row of [`max_pool`] of one image.
 pub(crate) struct MaxPoolRow<'a, T> {
     pub shape: &'a ConvShape,
     pub row: usize,
-    /// The image from row `first_row` on, at least what lies under the windows.
+    /// The image from row `first_row` on, at least the rows under the windows.
     pub x: &'a [T],
     pub first_row: usize,
     pub out: &'a mut [T],
@@ -66,7 +66,7 @@ impl<T: Operand> Job for MaxPoolRow<'_, T> {
     }
 }
 
-/// Gradient of [`max_pool`]: each output's goes to the input that was argmax.
+/// Backward pass of [`max_pool`]: each output's gradient goes to the input that was the maximum.
 pub fn max_pool_backward<T: Operand>(
     isa: Isa,
     shape: &ConvShape,
@@ -82,7 +82,7 @@ pub fn max_pool_backward<T: Operand>(
     });
 }
 
-/// One row of inputs of [`max_pool_backward`]: what the windows over it give.
+/// One input row of [`max_pool_backward`]: the sum over the windows that cover it.
 struct MaxPoolBackwardRow<'a, T> {
     shape: &'a ConvShape,
     row: usize,
@@ -135,7 +135,7 @@ pub fn mean_over_space<T: Operand>(n: usize, channels: usize, x: &[T]) -> Vec<f3
     means
 }
 
-/// Gradient of [`mean_over_space`]: shared equally by all pixels.
+/// Backward pass of [`mean_over_space`]: every pixel receives an equal share.
 pub fn mean_over_space_backward<T: Operand>(channels: usize, d_mean: &[f32], d_x: &mut [T]) {
     let image = d_x.len() / (d_mean.len() / channels);
     let pixels = (image / channels) as f32;
@@ -151,7 +151,7 @@ mod tests {
     use crate::conv::Pad;
 
     #[test]
-    fn the_largest_is_taken_and_gets_the_gradient() {
+    fn the_maximum_is_pooled_and_receives_the_gradient() {
         let shape = ConvShape { n: 1, h: 3, w: 4, c_in: 1, c_out: 1, kernel: 3, stride: 2, pad: Pad::all(1) };
         let x: Vec<f32> = vec![-3.0, -1.0, -2.0, -9.0, -4.0, -5.0, -6.0, -7.0, 1.0, 0.5, 2.0, 3.0];
         let (mut out, mut argmax) = (vec![0.0; 4], vec![9; 4]);

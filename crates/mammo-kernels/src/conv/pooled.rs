@@ -1,4 +1,4 @@
-//! Convolution and max pooling in one go.
+//! Convolution fused with max pooling.
 
 use rayon::prelude::*;
 
@@ -10,15 +10,15 @@ use crate::micro::Epilogue;
 use crate::operand::Operand;
 use crate::pool::MaxPoolRow;
 
-/// Bytes of a band: what is convolved is still in the second-level cache when it is pooled.
+/// Size of a band in bytes: the convolved rows are still in the second-level cache when they are pooled.
 const BAND_BYTES: usize = 512 << 10;
 
-/// [`forward()`](super::forward()) and then max pooling with the windows of `pool`, whose input is the
-/// convolution's output. The map between the two is made a band of rows at a time, and never as a
-/// whole; where windows overlap, a row at the border of two bands is made twice.
+/// [`forward()`](super::forward()) followed by max pooling with the shape `pool`, whose input is the output of the
+/// convolution. The intermediate map is computed one band of rows at a time and never stored as a whole. Where
+/// pooling windows overlap, a row on the border of two bands is computed twice.
 ///
 /// # Panics
-/// When a slice does not have the length that the shapes say.
+/// When the length of a slice does not match the shapes.
 pub fn forward_pooled<T: Operand, O: Operand>(
     isa: Isa,
     shape: &ConvShape,
@@ -48,18 +48,18 @@ pub fn forward_pooled<T: Operand, O: Operand>(
     }
 }
 
-/// Some rows of pooled pixels at a time, and the rows of the map below them.
+/// Splits pooling into bands of output rows, each with the rows of the intermediate map that it reads.
 struct Bands<'a> {
     isa: Isa,
     pool: &'a ConvShape,
-    /// Rows of pooled pixels in a band.
+    /// Pooled rows per band.
     rows: usize,
-    /// The map below is made from a row on whose number is a multiple of this.
+    /// The first intermediate row of a band is rounded down to a multiple of this.
     align: usize,
 }
 
 impl Bands<'_> {
-    /// Fills `out`, with rows of the map below from `make(work, [image, first row], rows)`.
+    /// Fills `out`; `make(work, [image, first row], rows)` computes rows of the intermediate map.
     fn run<O: Operand, W>(
         &self,
         out: &mut [O],

@@ -1,4 +1,4 @@
-//! Against naive sums in `f64`, on random shapes, for every instruction set of this machine.
+//! Compares with naive sums in `f64`, on random shapes, for every instruction set of this machine.
 
 use super::*;
 use crate::isa::Isa;
@@ -6,7 +6,7 @@ use crate::micro::Epilogue;
 use crate::operand::Operand;
 use half::bf16;
 
-/// A small generator of its own (xorshift), so that the crate needs no other.
+/// A small random number generator (xorshift), so that the crate needs no dependency for it.
 pub(super) struct Random(pub u64);
 
 impl Random {
@@ -17,7 +17,7 @@ impl Random {
         (self.0 % n as u64) as usize
     }
 
-    /// Numbers that bf16 holds exactly, so that both types are held to the same sums.
+    /// Values that bf16 represents exactly, so that both types have the same reference.
     pub(super) fn values(&mut self, n: usize) -> Vec<f32> {
         (0..n).map(|_| (self.below(129) as f32 - 64.0) / 64.0).collect()
     }
@@ -133,7 +133,7 @@ fn all_three_products_agree_with_naive_sums() {
     }
 }
 
-/// Pooling on the way is pooling afterwards, with weights as `pack` makes them.
+/// Fused pooling equals pooling afterwards, with weights packed by `pack`.
 pub(super) fn check_pooled(
     random: &mut Random,
     shape: &ConvShape,
@@ -151,15 +151,15 @@ pub(super) fn check_pooled(
         let epilogue = Epilogue { residual: Some(&residual), relu, ..Epilogue::default() };
         let mut whole = vec![0.0f32; shape.output_len()];
         forward(isa, shape, &x, &panels, &mut whole, &epilogue);
-        let (mut apart, mut argmax) = (vec![0.0; pool.output_len()], vec![0; pool.output_len()]);
-        crate::pool::max_pool(isa, &pool, &whole, &mut apart, &mut argmax);
+        let (mut unfused, mut argmax) = (vec![0.0; pool.output_len()], vec![0; pool.output_len()]);
+        crate::pool::max_pool(isa, &pool, &whole, &mut unfused, &mut argmax);
         let mut fused = vec![7.0; pool.output_len()];
         forward_pooled(isa, shape, &pool, &x, &panels, &mut fused, &epilogue);
-        assert_eq!(fused, apart, "{shape:?} {pool:?} {isa:?}");
+        assert_eq!(fused, unfused, "{shape:?} {pool:?} {isa:?}");
     }
 }
 
-/// What `work` gives on so many threads.
+/// The result of `work` on `n` threads.
 pub(super) fn on_threads<R: Send>(n: usize, work: impl FnOnce() -> R + Send) -> R {
     rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap().install(work)
 }

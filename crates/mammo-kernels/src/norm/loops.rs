@@ -1,9 +1,9 @@
-//! The loops of batch norm: one pass over some pixels each, which the compiler turns into vectors.
+//! The inner loops of batch norm: one pass over some pixels each, vectorised by the compiler.
 
 use crate::isa::Job;
 use crate::operand::Operand;
 
-/// A gradient on its way back through ReLU, and its sums.
+/// Backward pass of ReLU, with the sum of the gradients per channel.
 pub(super) struct ReluBackward<'a, T> {
     pub out: &'a [T],
     pub d_out: &'a [T],
@@ -74,12 +74,12 @@ impl<T: Operand, const RESIDUAL: bool> Job for Apply<'_, T, RESIDUAL> {
     }
 }
 
-/// Kinds of [`Relu`] for the loops, which the compiler makes one of each.
+/// Variants of [`Relu`] as constants: the compiler generates one loop for each.
 pub(super) const NONE: u8 = 0;
 pub(super) const DIRECT: u8 = 1;
 pub(super) const RESULT: u8 = 2;
 
-/// Whether the gradient passes at channel `c`.
+/// True if ReLU passes the gradient of this value.
 #[inline(always)]
 fn passes<T: Operand, const RELU: u8>(x: T, out: T, scale: f32, shift: f32) -> bool {
     match RELU {
@@ -104,7 +104,7 @@ impl<T: Operand, const RELU: u8> Job for GradientSums<'_, T, RELU> {
     #[inline(always)]
     fn run(self) {
         let channels = self.mean.len();
-        // Slices of one length: the loop below needs no bounds checks, and so becomes vectors.
+        // Slices of equal length: the loop below needs no bounds checks and is vectorised.
         let (mean, scale, shift) = (&self.mean[..channels], &self.scale[..channels], &self.shift[..channels]);
         let (first, second) = (&mut self.first[..channels], &mut self.second[..channels]);
         let pixels = self.x.chunks_exact(channels).zip(self.out.chunks_exact(channels));
@@ -134,8 +134,8 @@ pub(super) struct InputGradient<'a, T, const RELU: u8, const RESIDUAL: bool> {
 }
 
 impl<'a, T, const RELU: u8, const RESIDUAL: bool> InputGradient<'a, T, RELU, RESIDUAL> {
-    /// The same work with another kind of ReLU and of residual.
-    pub fn after<const OTHER: u8, const OTHER_RESIDUAL: bool>(
+    /// The same operands with another ReLU variant and another residual.
+    pub fn with<const OTHER: u8, const OTHER_RESIDUAL: bool>(
         self,
         out: &'a [T],
     ) -> InputGradient<'a, T, OTHER, OTHER_RESIDUAL> {

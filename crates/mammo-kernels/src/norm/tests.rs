@@ -1,4 +1,4 @@
-//! Against differences of the loss in `f64`.
+//! Compares with finite differences of the loss in `f64`.
 
 use super::*;
 use half::bf16;

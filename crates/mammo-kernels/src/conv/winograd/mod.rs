@@ -1,23 +1,23 @@
-//! Convolution with 3x3 kernels by Winograd's minimal filtering: four output pixels along an axis from
-//! six products instead of twelve, so a tile of 4x4 from 36 instead of 144 (Lavin & Gray 2016, arXiv
-//! 1509.09308, F(4x4, 3x3)).
+//! Convolution with 3x3 kernels by Winograd's minimal filtering, F(4x4, 3x3) of Lavin & Gray 2016 (arXiv 1509.09308,
+//! section 4.3): four output pixels along an axis from six products instead of twelve, so a tile of 4x4 from 36
+//! products instead of 144.
 //!
 //! ```text
-//! 6x6 windows of the input -> 36 points each    tiles.rs, on whole vectors of channels
-//! 36 products [tiles, c_in] x [c_in, c_out]     the usual tile of micro/
-//! 36 points -> 4x4 output pixels                tiles.rs, with bias, residual and ReLU
+//! 6x6 input windows -> 36 points each           tiles.rs, input transform on vectors of channels
+//! 36 products [tiles, c_in] x [c_in, c_out]     the tile kernel of micro/
+//! 36 points -> 4x4 output pixels                tiles.rs, output transform with bias, residual and ReLU
 //! ```
 //!
-//! A block of tiles goes through all three before the next one starts, so that what lies between them
-//! stays in the cache. Within a block all three are shared among threads too: a small map is one
-//! block, or shares one with other images of the batch.
+//! A *point* is one of the 36 coordinates of the Winograd domain. All three steps run on one block of tiles before
+//! the next block starts, so that intermediate values stay in the cache. Each step is parallel within a block as
+//! well: a small map is a single block, or shares one with other images of the batch.
 //!
-//! The gradient of the input is such a convolution itself, that of the weights has its products
-//! at the same points (gradient.rs). Training goes this way where batches are large enough to pay for
-//! transforming the weights each time.
+//! The gradient of the input is such a convolution itself; that of the weights is computed in the same domain
+//! (gradient.rs). Training uses this method where batches are large enough to pay for transforming the weights in
+//! each step.
 //!
-//! Maps may be `f32` or bf16. What lies at the points is `f32` always: numbers there are larger than what
-//! becomes of them, and would lose what bf16 leaves out.
+//! Feature maps may be `f32` or bf16. Values in the Winograd domain stay `f32`: they are larger than the outputs that
+//! they cancel to, so errors of bf16 would dominate.
 
 mod gradient;
 mod pieces;
@@ -41,16 +41,16 @@ use transform::LANES;
 pub(super) use weights::Side;
 use weights::WeightTransform;
 
-/// Side of a tile's window, and points along an axis.
+/// Side of a tile's input window: the points along an axis.
 const SIDE: usize = 6;
-/// Side of a tile in the output.
+/// Side of a tile of output pixels.
 pub(super) const STEP: usize = 4;
-/// Products of a tile for each pair of channels.
+/// Points of the Winograd domain: products per tile and pair of channels.
 const POINTS: usize = SIDE * SIDE;
-/// Numbers between the points, so that they do not all fall into the same sets of the first-level cache.
+/// Values of padding between points, so that they do not map to the same sets of the first-level cache.
 const SKEW: usize = 16;
 
-/// Weights `[c_out, c_in, 3, 3]` at the points: a segment of the panels for each point.
+/// Transforms weights `[c_out, c_in, 3, 3]` to the Winograd domain: one segment of the panels per point.
 pub(super) fn pack(isa: Isa, weight: &[f32], channels: [usize; 2], side: Side) -> Panels<f32> {
     assert_eq!(weight.len(), 9 * channels[0] * channels[1], "weights of {channels:?} channels");
     let (columns, depth) = match side {
@@ -64,29 +64,28 @@ pub(super) fn pack(isa: Isa, weight: &[f32], channels: [usize; 2], side: Side) -
     panels
 }
 
-/// Image, row and column of the first output pixel of the tiles in `rows` rows of them, from output row
-/// `from` on.
-fn tile_places(shape: &ConvShape, n: usize, from: usize, rows: usize) -> impl Iterator<Item = [usize; 3]> {
+/// Image, row and column of the first output pixel of each tile.
+fn tile_positions(shape: &ConvShape, n: usize, from: usize, rows: usize) -> impl Iterator<Item = [usize; 3]> {
     let [_, across] = tiles_of_image(shape);
     (0..rows * across).map(move |tile| [n, from + tile / across * STEP, tile % across * STEP])
 }
 
-/// A convolution about to be done, some rows of output pixels at a time.
+/// A Winograd convolution, computed some rows of output pixels at a time.
 pub(super) struct Winograd<'a, T: Operand> {
     isa: Isa,
     kernel: Kernel,
     shape: &'a ConvShape,
     input: &'a [T],
-    /// As [`pack`] makes them.
+    /// As returned by [`pack`].
     panels: &'a Panels<f32>,
-    /// Tiles in a row of them.
+    /// Tiles per row of tiles.
     across: usize,
     zeros: Vec<T>,
 }
 
-/// Consecutive tiles on their way from input to output.
+/// Consecutive tiles that pass the three steps together.
 struct Block<'b> {
-    /// First tile, counted from the first of the rows that are made.
+    /// Number of the first tile, counted from the first computed row.
     first: usize,
     /// Image, row and column of the first output pixel of each.
     tiles: &'b [[usize; 3]],
@@ -95,18 +94,18 @@ struct Block<'b> {
 impl<'a, T: Operand> Winograd<'a, T> {
     pub fn new(isa: Isa, shape: &'a ConvShape, input: &'a [T], panels: &'a Panels<f32>) -> Self {
         assert_eq!(input.len(), shape.input_len(), "input of {shape:?}");
-        assert!(shape.kernel == 3 && shape.stride == 1, "weights at points for {shape:?}");
+        assert!(shape.kernel == 3 && shape.stride == 1, "Winograd weights for {shape:?}");
         let [_, across] = tiles_of_image(shape);
         let zeros = vec![T::default(); shape.c_in];
         Self { isa, kernel: f32::kernel(isa), shape, input, panels, across, zeros }
     }
 
-    /// Rows of output pixels to be made in one go.
+    /// Output rows to compute at once.
     pub fn band(&self) -> usize {
         pieces::band(self.shape, self.kernel.rows())
     }
 
-    /// All output pixels.
+    /// Computes all output pixels.
     pub fn whole<O: Operand>(&self, out: &mut [O], epilogue: &Epilogue<'_, O>) {
         let line = self.shape.out_w() * self.shape.c_out;
         let image = self.shape.out_h() * line;
@@ -120,9 +119,9 @@ impl<'a, T: Operand> Winograd<'a, T> {
         });
     }
 
-    /// The rows of output pixels of image `n` from `from` on, as many as fit into `out`; or, from the first one on,
-    /// those of several images. Tiles stand where they stand in the whole map when `from` is a multiple of
-    /// [`STEP`]: then sums are the same to the last digit.
+    /// Computes output rows of image `n` from row `from` on, as many as fit into `out`; if `from` is 0, of several
+    /// images. If `from` is a multiple of [`STEP`], tiles have the same positions as in the whole map, and sums are
+    /// equal to the last digit.
     pub fn rows<O: Operand>(&self, [n, from]: [usize; 2], out: &mut [O], epilogue: &Epilogue<'_, O>) {
         let line = self.shape.out_w() * self.shape.c_out;
         let image = self.shape.out_h() * line;
@@ -130,9 +129,9 @@ impl<'a, T: Operand> Winograd<'a, T> {
         let epilogue = Epilogue { residual, ..*epilogue };
         let rows = |out: &[O]| (out.len() / line).div_ceil(STEP);
         let images = out.chunks(image).enumerate();
-        let tiles = images.flat_map(|(i, out)| tile_places(self.shape, n + i, from, rows(out)));
+        let tiles = images.flat_map(|(i, out)| tile_positions(self.shape, n + i, from, rows(out)));
         let tiles: Vec<[usize; 3]> = tiles.collect();
-        // Blocks of about equal size, the last tile of each but the last one full.
+        // Blocks of about equal size; only the last one may end in a partial tile of the product.
         let blocks = tiles.len().div_ceil(tiles_per_block(self.shape));
         let fair = tiles.len().div_ceil(blocks).next_multiple_of(self.kernel.rows());
         for (b, tiles) in tiles.chunks(fair).enumerate() {
@@ -172,7 +171,7 @@ impl<'a, T: Operand> Winograd<'a, T> {
             lines.map(move |(row, out)| (image * down + row, image * shape.out_h() + row * STEP, out))
         });
         lines.for_each(|(row, y, out)| {
-            // The tiles of the block in this row of tiles.
+            // The tiles of this block in this row of tiles.
             let first = of.first.max(row * self.across);
             let end = (of.first + of.tiles.len()).min((row + 1) * self.across);
             if first < end {
@@ -189,7 +188,7 @@ impl<'a, T: Operand> Winograd<'a, T> {
     fn left<'l>(&self, left: &'l [f32], point: usize, tiles: usize) -> Rows<'l, f32> {
         let rows = self.kernel.rows();
         let padded = self.shape.c_in.next_multiple_of(LANES);
-        let mut table = Rows::apart(&self.kernel, 1, self.shape.c_in);
+        let mut table = Rows::separate(&self.kernel, 1, self.shape.c_in);
         table.reset(tiles.div_ceil(rows), left);
         for (tile, group) in left.chunks_exact(POINTS * (rows * padded + SKEW)).enumerate() {
             let group = &group[point * (rows * padded + SKEW)..];

@@ -1,4 +1,4 @@
-//! Against naive sums in `f64`, on random shapes, for every instruction set of this machine.
+//! Compares with naive sums in `f64`, on random shapes, for every instruction set of this machine.
 
 use super::*;
 use crate::bf16;
@@ -7,7 +7,7 @@ use crate::conv::packed::pack_winograd;
 use crate::conv::tests::{Random, check_pooled, close, each_product, on_threads, typed};
 use crate::conv::{Packed, Pad, forward};
 
-/// Sums of the convolution in `f64`.
+/// The convolution in `f64`.
 fn naive(shape: &ConvShape, x: &[f32], weight: &[f32]) -> Vec<f64> {
     let mut y = vec![0.0f64; shape.output_len()];
     each_product(shape, |o, i, k| y[o] += f64::from(x[i]) * f64::from(weight[k]));
@@ -121,7 +121,7 @@ fn pooled_on_the_way_is_pooled_afterwards() {
     }
 }
 
-/// Roundings on numbers as in a network: positive inputs, weights of both signs, outputs near 1.
+/// Rounding errors on values like those of a network: positive inputs, weights of both signs, outputs near 1.
 #[test]
 fn errors_stay_a_few_millionths_of_the_output() {
     let (h, w, c_in, c_out) = if cfg!(miri) { (5, 4, 16, 3) } else { (22, 18, 256, 24) };

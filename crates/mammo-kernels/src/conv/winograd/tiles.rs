@@ -1,4 +1,4 @@
-//! The two transforms between maps and tiles, over all channels of a tile.
+//! The transforms between feature maps and the Winograd domain, over all channels of a tile.
 
 use std::ops::Range;
 
@@ -8,12 +8,12 @@ use crate::conv::ConvShape;
 use crate::micro::{Epilogue, Lanes, Simd, VectorJob};
 use crate::operand::Operand;
 
-/// The windows of some tiles, at the points: `to` is `[point][tile][channel]`, a tile's channels `width`
-/// numbers apart from the next one's, a point's tiles `stride`. Channels are filled up to whole vectors.
+/// Transforms the input windows of some tiles. `to` is `[point][tile][channel]`; the channels of consecutive tiles
+/// are `width` values apart, the tiles of consecutive points `stride`. Channels are padded to whole vectors.
 pub(super) struct InputTransform<'a, T> {
     pub shape: &'a ConvShape,
     pub input: &'a [T],
-    /// What pixels in the padding hold.
+    /// Values of pixels in the padding.
     pub zeros: &'a [T],
     /// Image, row and column of the first output pixel of each tile.
     pub tiles: &'a [[usize; 3]],
@@ -44,12 +44,11 @@ impl<T: Operand> VectorJob for InputTransform<'_, T> {
     }
 }
 
-/// The gradients of the output pixels of some tiles, at the points: `to` is `[point][tile][channel]`, as wide
-/// as a panel.
+/// Transforms the output gradients of some tiles. `to` is `[point][tile][channel]`, as wide as a panel.
 pub(super) struct OutputGradientTransform<'a, T> {
     pub shape: &'a ConvShape,
     pub d_out: &'a [T],
-    /// What pixels beyond the map hold.
+    /// Values of pixels beyond the map.
     pub zeros: &'a [T],
     /// Image, row and column of the first output pixel of each tile.
     pub tiles: &'a [[usize; 3]],
@@ -78,7 +77,7 @@ impl<T: Operand> VectorJob for OutputGradientTransform<'_, T> {
     }
 }
 
-/// A square of pixels to the points, `channels` of them, point `i` to `to[i * stride..]`; `lines` is working
+/// Transforms a square of pixels, `channels` of them, and writes point `i` to `to[i * stride..]`. `lines` is working
 /// memory.
 #[inline(always)]
 fn transform_square<S: Simd, T: Operand, const N: usize>(
@@ -91,7 +90,7 @@ fn transform_square<S: Simd, T: Operand, const N: usize>(
 ) where
     [Lanes<S>; N]: Axis<S>,
 {
-    // Whole vectors apart from the rest: the compiler then knows how many numbers each load and store has.
+    // Whole vectors separately from the rest: the compiler then knows the length of each load and store.
     let whole = channels / S::LANES * S::LANES;
     for first in (0..whole).step_by(S::LANES) {
         transform_lanes(simd, pixels, [first, S::LANES], lines, &mut to[first..], stride);
@@ -101,7 +100,7 @@ fn transform_square<S: Simd, T: Operand, const N: usize>(
     }
 }
 
-/// Of [`transform_square`] the `n` channels from `first` on, at most a vector: down, and then across.
+/// Transforms at most one vector of channels, `n` of them from `first` on: columns first, then rows.
 #[inline(always)]
 fn transform_lanes<S: Simd, T: Operand, const N: usize>(
     simd: S,
@@ -127,17 +126,17 @@ fn transform_lanes<S: Simd, T: Operand, const N: usize>(
     }
 }
 
-/// Some consecutive tiles of one row of tiles, from the points to output pixels.
+/// Transforms consecutive tiles of one row of tiles from the Winograd domain to output pixels.
 pub(super) struct OutputTransform<'a, O> {
     pub shape: &'a ConvShape,
-    /// `[point][tile][channel]`, a point's tiles `stride` numbers apart from the next one's, from the first
-    /// of these tiles on.
+    /// `[point][tile][channel]` from the first of these tiles on; the tiles of consecutive points are `stride` values
+    /// apart.
     pub points: &'a [f32],
     pub stride: usize,
-    /// Output column of the first pixel of the first tile, and how many tiles there are.
+    /// Output column of the first pixel of the first tile, and the number of tiles.
     pub column: usize,
     pub count: usize,
-    /// Up to four rows of output pixels, and the residual at the same places.
+    /// Up to four rows of output pixels, and the residual at the same positions.
     pub out: &'a mut [O],
     pub epilogue: Epilogue<'a, O>,
 }
@@ -161,7 +160,7 @@ impl<O: Operand> VectorJob for OutputTransform<'_, O> {
 }
 
 impl<O: Operand> OutputTransform<'_, O> {
-    /// Of a tile the `n` channels from `first` on, at most a vector; `lines` is working memory.
+    /// Transforms at most one vector of channels of a tile, `n` of them from `first` on. `lines` is working memory.
     #[inline(always)]
     fn lanes<S: Simd>(
         &mut self,

@@ -1,4 +1,4 @@
-//! Weights to the points, and gradients at the points back to weights; rounded only after both axes.
+//! Transforms of weights to the Winograd domain and of their gradients back; rounded only after both axes.
 
 use super::transform::{LANES, weight_transform};
 use super::{POINTS, SIDE};
@@ -9,11 +9,11 @@ use crate::isa::Job;
 pub(in crate::conv) enum Side {
     /// Columns are output channels, the depth input channels.
     Forward,
-    /// The other way around, with kernels input_gradient_conv by half a circle: the gradient of the input.
+    /// Input and output channels exchanged, kernels rotated by 180 degrees: for the gradient of the input.
     Backward,
 }
 
-/// One panel: weights at the points, a segment for each.
+/// One panel of transformed weights, one segment per point.
 pub(super) struct WeightTransform<'a> {
     pub weight: &'a [f32],
     /// Output and input channels of `weight`.
@@ -24,7 +24,7 @@ pub(super) struct WeightTransform<'a> {
     pub panel: &'a mut [f32],
 }
 
-/// Nine numbers of some columns.
+/// The nine taps of some columns.
 type Taps = [[f64; LANES]; 9];
 
 impl Job for WeightTransform<'_> {
@@ -50,7 +50,7 @@ impl Job for WeightTransform<'_> {
                     }
                 }
                 for (p, down) in factors.iter().enumerate() {
-                    // Down each column of the kernel, then along the row that came of it.
+                    // Along each column of the kernel, then along the rows of the result.
                     let mut row = [[0.0; LANES]; 3];
                     for (x, sums) in row.iter_mut().enumerate() {
                         weighted([&taps[x], &taps[3 + x], &taps[6 + x]], down, sums);
@@ -71,8 +71,8 @@ impl Job for WeightTransform<'_> {
     }
 }
 
-/// Gradients at the points, `[point][c_in][c_out]`, to those of the weights of some output channels:
-/// the transposed way of [`WeightTransform`].
+/// Transforms gradients in the Winograd domain, `[point][c_in][c_out]`, to gradients of the weights of some output
+/// channels: the transpose of [`WeightTransform`].
 pub(super) struct WeightGradientTransform<'a> {
     pub points: &'a [f32],
     /// Output and input channels of all weights.
