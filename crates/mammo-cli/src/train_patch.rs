@@ -10,7 +10,7 @@ use mammo_nn::model_file::{CalibrationMethod, Network};
 use mammo_nn::networks::init::initialise;
 use mammo_nn::networks::patch_classifier::{PatchClassifier, PatchClassifierConfig};
 use mammo_nn::training::examples::WindowExamples;
-use mammo_nn::training::run::Run;
+use mammo_nn::training::run::TrainingRun;
 use mammo_nn::training::step_memory::check_memory;
 use mammo_nn::training::train::train;
 use mammo_nn::training::validation::Metric;
@@ -131,7 +131,7 @@ pub fn run(args: &Args) -> Result<Done> {
     let names = classes.iter().map(ToString::to_string).collect();
     let mut card = setup.card(network.clone(), names, &train_side.images, train_patches.len());
     card.training.patch_px = Some(sampling.patch_px);
-    let run = Run {
+    let run = TrainingRun {
         config: &section.training,
         seed: config.seed,
         device: &device,

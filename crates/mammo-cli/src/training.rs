@@ -16,7 +16,7 @@ use mammo_nn::networks::image_classifier::ImageClassifier;
 use mammo_nn::training::batches::Examples;
 use mammo_nn::training::examples::WindowExamples;
 use mammo_nn::training::resume;
-use mammo_nn::training::run::{MODEL_FILE, Outcome, Run};
+use mammo_nn::training::run::{MODEL_FILE, Outcome, TrainingRun};
 use mammo_nn::training::schedule::TrainingConfig;
 use mammo_nn::training::step_memory::check_memory;
 use mammo_nn::training::train::train;
@@ -236,7 +236,7 @@ pub fn train_images(image_run: &ImageRun) -> Result<Done> {
     let [benign, malignant] = training.class_counts()[..] else { anyhow::bail!("two classes expected") };
     eprintln!("{benign} benign and {malignant} malignant images to train on");
     let classes = vec!["benign".to_string(), "malignant".to_string()];
-    let run = Run {
+    let run = TrainingRun {
         config: image_run.training,
         seed: config.seed,
         device: &device,

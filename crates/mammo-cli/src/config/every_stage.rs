@@ -22,7 +22,7 @@ use mammo_nn::networks::{Classifier, Scope};
 use mammo_nn::training::batches::Examples;
 use mammo_nn::training::resume;
 use mammo_nn::training::resume::Saved;
-use mammo_nn::training::run::{EpochRow, MODEL_FILE, Outcome, Run, StepReport, TrainingObserver};
+use mammo_nn::training::run::{EpochRow, MODEL_FILE, Outcome, StepReport, TrainingObserver, TrainingRun};
 use mammo_nn::training::schedule::StageConfig;
 use mammo_nn::training::train::train;
 use mammo_nn::training::validation::Metric;
@@ -227,7 +227,7 @@ impl Walk {
         let calibration = self.config.image().unwrap().calibration;
         let run = |dir: &Path, stop_after: Option<usize>| {
             std::fs::create_dir_all(dir).unwrap();
-            let run = Run {
+            let run = TrainingRun {
                 config: training,
                 seed: self.config.seed,
                 device: &device,

@@ -13,7 +13,7 @@ use mammo_kernels::micro::Epilogue;
 use mammo_kernels::norm;
 
 use super::memory::filled;
-use super::{ConvCall, Number, ResidualGradSlot, by_dtype, in_order, numbers, shape, tensor};
+use super::{ConvCall, Number, ResidualGradSlot, by_dtype, contiguous, numbers, shape, tensor};
 
 /// Shape of the convolution.
 fn call_shape(x: &FlexTensor, weight: &FlexTensor, call: &ConvCall) -> ConvShape {
@@ -27,10 +27,10 @@ pub(super) fn forward(
     call: &ConvCall,
 ) -> FlexTensor {
     let s = call_shape(x, weight, call);
-    let (x, weight) = (in_order(x), in_order(weight));
+    let (x, weight) = (contiguous(x), contiguous(weight));
     by_dtype!(&x, T => {
         let panels = pack_training::<T>(Isa::best(), &s, numbers(&weight));
-        let bias = bias.map(|b| panels.pad_bias(numbers(&in_order(b))));
+        let bias = bias.map(|b| panels.pad_bias(numbers(&contiguous(b))));
         let epilogue = Epilogue { bias: bias.as_deref(), relu: call.relu, ..Epilogue::default() };
         filled([s.n, s.out_h(), s.out_w(), s.c_out], |out: &mut [T]| {
             conv::forward(Isa::best(), &s, numbers::<T>(&x), &panels, out, &epilogue);
@@ -69,7 +69,7 @@ impl SavedForBackward {
         let s = call_shape(&self.x, &self.weight, &self.call);
         let slot = self.call.residual_grad.as_ref();
         let other = slot.and_then(ResidualGradSlot::take);
-        let weight = in_order(&self.weight);
+        let weight = contiguous(&self.weight);
         let d_x = by_dtype!(d_out, T => {
             filled([s.n, s.h, s.w, s.c_in], |d_x: &mut [T]| {
                 let other = other.as_ref().map(numbers::<T>);
@@ -88,7 +88,7 @@ impl SavedForBackward {
     fn d_weight(&self, d_out: &FlexTensor) -> FlexTensor {
         let s = call_shape(&self.x, &self.weight, &self.call);
         by_dtype!(d_out, T => {
-            let x = in_order(&self.x);
+            let x = contiguous(&self.x);
             filled([s.c_out, s.c_in, s.kernel, s.kernel], |d_weight: &mut [f32]| {
                 backward_weight(Isa::best(), &s, numbers::<T>(&x), numbers::<T>(d_out), d_weight);
             })
@@ -110,7 +110,7 @@ impl Backward<Flex, 2> for ConvBackward {
     type State = SavedForBackward;
 
     fn backward(self, ops: Ops<SavedForBackward, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let d_out = in_order(&grads.consume::<Flex>(&ops.node));
+        let d_out = contiguous(&grads.consume::<Flex>(&ops.node));
         let ([x, weight], saved) = (ops.parents, ops.state);
         saved.register([x, weight].map(|node| node.map(|node| node.id)), &d_out, grads);
     }
@@ -139,7 +139,7 @@ impl Backward<Flex, 3> for ConvBiasBackward {
     type State = SavedForBackward;
 
     fn backward(self, ops: Ops<SavedForBackward, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let d_out = in_order(&grads.consume::<Flex>(&ops.node));
+        let d_out = contiguous(&grads.consume::<Flex>(&ops.node));
         let ([x, weight, bias], saved) = (ops.parents, ops.state);
         let (d_out, d_bias) = by_dtype!(&d_out, T => through_bias::<T>(&d_out, saved.relu_out.as_ref()));
         if let Some(node) = bias {

@@ -1,10 +1,10 @@
 //! The CPU kernels as operations of Burn, with their own gradients.
 //!
-//! Feature maps are channels last here: tensors of shape `[n, h, w, c]`, of `f32` or bf16.
-//! Weights, norms and their gradients are `f32` always. Only the flex device has these
-//! operations; [`crate::networks::layers`] uses Burn's own elsewhere.
+//! Feature maps are channels last here: tensors of shape `[n, h, w, c]`, of `f32` or bf16. Weights, norms and their
+//! gradients are always `f32`. Only the flex device has these operations; on other devices
+//! [`crate::networks::layers`] uses Burn's own.
 //!
-//! A kernel's panic means a shape that no layer asks for: `ConvShape` is built here.
+//! Kernels panic on inconsistent shapes, which cannot occur: every `ConvShape` is built from the tensors here.
 
 mod conv;
 mod memory;
@@ -26,7 +26,7 @@ use crate::networks::conventions::{KernelGeometry, Padding};
 
 pub(crate) use residual::ResidualGradSlot;
 
-/// Whether tensors of this device can go through the operations here.
+/// True if tensors of this device can use the operations of this module.
 pub(crate) fn is_here(device: &Device) -> bool {
     device.clone().inner() == Device::flex()
 }
@@ -36,7 +36,7 @@ pub(crate) fn is_here(device: &Device) -> bool {
 pub(crate) struct ConvCall {
     /// Kernel size, stride and padding.
     pub geometry: KernelGeometry,
-    /// Whether ReLU follows; only after a bias.
+    /// Whether ReLU is applied; only together with a bias and without a norm after it.
     pub relu: bool,
     /// Of the first convolution of a residual block: the slot through which the gradients of the block's input are added.
     pub residual_grad: Option<ResidualGradSlot>,
@@ -51,18 +51,18 @@ pub(crate) struct NormCall {
     pub found: Arc<OnceLock<Statistics>>,
     /// Added to the variance.
     pub epsilon: f32,
-    /// Whether ReLU follows.
+    /// Whether ReLU is applied.
     pub relu: bool,
     /// Of the norm that ends a residual block: the slot that receives the gradient of the residual.
     pub residual_grad: Option<ResidualGradSlot>,
 }
 
-/// Operations that only the CPU has.
+/// Operations that only the CPU backend has.
 #[backend_extension(Autodiff, Flex)]
 pub(crate) trait CpuOps: Backend {
     /// Convolution, `[n, h, w, c_in]` and `[c_out, c_in, k, k]` to `[n, h', w', c_out]`.
     fn cpu_conv(x: FloatTensor<Self>, weight: FloatTensor<Self>, call: ConvCall) -> FloatTensor<Self>;
-    /// The same, plus a bias `[c_out]`, and ReLU when asked for.
+    /// As [`cpu_conv`](Self::cpu_conv), plus a bias `[c_out]`, and ReLU if asked for.
     fn cpu_conv_bias(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -76,7 +76,7 @@ pub(crate) trait CpuOps: Backend {
         beta: FloatTensor<Self>,
         call: NormCall,
     ) -> FloatTensor<Self>;
-    /// The same, plus a residual of the shape of `x` before ReLU.
+    /// As [`cpu_norm`](Self::cpu_norm), plus a residual of the shape of `x` before ReLU.
     fn cpu_norm_add(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
@@ -84,9 +84,9 @@ pub(crate) trait CpuOps: Backend {
         residual: FloatTensor<Self>,
         call: NormCall,
     ) -> FloatTensor<Self>;
-    /// Largest value of each window; padding never wins.
+    /// Max pooling; padding is never the maximum.
     fn cpu_max_pool(x: FloatTensor<Self>, geometry: KernelGeometry) -> FloatTensor<Self>;
-    /// Mean over rows and columns, `[n, h, w, c]` to `[n, c]`, as `f32`.
+    /// Global average pooling, `[n, h, w, c]` to `[n, c]`, as `f32`.
     fn cpu_mean_over_space(x: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
@@ -173,8 +173,8 @@ pub(crate) fn conv(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, cal
     })
 }
 
-/// `a` times the transpose of `b`, which as a convolution is that of rows of pixels with kernels of one pixel: on
-/// the CPU several times as fast as Burn's product.
+/// `a` times the transpose of `b`. On the CPU it is computed as a 1x1 convolution, several times as fast as Burn's
+/// matrix product.
 pub(crate) fn times_transposed(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
     if !is_here(&a.device()) {
         return a.matmul(b.transpose());
@@ -211,13 +211,13 @@ pub(crate) fn mean_over_space(x: Tensor<4>) -> Tensor<2> {
     Tensor::from_dispatch(Dispatch::cpu_mean_over_space(x.into_dispatch()))
 }
 
-/// A number type of feature maps, as Burn and as the kernels know it.
+/// A number type of feature maps, for Burn and for the kernels.
 trait Number: Operand + Element + bytemuck::Pod {}
 
 impl Number for f32 {}
 impl Number for bf16 {}
 
-/// Runs `$body` with `$t` standing for the number type of `$tensor`.
+/// Runs `$body` with `$t` as the number type of `$tensor`.
 macro_rules! by_dtype {
     ($tensor:expr, $t:ident => $body:expr) => {
         match burn::backend::TensorMetadata::dtype($tensor) {
@@ -234,14 +234,14 @@ macro_rules! by_dtype {
 }
 use by_dtype;
 
-/// The numbers of a tensor that lies in memory as its shape says.
+/// The values of a contiguous tensor.
 fn numbers<T: Number>(tensor: &FlexTensor) -> &[T] {
     let start = tensor.layout().start_offset();
     &tensor.storage::<T>()[start..start + tensor.layout().num_elements()]
 }
 
-/// The same tensor, in memory as its shape says.
-fn in_order(tensor: &FlexTensor) -> FlexTensor {
+/// The same tensor, contiguous.
+fn contiguous(tensor: &FlexTensor) -> FlexTensor {
     if tensor.is_contiguous() { tensor.clone() } else { tensor.to_contiguous() }
 }
 

@@ -12,7 +12,7 @@ use mammo_kernels::isa::Isa;
 use mammo_kernels::norm::{self, NormEpilogue, Relu, Statistics};
 
 use super::memory::filled;
-use super::{NormCall, by_dtype, in_order, numbers, shape, tensor};
+use super::{NormCall, by_dtype, contiguous, numbers, shape, tensor};
 
 /// The output, and the statistics that it was normalised with.
 pub(super) fn forward(
@@ -22,8 +22,8 @@ pub(super) fn forward(
     residual: Option<&FlexTensor>,
     call: &NormCall,
 ) -> (FlexTensor, Arc<Statistics>) {
-    let (x, gamma, beta) = (in_order(x), in_order(gamma), in_order(beta));
-    let residual = residual.map(in_order);
+    let (x, gamma, beta) = (contiguous(x), contiguous(gamma), contiguous(beta));
+    let residual = residual.map(contiguous);
     let dims = shape::<4>(&x);
     by_dtype!(&x, T => {
         let statistics = match &call.given {
@@ -52,8 +52,8 @@ struct SavedForBackward {
 impl SavedForBackward {
     /// Gradients of `x`, scale, shift and residual.
     fn gradients(&self, d_out: &FlexTensor, with_residual: bool) -> [Option<FlexTensor>; 4] {
-        let (x, d_out) = (in_order(&self.x), in_order(d_out));
-        let (gamma, beta) = (in_order(&self.gamma), in_order(&self.beta));
+        let (x, d_out) = (contiguous(&self.x), contiguous(d_out));
+        let (gamma, beta) = (contiguous(&self.gamma), contiguous(&self.beta));
         let dims = shape::<4>(&x);
         by_dtype!(&x, T => {
             let operands = norm::Backward {

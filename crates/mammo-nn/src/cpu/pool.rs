@@ -1,4 +1,4 @@
-//! Pooling with its gradients.
+//! Pooling, forward and backward.
 
 use std::sync::Arc;
 
@@ -14,12 +14,12 @@ use mammo_kernels::isa::Isa;
 use mammo_kernels::{bf16, pool};
 
 use super::memory::filled;
-use super::{Number, by_dtype, in_order, numbers, shape, tensor};
+use super::{Number, by_dtype, contiguous, numbers, shape, tensor};
 use crate::networks::conventions::KernelGeometry;
 
-/// The largest values, and which tap of the window held each.
+/// The maxima, and the tap of the window that held each.
 pub(super) fn max_forward(x: &FlexTensor, geometry: KernelGeometry) -> (FlexTensor, Vec<u8>) {
-    let x = in_order(x);
+    let x = contiguous(x);
     let s = pooled_shape(&x, geometry);
     by_dtype!(&x, T => {
         let mut argmax = vec![0; s.output_len()];
@@ -42,7 +42,7 @@ impl Backward<Flex, 1> for MaxPoolBackward {
     type State = (ConvShape, Arc<Vec<u8>>);
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let d_out = in_order(&grads.consume::<Flex>(&ops.node));
+        let d_out = contiguous(&grads.consume::<Flex>(&ops.node));
         let ([x], (s, argmax)) = (ops.parents, ops.state);
         if let Some(node) = x {
             let d_in = by_dtype!(&d_out, T => {
@@ -68,7 +68,7 @@ pub(super) fn max_tracked<C: CheckpointStrategy>(
 }
 
 pub(super) fn mean_forward(x: &FlexTensor) -> FlexTensor {
-    let x = in_order(x);
+    let x = contiguous(x);
     let [n, _, _, c] = shape::<4>(&x);
     by_dtype!(&x, T => tensor(pool::mean_over_space(n, c, numbers::<T>(&x)), [n, c]))
 }
@@ -80,7 +80,7 @@ impl Backward<Flex, 1> for MeanBackward {
     type State = ([usize; 4], DType);
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let d_mean = in_order(&grads.consume::<Flex>(&ops.node));
+        let d_mean = contiguous(&grads.consume::<Flex>(&ops.node));
         let ([x], (dims, dtype)) = (ops.parents, ops.state);
         if let Some(node) = x {
             let mut back = |d_x: FlexTensor| grads.register::<Flex>(node.id, d_x);

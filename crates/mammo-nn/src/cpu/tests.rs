@@ -1,5 +1,4 @@
-//! The CPU's own operations against Burn's, on the same layers: results, running statistics and
-//! all gradients.
+//! Compares the CPU operations with Burn's on the same layers: outputs, running statistics and all gradients.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Distribution, Gradients, Tensor};
@@ -29,7 +28,7 @@ enum Through {
     KernelsInBf16,
 }
 
-/// Result, running statistics, and gradients of input, residual and every parameter that has one.
+/// Output, running statistics, and gradients of input, residual and every parameter that has one.
 fn outcome(layer: &ConvNorm, residual: bool, inputs: &[Tensor<4>; 3], through: Through) -> Vec<Vec<f32>> {
     let [x, r, g] = inputs.clone().map(|t| match through {
         Through::KernelsInBf16 => t.cast(DType::BF16).require_grad(),
@@ -48,14 +47,14 @@ fn outcome(layer: &ConvNorm, residual: bool, inputs: &[Tensor<4>; 3], through: T
     let mut all = vec![floats(out)];
     all.extend([&x, &r].into_iter().filter_map(|t| t.grad(&grads)).map(floats));
     all.append(&mut parameters.1);
-    // Reading a running statistic twice gives it the time to settle.
+    // The first reading of a running statistic makes Burn apply its pending update.
     let _ = state_dict(layer);
     all.extend(state_dict(layer).into_values().map(|t| t.values));
     all
 }
 
-/// Size of the difference relative to that of the values, as Euclidean norms: at a ReLU, rounding
-/// to bf16 turns a gradient on or off here and there.
+/// Euclidean norm of the difference relative to that of the values: at a ReLU, rounding to bf16 switches a gradient
+/// on or off in places.
 fn difference(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
     let norm = |values: &mut dyn Iterator<Item = f32>| values.map(|v| v * v).sum::<f32>().sqrt();
@@ -94,8 +93,8 @@ fn layers_give_what_burn_gives_forward_and_backward() {
             let side = padding.n_out(12, kernel, stride);
             let inputs = [random(c_in, 12), random(10, side), random(10, side)];
             let burn = outcome(&layer(), residual, &inputs, Through::Burn);
-            // Gradients of a shift are sums of a few hundred terms of both signs: one that rounding
-            // turns on at a ReLU moves them by a tenth. A wrong term moves them by half and more.
+            // Gradients of a shift are sums of a few hundred terms of both signs: one that rounding switches on at a
+            // ReLU changes them by a tenth. A wrong term changes them by half and more.
             for (through, bound) in [(Through::Kernels, 2e-5), (Through::KernelsInBf16, 0.2)] {
                 let ours = outcome(&layer(), residual, &inputs, through);
                 assert_eq!(ours.len(), burn.len(), "{shape:?}: as many gradients");
@@ -115,7 +114,7 @@ fn a_map_that_goes_around_a_block_gets_both_gradients() {
     let random = |c: usize, side: usize| {
         Tensor::<4>::random([2, c, side, side], Distribution::Normal(0.0, 1.0), &device)
     };
-    // Around the block as it is, and through a projection.
+    // With an identity shortcut and with a projection.
     for (c_in, stride) in [(8, 1), (4, 1), (8, 2)] {
         let fresh = || ResidualBlock::bottleneck(c_in, [6, 6, 8], stride, &Conventions::default(), &device);
         let (start, x, g) = (state_dict(&fresh()), random(c_in, 6), random(8, 6 / stride));

@@ -1,4 +1,4 @@
-//! From a model file and a network input to a probability of cancer.
+//! Prediction: the probability of cancer from a model file and a network input.
 
 use std::path::Path;
 
@@ -20,28 +20,28 @@ use crate::networks::precision::Precision;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tta {
-    /// The image as it is.
+    /// The image only.
     #[default]
     None,
-    /// Mean probability of the image, its mirror images about both axes, and both at once
-    /// (the paper's augmentation at inference).
+    /// Mean probability over the image, its mirror images about both axes, and both at once (the authors' test-time
+    /// augmentation, `calc_test_auc` in their `dm_keras_ext.py`).
     Flips,
 }
 
-/// What a model says of one image.
+/// The scores of one image.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Score {
-    /// Probability of cancer as the network gives it, a mean over flips.
+    /// Probability of cancer as output by the network, the mean over flips.
     pub probability: f64,
-    /// The same after the model's calibration; `None` for a model without one.
+    /// The calibrated probability; `None` for a model without calibration.
     ///
-    /// The calibration was fitted to single images, so that it is applied to the image and to
-    /// each of its mirror images, and the mean is taken over calibrated probabilities.
+    /// The calibration was fitted to single images, so it is applied to the image and to each mirror image, and the
+    /// calibrated probabilities are averaged.
     pub calibrated: Option<f64>,
 }
 
 impl Score {
-    /// The mean of several models' scores; calibrated when all are.
+    /// The mean of several models' scores; calibrated if all are.
     pub fn mean(scores: &[Self]) -> Self {
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
         let raw: Vec<f64> = scores.iter().map(|score| score.probability).collect();
@@ -50,14 +50,14 @@ impl Score {
     }
 }
 
-/// A whole-image model ready to score.
+/// A whole-image model for prediction.
 pub struct ImageModel {
     network: ImageClassifier,
-    /// On the CPU: the network compiled, and the layer that it leads to.
+    /// On the CPU: the compiled network and the layer that it ends with.
     plan: Option<(Plan, MapLayer)>,
-    /// What the model is; its preprocessing is the one to apply.
+    /// The model card; images must be prepared with its preprocessing.
     pub card: ModelCard,
-    /// The model's name in score tables.
+    /// The model's digest, its name in score tables.
     pub digest: String,
     device: Device,
 }
@@ -82,10 +82,10 @@ impl ImageModel {
         self
     }
 
-    /// Probability of cancer in one prepared image, as it is and calibrated.
+    /// Probability of cancer in one prepared image, raw and calibrated.
     ///
     /// # Inputs
-    /// `pixels`: `height_px * width_px` values, as the card's preprocessing leaves them.
+    /// `pixels`: `height_px * width_px` values, as returned by the card's preprocessing.
     pub fn score(&self, pixels: &[u16], tta: Tta) -> Score {
         let preprocessing = &self.card.preprocessing;
         let (h, w) = (preprocessing.height_px, preprocessing.width_px);
@@ -94,7 +94,7 @@ impl ImageModel {
             Tta::None => &[[false, false]],
             Tta::Flips => &[[false, false], [true, false], [false, true], [true, true]],
         };
-        // One at a time: a batch of four takes as long and four times the memory.
+        // One at a time: a batch of four takes as long and needs four times the memory.
         let each: Vec<Score> = flips
             .iter()
             .map(|&flip| self.probability_of_plane(flipped(&plane, w, flip), h, w))
@@ -124,11 +124,11 @@ fn normalised(pixels: &[u16], preprocessing: &Preprocessing) -> Vec<f32> {
     pixels.iter().map(|&pixel| normalise.apply(f32::from(pixel))).collect()
 }
 
-/// The mirror image about the vertical axis, the horizontal one, or both.
+/// The image mirrored about the vertical axis, the horizontal one, or both.
 fn flipped(plane: &[f32], w: usize, [left_right, up_down]: [bool; 2]) -> Vec<f32> {
     let mut flipped = plane.to_vec();
     if up_down {
-        // Rows in the other order, and each of them backwards.
+        // Reverses the order of rows and each row.
         flipped.reverse();
     }
     if left_right != up_down {

@@ -1,13 +1,12 @@
-//! One self-describing file per model: weights, architecture, pixels, record.
+//! Model files: weights, architecture, preprocessing and training record in one file.
 //!
-//! A `.safetensors` file whose metadata holds a [`ModelCard`] as JSON. What a network was
-//! trained on travels with it, so it cannot be fed with other pixels by accident, the
-//! field's commonest failure.
+//! A `.safetensors` file whose metadata holds a [`ModelCard`] as JSON. The preprocessing of the training images is
+//! stored with the weights, so that a model cannot be applied to images prepared in another way, the most common
+//! mistake with such models.
 //!
-//! The file also holds the SHA-256 of itself, computed with that digest's own 64 digits as
-//! zeros: any changed byte, in a weight as in the card, is refused. Reading maps the file,
-//! checks every tensor's name, shape and values against the card's architecture, and copies
-//! only then; no length that the file states is trusted with memory.
+//! The file also holds its own SHA-256, computed with the digest's 64 digits set to zeros: a change of any byte, in
+//! the weights or the card, is detected. Reading maps the file and checks every tensor's name, shape and values
+//! against the card's architecture before it copies them; no length stated in the file is trusted with memory.
 
 mod calibration;
 mod card;
@@ -40,13 +39,13 @@ const OLDEST_VERSION: u32 = 2;
 /// Key of the card in the file's metadata.
 pub(crate) const CARD: &str = "mammo.card";
 
-/// What stands before the digest in the file's header, in which quotes are escaped.
+/// The bytes before the digest in the file's header, in which quotes are escaped.
 const DIGEST_KEY: &[u8] = br#"{\"sha256\":\""#;
 
 /// Hexadecimal digits of a SHA-256.
 pub const N_DIGITS: usize = 64;
 
-/// What the metadata holds.
+/// The metadata.
 #[derive(Serialize)]
 struct Stored<'a> {
     // First, so that `DIGEST_KEY` finds it.
@@ -59,7 +58,7 @@ struct Stored<'a> {
 pub struct ModelFile {
     /// Where it was read; error messages name it.
     pub path: PathBuf,
-    /// What the model is.
+    /// The model card.
     pub card: ModelCard,
     /// Its weights and running statistics.
     pub tensors: StateDict,
@@ -70,7 +69,7 @@ pub struct ModelFile {
 /// Writes a model file under a temporary name, then renames it.
 ///
 /// # Errors
-/// When the disk refuses, a weight is not finite, or card and tensors do not fit each other.
+/// When writing fails, a weight is not finite, or card and tensors do not match.
 pub fn save(path: &Path, card: &ModelCard, tensors: &StateDict) -> Result<()> {
     let unusable = |e: String| Error::model_file(path, e, "a model that can be loaded again");
     check_tensors(card, tensors.iter().map(|(name, t)| (name.as_str(), t.shape.as_slice())))
@@ -157,7 +156,7 @@ pub fn parse(path: &Path, bytes: &[u8]) -> Result<ModelFile> {
     Ok(ModelFile { path: path.to_path_buf(), card, tensors, digest: digest[..16].to_string() })
 }
 
-/// Refuses other versions before anything else of the card is looked at.
+/// Checks the version before anything else of the card is read.
 fn check_version(path: &Path, card: &serde_json::Value) -> Result<()> {
     let version = card.get("format_version").and_then(serde_json::Value::as_u64);
     if version.is_some_and(|v| (u64::from(OLDEST_VERSION)..=u64::from(FORMAT_VERSION)).contains(&v)) {
@@ -171,7 +170,7 @@ fn check_version(path: &Path, card: &serde_json::Value) -> Result<()> {
     Err(Error::model_file(path, found, expected))
 }
 
-/// Refuses a card that contradicts itself, and tensors other than its architecture's.
+/// Checks the card for contradictions, and that the tensors are those of its architecture.
 fn check_tensors<'a>(
     card: &ModelCard,
     tensors: impl Iterator<Item = (&'a str, &'a [usize])>,
@@ -207,7 +206,7 @@ fn finite_f32(name: &str, view: &TensorView) -> std::result::Result<NamedTensor,
     }
 }
 
-/// Where a model file's digest stands, and what it should be; none where no digest stands.
+/// Position and expected value of a model file's digest; `None` without one.
 pub fn self_digest(bytes: &[u8]) -> Option<(usize, String)> {
     // The digest opens the card, which opens the header: a few hundred bytes are enough.
     let head = &bytes[..bytes.len().min(512)];

@@ -1,4 +1,4 @@
-//! A model card for people.
+//! The model card as text.
 
 use std::fmt;
 
@@ -107,10 +107,10 @@ fn pixel_lines(card: &ModelCard) -> Vec<(&'static str, String)> {
                 if p.remove_artifacts { "blackened" } else { "left in" }
             ),
         ),
-        ("grey levels 0 to 255", format!("less {}, over {}", p.mean, p.std)),
+        ("grey levels 0 to 255", format!("minus {}, divided by {}", p.mean, p.std)),
     ];
     if let Some(norm) = &card.network.trunk().channel_norm {
-        lines.push(("then each channel", format!("less {:?}, over {:?}", norm.mean, norm.std)));
+        lines.push(("then each channel", format!("minus {:?}, divided by {:?}", norm.mean, norm.std)));
     }
     lines
 }

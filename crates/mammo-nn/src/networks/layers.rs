@@ -1,4 +1,4 @@
-//! The few layers that every network here is made of.
+//! The layers of all networks here.
 
 use std::sync::Arc;
 
@@ -30,14 +30,14 @@ pub struct ConvGeometry {
     pub kernel: usize,
     /// Step between outputs.
     pub stride: usize,
-    /// How the border is filled; stride 1 keeps the size unless there is none.
+    /// Padding; stride 1 preserves the size unless it is `Valid`.
     pub padding: Padding,
 }
 
-/// Convolution, then batch norm when the network has it, without activation.
+/// Convolution followed by an optional batch norm, without activation.
 ///
-/// Before a batch norm, which cancels it, the convolution has a bias only where the
-/// conventions of Keras say so.
+/// A bias before a batch norm has no effect in training, so the convolution has one only where the conventions of
+/// Keras say so.
 #[derive(Module, Debug)]
 pub struct ConvNorm {
     conv: Conv2d,
@@ -59,7 +59,7 @@ impl ConvNorm {
     }
 
     /// # Shapes
-    /// `c_in` channels to `c_out`, the size as [`Padding::n_out`] counts it.
+    /// `c_in` channels to `c_out`; the size is given by [`Padding::n_out`].
     pub fn forward(&self, x: Maps) -> Maps {
         self.apply(x, None, None, false)
     }
@@ -151,7 +151,7 @@ impl ConvNorm {
         KernelGeometry { kernel, stride: self.conv.stride[0], padding: self.padding }
     }
 
-    /// Adds this layer to a plan; as the `forward` methods, which it must agree with.
+    /// Adds this layer to a plan; must compute the same as the `forward` methods.
     pub fn plan(&self, planner: &mut Planner, x: Map, residual: Option<Map>, relu: bool) -> Map {
         let [c_out, c_in, kernel, _] = self.conv.weight.dims();
         let mut weight: Vec<f32> = self.conv.weight.val().into_data().iter::<f32>().collect();
@@ -180,8 +180,8 @@ fn running_statistics(norm: &BatchNorm) -> Statistics {
     Statistics { mean: floats(norm.running_mean.value()), variance: floats(norm.running_var.value()) }
 }
 
-/// Batch norm, residual and ReLU in one operation, with Burn's rule for the statistics: those of
-/// the batch, which also move the running ones, when the layer trains; else the running ones.
+/// Batch norm, residual and ReLU in one operation, with the statistics that Burn uses: in training those of the
+/// batch, which also update the running ones; otherwise the running ones.
 fn norm_on_cpu(
     norm: &BatchNorm,
     x: Tensor<4>,
@@ -211,7 +211,7 @@ fn norm_on_cpu(
     out
 }
 
-/// The numbers of a tensor that is known to hold `f32`.
+/// The values of an `f32` tensor.
 fn floats(tensor: Tensor<1>) -> Vec<f32> {
     tensor.into_data().iter::<f32>().collect()
 }
@@ -239,7 +239,7 @@ pub fn conv2d(shape: ConvGeometry, bias: bool, device: &Device) -> Conv2d {
         .init(device)
 }
 
-/// Linear layer, then batch norm when the network has it, then ReLU.
+/// Linear layer followed by an optional batch norm and ReLU.
 #[derive(Module, Debug)]
 pub struct LinearNorm {
     linear: Linear,
@@ -247,7 +247,7 @@ pub struct LinearNorm {
 }
 
 impl LinearNorm {
-    /// From `d_in` to `d_out` features; `norm` holds the conventions of a batch norm.
+    /// From `d_in` to `d_out` features, with a batch norm of these conventions if given.
     pub fn new(d_in: usize, d_out: usize, norm: Option<&Conventions>, device: &Device) -> Self {
         Self {
             linear: LinearConfig::new(d_in, d_out).init(device),
@@ -265,10 +265,11 @@ impl LinearNorm {
     }
 }
 
-/// What the first layer of a trunk reads: images whose channels are normalised, in the number type of `precision`.
+/// The input of a trunk's first layer: images with normalised channels, in the number type of `precision`.
 ///
-/// The norm is computed in `f32`, whatever the images are: bf16 keeps eight significant bits, so a grey level of 200
-/// of 255 rounded first would be off by half a level, and after the norm by a hundredth of a level.
+/// Channels are normalised in `f32`, whatever the type of the images: bf16 keeps eight significant bits, so a grey
+/// level of 200 of 255 would be off by half a level if rounded before, and by a hundredth of a level if rounded
+/// after.
 ///
 /// # Shapes
 /// `[n, channels, h, w]`.
@@ -282,7 +283,7 @@ pub fn trunk_input(images: Tensor<4>, norm: Option<&ChannelNorm>, precision: Pre
 /// `(x - mean) / std` of each of three channels, in `f32`.
 ///
 /// # Shapes
-/// `[n, 3, h, w]` stays.
+/// `[n, 3, h, w]` to the same shape.
 fn normalise_channels(x: Tensor<4>, norm: &ChannelNorm) -> Tensor<4> {
     let plane = |values: [f64; 3]| {
         let values: Vec<f32> = values.iter().map(|&v| v as f32).collect();
@@ -292,7 +293,7 @@ fn normalise_channels(x: Tensor<4>, norm: &ChannelNorm) -> Tensor<4> {
     (x - mean) / std
 }
 
-/// Mean of each square of `kernel` cells, one cell apart, without padding.
+/// Average pooling with a `kernel` x `kernel` window, stride 1 and no padding.
 ///
 /// # Shapes
 /// `[n, c, h, w]` to `[n, c, h - kernel + 1, w - kernel + 1]`.
@@ -300,9 +301,9 @@ pub fn average_pool(x: Tensor<4>, kernel: usize) -> Tensor<4> {
     avg_pool2d(x, AvgPoolOptions::new([kernel; 2]).with_stride([1, 1]))
 }
 
-/// Sets each value to zero with `probability` and scales the rest up, so that the
-/// expectation stays. The mask comes from `rng`, not from the device: the same seed drops
-/// the same values on every device and after a resume.
+/// Dropout: sets each value to zero with `probability` and scales the others so that the expectation is unchanged.
+/// The mask is drawn from `rng`, not by the device: the same seed drops the same values on every device and after a
+/// resume.
 pub fn dropout(x: Tensor<2>, probability: f64, rng: &mut Rng) -> Tensor<2> {
     if probability <= 0.0 {
         return x;

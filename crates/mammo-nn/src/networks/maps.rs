@@ -1,11 +1,10 @@
-//! Feature maps on their way through a network.
+//! Feature maps in the memory layout of their device.
 //!
-//! On the CPU they are channels last, in the order in which its kernels read them; elsewhere
-//! they are as Burn has them. Layers take and give [`Maps`]; whoever looks at a map sees
-//! `[n, c, h, w]` through [`Maps::into_nchw`], on the CPU as a view that costs nothing.
+//! On the CPU maps are channels last, as its kernels need them; on other devices they have Burn's layout. Layers take
+//! and return [`Maps`]; [`Maps::into_nchw`] converts to `[n, c, h, w]`, on the CPU as a view without a copy.
 //!
-//! The number type is that of the images: bf16 images make a network compute in bf16, with sums,
-//! weights and statistics in `f32`. Only the CPU has that.
+//! The number type is that of the images: with bf16 images a network computes in bf16, with sums, weights and
+//! statistics in `f32`. Only the CPU supports bf16.
 
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
@@ -40,7 +39,7 @@ impl Maps {
         }
     }
 
-    /// Largest value in each `kernel`-sized window; padding never wins.
+    /// Max pooling with a `kernel` x `kernel` window; padding is never the maximum.
     pub fn max_pool(self, kernel: usize, stride: usize, padding: Padding) -> Self {
         match self {
             Self::ChannelsLast(x) => {
@@ -57,7 +56,7 @@ impl Maps {
         }
     }
 
-    /// Mean over rows and columns, as `f32`: `[n, c]`.
+    /// Global average pooling, as `f32`: `[n, c]`.
     pub fn mean_over_space(self) -> Tensor<2> {
         match self {
             Self::ChannelsLast(x) => cpu::mean_over_space(x),
@@ -68,7 +67,7 @@ impl Maps {
         }
     }
 
-    /// Largest value over rows and columns, as `f32`: `[n, c]`.
+    /// Global max pooling, as `f32`: `[n, c]`.
     pub fn max_over_space(self) -> Tensor<2> {
         match self {
             Self::ChannelsLast(x) => {

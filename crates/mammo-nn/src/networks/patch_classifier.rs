@@ -1,4 +1,4 @@
-//! Trunk, global average, linear layer: the network that learns from lesion patches.
+//! The patch classifier, trained on lesion patches: trunk, global average pooling, linear layer.
 
 use burn::module::{Module, ParamGroup};
 use burn::nn::{Linear, LinearConfig};
@@ -18,9 +18,9 @@ use crate::networks::{Classifier, Scope};
 pub struct PatchClassifierConfig {
     /// The trunk.
     pub trunk: TrunkConfig,
-    /// Number of classes, in the order that the model file lists.
+    /// Number of classes; the model file lists them in this order.
     pub n_classes: usize,
-    /// Share of pooled features dropped while training.
+    /// Dropout rate of the pooled features in training.
     #[serde(default)]
     pub dropout: f64,
 }
@@ -28,7 +28,7 @@ pub struct PatchClassifierConfig {
 /// Trunk, global average, linear layer.
 #[derive(Module, Debug)]
 pub struct PatchClassifier {
-    /// The part that the whole-image classifier takes over.
+    /// The trunk, which initialises that of the whole-image classifier.
     pub trunk: Trunk,
     /// Pooled features to class logits.
     pub head: Linear,

@@ -6,30 +6,30 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result, cpu};
 
-/// Number type of activations and products; sums, statistics and weights stay `f32`.
+/// Number type of activations and products; sums and statistics are always `f32`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// 32-bit floats everywhere.
     #[default]
     F32,
-    /// bf16 operands: about twice as fast where the processor multiplies them (`AVX512_BF16`), on
-    /// the CPU alone.
+    /// bf16 operands, on the CPU only: about twice as fast where the processor multiplies pairs of bf16
+    /// (`AVX512_BF16`).
     Bf16,
 }
 
 impl Precision {
-    /// bf16 where this processor multiplies it.
+    /// bf16 where this processor multiplies it, else `f32`.
     pub fn fastest() -> Self {
         if Isa::best().multiplies_bf16() { Self::Bf16 } else { Self::F32 }
     }
 
-    /// The precision whose maps have this number type.
+    /// The precision of maps with this number type.
     pub fn of_numbers(numbers: DType) -> Self {
         if numbers == DType::BF16 { Self::Bf16 } else { Self::F32 }
     }
 
-    /// A tensor of this number type, which is also that of all maps that are made of it.
+    /// Converts a tensor to this number type; all maps computed from it have the same type.
     pub fn of(self, tensor: Tensor<4>) -> Tensor<4> {
         match self {
             Self::F32 => tensor,
@@ -38,21 +38,21 @@ impl Precision {
     }
 }
 
-/// The number type that a run asks for.
+/// The precision that a configuration asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PrecisionChoice {
     /// 32-bit floats everywhere.
     #[default]
     F32,
-    /// bf16 maps, on the CPU alone; slower than `f32` where the processor does not multiply them.
+    /// bf16 maps, on the CPU only; slower than `f32` where the processor does not multiply bf16.
     Bf16,
-    /// Whichever is faster here: bf16 on a CPU that multiplies it, `f32` on others and on GPUs.
+    /// The faster one: bf16 on a CPU that multiplies it, `f32` on others and on GPUs.
     Auto,
 }
 
 impl PrecisionChoice {
-    /// What it comes to on a device.
+    /// The precision on a device.
     ///
     /// # Errors
     /// [`Error::Network`] for bf16 elsewhere than on the CPU.

@@ -1,9 +1,8 @@
 //! Residual trunks: ResNet18 and ResNet50 (He et al. 2016, arXiv 1512.03385, table 1).
 //!
-//! Only the convolutional part: [`ResNet::forward`] returns the last feature map. By default
-//! the stride-2 step of a bottleneck stands on its 3x3 convolution, as in torchvision; the
-//! original paper and Keras put it on the first 1x1, which skips three quarters of the input.
-//! [`Conventions`] has both.
+//! Only the convolutional part: [`ResNet::forward`] returns the last feature map. By default the stride of 2 of a
+//! bottleneck is in its 3x3 convolution, as in torchvision; the original paper and Keras have it in the first 1x1
+//! convolution, which skips three quarters of the input. [`Conventions`] has both.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -16,7 +15,7 @@ use crate::networks::layers::{ConvGeometry, ConvNorm, trunk_input};
 use crate::networks::maps::Maps;
 use crate::networks::precision::Precision;
 
-/// Which residual block a trunk is made of.
+/// Kind of residual block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlockKind {
     /// Two 3x3 convolutions (ResNet18).
@@ -50,8 +49,8 @@ impl ResidualBlock {
         Self { branch: branch.into(), shortcut }
     }
 
-    /// 1x1 to `channels[0]`, 3x3 to `channels[1]`, 1x1 to `channels[2]`, the paper's
-    /// `[512-512-1024]` notation; the conventions say which of the first two has the stride.
+    /// 1x1 to `channels[0]`, 3x3 to `channels[1]`, 1x1 to `channels[2]`, the paper's `[512-512-1024]` notation; the
+    /// conventions say which of the first two has the stride.
     pub fn bottleneck(
         c_in: usize,
         channels: [usize; 3],
@@ -73,7 +72,7 @@ impl ResidualBlock {
         Self { branch: branch.into(), shortcut }
     }
 
-    /// A 1x1 convolution where the input does not have the output's shape.
+    /// A projection shortcut: a 1x1 convolution, if input and output shapes differ.
     fn projection(
         c_in: usize,
         c_out: usize,
@@ -136,7 +135,7 @@ pub struct ResNetShape {
     pub base: usize,
     /// Strides, padding and norms.
     pub conventions: Conventions,
-    /// Applied to the image first.
+    /// Normalisation of the image.
     pub channel_norm: Option<ChannelNorm>,
 }
 
@@ -190,7 +189,7 @@ impl ResNet {
         self.blocks.iter().fold(x, |x, block| block.forward(x)).into_nchw()
     }
 
-    /// A planner that holds the trunk, and its last map.
+    /// A planner with the layers of the trunk, and its last map.
     pub fn plan(&self, channels: usize) -> (Planner, Map) {
         let mut planner = Planner::new(channels, self.channel_norm);
         let input = planner.input();
@@ -209,8 +208,8 @@ impl ResNet {
         self.blocks.last().map_or(self.stem.c_out(), ResidualBlock::c_out)
     }
 
-    /// The last block, which the second training stage unfreezes (paper 1.6: Keras layer 162
-    /// of ResNet50 is where its last block begins).
+    /// The last block, which the second training stage unfreezes (layer 162 of the Keras ResNet50 in `get_dl_model`
+    /// of the authors' `dm_keras_ext.py` is where its last block begins).
     pub fn last_block(&self) -> Option<&ResidualBlock> {
         self.blocks.last()
     }

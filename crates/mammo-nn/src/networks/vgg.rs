@@ -2,7 +2,7 @@
 //! and the six-block VGG-like network with batch norm that the paper calls YaroslavNet, after
 //! the winner of the DREAM challenge.
 //!
-//! A block is a run of 3x3 convolutions with ReLU, then a 2x2 max pool.
+//! A block is a sequence of 3x3 convolutions with ReLU followed by a 2x2 max pool.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -72,11 +72,11 @@ pub struct VggShape {
     pub c_in: usize,
     /// Conventions of the batch norm after each convolution; `None` for no norm.
     pub norm: Option<Conventions>,
-    /// Applied to the image first.
+    /// Normalisation of the image.
     pub channel_norm: Option<ChannelNorm>,
 }
 
-/// A run of [`VggBlock`]s; each halves the size.
+/// A sequence of [`VggBlock`]s; each halves the size.
 #[derive(Module, Debug)]
 pub struct Vgg {
     blocks: Vec<VggBlock>,
@@ -107,7 +107,7 @@ impl Vgg {
         self.blocks.iter().fold(x, |x, block| block.forward(x)).into_nchw()
     }
 
-    /// A planner that holds the trunk, and its last map.
+    /// A planner with the layers of the trunk, and its last map.
     pub fn plan(&self, channels: usize) -> (Planner, Map) {
         let mut planner = Planner::new(channels, self.channel_norm);
         let x = self.blocks.iter().fold(planner.input(), |x, block| block.plan(&mut planner, x));
@@ -119,8 +119,8 @@ impl Vgg {
         self.blocks.last().map_or(0, VggBlock::c_out)
     }
 
-    /// The last block, which the second training stage unfreezes (paper 1.6: Keras layers 15
-    /// of VGG16 and 17 of VGG19 are where block 5 begins).
+    /// The last block, which the second training stage unfreezes (layers 15 of VGG16 and 17 of VGG19 in
+    /// `get_dl_model` of the authors' `dm_keras_ext.py` are where block 5 begins).
     pub fn last_block(&self) -> Option<&VggBlock> {
         self.blocks.last()
     }

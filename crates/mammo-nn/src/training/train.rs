@@ -1,8 +1,8 @@
 //! The training loop, top to bottom.
 //!
-//! Build or resume; for each stage freeze and set the rate; for each step batch, forward,
-//! loss, backward, update; after each epoch validate, keep the best, save. Patches and
-//! images are trained by the same loop.
+//! Build or resume. For each stage: freeze layers and set the learning rate. For each step: batch, forward, loss,
+//! backward, update. After each epoch: validate, save the best model and a checkpoint. Patches and images are trained
+//! by the same loop.
 
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer};
@@ -10,30 +10,30 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use crate::model_file;
 use crate::networks::Classifier;
 use crate::networks::precision::Precision;
-use crate::networks::state::{StateDict, load_state_dict, mixed, state_dict, training_flags};
+use crate::networks::state::{StateDict, interpolated, load_state_dict, state_dict, training_flags};
 use crate::training::batches::{Examples, Pass, epoch_order, training_batches};
 use crate::training::features::Features;
 use crate::training::optimizer::optimizer;
 use crate::training::resume;
 use crate::training::resume::{Position, Saved};
 use crate::training::run;
-use crate::training::run::{EpochRow, MODEL_FILE, Outcome, Run, StepReport, TrainingObserver};
+use crate::training::run::{EpochRow, MODEL_FILE, Outcome, StepReport, TrainingObserver, TrainingRun};
 use crate::training::schedule::{RateSchedule, StageProgress};
 use crate::training::step_memory::check_memory;
 use crate::training::validation::{Metric, assess, calibrate_on_validation, metric, sample};
 use crate::{Error, Result};
 
-/// Trains a network. Same seed, data, configuration and device give the same weights, also
-/// when the run was stopped and resumed on the way.
+/// Trains a network. The same seed, data, configuration and device give the same weights, also if the run was stopped
+/// and resumed.
 ///
 /// # Errors
-/// Before any work: unusable settings, a validation side with one class. During it: a loss
-/// that is no number, unreadable inputs, a full disk; what was saved stays.
+/// Before training: unusable settings, a validation set with one class. During training: a loss that is not finite,
+/// unreadable inputs, a full disk; what was saved is kept.
 pub fn train<C: Classifier>(
     model: C,
     training: &dyn Examples,
     validation: &dyn Examples,
-    run: &Run,
+    run: &TrainingRun,
     observer: &mut dyn TrainingObserver,
 ) -> Result<Outcome> {
     run.config.check()?;
@@ -84,8 +84,16 @@ pub fn train<C: Classifier>(
             }
             let n_pictures = ((position.step - first_step) * config.batch_size) as f64;
             let pictures_per_s = n_pictures / started.elapsed().as_secs_f64();
-            let kept = with_start(model.valid(), start.as_ref(), run.start_share)?;
-            let ends = end_epoch(&kept, validation, run, &mut position, precision, pictures_per_s, observer)?;
+            let interpolated = interpolate_with_start(model.valid(), start.as_ref(), run.start_share)?;
+            let ends = end_epoch(
+                &interpolated,
+                validation,
+                run,
+                &mut position,
+                precision,
+                pictures_per_s,
+                observer,
+            )?;
             if ends || position.epoch == stage_config.epochs {
                 break;
             }
@@ -102,7 +110,7 @@ pub fn train<C: Classifier>(
             finished: stage + 1 == config.stages.len(),
             ..position
         };
-        // The next stage starts with fresh moments, so none are stored between stages.
+        // The next stage starts with a new optimizer, so no moments are saved between stages.
         let fresh = crate::training::optimizer::optimizer(config.optimizer, 0.0)?;
         resume::save(&resume_path, &position, &model, &fresh)?;
         if observer.stop_requested() && !position.finished {
@@ -115,7 +123,7 @@ pub fn train<C: Classifier>(
     Ok(Outcome::Finished { best_metric })
 }
 
-/// Refuses data on which training or choosing the best checkpoint has no meaning.
+/// Checks that the data allow training and the choice of a best epoch.
 fn check_examples(training: &dyn Examples, validation: &dyn Examples) -> Result<()> {
     for (side, examples) in [("training", training), ("validation", validation)] {
         let mut present = vec![false; examples.n_classes()];
@@ -138,13 +146,13 @@ struct EpochOutcome<C> {
     interrupted: bool,
 }
 
-/// The steps of one epoch from `position.step` on; leaves `position` at the step to run next.
+/// Runs the steps of one epoch from `position.step` on; `position` is then at the next step to run.
 fn train_epoch<C: Classifier>(
     mut model: C,
     features: &Features,
     optimizer: &mut ModuleOptimizer,
     training: &dyn Examples,
-    run: &Run,
+    run: &TrainingRun,
     position: &mut Position,
     observer: &mut dyn TrainingObserver,
 ) -> Result<EpochOutcome<C>> {
@@ -195,21 +203,21 @@ fn train_epoch<C: Classifier>(
     })
 }
 
-/// What is validated and kept of a trained model.
-fn with_start<C: Classifier>(trained: C, start: Option<&StateDict>, share: f64) -> Result<C> {
+/// The model that is validated and saved: trained weights interpolated with the starting ones.
+fn interpolate_with_start<C: Classifier>(trained: C, start: Option<&StateDict>, share: f64) -> Result<C> {
     let Some(start) = start else { return Ok(trained) };
-    let mixed = mixed(start, share, state_dict(&trained));
-    load_state_dict(trained, mixed).map_err(|problem| {
+    let interpolated = interpolated(start, share, state_dict(&trained));
+    load_state_dict(trained, interpolated).map_err(|problem| {
         Error::network("start_share", problem, "a model of the network that training started with")
     })
 }
 
-/// Validates `model`, keeps it if it is the best, and moves `position`, which stands behind the epoch's
-/// last step, to the next epoch; true when the stage should end early.
+/// Validates `model`, saves it if it is the best, and moves `position` from the epoch's last step to the next epoch;
+/// true if the stage should stop early.
 fn end_epoch<C: Classifier>(
     model: &C,
     validation: &dyn Examples,
-    run: &Run,
+    run: &TrainingRun,
     position: &mut Position,
     precision: Precision,
     pictures_per_s: f64,

@@ -17,7 +17,7 @@ use mammo_nn::networks::state::state_dict;
 use mammo_nn::networks::top::{MapPooling, TopConfig};
 use mammo_nn::networks::trunk::{Family, TrunkConfig};
 use mammo_nn::training::batches::Examples;
-use mammo_nn::training::run::Run;
+use mammo_nn::training::run::TrainingRun;
 use mammo_nn::training::train::train;
 use mammo_nn::training::validation::{Metric, assess};
 use rand::RngExt;
@@ -67,8 +67,11 @@ fn trained_card(
     dir: &Path,
 ) -> ModelCard {
     let (device, config) = (Device::flex(), training(vec![stage(Scope::All, epochs, 3e-3)]));
-    let run =
-        Run { metric: Metric::Auc, calibration: method, ..run(Family::Resnet18, &config, &device, dir) };
+    let run = TrainingRun {
+        metric: Metric::Auc,
+        calibration: method,
+        ..run(Family::Resnet18, &config, &device, dir)
+    };
     train(network(Family::Resnet18, 1), learned, validation, &run, &mut Recorder::default()).unwrap();
     model_file::load(&dir.join("model.safetensors")).unwrap().card
 }

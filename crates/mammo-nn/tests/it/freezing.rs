@@ -5,7 +5,7 @@ use mammo_nn::model_file;
 use mammo_nn::networks::Scope;
 use mammo_nn::networks::state::{StateDict, state_dict};
 use mammo_nn::networks::trunk::Family;
-use mammo_nn::training::run::{MODEL_FILE, Run};
+use mammo_nn::training::run::{MODEL_FILE, TrainingRun};
 use mammo_nn::training::schedule::StageConfig;
 use mammo_nn::training::train::train;
 
@@ -29,7 +29,7 @@ fn before_and_after(stage: StageConfig, start_share: f64) -> [StateDict; 2] {
     let data = Stripes { n: 16, seed: 1 };
     let start = network(Family::Resnet18, 1);
     let before: StateDict = state_dict(&start);
-    let run = Run { start_share, ..run(Family::Resnet18, &config, &device, dir.path()) };
+    let run = TrainingRun { start_share, ..run(Family::Resnet18, &config, &device, dir.path()) };
     train(start, &data, &data, &run, &mut Recorder::default()).unwrap();
     [before, model_file::load(&dir.path().join(MODEL_FILE)).unwrap().tensors]
 }

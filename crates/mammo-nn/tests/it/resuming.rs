@@ -9,7 +9,7 @@ use mammo_nn::networks::state::StateDict;
 use mammo_nn::networks::trunk::Family;
 use mammo_nn::training::optimizer::OptimizerKind;
 use mammo_nn::training::resume;
-use mammo_nn::training::run::{MODEL_FILE, Outcome, Run};
+use mammo_nn::training::run::{MODEL_FILE, Outcome, TrainingRun};
 use mammo_nn::training::schedule::{RateSchedule, TrainingConfig};
 use mammo_nn::training::train::train;
 
@@ -28,7 +28,7 @@ fn train_until(optimizer: OptimizerKind, dir: &Path, stop_after: Option<usize>) 
     let (training, validation) = (Stripes { n: 40, seed: 3 }, Stripes { n: 16, seed: 4 });
     let mut recorder = Recorder { stop_after, ..Recorder::default() };
     // A share of the start is kept: a resumed run must know it again.
-    let run = Run { start_share: 0.25, ..run(Family::Resnet18, &config, &device, dir) };
+    let run = TrainingRun { start_share: 0.25, ..run(Family::Resnet18, &config, &device, dir) };
     let outcome = train(network(Family::Resnet18, 9), &training, &validation, &run, &mut recorder).unwrap();
     (outcome, recorder)
 }

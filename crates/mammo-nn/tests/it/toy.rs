@@ -15,7 +15,7 @@ use mammo_nn::networks::precision::PrecisionChoice;
 use mammo_nn::networks::trunk::{Family, TrunkConfig};
 use mammo_nn::training::batches::Examples;
 use mammo_nn::training::optimizer::OptimizerKind;
-use mammo_nn::training::run::{EpochRow, Run, StepReport, TrainingObserver};
+use mammo_nn::training::run::{EpochRow, StepReport, TrainingObserver, TrainingRun};
 use mammo_nn::training::schedule::{RateSchedule, StageConfig, TrainingConfig};
 use mammo_nn::training::validation::Metric;
 use rand::RngExt;
@@ -92,8 +92,13 @@ pub fn stage(train: Scope, epochs: usize, learning_rate: f64) -> StageConfig {
     StageConfig { train, epochs, learning_rate, weight_decay: 1e-4, keep_norm_statistics: false }
 }
 
-pub fn run<'a>(family: Family, config: &'a TrainingConfig, device: &'a Device, dir: &'a Path) -> Run<'a> {
-    Run {
+pub fn run<'a>(
+    family: Family,
+    config: &'a TrainingConfig,
+    device: &'a Device,
+    dir: &'a Path,
+) -> TrainingRun<'a> {
+    TrainingRun {
         config,
         seed: 5,
         device,

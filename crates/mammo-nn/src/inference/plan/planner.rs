@@ -1,4 +1,4 @@
-//! Collects the layers of a network and gives each map its buffer.
+//! Collects the layers of a network and allocates the buffers of its feature maps.
 
 use mammo_kernels::Operand;
 use mammo_kernels::conv::{ConvShape, pack_prediction, predicts_by_winograd};
@@ -18,7 +18,7 @@ pub struct Map(usize);
 /// The input.
 const INPUT: Map = Map(0);
 
-/// A convolution with its norm folded in.
+/// A convolution with its batch norm folded in.
 #[derive(Clone, Debug)]
 pub struct FoldedConv {
     /// `[c_out, c_in, k, k]`.
@@ -31,7 +31,7 @@ pub struct FoldedConv {
     pub geometry: KernelGeometry,
 }
 
-/// A convolution with all that is done to its result.
+/// A convolution with its fused operations.
 struct Layer {
     conv: FoldedConv,
     input: Map,
@@ -46,7 +46,7 @@ impl Layer {
     }
 }
 
-/// Collects the layers of a network, each of which makes one map.
+/// Collects the layers of a network, each of which computes one map.
 pub struct Planner {
     channels: usize,
     norm: Option<ChannelNorm>,
@@ -64,14 +64,14 @@ impl Planner {
         INPUT
     }
 
-    /// Adds a convolution, then `residual`, then ReLU.
+    /// Adds a convolution followed by the residual sum and ReLU.
     pub fn conv(&mut self, conv: FoldedConv, input: Map, residual: Option<Map>, relu: bool) -> Map {
         let conv = if input == INPUT { self.on_grey(conv) } else { conv };
         self.layers.push(Layer { conv, input, residual, relu, pool: None });
         Map(self.layers.len())
     }
 
-    /// Pools the map of the convolution added last, which nobody has read yet: that map is then the
+    /// Fuses max pooling into the convolution added last, which no layer may have read yet: its map is then the
     /// pooled one.
     pub fn max_pool(&mut self, pool: KernelGeometry) {
         if let Some(layer) = self.layers.last_mut() {
@@ -79,13 +79,13 @@ impl Planner {
         }
     }
 
-    /// Planes that a first convolution reads: the grey one, and, under a channel norm, one of ones.
+    /// Planes that the first convolution reads: the grey plane and, with a channel norm, a plane of ones.
     fn planes(&self) -> usize {
         if self.norm.is_some() { 2 } else { 1 }
     }
 
-    /// The same convolution on one grey plane, and, under a channel norm, a second plane of ones:
-    /// outside the image both are zero, as the normalised channels are.
+    /// The same convolution on one grey plane and, with a channel norm, a second plane of ones: both are zero outside
+    /// the image, as the normalised channels are.
     fn on_grey(&self, conv: FoldedConv) -> FoldedConv {
         let taps = conv.geometry.kernel * conv.geometry.kernel;
         let planes = self.planes();
@@ -103,7 +103,7 @@ impl Planner {
         FoldedConv { weight, c_in: planes, ..conv }
     }
 
-    /// Packs the weights and plans the buffers.
+    /// Packs the weights and allocates the buffers.
     pub fn build(self, precision: Precision) -> Plan {
         match precision {
             Precision::F32 => Plan::F32(self.program()),
@@ -162,7 +162,7 @@ impl Planner {
     }
 }
 
-/// Weights of one output channel.
+/// Number of weights of one output channel.
 fn weight_len(shape: &ConvShape) -> usize {
     shape.weight_len() / shape.c_out
 }

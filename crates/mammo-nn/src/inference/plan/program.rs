@@ -1,4 +1,4 @@
-//! Kernel calls with their buffers.
+//! A compiled network: kernel calls with their buffers.
 
 use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
@@ -10,15 +10,15 @@ use mammo_kernels::micro::Epilogue;
 
 use crate::networks::conventions::KernelGeometry;
 
-/// Packed weights, and what they are multiplied with.
+/// Packed weights and the input that they apply to.
 pub(super) enum Weights<T: Operand> {
-    /// The planes of the input, in `f32` whatever the number type of the maps.
+    /// The input planes, in `f32` whatever the type of the feature maps.
     OfInput(Packed<f32>),
-    /// The map in a buffer.
+    /// The feature map in a buffer.
     OfMap { weight: Packed<T>, input: usize },
 }
 
-/// One convolution with all that is done to its result.
+/// A convolution with its fused epilogue and pooling.
 pub(super) struct FusedConv<T: Operand> {
     pub weights: Weights<T>,
     pub bias: Vec<f32>,
@@ -30,7 +30,7 @@ pub(super) struct FusedConv<T: Operand> {
     pub output: usize,
 }
 
-/// A map's buffer and its shape.
+/// A buffer and the shape of the map that it holds.
 #[derive(Default)]
 struct Buffer<T> {
     numbers: Vec<T>,
@@ -42,7 +42,7 @@ impl<T: Operand> Buffer<T> {
         &self.numbers[..self.shape.iter().product()]
     }
 
-    /// Room for a map of that shape; what it holds does not matter.
+    /// Resizes the buffer for a map of this shape, with arbitrary contents.
     fn fit(&mut self, shape: [usize; 4]) -> &mut [T] {
         let len = shape.iter().product();
         self.shape = shape;
@@ -53,7 +53,7 @@ impl<T: Operand> Buffer<T> {
     }
 }
 
-/// Kernel calls with their buffers.
+/// A compiled network: kernel calls with their buffers.
 pub struct Program<T: Operand> {
     planes: usize,
     convs: Vec<FusedConv<T>>,
@@ -66,7 +66,7 @@ impl<T: Operand> Program<T> {
         Self { planes, convs, buffers: Mutex::new(buffers) }
     }
 
-    /// The last map of grey planes `[n, h, w]`: its numbers and its shape `[n, h', w', c]`.
+    /// The last feature map of grey planes `[n, h, w]`: its values and its shape `[n, h', w', c]`.
     pub(super) fn run(&self, grey: &[f32], [n, h, w]: [usize; 3]) -> (Vec<f32>, [usize; 4]) {
         let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
         let planes = with_ones(grey, self.planes);
@@ -114,7 +114,7 @@ impl<T: Operand> FusedConv<T> {
     }
 }
 
-/// Each grey value followed by ones, to `planes` numbers in all.
+/// Interleaves the grey plane with planes of ones, `planes` in all.
 fn with_ones(grey: &[f32], planes: usize) -> Cow<'_, [f32]> {
     if planes == 1 {
         return Cow::Borrowed(grey);

@@ -1,12 +1,12 @@
-//! Foreign tensors to this project's names and layouts, each checked.
+//! Converts foreign tensors to this project's names and layouts, with checks.
 
 use crate::networks::outline::{ConvStep, Outline};
 use crate::networks::state::{NamedTensor, StateDict};
 
-/// How a foreign tensor is laid out.
+/// Layout of a foreign tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// As here: kernels `[out, in, h, w]`, linear layers `[in, out]`.
+    /// As in this project: kernels `[out, in, h, w]`, linear layers `[in, out]`.
     Same,
     /// Linear layer `[out, in]` (PyTorch).
     Transposed,
@@ -21,17 +21,17 @@ pub enum Layout {
     },
 }
 
-/// One tensor of the network and where it comes from.
+/// One tensor of the network and its source.
 #[derive(Clone, Debug)]
 pub struct Placement {
-    /// Its name here.
+    /// Its name in this project.
     pub to: String,
-    /// The foreign tensors, concatenated along the first axis after their layout is turned, or
-    /// added when `sum` is set; none gives `constant`.
+    /// The foreign tensors, concatenated along the first axis after conversion of their layout, or added if `sum` is
+    /// set; if empty, the tensor is filled with `constant`.
     pub from: Vec<(String, Layout)>,
-    /// Added up instead of concatenated.
+    /// Added instead of concatenated.
     pub sum: bool,
-    /// Fills a tensor that the file does not hold.
+    /// Value of a tensor that the file does not hold.
     pub constant: f32,
 }
 
@@ -74,10 +74,10 @@ pub fn torch_conv(step: &ConvStep, names: &ConvNames) -> Vec<Placement> {
     placements
 }
 
-/// Fills the outline's tensors; what is left in `foreign` was not asked for.
+/// Fills the outline's tensors; unused ones stay in `foreign`.
 ///
 /// # Errors
-/// A sentence naming the first tensor that is missing, of another shape or not finite.
+/// A message with the first tensor that is missing, has another shape or is not finite.
 pub fn place(
     outline: &Outline,
     placements: &[Placement],

@@ -1,4 +1,4 @@
-//! Blocks of layers as steps, under the names that the built networks give their tensors.
+//! Blocks of layers as steps, with the tensor names of the built networks.
 
 use super::{ConvStep, LinearStep, Step};
 use crate::networks::conventions::{Conventions, Padding, StrideOn};
