@@ -1,4 +1,4 @@
-//! What a model gives for raw input values, for comparison with other frameworks.
+//! Computes a model's output for raw input values, for comparison with other frameworks.
 //!
 //!     cargo run --release --example logits -- MODEL WAY INPUT.f32 N C H W OUT.f32 [GRADIENT NAME]...
 //!
@@ -82,7 +82,7 @@ fn run_plan(file: &ModelFile, planes: &[f32], size: [usize; 3], precision: Preci
     Ok(output.into_data().iter::<f32>().collect())
 }
 
-/// The network with its batch norms on their running statistics, everything else trained.
+/// The network with batch norms on their running statistics and all other parameters trained.
 fn unfrozen<M: Module>(network: M) -> M {
     let all_but_norm_statistics = ParamGroup::all().exclude(training_flags(&network));
     network.freeze().unfreeze_group(all_but_norm_statistics)

@@ -27,7 +27,7 @@ use crate::networks::conventions::{KernelGeometry, Padding};
 pub(crate) use residual::ResidualGradSlot;
 
 /// True if tensors of this device can use the operations of this module.
-pub(crate) fn is_here(device: &Device) -> bool {
+pub(crate) fn supports(device: &Device) -> bool {
     device.clone().inner() == Device::flex()
 }
 
@@ -176,7 +176,7 @@ pub(crate) fn conv(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, cal
 /// `a` times the transpose of `b`. On the CPU it is computed as a 1x1 convolution, several times as fast as Burn's
 /// matrix product.
 pub(crate) fn times_transposed(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
-    if !is_here(&a.device()) {
+    if !supports(&a.device()) {
         return a.matmul(b.transpose());
     }
     let ([rows, depth], [columns, _]) = (a.dims(), b.dims());

@@ -71,7 +71,7 @@ impl ImageModel {
         let file = model_file::load(path)?;
         let network = file.image_classifier(device)?.valid();
         let channels = file.card.network.channels();
-        let plan = cpu::is_here(device).then(|| network.plan(channels, Precision::fastest()));
+        let plan = cpu::supports(device).then(|| network.plan(channels, Precision::fastest()));
         Ok(Self { network, plan, card: file.card, digest: file.digest, device: device.clone() })
     }
 

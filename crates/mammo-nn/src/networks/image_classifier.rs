@@ -1,5 +1,6 @@
 //! The whole-image classifier: a patch classifier's trunk applied to the whole mammogram, convolutional top blocks,
-//! global pooling and two classes (the paper's figure 1).
+//! global pooling and two classes (the paper's figure 1 and section "Converting a classifier from recognizing patches
+//! to whole images").
 
 use burn::module::{Module, Param, ParamGroup};
 use burn::nn::{Linear, LinearConfig};

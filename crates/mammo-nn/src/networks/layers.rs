@@ -274,7 +274,7 @@ impl LinearNorm {
 /// # Shapes
 /// `[n, channels, h, w]`.
 pub fn trunk_input(images: Tensor<4>, norm: Option<&ChannelNorm>, precision: Precision) -> Maps {
-    Maps::from_nchw(precision.of(match norm {
+    Maps::from_nchw(precision.cast(match norm {
         Some(norm) => normalise_channels(images.cast(DType::F32), norm),
         None => images,
     }))

@@ -25,7 +25,7 @@ pub enum Maps {
 impl Maps {
     /// From `[n, c, h, w]`.
     pub fn from_nchw(x: Tensor<4>) -> Self {
-        match cpu::is_here(&x.device()) {
+        match cpu::supports(&x.device()) {
             true => Self::ChannelsLast(x.permute([0, 2, 3, 1])),
             false => Self::ChannelsFirst(x),
         }

@@ -25,12 +25,12 @@ impl Precision {
     }
 
     /// The precision of maps with this number type.
-    pub fn of_numbers(numbers: DType) -> Self {
+    pub fn of_dtype(numbers: DType) -> Self {
         if numbers == DType::BF16 { Self::Bf16 } else { Self::F32 }
     }
 
     /// Converts a tensor to this number type; all maps computed from it have the same type.
-    pub fn of(self, tensor: Tensor<4>) -> Tensor<4> {
+    pub fn cast(self, tensor: Tensor<4>) -> Tensor<4> {
         match self {
             Self::F32 => tensor,
             Self::Bf16 => tensor.cast(DType::BF16),
@@ -57,7 +57,7 @@ impl PrecisionChoice {
     /// # Errors
     /// [`Error::Network`] for bf16 elsewhere than on the CPU.
     pub fn on(self, device: &Device) -> Result<Precision> {
-        match (self, cpu::is_here(device)) {
+        match (self, cpu::supports(device)) {
             (Self::Bf16, false) => {
                 Err(Error::network("precision", "bf16 on a GPU", "auto, f32, or the device `cpu`"))
             }

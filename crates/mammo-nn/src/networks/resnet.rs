@@ -208,8 +208,8 @@ impl ResNet {
         self.blocks.last().map_or(self.stem.c_out(), ResidualBlock::c_out)
     }
 
-    /// The last block, which the second training stage unfreezes (layer 162 of the Keras ResNet50 in `get_dl_model`
-    /// of the authors' `dm_keras_ext.py` is where its last block begins).
+    /// The last block, which the second training stage unfreezes (the paper's section "Network training"; layer 162
+    /// of the Keras ResNet50 in `get_dl_model` of the authors' `dm_keras_ext.py` is where its last block begins).
     pub fn last_block(&self) -> Option<&ResidualBlock> {
         self.blocks.last()
     }

@@ -17,7 +17,7 @@ use crate::{Error, Result};
 pub enum Family {
     /// Basic blocks 2-2-2-2. Not in the paper; the smallest residual network.
     Resnet18,
-    /// Bottleneck blocks 3-4-6-3, the paper's best single model.
+    /// Bottleneck blocks 3-4-6-3, the paper's best single model (section "Image classification").
     Resnet50,
     /// Blocks of 2-2-3-3-3 convolutions.
     Vgg16,
@@ -247,7 +247,7 @@ impl Trunk {
     /// # Shapes
     /// `[n, channels, h, w]` to `[n, c_out, h / stride, w / stride]`.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<4> {
-        let precision = Precision::of_numbers(images.dtype());
+        let precision = Precision::of_dtype(images.dtype());
         self.forward_in(images, precision)
     }
 

@@ -119,8 +119,8 @@ impl Vgg {
         self.blocks.last().map_or(0, VggBlock::c_out)
     }
 
-    /// The last block, which the second training stage unfreezes (layers 15 of VGG16 and 17 of VGG19 in
-    /// `get_dl_model` of the authors' `dm_keras_ext.py` are where block 5 begins).
+    /// The last block, which the second training stage unfreezes (the paper's section "Network training"; layers 15
+    /// of VGG16 and 17 of VGG19 in `get_dl_model` of the authors' `dm_keras_ext.py` are where block 5 begins).
     pub fn last_block(&self) -> Option<&VggBlock> {
         self.blocks.last()
     }

@@ -26,7 +26,7 @@ impl Features {
 
     /// For a frozen trunk, whose weights and statistics do not change.
     pub fn of_frozen(trunk: &Trunk, channels: usize, precision: Precision, device: &Device) -> Self {
-        let plan = cpu::is_here(device).then(|| trunk.plan(channels).0.build(precision));
+        let plan = cpu::supports(device).then(|| trunk.plan(channels).0.build(precision));
         Self { plan, precision }
     }
 
@@ -37,7 +37,7 @@ impl Features {
     pub fn of(&self, trunk: &Trunk, batch: Batch, device: &Device) -> Tensor<4> {
         let [n, _, h, w] = batch.shape;
         match &self.plan {
-            Some(plan) => self.precision.of(plan.feature_map(&batch.grey(), [n, h, w], device)),
+            Some(plan) => self.precision.cast(plan.feature_map(&batch.grey(), [n, h, w], device)),
             None => trunk.forward_in(batch.images(device), self.precision),
         }
     }

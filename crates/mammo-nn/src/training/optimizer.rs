@@ -16,7 +16,8 @@ use crate::{Error, Result};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OptimizerKind {
-    /// Adam (beta 0.9 and 0.999, epsilon 1e-8) with the decay added to the gradient, as in the paper.
+    /// Adam (beta 0.9 and 0.999, epsilon 1e-8) with the decay added to the gradient (the paper's section "Network
+    /// training").
     #[default]
     Adam,
     /// Adam with decay decoupled from the gradient (Loshchilov & Hutter, arXiv 1711.05101).

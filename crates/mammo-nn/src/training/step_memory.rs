@@ -34,7 +34,7 @@ pub fn check_memory(
 ) -> Result<()> {
     let precision = training.precision.on(device)?;
     let (needed, available) = (step_bytes(network, image, training, precision)?, available_bytes());
-    match available.filter(|_| cpu::is_here(device)) {
+    match available.filter(|_| cpu::supports(device)) {
         Some(available) => fits(training.batch_size, needed, available),
         None => Ok(()),
     }

@@ -130,11 +130,11 @@ fn check_examples(training: &dyn Examples, validation: &dyn Examples) -> Result<
         (0..examples.len()).for_each(|i| present[examples.class(i)] = true);
         let n_present = present.iter().filter(|&&p| p).count();
         if n_present < 2 {
-            let found = format!("{} pictures of {n_present} class(es)", examples.len());
+            let found = format!("{} examples of {n_present} class(es)", examples.len());
             return Err(Error::network(
                 format!("the {side} side"),
                 found,
-                "pictures of at least two classes; make another split or use more patients",
+                "examples of at least two classes; make another split or use more patients",
             ));
         }
     }

@@ -1,4 +1,4 @@
-//! What a training learns from its validation side, and what a prediction makes of it.
+//! Calibration on the validation set, and calibrated prediction.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ use rand::RngExt;
 
 use crate::toy::{Recorder, Stripes, network, run, stage, training};
 
-/// Stripes of which every fifth has the wrong class, four to a patient.
+/// Stripes with every fifth label wrong, four images per patient.
 struct Mislabelled {
     stripes: Stripes,
     patients: Vec<String>,
@@ -58,7 +58,7 @@ impl Examples for Mislabelled {
     }
 }
 
-/// The card of a training that chooses by the area of its validation side.
+/// The card of a training that chooses its epoch by validation AUC.
 fn trained_card(
     learned: &Stripes,
     validation: &dyn Examples,
@@ -83,7 +83,7 @@ fn calibration_threshold_and_interval_are_those_of_the_kept_models_validation_sc
     let learned = Stripes { n: 96, seed: 3 };
     let card = trained_card(&learned, &validation, 5, CalibrationMethod::Platt, dir.path());
 
-    // The same once more, from the stored weights and from nothing else.
+    // The same again, from the stored weights alone.
     let path = dir.path().join("model.safetensors");
     let file = model_file::load(&path).unwrap();
     let device = Device::flex();
@@ -103,7 +103,7 @@ fn calibration_threshold_and_interval_are_those_of_the_kept_models_validation_sc
     let area = side.auc(&BootstrapConfig::default()).unwrap();
     assert_eq!(card.training.validation_metric, Some(area.estimate));
     assert_eq!(card.training.validation_interval, Some([area.low, area.high]));
-    // Single pictures instead of patients give another interval.
+    // Resampling images instead of patients gives another interval.
     let alone: Vec<String> = (0..80).map(|i| format!("{i:03}")).collect();
     let alone = Sample { patients: Patients::from_ids(alone.iter().map(String::as_str)), ..side };
     assert_ne!(alone.auc(&BootstrapConfig::default()).unwrap().low, area.low);

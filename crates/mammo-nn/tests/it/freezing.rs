@@ -1,4 +1,4 @@
-//! Frozen layers keep their bytes and their batch-norm statistics.
+//! Parameters and batch-norm statistics of frozen layers do not change by a bit.
 
 use burn::tensor::Device;
 use mammo_nn::model_file;
@@ -11,7 +11,7 @@ use mammo_nn::training::train::train;
 
 use crate::toy::{Recorder, Stripes, network, run, stage, training};
 
-/// Names of the tensors that one epoch under `scope` has changed.
+/// Names of the tensors that one epoch in `scope` changes.
 fn changed(scope: Scope) -> Vec<String> {
     changed_under(stage(scope, 1, 1e-2))
 }
@@ -21,7 +21,7 @@ fn changed_under(stage: StageConfig) -> Vec<String> {
     before.iter().filter(|(name, tensor)| after[*name] != **tensor).map(|(name, _)| name.clone()).collect()
 }
 
-/// The tensors before one epoch and those kept after it.
+/// The tensors before one epoch and those saved after it.
 fn before_and_after(stage: StageConfig, start_share: f64) -> [StateDict; 2] {
     let dir = tempfile::tempdir().unwrap();
     let config = training(vec![stage]);

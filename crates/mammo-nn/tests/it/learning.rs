@@ -1,4 +1,4 @@
-//! The first loss is a coin's, the last one is not.
+//! The first loss equals that of chance, and the last one is near zero.
 
 use burn::tensor::Device;
 use mammo_nn::model_file;

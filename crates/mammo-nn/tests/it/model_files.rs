@@ -1,4 +1,4 @@
-//! A model file comes back bit for bit, or not at all.
+//! A model file is read bit for bit, or refused.
 
 use std::path::Path;
 
@@ -92,7 +92,7 @@ fn a_thousand_damaged_files_never_load() {
     let mut rng = stream(1, "damage", 0);
     for i in 0..1000 {
         let mut bytes = whole.clone();
-        // The header, where structure is, gets its share beside the much longer weights.
+        // Half of the mutations are in the header, although weights are much longer.
         let place = if i % 2 == 0 { rng.random_range(0..header) } else { rng.random_range(0..bytes.len()) };
         match i % 5 {
             0 => bytes.truncate(place),

@@ -40,7 +40,7 @@ pub(in crate::conv) fn backward_weight<T: Operand>(
     let tiles: Vec<[usize; 3]> = (0..shape.n).flat_map(|n| tile_positions(shape, n, 0, down)).collect();
     let blocks: Vec<&[[usize; 3]]> = tiles.chunks(tiles_per_block(shape)).collect();
     let sums = summed(POINTS * c_in * c_out, blocks.len(), |b, sums, accumulate| {
-        let block = Block::new(isa, shape, blocks[b], input, d_out);
+        let block = GradientBlock::new(isa, shape, blocks[b], input, d_out);
         sums.par_chunks_mut(c_in * c_out).enumerate().for_each(|(point, sums)| {
             block.multiply(point, sums, accumulate);
         });
@@ -52,7 +52,7 @@ pub(in crate::conv) fn backward_weight<T: Operand>(
 }
 
 /// Both operands of some tiles, in the Winograd domain.
-struct Block<'s> {
+struct GradientBlock<'s> {
     kernel: Kernel,
     shape: &'s ConvShape,
     tiles: usize,
@@ -62,7 +62,7 @@ struct Block<'s> {
     right: Panels<f32>,
 }
 
-impl<'s> Block<'s> {
+impl<'s> GradientBlock<'s> {
     fn new<T: Operand>(
         isa: Isa,
         shape: &'s ConvShape,

@@ -135,7 +135,7 @@ fn findings_of(
     order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
     let mut found: Vec<Finding> = Vec::new();
     for window in order {
-        let (center, deviations) = gravity(map, &evidence, window);
+        let (center, deviations) = centre_of_gravity(map, &evidence, window);
         let near = |other: &Finding| {
             (other.center.0 - center.0).hypot(other.center.1 - center.1) < rule.nms_radius_px
         };
@@ -168,7 +168,7 @@ fn log_odds(malignant: HeatMap, benign: HeatMap) -> HeatMap {
 
 /// Centre of gravity of the evidence in a window, and its standard deviation along x and y, in input pixels,
 /// including the extent of a cell.
-fn gravity(map: &PatchMap, evidence: &HeatMap, window: usize) -> ((f64, f64), [f64; 2]) {
+fn centre_of_gravity(map: &PatchMap, evidence: &HeatMap, window: usize) -> ((f64, f64), [f64; 2]) {
     let (row, col) = (window / map.windows.grid.cols * map.step, window % map.windows.grid.cols * map.step);
     let places = || (0..map.side * map.side).map(|i| (row + i / map.side, col + i % map.side));
     let value = |(row, col): (usize, usize)| f64::from(evidence.values[row * evidence.grid.cols + col]);

@@ -172,7 +172,7 @@ impl<'a> Builder<'a> {
         let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
         let shape = conv.shape;
         let mut y = self.node("Conv", path, &inputs, window(shape.kernel, shape.stride, shape.padding));
-        if let (Some(epsilon), Norms::Kept) = (conv.norm, self.norms) {
+        if let (Some(epsilon), Norms::Separate) = (conv.norm, self.norms) {
             y = self.norm(&y, &norm_path, epsilon)?;
         }
         Ok(if conv.relu { self.node("Relu", &format!("{path}.relu"), &[&y], vec![]) } else { y })
@@ -192,7 +192,7 @@ impl<'a> Builder<'a> {
         let weight = self.constant(&format!("{path}.weight"), &weight.shape, weight.values);
         let bias = self.constant(&format!("{path}.bias"), &[bias.len()], bias);
         let mut y = self.node("Gemm", name.unwrap_or(path), &[x, &weight, &bias], vec![]);
-        if let (Some((norm, epsilon)), Norms::Kept) = (&layer.norm, self.norms) {
+        if let (Some((norm, epsilon)), Norms::Separate) = (&layer.norm, self.norms) {
             y = self.norm(&y, norm, *epsilon)?;
         }
         Ok(if layer.relu { self.node("Relu", &format!("{path}.relu"), &[&y], vec![]) } else { y })

@@ -27,7 +27,7 @@ pub enum Norms {
     /// Folded into the preceding convolutions: fewer operations, the same result up to rounding.
     Folded,
     /// As separate operations.
-    Kept,
+    Separate,
 }
 
 /// The input of the graph.

@@ -118,7 +118,7 @@ fn gather(placement: &Placement, foreign: &mut StateDict) -> Result<NamedTensor,
     let mut whole: Option<NamedTensor> = None;
     for (name, layout) in &placement.from {
         let tensor = foreign.remove(name).ok_or_else(|| format!("tensor '{name}' is missing"))?;
-        let part = turned(name, tensor, *layout)?;
+        let part = converted(name, tensor, *layout)?;
         whole = Some(match whole {
             None => part,
             Some(mut whole) if placement.sum && whole.shape == part.shape => {
@@ -139,7 +139,7 @@ fn gather(placement: &Placement, foreign: &mut StateDict) -> Result<NamedTensor,
     whole.ok_or_else(|| format!("nothing gives tensor '{}'", placement.to))
 }
 
-fn turned(name: &str, tensor: NamedTensor, layout: Layout) -> Result<NamedTensor, String> {
+fn converted(name: &str, tensor: NamedTensor, layout: Layout) -> Result<NamedTensor, String> {
     let NamedTensor { shape, values } = tensor;
     let misfit = |needed: &str| format!("tensor '{name}' has shape {shape:?}, expected {needed}");
     let permuted = |out: Vec<usize>, index: &dyn Fn(usize) -> usize| {
@@ -191,14 +191,14 @@ mod tests {
     #[test]
     fn layouts_turn_as_numpy_turns_them() {
         // numpy: np.arange(24).reshape(1, 2, 3, 4).transpose(3, 2, 0, 1).ravel()[:7]
-        let kernel = turned("k", counted(&[1, 2, 3, 4]), Layout::Hwio).unwrap();
+        let kernel = converted("k", counted(&[1, 2, 3, 4]), Layout::Hwio).unwrap();
         assert_eq!(kernel.shape, [4, 3, 1, 2]);
         assert_eq!(kernel.values[..7], [0.0, 12.0, 4.0, 16.0, 8.0, 20.0, 1.0]);
         // np.arange(6).reshape(2, 3).T.ravel()
-        let matrix = turned("m", counted(&[2, 3]), Layout::Transposed).unwrap();
+        let matrix = converted("m", counted(&[2, 3]), Layout::Transposed).unwrap();
         assert_eq!(matrix.values, [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
         // np.arange(8).reshape(2, 2, 2).transpose(1, 0, 2).ravel(): 2 cells, 2 channels, 2 out.
-        let dense = turned("d", counted(&[4, 2]), Layout::FlattenedHwc { channels: 2 }).unwrap();
+        let dense = converted("d", counted(&[4, 2]), Layout::FlattenedHwc { channels: 2 }).unwrap();
         assert_eq!(dense.values, [0.0, 1.0, 4.0, 5.0, 2.0, 3.0, 6.0, 7.0]);
     }
 }

@@ -1,5 +1,5 @@
-//! The top of a whole-image classifier: the layers between the trunk and the output (the paper's tables of
-//! whole-image results).
+//! The top of a whole-image classifier: the layers between the trunk and the output (the paper's section "Image
+//! classification").
 //!
 //! The paper's best tops are convolutional: residual or VGG blocks, then global average pooling. The mean over a map
 //! dilutes a small lesion in a large breast: [`MapPooling`] can also keep the maximum, which the paper does not do.

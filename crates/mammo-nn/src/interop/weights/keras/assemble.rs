@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::chain::{Conv, Layer};
 use super::file::TensorNames;
 use super::graph::Graph;
-use super::places::{Places, conventions};
+use super::places::{TensorFinder, conventions};
 use super::tops::{Top, top};
 use crate::interop::weights::place::{Layout, Placement};
 use crate::interop::weights::torch_names::vgg_config;
@@ -70,7 +70,7 @@ pub fn assemble(graph: &Graph, layers: &[(Layer, bool)], names: &TensorNames) ->
         }
     };
     let outline = network.outline().map_err(|e| e.to_string())?;
-    let places = Places { graph, names };
+    let places = TensorFinder { graph, names };
     let mut placements = places.convs(&outline, &convs)?;
     let steps = outline.linears();
     // Hidden layers read a flattened heatmap, whose channels are last in Keras.

@@ -41,14 +41,14 @@ fn norm_numbers(graph: &Graph, node: usize) -> Result<(f64, f64), String> {
 }
 
 /// Finds the tensors of a graph's layers.
-pub struct Places<'a> {
+pub struct TensorFinder<'a> {
     /// The layers.
     pub graph: &'a Graph,
     /// The file's tensors.
     pub names: &'a TensorNames<'a>,
 }
 
-impl Places<'_> {
+impl TensorFinder<'_> {
     fn find(&self, node: usize, part: Part) -> Result<String, String> {
         let node = &self.graph.nodes[node];
         self.names.find(&node.group, &node.name, part)
