@@ -42,18 +42,10 @@ pub fn backward_input<T: Operand>(
     assert_eq!(d_in.len(), shape.input_len(), "gradient of the input of {shape:?}");
     assert!(other.is_none_or(|o| o.len() == d_in.len()), "other gradient of the input of {shape:?}");
     assert_eq!(weight.len(), shape.weight_len(), "weights for {shape:?}");
-    if let Some(input_gradient_conv) =
-        input_gradient_conv(shape).filter(|input_gradient_conv| !needs_gather::<T>(input_gradient_conv.c_in))
-    {
-        let weight = pack_input_gradient::<T>(isa, &input_gradient_conv, weight);
-        return forward(
-            isa,
-            &input_gradient_conv,
-            d_out,
-            &weight,
-            d_in,
-            &Epilogue { residual: other, ..Epilogue::default() },
-        );
+    if let Some(conv) = input_gradient_conv(shape).filter(|conv| !needs_gather::<T>(conv.c_in)) {
+        let weight = pack_input_gradient::<T>(isa, &conv, weight);
+        let epilogue = Epilogue { residual: other, ..Epilogue::default() };
+        return forward(isa, &conv, d_out, &weight, d_in, &epilogue);
     }
     let kernel = T::kernel(isa);
     let padded = pad_channels(shape.c_out, d_out);

@@ -58,14 +58,9 @@ pub(super) fn pack_winograd<T: Operand>(isa: Isa, shape: &ConvShape, weight: &[f
 /// Packs the weights `[c_out, c_in, k, k]` of a convolution for the one that computes its input gradient,
 /// [`input_gradient_conv`](super::backward_input::input_gradient_conv): input and output channels exchanged, kernels
 /// rotated by 180 degrees.
-pub(super) fn pack_input_gradient<T: Operand>(
-    isa: Isa,
-    input_gradient_conv: &ConvShape,
-    weight: &[f32],
-) -> Packed<T> {
-    let (c_out, c_in, taps) =
-        (input_gradient_conv.c_in, input_gradient_conv.c_out, input_gradient_conv.taps());
-    if winograd::wins_once::<T>(isa, input_gradient_conv) {
+pub(super) fn pack_input_gradient<T: Operand>(isa: Isa, conv: &ConvShape, weight: &[f32]) -> Packed<T> {
+    let (c_out, c_in, taps) = (conv.c_in, conv.c_out, conv.taps());
+    if winograd::wins_once::<T>(isa, conv) {
         return Packed::Winograd(winograd::pack(isa, weight, [c_out, c_in], Side::Backward));
     }
     let (columns, depth, segments) = (c_in, c_out, (0..taps).rev().collect());

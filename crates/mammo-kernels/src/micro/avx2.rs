@@ -110,6 +110,7 @@ unsafe impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn load_f32(from: *const f32, n: usize) -> __m256 {
         // Whole vectors are not copied: that would be a call.
+        // SAFETY: called under the features of the type; the caller guarantees as many values at the pointer.
         unsafe {
             if n == 8 { _mm256_loadu_ps(from) } else { _mm256_loadu_ps(part::<f32, 8>(from, n).as_ptr()) }
         }

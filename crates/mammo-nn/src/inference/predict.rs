@@ -66,7 +66,7 @@ impl ImageModel {
     /// Reads a model file and builds its network on a device.
     ///
     /// # Errors
-    /// [`Error::ModelFile`] when it is damaged, or a patch model.
+    /// [`Error::ModelFile`](crate::Error::ModelFile) when it is damaged, or a patch model.
     pub fn load(path: &Path, device: &Device) -> Result<Self> {
         let file = model_file::load(path)?;
         let network = file.image_classifier(device)?.valid();

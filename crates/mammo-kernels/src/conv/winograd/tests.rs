@@ -61,7 +61,7 @@ fn gradients_agree_with_naive_sums() {
     let mut random = Random(1299709);
     for _ in 0..if cfg!(miri) { 2 } else { 30 } {
         let shape = random_shape(&mut random);
-        let input_gradient_conv = input_gradient_conv(&shape).unwrap();
+        let conv = input_gradient_conv(&shape).unwrap();
         let (x, w) = (random.values(shape.input_len()), random.values(shape.weight_len()));
         let (g, other) = (random.values(shape.output_len()), random.values(shape.input_len()));
         let mut d_x: Vec<f64> = other.iter().map(|&o| f64::from(o)).collect();
@@ -74,7 +74,7 @@ fn gradients_agree_with_naive_sums() {
             let points = || pack(isa, &w, [shape.c_out, shape.c_in], Side::Backward);
             let mut d_in = vec![7.0f32; d_x.len()];
             let epilogue = Epilogue { residual: Some(&other), ..Epilogue::default() };
-            forward(isa, &input_gradient_conv, &g, &Packed::Winograd(points()), &mut d_in, &epilogue);
+            forward(isa, &conv, &g, &Packed::Winograd(points()), &mut d_in, &epilogue);
             close("backward_input", &shape, isa, &d_in, &d_x, 1e-4);
             let mut d_weight = vec![7.0f32; d_w.len()];
             backward_weight(isa, &shape, &x, &g, &mut d_weight);
@@ -82,7 +82,7 @@ fn gradients_agree_with_naive_sums() {
             let (x, g, mut d_in) = (typed::<bf16>(&x), typed(&g), vec![bf16::ONE; d_x.len()]);
             let other: Vec<bf16> = typed(&other);
             let epilogue = Epilogue { residual: Some(&other), ..Epilogue::default() };
-            forward(isa, &input_gradient_conv, &g, &Packed::Winograd(points()), &mut d_in, &epilogue);
+            forward(isa, &conv, &g, &Packed::Winograd(points()), &mut d_in, &epilogue);
             close("backward_input in bf16", &shape, isa, &d_in, &d_x, 5e-3);
             backward_weight(isa, &shape, &x, &g, &mut d_weight);
             close("backward_weight from bf16", &shape, isa, &d_weight, &d_w, 1e-4);
