@@ -226,7 +226,7 @@ fn export(args: &ExportArgs) -> Result<Done> {
     let file = model_file::load(&args.model)?;
     match args.format {
         Format::Onnx => {
-            let norms = if args.keep_norms { Norms::Kept } else { Norms::Folded };
+            let norms = if args.keep_norms { Norms::Separate } else { Norms::Folded };
             let input = if args.pixels { Input::Pixels } else { Input::Normalised };
             onnx::write(&args.out, &file, onnx::Options { norms, input })?;
         }

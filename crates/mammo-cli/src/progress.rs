@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use mammo_nn::training::run::{EpochRow, StepReport, Watch};
+use mammo_nn::training::run::{EpochRow, StepReport, TrainingObserver};
 use mammo_pipeline::{Observer, Task};
 
 use crate::output::FEW_LINES;
@@ -74,7 +74,7 @@ impl Observer for Terminal {
         eprintln!("note: {}", text.trim_end());
     }
 
-    fn training(&self, what: &'static str, metric: &'static str) -> Box<dyn Watch + '_> {
+    fn training(&self, what: &'static str, metric: &'static str) -> Box<dyn TrainingObserver + '_> {
         Box::new(TrainingProgress::new(what, metric))
     }
 
@@ -137,7 +137,7 @@ impl TrainingProgress {
     }
 }
 
-impl Watch for TrainingProgress {
+impl TrainingObserver for TrainingProgress {
     fn step(&mut self, report: &StepReport) {
         let [step, n_steps] = report.step;
         if step == 1 {

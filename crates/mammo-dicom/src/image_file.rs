@@ -10,9 +10,9 @@ use std::path::Path;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageBuffer, ImageDecoder, ImageError, ImageFormat, ImageReader, Luma};
 
+use crate::Voi;
 use crate::stored_image::{HEAD_BYTES, StoredImage};
 use crate::{Error, Result};
-use crate::Voi;
 use mammo_core::image::GrayImage;
 use mammo_core::write::write_atomically;
 

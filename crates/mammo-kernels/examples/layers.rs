@@ -1,4 +1,4 @@
-//! Speed of every convolution of ResNet50, VGG16 and the demo's network: `layers [f32|bf16] [train|predict]`.
+//! Times every convolution of ResNet50, VGG16 and the demo's network: `layers [f32|bf16] [train|predict]`.
 
 use std::time::Instant;
 
@@ -6,7 +6,7 @@ use mammo_kernels::conv::{
     ConvShape, Pad, backward_input, backward_weight, forward, pack_prediction, pack_training,
 };
 use mammo_kernels::isa::Isa;
-use mammo_kernels::micro::Finish;
+use mammo_kernels::micro::Epilogue;
 use mammo_kernels::{Operand, bf16};
 
 fn main() {
@@ -59,9 +59,9 @@ fn measure<T: Operand>(shape: &ConvShape, train: bool) -> Vec<f64> {
     let mut seconds = vec![best(|| {
         if train {
             let panels = pack_training::<T>(isa, shape, &weight);
-            forward(isa, shape, &x, &panels, &mut y, &Finish::default());
+            forward(isa, shape, &x, &panels, &mut y, &Epilogue::default());
         } else {
-            forward(isa, shape, &x, &panels, &mut y, &Finish { relu: true, ..Finish::default() });
+            forward(isa, shape, &x, &panels, &mut y, &Epilogue { relu: true, ..Epilogue::default() });
         }
     })];
     if train {

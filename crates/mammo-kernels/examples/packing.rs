@@ -1,4 +1,4 @@
-//! Speed of packing weights: `packing [f32|bf16]`.
+//! Times packing weights: `packing [f32|bf16]`.
 use mammo_kernels::Operand;
 use mammo_kernels::bf16;
 use mammo_kernels::conv::{ConvShape, Pad, pack_training};

@@ -1,20 +1,20 @@
-//! Which instructions are used, chosen at run time.
+//! Instruction sets, detected at run time.
 
 use std::sync::OnceLock;
 
 /// A set of vector instructions that this processor has.
 ///
-/// A value is a proof: it is made by detection alone ([`available`](Self::available), [`best`](Self::best)), so safe
-/// functions that take one may use its instructions.
+/// A value proves that the processor has the set: it is created only by detection ([`available`](Self::available),
+/// [`best`](Self::best)), so safe functions that take one may use its instructions.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Isa(Set);
 
-/// The sets that the kernels are written for, slowest first.
+/// The sets that kernels exist for, slowest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-// Each processor has some of them.
+// Which variants are constructed depends on the processor.
 #[allow(dead_code)]
 pub(crate) enum Set {
-    /// Plain Rust; every processor, and Miri.
+    /// Plain Rust, for every processor and for Miri.
     Portable,
     /// 64-bit Arm: 128-bit vectors.
     Neon,
@@ -22,7 +22,7 @@ pub(crate) enum Set {
     Avx2,
     /// x86-64 with AVX-512 F, BW, DQ and VL: 512-bit vectors.
     Avx512,
-    /// The former with products of bf16 pairs (`AVX512_BF16`).
+    /// The same with products of bf16 pairs (`AVX512_BF16`).
     Avx512Bf16,
 }
 
@@ -40,12 +40,12 @@ impl Set {
     }
 }
 
-/// The environment variable that asks for another set than the best.
+/// The environment variable that selects another set than the best.
 pub const VARIABLE: &str = "MAMMO_ISA";
 
 impl Isa {
-    /// The best that this processor has, or the one that `MAMMO_ISA` asks for; where that word is of no use
-    /// ([`check_variable`]), the best.
+    /// The best set of this processor, or the one that `MAMMO_ISA` names. An invalid name is ignored here;
+    /// [`check_variable`] reports it.
     pub fn best() -> Self {
         static BEST: OnceLock<Isa> = OnceLock::new();
         *BEST.get_or_init(|| {
@@ -58,10 +58,10 @@ impl Isa {
         Self::available().last().copied().unwrap_or(Self(Set::Portable))
     }
 
-    /// The set of that name.
+    /// The set with this name.
     ///
     /// # Errors
-    /// A sentence with the valid words, for a name that is unknown, or that of a set that this processor lacks.
+    /// A message with the valid names, if the name is unknown or this processor lacks the set.
     fn named(word: &str) -> Result<Self, String> {
         let available = Self::available();
         if let Some(isa) = available.iter().find(|isa| isa.name() == word) {
@@ -75,7 +75,7 @@ impl Isa {
         Err(format!("'{word}', {found}; expected one of {} here", words.join(", ")))
     }
 
-    /// All that this processor has, slowest first.
+    /// All sets of this processor, slowest first.
     pub fn available() -> Vec<Self> {
         let mut available = vec![Self(Set::Portable)];
         if cfg!(miri) {
@@ -109,12 +109,12 @@ impl Isa {
         self.0.name()
     }
 
-    /// Whether it has products of bf16 pairs, with which bf16 is faster than `f32`.
+    /// True if it multiplies pairs of bf16, which makes bf16 faster than `f32`.
     pub fn multiplies_bf16(self) -> bool {
         self.0 == Set::Avx512Bf16
     }
 
-    /// Which set it is, for the choice of a kernel.
+    /// The set, for the choice of a kernel.
     #[inline(always)]
     pub(crate) fn set(self) -> Set {
         self.0
@@ -141,10 +141,10 @@ impl std::fmt::Debug for Isa {
     }
 }
 
-/// Refuses a `MAMMO_ISA` that [`Isa::best`] would pass over.
+/// Checks the value of `MAMMO_ISA`, which [`Isa::best`] ignores if it is invalid.
 ///
 /// # Errors
-/// A sentence with the words that are valid on this processor.
+/// A message with the names that are valid on this processor.
 pub fn check_variable() -> Result<(), String> {
     match std::env::var_os(VARIABLE) {
         None => Ok(()),
@@ -152,7 +152,7 @@ pub fn check_variable() -> Result<(), String> {
     }
 }
 
-/// A loop that the compiler vectorises itself; `run` must be `#[inline(always)]`.
+/// A loop that the compiler vectorises; `run` must be `#[inline(always)]`.
 pub trait Job {
     /// Does the work.
     fn run(self);

@@ -1,23 +1,24 @@
-//! CPU kernels for the small family of layers that mammography networks are made of.
+//! CPU kernels for the layers of mammography networks: convolution, batch norm and pooling.
 //!
-//! Plain slices in, plain slices out: no tensor type, no framework. Images are *channels last*
-//! (`[n, h, w, c]`, contiguous), weights come as PyTorch and Burn keep them
-//! (`[c_out, c_in, k, k]`). Operands are `f32` or [`bf16`]; sums are always `f32`.
+//! Functions take and return plain slices: no tensor type, no framework. Images are *channels last* (`[n, h, w, c]`,
+//! contiguous); weights have the layout of PyTorch and Burn (`[c_out, c_in, k, k]`). Operands are `f32` or [`bf16`];
+//! sums are always `f32`.
 //!
 //! | module | what |
 //! |---|---|
-//! | [`isa`] | which instructions this processor has, chosen once at run time; a value proves that they are there |
-//! | [`micro`] | the innermost product, one tile of outputs in registers |
-//! | [`pack`] | weights and gradients in the order in which the micro-kernel reads them |
-//! | [`scratch`] | working memory that is used again |
+//! | [`isa`] | instruction sets, detected at run time |
+//! | [`micro`] | the micro-kernel: one tile of outputs in registers |
+//! | [`pack`] | right operands in the order in which the micro-kernel reads them |
+//! | [`scratch`] | a pool of buffers |
 //! | [`product`] | the loop nest around the micro-kernel, cache blocks and threads |
 //! | [`conv`] | convolution: forward, gradient of the input, gradient of the weights |
-//! | [`norm`] | batch norm, residual sum and ReLU in one pass, both ways |
+//! | [`norm`] | batch norm with residual sum and ReLU in one pass, forward and backward |
 //! | [`pool`] | max pooling and the mean over space |
 //!
-//! `unsafe` is in [`micro`], and in two functions of [`isa`] that run a loop compiled for an instruction set.
+//! `unsafe` is confined to [`micro`] and to two functions of [`isa`], which run a loop compiled for an instruction
+//! set.
 //!
-//! Threads are those of the current rayon pool. Results do not depend on their number.
+//! Kernels run on the current rayon pool. Results do not depend on the number of threads.
 
 pub mod conv;
 pub mod isa;

@@ -1,30 +1,30 @@
-//! The two number types that kernels read and write.
+//! The two number types of the kernels.
 
 use half::bf16;
 
 use crate::isa::Isa;
 use crate::micro::{self, Kernel};
-use crate::scratch::Shelf;
+use crate::scratch::ScratchPool;
 
 /// A number type of activations and packed weights.
 ///
 /// Products work on *units* of four bytes: one `f32`, or two consecutive bf16.
 ///
-/// Sealed: kernels write through pointers as [`KIND`](Self::KIND) says, so no other type may claim to be one of the two.
+/// Sealed: kernels write through pointers according to [`KIND`](Self::KIND), so no other type may implement it.
 pub trait Operand:
     sealed::Sealed + Copy + Send + Sync + Default + PartialEq + std::fmt::Debug + 'static
 {
-    /// Numbers in a unit.
+    /// Values per unit.
     const PER_UNIT: usize;
     /// Which of the two types this is.
     const KIND: Kind;
-    /// Rounded to nearest, ties to even.
+    /// Rounds to nearest, ties to even.
     fn from_f32(x: f32) -> Self;
-    /// Exact.
+    /// Converts exactly.
     fn to_f32(self) -> f32;
-    /// Working memory of this type.
-    fn shelf() -> &'static Shelf<Self>;
-    /// The tile product for this type.
+    /// The pool of buffers of this type.
+    fn scratch_pool() -> &'static ScratchPool<Self>;
+    /// The tile kernel for this type.
     fn kernel(isa: Isa) -> Kernel {
         micro::kernel(isa, Self::KIND)
     }
@@ -60,9 +60,9 @@ impl Operand for f32 {
         self
     }
 
-    fn shelf() -> &'static Shelf<Self> {
-        static SHELF: Shelf<f32> = Shelf::new();
-        &SHELF
+    fn scratch_pool() -> &'static ScratchPool<Self> {
+        static POOL: ScratchPool<f32> = ScratchPool::new();
+        &POOL
     }
 }
 
@@ -70,8 +70,8 @@ impl Operand for bf16 {
     const PER_UNIT: usize = 2;
     const KIND: Kind = Kind::Bf16;
 
-    /// Written without branches, so that loops over it vectorise. NaN stays NaN: a payload in the
-    /// lower half alone is carried upward.
+    /// Free of branches, so that loops over it vectorise. NaN stays NaN, even if its payload is in the lower half
+    /// alone.
     #[inline(always)]
     fn from_f32(x: f32) -> Self {
         let bits = x.to_bits();
@@ -85,13 +85,13 @@ impl Operand for bf16 {
         f32::from_bits(u32::from(self.to_bits()) << 16)
     }
 
-    fn shelf() -> &'static Shelf<Self> {
-        static SHELF: Shelf<bf16> = Shelf::new();
-        &SHELF
+    fn scratch_pool() -> &'static ScratchPool<Self> {
+        static POOL: ScratchPool<bf16> = ScratchPool::new();
+        &POOL
     }
 }
 
-/// Numbers rounded up to whole units.
+/// The number of units that hold `numbers` values.
 pub(crate) fn units<T: Operand>(numbers: usize) -> usize {
     numbers.div_ceil(T::PER_UNIT)
 }

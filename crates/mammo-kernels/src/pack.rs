@@ -7,36 +7,35 @@ use crate::micro::{Kernel, Lanes, Panel, Simd, VectorJob, run_on_vectors};
 use crate::operand::{Operand, units};
 use crate::scratch::Scratch;
 
-/// A matrix cut into panels of columns: `[panel][segment][unit][column]`, each unit one or two
-/// numbers of consecutive depth. A last panel of few columns is half as wide. What a unit has too much
-/// is zero.
+/// A matrix cut into panels of columns: `[panel][segment][unit][column]`, each unit one or two values of consecutive
+/// depth. A last panel of few columns is half as wide. Padding values of a unit are zero.
 #[derive(Debug)]
 pub struct Panels<T: Operand> {
     data: Scratch<T>,
     columns: usize,
     width: usize,
-    /// Units in a panel per column.
+    /// Units per column of a panel.
     depth: usize,
 }
 
 impl<T: Operand> Panels<T> {
-    /// Packs the matrix that `places` finds in `weight`.
-    pub(crate) fn new(isa: Isa, weight: &[f32], places: &Places) -> Self {
-        let depth = places.segments.len() * units::<T>(places.depth);
-        let mut panels = Self::unfilled(&T::kernel(isa), places.columns, depth);
+    /// Packs the matrix that `layout` describes in `weight`.
+    pub(crate) fn new(isa: Isa, weight: &[f32], layout: &MatrixLayout) -> Self {
+        let depth = layout.segments.len() * units::<T>(layout.depth);
+        let mut panels = Self::unfilled(&T::kernel(isa), layout.columns, depth);
         panels.for_each_panel(|first, live, panel| {
-            run_on_vectors(isa, Fill { weight, places, panel, first, live });
+            run_on_vectors(isa, Fill { weight, layout, panel, first, live });
         });
         panels
     }
 
-    /// Panels of `depth` units, to be filled. Columns beyond the live ones may hold anything: what
-    /// comes of them is not stored.
+    /// Uninitialised panels of `depth` units. Columns beyond the used ones may hold any values: their results are not
+    /// stored.
     pub(crate) fn unfilled(kernel: &Kernel, columns: usize, depth: usize) -> Self {
         let width = kernel.columns();
         let last = kernel.panel_columns((columns - 1) % width + 1);
         let full = (columns - 1) / width;
-        let data = T::shelf().take((full * width + last) * depth * T::PER_UNIT);
+        let data = T::scratch_pool().take((full * width + last) * depth * T::PER_UNIT);
         Self { data, columns, width, depth }
     }
 
@@ -48,7 +47,7 @@ impl<T: Operand> Panels<T> {
         });
     }
 
-    /// Every panel.
+    /// Iterates over the panels.
     pub fn iter(&self) -> impl Iterator<Item = Panel<'_, T>> {
         let panels = self.data.chunks(self.width * self.depth * T::PER_UNIT).enumerate();
         panels.map(|(p, numbers)| {
@@ -57,7 +56,7 @@ impl<T: Operand> Panels<T> {
         })
     }
 
-    /// Of every panel one segment, when there are `segments` of equal length.
+    /// One segment of every panel, if there are `segments` of equal length.
     pub(crate) fn of_segment(&self, segment: usize, segments: usize) -> impl Iterator<Item = Panel<'_, T>> {
         self.iter().map(move |panel| {
             let len = panel.numbers.len() / segments;
@@ -70,7 +69,7 @@ impl<T: Operand> Panels<T> {
         std::mem::size_of_val(&*self.data)
     }
 
-    /// A bias for each column, padded to whole panels as a tile reads it.
+    /// A bias per column, padded to whole panels as a tile reads it.
     pub fn pad_bias(&self, bias: &[f32]) -> Vec<f32> {
         let mut padded = bias.to_vec();
         padded.resize(self.columns.next_multiple_of(self.width), 0.0);
@@ -78,10 +77,10 @@ impl<T: Operand> Panels<T> {
     }
 }
 
-/// Where the numbers of a matrix stand: `(segment, k, column)` at
-/// `segments[segment] + k * depth_stride + column * column_stride`.
+/// Layout of a matrix in memory: element `(segment, k, column)` is at `segments[segment] + k * depth_stride + column
+/// * column_stride`.
 #[derive(Clone, Debug)]
-pub(crate) struct Places {
+pub(crate) struct MatrixLayout {
     pub columns: usize,
     pub column_stride: usize,
     pub depth: usize,
@@ -89,17 +88,17 @@ pub(crate) struct Places {
     pub segments: Vec<usize>,
 }
 
-/// Widest panel of any kernel.
+/// Width of the widest panel of any kernel.
 const WIDEST: usize = 32;
 
-/// Depth of which all columns are read before it is written, in numbers.
+/// Depth that is read from all columns before it is written.
 const RUN: usize = 32;
 
-/// Fills one panel, a run of its depth after the other: reads are along the depth of a column, or along the
-/// columns where those stand side by side, writes in order.
+/// Fills one panel, one run of its depth after the other. Reads are along the depth of a column, or along the columns
+/// where they are adjacent; writes are sequential.
 struct Fill<'a, T> {
     weight: &'a [f32],
-    places: &'a Places,
+    layout: &'a MatrixLayout,
     panel: &'a mut [T],
     first: usize,
     live: usize,
@@ -109,7 +108,7 @@ impl<T: Operand> VectorJob for Fill<'_, T> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { weight, live, .. } = self;
-        let Places { column_stride, depth, depth_stride, ref segments, .. } = *self.places;
+        let MatrixLayout { column_stride, depth, depth_stride, ref segments, .. } = *self.layout;
         let segment_len = self.panel.len() / segments.len();
         let unit_len = segment_len / units::<T>(depth);
         for (segment, panel) in segments.iter().zip(self.panel.chunks_exact_mut(segment_len)) {
@@ -137,8 +136,8 @@ impl<T: Operand> VectorJob for Fill<'_, T> {
                         rounded(simd, &weight[..n], line);
                     } else {
                         let mut plain = [0.0f32; RUN];
-                        let spread = weight.iter().step_by(depth_stride).take(n);
-                        plain.iter_mut().zip(spread).for_each(|(to, &w)| *to = w);
+                        let input_gradient = weight.iter().step_by(depth_stride).take(n);
+                        plain.iter_mut().zip(input_gradient).for_each(|(to, &w)| *to = w);
                         rounded(simd, &plain, line);
                     }
                     line[n..].fill(T::default());
@@ -153,7 +152,7 @@ impl<T: Operand> VectorJob for Fill<'_, T> {
     }
 }
 
-/// `from` in the number type of the operands, into the first numbers of `to`.
+/// Converts `from` to the number type of the operands, written to the start of `to`.
 #[inline(always)]
 fn rounded<S: Simd, T: Operand>(simd: S, from: &[f32], to: &mut [T]) {
     for at in (0..from.len()).step_by(S::LANES) {

@@ -1,23 +1,21 @@
 //! The loop nest around the micro-kernel.
 //!
-//! A *block* is some tiles of points (output pixels) that are multiplied with all panels. The
-//! panel stands in the outer loop: it stays in the second-level cache while the tiles of the
-//! block pass, and the block's left operands stay there too, from panel to panel. Blocks are
-//! what threads take; each writes its own piece of the output.
+//! A *block* is some tiles of rows (output pixels) that are multiplied with all panels. Panels are the outer loop: a
+//! panel stays in the second-level cache while the tiles of the block are computed, and so do the left operands of
+//! the block from panel to panel. Threads take blocks; each writes its own part of the output.
 
-use crate::micro::{Finish, Kernel, Offsets, Panel, Rows};
+use crate::micro::{Epilogue, Kernel, Offsets, Panel, Rows};
 use crate::operand::Operand;
 
-/// Left operands of a block may take this much of the second-level cache (of 1 MiB and more).
+/// Limit of a block's left operands in bytes, within a second-level cache of 1 MiB or more.
 const LEFT_BYTES: usize = 384 << 10;
-/// Panels that fit this together stay in the second-level cache, whatever the block.
+/// Panels of together at most this many bytes stay in the second-level cache, whatever the block.
 const RIGHT_BYTES: usize = 384 << 10;
 
-/// Tiles in a block.
+/// Tiles per block.
 ///
-/// With few panels small blocks do: their left operands stay in the first-level cache. With many,
-/// a block must be large enough to pay for streaming all panels through the cache, yet leave
-/// every thread several blocks to take.
+/// With few panels small blocks suffice: their left operands stay in the first-level cache. With many, a block must
+/// be large enough to amortise streaming all panels through the cache, yet leave every thread several blocks.
 pub(crate) fn tiles_per_block(
     kernel: &Kernel,
     points: usize,
@@ -32,24 +30,24 @@ pub(crate) fn tiles_per_block(
     fitting.min(fair).clamp(2, 32)
 }
 
-/// Multiplies the tiles in `rows` with `panels`; row `i` over all tiles goes to
-/// `out[offsets[i]..]`. `finish.bias` covers all columns, padded to whole panels.
+/// Multiplies the tiles in `rows` with `panels`; row `i`, counted over all tiles, goes to `out[offsets[i]..]`.
+/// `epilogue.bias` covers all columns, padded to whole panels.
 pub(crate) fn block<'p, T: Operand, O: Operand>(
     kernel: &Kernel,
     rows: &Rows<'_, T>,
     panels: impl Iterator<Item = Panel<'p, T>>,
     offsets: &[usize],
     out: &mut [O],
-    finish: &Finish<'_, O>,
+    epilogue: &Epilogue<'_, O>,
 ) {
     let offsets = Offsets::new(offsets);
     for panel in panels {
         let first = panel.first;
-        let finish = Finish {
-            bias: finish.bias.map(|b| &b[first..]),
-            residual: finish.residual.map(|r| &r[first..]),
-            ..*finish
+        let epilogue = Epilogue {
+            bias: epilogue.bias.map(|b| &b[first..]),
+            residual: epilogue.residual.map(|r| &r[first..]),
+            ..*epilogue
         };
-        kernel.multiply(rows, &panel, &offsets, &mut out[first..], &finish);
+        kernel.multiply(rows, &panel, &offsets, &mut out[first..], &epilogue);
     }
 }

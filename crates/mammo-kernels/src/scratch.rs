@@ -1,54 +1,53 @@
-//! Working memory that is used again.
+//! A pool of buffers for working memory.
 //!
-//! Copies of operands and private sums take megabytes for a millisecond. Fresh memory of that size
-//! comes from the operating system page by page, which costs more than filling it; so what was used
-//! once is kept for the next call.
+//! Copies of operands and partial sums take megabytes for a millisecond. New memory of that size comes from the
+//! operating system page by page, which costs more than filling it, so buffers are kept for later calls.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
-/// Buffers kept; more at a time than two threads' worth of operands is rare.
-const KEPT: usize = 12;
+/// Buffers that a pool keeps; more than two threads' operands at a time are rare.
+const MAX_FREE: usize = 12;
 
-/// Buffers that wait for their next use, of one number type.
+/// Free buffers of one number type.
 #[derive(Debug)]
-pub struct Shelf<T>(Mutex<Vec<Vec<T>>>);
+pub struct ScratchPool<T>(Mutex<Vec<Vec<T>>>);
 
-impl<T: Copy + Default> Default for Shelf<T> {
+impl<T: Copy + Default> Default for ScratchPool<T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T: Copy + Default> Shelf<T> {
-    /// An empty shelf.
+impl<T: Copy + Default> ScratchPool<T> {
+    /// An empty pool.
     pub const fn new() -> Self {
         Self(Mutex::new(Vec::new()))
     }
 
-    /// A buffer of `len` numbers, whatever they were before.
+    /// A buffer of `len` values, with arbitrary contents.
     pub(crate) fn take(&'static self, len: usize) -> Scratch<T> {
-        let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pool = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // The smallest that is large enough, else the largest.
         let fits = |b: &Vec<T>| (b.len() < len, b.len().abs_diff(len));
-        let best = (0..shelf.len()).min_by_key(|&i| fits(&shelf[i]));
-        let mut buffer = best.map(|i| shelf.swap_remove(i)).unwrap_or_default();
-        drop(shelf);
+        let best = (0..pool.len()).min_by_key(|&i| fits(&pool[i]));
+        let mut buffer = best.map(|i| pool.swap_remove(i)).unwrap_or_default();
+        drop(pool);
         if buffer.len() < len {
-            // Growing would copy what nobody reads.
+            // Growing the buffer would copy its old contents.
             buffer = vec![T::default(); len];
         }
-        Scratch { buffer, len, shelf: self }
+        Scratch { buffer, len, pool: self }
     }
 }
 
-/// A buffer that goes back to its shelf.
+/// A buffer that returns to its pool when dropped.
 #[derive(Debug)]
 pub(crate) struct Scratch<T: 'static> {
     buffer: Vec<T>,
-    /// Numbers asked for; the buffer may hold more, which need not be filled anew each time.
+    /// Requested length; the buffer may be longer.
     len: usize,
-    shelf: &'static Shelf<T>,
+    pool: &'static ScratchPool<T>,
 }
 
 impl<T> Deref for Scratch<T> {
@@ -67,9 +66,9 @@ impl<T> DerefMut for Scratch<T> {
 
 impl<T> Drop for Scratch<T> {
     fn drop(&mut self) {
-        let mut shelf = self.shelf.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if shelf.len() < KEPT {
-            shelf.push(std::mem::take(&mut self.buffer));
+        let mut pool = self.pool.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if pool.len() < MAX_FREE {
+            pool.push(std::mem::take(&mut self.buffer));
         }
     }
 }

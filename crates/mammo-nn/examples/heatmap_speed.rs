@@ -1,12 +1,12 @@
-//! One fully convolutional pass against the original's sweep, on a whole image of the paper's size.
+//! Compares one fully convolutional pass with the sweep of the original code, on a whole image of the paper's size.
 //!
 //! ```sh
 //! cargo run --release -p mammo-nn --example heatmap_speed            # ResNet50
 //! cargo run --release -p mammo-nn --example heatmap_speed resnet18
 //! ```
 //!
-//! Prints seconds of both, their ratio, and by how much a cell's probabilities differ between the
-//! pass and a sweep of bare patches, which see zeros where the image goes on.
+//! Prints the seconds of both, their ratio, and the difference of a cell's probabilities between the pass and a sweep
+//! of bare patches, which are padded with zeros where the image continues.
 
 use std::time::Instant;
 
@@ -23,7 +23,7 @@ use rand::RngExt;
 const HEIGHT: usize = 1152;
 const WIDTH: usize = 896;
 const PATCH: usize = 224;
-/// Windows that the sweep puts through the network at once.
+/// Windows per batch of the sweep.
 const BATCH: usize = 16;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -1,4 +1,4 @@
-//! What a model gives for raw input values, for comparison with other frameworks.
+//! Computes a model's output for raw input values, for comparison with other frameworks.
 //!
 //!     cargo run --release --example logits -- MODEL WAY INPUT.f32 N C H W OUT.f32 [GRADIENT NAME]...
 //!
@@ -13,10 +13,9 @@ use std::path::Path;
 
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
-use mammo_nn::inference::plan::Precision;
-use mammo_nn::inference::predict;
 use mammo_nn::model_file::{self, ModelFile, Network};
 use mammo_nn::networks::Classifier;
+use mammo_nn::networks::precision::Precision;
 use mammo_nn::networks::state::{PathStack, training_flags};
 
 type Anything<T> = Result<T, Box<dyn std::error::Error>>;
@@ -26,8 +25,7 @@ fn main() -> Anything<()> {
     let [model, way, input, n, c, h, w, out, gradients @ ..] = &args[..] else {
         return Err("usage: logits MODEL WAY INPUT.f32 N C H W OUT.f32 [GRADIENT NAME]...".into());
     };
-    let path = Path::new(model);
-    let file = model_file::load(path)?;
+    let file = model_file::load(Path::new(model))?;
     let [n, c, h, w]: [usize; 4] = [n.parse()?, c.parse()?, h.parse()?, w.parse()?];
     let bytes = std::fs::read(input)?;
     let values =
@@ -36,59 +34,47 @@ fn main() -> Anything<()> {
         ("layers", _) => {
             let device = if gradients.is_empty() { Device::flex() } else { Device::flex().autodiff() };
             let images = Tensor::<4>::from_data(TensorData::new(values, [n, c, h, w]), &device);
-            run(path, &file, images, &device, gradients)?
+            run(&file, images, &device, gradients)?
         }
-        ("plan-f32", 1) => run_plan(path, &file, &values, [n, h, w], Precision::F32)?,
-        ("plan-bf16", 1) => run_plan(path, &file, &values, [n, h, w], Precision::Bf16)?,
+        ("plan-f32", 1) => run_plan(&file, &values, [n, h, w], Precision::F32)?,
+        ("plan-bf16", 1) => run_plan(&file, &values, [n, h, w], Precision::Bf16)?,
         _ => return Err(format!("{way} of {c} channels; expected layers, or a plan of 1").into()),
     };
     write(out, &values)
 }
 
-fn run(
-    path: &Path,
-    file: &ModelFile,
-    x: Tensor<4>,
-    device: &Device,
-    gradients: &[String],
-) -> Anything<Vec<f32>> {
+fn run(file: &ModelFile, x: Tensor<4>, device: &Device, gradients: &[String]) -> Anything<Vec<f32>> {
     match &file.card.network {
         Network::Trunk(_) => {
-            let network = learning(predict::trunk(path, file, device)?);
+            let network = unfrozen(file.trunk(device)?);
             finish(&network, network.forward(x).flatten::<2>(1, 3), "trunk.", gradients)
         }
         Network::Patch(_) => {
-            let network = learning(predict::patch_classifier(path, file, device)?);
+            let network = unfrozen(file.patch_classifier(device)?);
             finish(&network, network.logits(x, None), "", gradients)
         }
         Network::Image(_) => {
-            let network = learning(predict::image_classifier(path, file, device)?);
+            let network = unfrozen(file.image_classifier(device)?);
             finish(&network, network.logits(x, None), "", gradients)
         }
     }
 }
 
-fn run_plan(
-    path: &Path,
-    file: &ModelFile,
-    planes: &[f32],
-    size: [usize; 3],
-    precision: Precision,
-) -> Anything<Vec<f32>> {
+fn run_plan(file: &ModelFile, planes: &[f32], size: [usize; 3], precision: Precision) -> Anything<Vec<f32>> {
     let device = Device::flex();
     let channels = file.card.network.channels();
     let output = match &file.card.network {
         Network::Trunk(_) => {
-            let plan = predict::trunk(path, file, &device)?.plan(channels).0.build(precision);
+            let plan = file.trunk(&device)?.plan(channels).0.build(precision);
             plan.feature_map(planes, size, &device).flatten::<2>(1, 3)
         }
         Network::Patch(_) => {
-            let network = predict::patch_classifier(path, file, &device)?;
+            let network = file.patch_classifier(&device)?;
             let map = network.trunk.plan(channels).0.build(precision).feature_map(planes, size, &device);
             network.head.forward(map.flatten::<3>(2, 3).mean_dim(2).squeeze_dim::<2>(2))
         }
         Network::Image(_) => {
-            let network = predict::image_classifier(path, file, &device)?;
+            let network = file.image_classifier(&device)?;
             let (plan, layer) = network.plan(channels, precision);
             network.logits_of_map(layer, plan.feature_map(planes, size, &device))
         }
@@ -96,8 +82,8 @@ fn run_plan(
     Ok(output.into_data().iter::<f32>().collect())
 }
 
-/// The network with its batch norms on their running statistics, everything else learning.
-fn learning<M: Module>(network: M) -> M {
+/// The network with batch norms on their running statistics and all other parameters trained.
+fn unfrozen<M: Module>(network: M) -> M {
     let all_but_norm_statistics = ParamGroup::all().exclude(training_flags(&network));
     network.freeze().unfreeze_group(all_but_norm_statistics)
 }

@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use burn::tensor::Device;
-use mammo_nn::inference::plan::Precision;
+use mammo_nn::networks::precision::Precision;
 use mammo_nn::networks::trunk::{Family, Trunk, TrunkConfig};
 
 fn main() {

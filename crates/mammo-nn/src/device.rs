@@ -1,11 +1,11 @@
-//! Where tensors live, by name, chosen at run time among what was compiled in.
+//! Devices by name, chosen at run time among those compiled in.
 
 pub use burn::tensor::Device;
 use mammo_kernels::isa::{self, Isa};
 
 use crate::{Error, Result};
 
-/// Names of the devices in this build; `cpu` is always among them.
+/// Names of the devices in this build; always includes `cpu`.
 pub fn available() -> Vec<&'static str> {
     let mut names = vec!["cpu"];
     if cfg!(feature = "vulkan") {
@@ -23,20 +23,20 @@ pub fn available() -> Vec<&'static str> {
     names
 }
 
-/// Name of the vector instructions that the kernels of the CPU use, such as `avx2`.
+/// Name of the vector instructions that the CPU kernels use, such as `avx2`.
 pub fn cpu_instructions() -> &'static str {
     Isa::best().name()
 }
 
-/// Refuses a word in `MAMMO_ISA` that names no instructions of this processor.
+/// Checks that `MAMMO_ISA`, if set, names instructions of this processor.
 ///
 /// # Errors
-/// [`Error::Instructions`] with the words that do.
+/// [`Error::Instructions`] with the valid names.
 pub fn check_cpu_instructions() -> Result<()> {
     isa::check_variable().map_err(Error::Instructions)
 }
 
-/// The device of that name, without autodiff.
+/// The device with this name, without autodiff.
 ///
 /// # Errors
 /// [`Error::Device`] for a name that is unknown or was not compiled in.

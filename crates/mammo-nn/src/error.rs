@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 /// Result with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What can go wrong between a configuration and a trained model.
+/// Errors between a configuration and a trained model.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -22,7 +22,7 @@ pub enum Error {
         /// What was expected, and what to do.
         expected: String,
     },
-    /// The network cannot be built or fed as asked.
+    /// The network cannot be built, or not with this input.
     #[error("{what}: {found}; expected {expected}")]
     Network {
         /// The setting or tensor.
@@ -32,7 +32,7 @@ pub enum Error {
         /// What is allowed.
         expected: String,
     },
-    /// The loss stopped being a number.
+    /// The loss became infinite or NaN.
     #[error(
         "the loss became {loss} in stage {stage}, epoch {epoch}, step {step}; \
          lower the learning rate (now {learning_rate}) and resume from the last checkpoint"
@@ -46,10 +46,10 @@ pub enum Error {
         step: usize,
         /// The loss.
         loss: f32,
-        /// The rate in force.
+        /// The learning rate at that step.
         learning_rate: f64,
     },
-    /// `MAMMO_ISA` asks for instructions that this processor does not have, or that nobody has.
+    /// `MAMMO_ISA` names instructions that do not exist or that this processor lacks.
     #[error("{0}")]
     Instructions(String),
     /// A device was asked for that this binary or machine does not have.
@@ -70,12 +70,13 @@ impl Error {
         Self::ModelFile { path: path.to_path_buf(), found: found.into(), expected: expected.into() }
     }
 
-    /// A network that cannot be built or fed as asked.
+    /// A network that cannot be built, or not with this input.
     pub fn network(what: impl Into<String>, found: impl Into<String>, expected: impl Into<String>) -> Self {
         Self::Network { what: what.into(), found: found.into(), expected: expected.into() }
     }
 
-    /// The same error of a setting inside of `section`: `batch_size` becomes `section.batch_size`. Other errors stay.
+    /// The same error with the setting inside `section`: `batch_size` becomes `section.batch_size`. Other errors are
+    /// returned as they are.
     pub fn within(self, section: &str) -> Self {
         match self {
             Self::Network { what, found, expected } => {

@@ -1,6 +1,6 @@
 //! What a step tells while it works.
 
-use mammo_nn::training::run::{EpochRow, StepReport, Watch};
+use mammo_nn::training::run::{EpochRow, StepReport, TrainingObserver};
 
 /// Told about the progress of a step. Every method has a default that does nothing.
 pub trait Observer: Sync {
@@ -13,7 +13,7 @@ pub trait Observer: Sync {
     fn note(&self, _text: &str) {}
 
     /// A training begins, whose best epoch is chosen by `metric`; it ends when the returned value is dropped.
-    fn training(&self, _what: &'static str, _metric: &'static str) -> Box<dyn Watch + '_> {
+    fn training(&self, _what: &'static str, _metric: &'static str) -> Box<dyn TrainingObserver + '_> {
         Box::new(Silent)
     }
 
@@ -40,7 +40,7 @@ impl Observer for Silent {}
 
 impl Task for Silent {}
 
-impl Watch for Silent {
+impl TrainingObserver for Silent {
     fn step(&mut self, _: &StepReport) {}
 
     fn epoch(&mut self, _: &EpochRow) {}

@@ -17,7 +17,7 @@ use mammo_nn::networks::init::initialise;
 use mammo_nn::networks::patch_classifier::{PatchClassifier, PatchClassifierConfig};
 use mammo_nn::training::batches::Examples;
 use mammo_nn::training::examples::WindowExamples;
-use mammo_nn::training::run::{EpochRow, Run, StepReport, Watch};
+use mammo_nn::training::run::{EpochRow, StepReport, TrainingObserver, TrainingRun};
 use mammo_nn::training::schedule::{StageConfig, TrainingConfig};
 use mammo_nn::training::train::train;
 use mammo_nn::training::validation::Metric;
@@ -146,7 +146,7 @@ impl Probe<'_> {
             ..training.clone()
         };
         let preprocessing = self.config.preprocessing()?.clone();
-        let run = Run {
+        let run = TrainingRun {
             config: &training,
             seed: self.config.seed,
             device: self.device,
@@ -171,7 +171,7 @@ struct StepTimer {
     ends: Vec<Instant>,
 }
 
-impl Watch for StepTimer {
+impl TrainingObserver for StepTimer {
     fn step(&mut self, _: &StepReport) {
         self.ends.push(Instant::now());
     }

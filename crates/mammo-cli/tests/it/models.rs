@@ -44,7 +44,7 @@ fn imported_weights_are_inspected_trained_from_and_exported() {
     tiny_data_set(dir);
     mammo(dir, &import_vgg(dir)).expect(0);
     let card = mammo(dir, "model inspect vgg.safetensors").expect(0).stdout;
-    for text in ["a trunk alone", "vgg_zip.pth", "less [123.675, 116.28, 103.53", "Not a medical device"] {
+    for text in ["a trunk alone", "vgg_zip.pth", "minus [123.675, 116.28, 103.53", "Not a medical device"] {
         assert!(card.contains(text), "no '{text}' in\n{card}");
     }
     let json = mammo(dir, "model inspect vgg.safetensors --json").expect(0).stdout;

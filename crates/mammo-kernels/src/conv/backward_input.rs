@@ -1,36 +1,35 @@
 //! Gradient of the input: `d_in[q] = sum over taps of d_out[(q - tap) / stride] * weight[tap]^T`.
 //!
-//! Without a stride that is a convolution of its own, with kernels turned by half a circle.
+//! With stride 1 this is itself a convolution, with the kernels rotated by 180 degrees.
 //!
-//! With one, an input pixel is reached only by the taps that its place modulo the stride
-//! allows. Pixels of one such class share their taps: each class is a product of its own.
+//! With a larger stride an input pixel is reached only by the taps that its coordinates modulo the stride allow.
+//! Pixels of one such residue class share their taps, so each class is one matrix product.
 
 use rayon::prelude::*;
 
 use super::gather::needs_gather;
-use super::packed::pack_turned;
+use super::packed::pack_input_gradient;
 use super::{ConvShape, Pad, forward, pixels_from};
 use crate::isa::Isa;
-use crate::micro::{Finish, Rows, Window};
+use crate::micro::{Epilogue, Rows, SegmentOffsets};
 use crate::operand::{Operand, units};
-use crate::pack::{Panels, Places};
+use crate::pack::{MatrixLayout, Panels};
 use crate::product::{block, tiles_per_block};
 
-/// Pixels of equal place modulo the stride, and the taps that reach them.
+/// Pixels with equal coordinates modulo the stride, and the taps that reach them.
 struct Class<T: Operand> {
     taps: Vec<(usize, usize)>,
-    /// Where the output pixels under the taps lie, from the one under the last tap on.
-    window: Window,
+    /// Offsets of the output pixels under the taps, relative to the one under the last tap.
+    window: SegmentOffsets,
     panels: Option<Panels<T>>,
 }
 
-/// Gradient of the loss with respect to the input, `[n, h, w, c_in]`, into `d_in`; from that of
-/// the output (`[n, out_h, out_w, c_out]`) and the weights `[c_out, c_in, k, k]`. To it comes
-/// `other`: the gradient that the input has from elsewhere, such as the other way around a residual
-/// block.
+/// Gradient of the loss with respect to the input, `[n, h, w, c_in]`, written to `d_in`. It is computed from the
+/// gradient of the output (`[n, out_h, out_w, c_out]`) and the weights (`[c_out, c_in, k, k]`). `other` is added: the
+/// gradient of the same input from another consumer, such as the shortcut of a residual block.
 ///
 /// # Panics
-/// When a slice does not have the length that `shape` says.
+/// When the length of a slice does not match `shape`.
 pub fn backward_input<T: Operand>(
     isa: Isa,
     shape: &ConvShape,
@@ -43,9 +42,10 @@ pub fn backward_input<T: Operand>(
     assert_eq!(d_in.len(), shape.input_len(), "gradient of the input of {shape:?}");
     assert!(other.is_none_or(|o| o.len() == d_in.len()), "other gradient of the input of {shape:?}");
     assert_eq!(weight.len(), shape.weight_len(), "weights for {shape:?}");
-    if let Some(turned) = turned(shape).filter(|turned| !needs_gather::<T>(turned.c_in)) {
-        let weight = pack_turned::<T>(isa, &turned, weight);
-        return forward(isa, &turned, d_out, &weight, d_in, &Finish { residual: other, ..Finish::default() });
+    if let Some(conv) = input_gradient_conv(shape).filter(|conv| !needs_gather::<T>(conv.c_in)) {
+        let weight = pack_input_gradient::<T>(isa, &conv, weight);
+        let epilogue = Epilogue { residual: other, ..Epilogue::default() };
+        return forward(isa, &conv, d_out, &weight, d_in, &epilogue);
     }
     let kernel = T::kernel(isa);
     let padded = pad_channels(shape.c_out, d_out);
@@ -77,11 +77,11 @@ pub fn backward_input<T: Operand>(
                 }
                 continue;
             };
-            let mut rows = Rows::apart(&kernel, class.taps.len(), units::<T>(shape.c_out));
+            let mut rows = Rows::separate(&kernel, class.taps.len(), units::<T>(shape.c_out));
             rows.reset(members.len().div_ceil(kernel.rows()), &zeros);
             let (mut tile, mut row) = (0, 0);
             for &(_, n, y, x) in &members {
-                // Where the output pixel under tap `(ky, kx)` starts, if there is one.
+                // Start of the output pixel under tap `(ky, kx)`, if there is one.
                 let under = |&(ky, kx): &(usize, usize)| {
                     let (oy, ox) = (y.wrapping_sub(ky) / shape.stride, x.wrapping_sub(kx) / shape.stride);
                     let inside = y >= ky && x >= kx && oy < shape.out_h() && ox < shape.out_w();
@@ -103,16 +103,16 @@ pub fn backward_input<T: Operand>(
                 }
             }
             let offsets: Vec<usize> = members.iter().map(|m| m.0).collect();
-            let finish = Finish { residual, ..Finish::default() };
-            block(&kernel, &rows, panels.iter(), &offsets, d_in, &finish);
+            let epilogue = Epilogue { residual, ..Epilogue::default() };
+            block(&kernel, &rows, panels.iter(), &offsets, d_in, &epilogue);
         }
     });
 }
 
-/// The convolution that makes the gradient of the input of `shape` from that of its output: channels
-/// change sides, kernels are turned by half a circle, and of their reach what was padding is not any more.
-/// `None` with a stride, and with padding wider than the reach.
-pub(super) fn turned(shape: &ConvShape) -> Option<ConvShape> {
+/// The convolution that computes the gradient of the input of `shape` from the gradient of its output: input and
+/// output channels are exchanged, kernels are rotated by 180 degrees, and the padding is `kernel - 1` minus that of
+/// `shape`. `None` for strides above 1, and for padding wider than `kernel - 1`.
+pub(super) fn input_gradient_conv(shape: &ConvShape) -> Option<ConvShape> {
     if shape.stride > 1 {
         return None;
     }
@@ -127,7 +127,7 @@ pub(super) fn turned(shape: &ConvShape) -> Option<ConvShape> {
     Some(ConvShape { h, w, c_in: shape.c_out, c_out: shape.c_in, pad, ..*shape })
 }
 
-/// The classes by `(row, column)` modulo the stride, counted in the padded image.
+/// The residue classes by `(row, column)` modulo the stride, in coordinates of the padded image.
 fn classes<T: Operand>(isa: Isa, shape: &ConvShape, weight: &[f32]) -> Vec<Class<T>> {
     let (stride, taps, c_in) = (shape.stride, shape.taps(), shape.c_in);
     let class = |c: usize| {
@@ -138,20 +138,20 @@ fn classes<T: Operand>(isa: Isa, shape: &ConvShape, weight: &[f32]) -> Vec<Class
             let segments = reach.iter().map(|(ky, kx)| ky * shape.kernel + kx).collect();
             let (columns, column_stride) = (c_in, taps);
             let (depth, depth_stride) = (shape.c_out, c_in * taps);
-            Panels::new(isa, weight, &Places { columns, column_stride, depth, depth_stride, segments })
+            Panels::new(isa, weight, &MatrixLayout { columns, column_stride, depth, depth_stride, segments })
         });
         let (last_y, last_x) = reach.last().copied().unwrap_or_default();
         let depth = units::<T>(shape.c_out) * T::PER_UNIT;
         let place = |&(ky, kx): &(usize, usize)| {
             ((last_y - ky) / stride * shape.out_w() + (last_x - kx) / stride) * depth
         };
-        let window = Window::new(reach.iter().map(place).collect());
+        let window = SegmentOffsets::new(reach.iter().map(place).collect());
         Class { taps: reach, window, panels }
     };
     (0..stride * stride).map(class).collect()
 }
 
-/// A copy with the channels filled up to whole units; `None` when they are.
+/// A copy whose channels are padded with zeros to whole units; `None` if no padding is needed.
 fn pad_channels<T: Operand>(channels: usize, values: &[T]) -> Option<Vec<T>> {
     if channels.is_multiple_of(T::PER_UNIT) {
         return None;

@@ -1,31 +1,31 @@
 //! Gradient of the weights: `d_weight[tap] = sum over pixels of in[p + tap]^T * d_out[p]`.
 //!
-//! The sum runs over pixels, so pixels are the depth of the product. Both operands are copied
-//! with pixels side by side, a stretch of pixel rows at a time, so that the copies are still in
-//! the cache when they are multiplied. The input is copied once per kernel column, already
-//! shifted and strided; kernel rows are other pointers into the same copy.
+//! The sum runs over pixels, so pixels are the inner dimension of the product. Both operands are copied with pixels
+//! adjacent, one strip of pixel rows at a time, so that the copies are still in the cache when they are multiplied.
+//! The input is copied once per kernel column, already shifted and strided; kernel rows are different pointers into
+//! the same copy.
 
 use rayon::prelude::*;
 
 use super::gather::{gather, needs_gather};
-use super::side_by_side::{CopyLeft, CopyRight};
+use super::interleave::{CopyLeft, CopyRight};
 use super::{ConvShape, Pad, winograd};
 use crate::isa::Isa;
-use crate::micro::{Finish, Kernel, Rows, run_on_vectors};
+use crate::micro::{Epilogue, Kernel, Rows, run_on_vectors};
 use crate::operand::{Operand, units};
 use crate::pack::Panels;
 use crate::scratch::Scratch;
 
-/// Depth of a stretch in units: a panel of 32 columns and this depth takes 128 KiB.
-const STRETCH: usize = 1024;
-/// Bytes that private sums of threads may take together.
+/// Depth of a strip in units: a panel of 32 columns and this depth takes 128 KiB.
+const STRIP: usize = 1024;
+/// Memory limit in bytes for the partial sums of all lanes together.
 const LANE_BYTES: usize = 16 << 20;
 
-/// Gradient of the loss with respect to the weights, `[c_out, c_in, k, k]`, into `d_weight`; from
-/// the input (`[n, h, w, c_in]`) and the gradient of the output (`[n, out_h, out_w, c_out]`).
+/// Gradient of the loss with respect to the weights, `[c_out, c_in, k, k]`, written to `d_weight`. It is computed
+/// from the input (`[n, h, w, c_in]`) and the gradient of the output (`[n, out_h, out_w, c_out]`).
 ///
 /// # Panics
-/// When a slice does not have the length that `shape` says.
+/// When the length of a slice does not match `shape`.
 pub fn backward_weight<T: Operand>(
     isa: Isa,
     shape: &ConvShape,
@@ -37,7 +37,7 @@ pub fn backward_weight<T: Operand>(
     assert_eq!(d_out.len(), shape.output_len(), "gradient of the output of {shape:?}");
     assert_eq!(d_weight.len(), shape.weight_len(), "gradient of the weights of {shape:?}");
     if needs_gather::<T>(shape.c_in) && shape.kernel > 1 {
-        return by_windows(isa, shape, input, d_out, d_weight);
+        return by_im2col(isa, shape, input, d_out, d_weight);
     }
     if winograd::wins_for_weights::<T>(isa, shape) {
         return winograd::backward_weight(isa, shape, input, d_out, d_weight);
@@ -49,10 +49,10 @@ pub fn backward_weight<T: Operand>(
     // [tap][group][row of the group][c_out]
     let size = taps * groups * tile_len;
     let rows = flat.n * flat.out_h();
-    let per_stretch = (STRETCH / units::<T>(flat.out_w())).max(1);
-    let sums = summed(size, rows.div_ceil(per_stretch), |stretch, sums, accumulate| {
-        let first = stretch * per_stretch;
-        let each = Stretch::new(isa, &kernel, &flat, first, per_stretch.min(rows - first), input, d_out);
+    let per_strip = (STRIP / units::<T>(flat.out_w())).max(1);
+    let sums = summed(size, rows.div_ceil(per_strip), |strip, sums, accumulate| {
+        let first = strip * per_strip;
+        let each = Strip::new(isa, &kernel, &flat, first, per_strip.min(rows - first), input, d_out);
         let tiles = (taps * groups).div_ceil(4 * rayon::current_num_threads()).min(16);
         sums.par_chunks_mut(tiles * tile_len).enumerate().for_each(|(b, sums)| {
             each.multiply(b * tiles, sums, accumulate);
@@ -61,18 +61,18 @@ pub fn backward_weight<T: Operand>(
     to_weight_order(shape, &sums[..size], groups * kernel.rows(), d_weight);
 }
 
-/// The first `size` numbers are the sum over `pieces` pieces of work: `add(piece, sums, accumulate)` adds to
-/// `sums`, or puts there, what a piece comes to.
+/// Adds up `pieces` partial sums of `size` values; the total is in the first `size` values of the result. `add(piece,
+/// sums, accumulate)` adds a piece to `sums`, or overwrites them.
 ///
-/// Pieces are dealt to lanes, each with sums of its own. The number of lanes depends on the sizes alone,
-/// not on the threads, and so do the sums.
+/// Pieces are assigned to lanes, each with its own sums. The number of lanes depends only on the sizes, not on the
+/// number of threads, so the order of summation and its rounding are reproducible.
 pub(super) fn summed(
     size: usize,
     pieces: usize,
     add: impl Fn(usize, &mut [f32], bool) + Sync,
 ) -> Scratch<f32> {
     let lanes = (LANE_BYTES / (4 * size)).clamp(1, 16).min(pieces);
-    let mut sums = f32::shelf().take(lanes * size);
+    let mut sums = f32::scratch_pool().take(lanes * size);
     sums.par_chunks_mut(size).enumerate().for_each(|(lane, sums)| {
         for piece in (lane..pieces).step_by(lanes) {
             add(piece, sums, piece != lane);
@@ -87,19 +87,18 @@ pub(super) fn summed(
     sums
 }
 
-/// A kernel of one pixel does not care which pixels are neighbours: short rows are joined.
+/// Joins short rows: for a 1x1 kernel it does not matter which pixels are neighbours.
 fn flatten(shape: &ConvShape) -> ConvShape {
     if shape.kernel > 1 || shape.stride > 1 || shape.pad != Pad::default() {
         return *shape;
     }
     let join =
-        (1..=shape.h).filter(|g| shape.h.is_multiple_of(*g) && g * shape.w <= STRETCH).max().unwrap_or(1);
+        (1..=shape.h).filter(|g| shape.h.is_multiple_of(*g) && g * shape.w <= STRIP).max().unwrap_or(1);
     ConvShape { h: shape.h / join, w: shape.w * join, ..*shape }
 }
 
-/// Through copies of all windows, as the gradient of a kernel of one pixel with `taps * c_in`
-/// channels.
-fn by_windows<T: Operand>(isa: Isa, shape: &ConvShape, input: &[T], d_out: &[T], d_weight: &mut [f32]) {
+/// Copies all input windows (im2col) and computes the gradient of a 1x1 kernel with `taps * c_in` channels.
+fn by_im2col<T: Operand>(isa: Isa, shape: &ConvShape, input: &[T], d_out: &[T], d_weight: &mut [f32]) {
     let (depth, taps) = (shape.taps() * shape.c_in, shape.taps());
     let padded = units::<T>(depth) * T::PER_UNIT;
     let (h, w) = (shape.out_h(), shape.out_w());
@@ -126,11 +125,11 @@ fn by_windows<T: Operand>(isa: Isa, shape: &ConvShape, input: &[T], d_out: &[T],
     }
 }
 
-/// From `[tap][channel in, padded][channel out]` to `[c_out, c_in, k, k]`, a few output channels at
-/// a time, so that each read takes a whole cache line.
+/// Reorders `[tap][padded c_in][c_out]` to `[c_out, c_in, k, k]`, a few output channels at a time, so that each read
+/// uses a whole cache line.
 fn to_weight_order(shape: &ConvShape, sums: &[f32], padded: usize, d_weight: &mut [f32]) {
     const TOGETHER: usize = 16;
-    /// Weights of an output channel that are written in one go.
+    /// Weights of one output channel that are written at once.
     const RUN: usize = 64;
     let (c_in, c_out, taps) = (shape.c_in, shape.c_out, shape.taps());
     d_weight.par_chunks_mut(TOGETHER * c_in * taps).enumerate().for_each(|(block, weight)| {
@@ -155,22 +154,22 @@ fn to_weight_order(shape: &ConvShape, sums: &[f32], padded: usize, d_weight: &mu
     });
 }
 
-/// Both operands of some consecutive rows of output pixels.
-struct Stretch<'s, T: Operand> {
+/// Both operands of a strip: some consecutive rows of output pixels.
+struct Strip<'s, T: Operand> {
     kernel: &'s Kernel,
     shape: &'s ConvShape,
-    /// Rows of output pixels, counted over all images.
+    /// First row of output pixels, counted over all images.
     first: usize,
     count: usize,
     /// `[input row][kx][group][unit][row of the tile]`.
     left: Scratch<T>,
-    /// First input row of the copy, counted over all images.
+    /// First input row in the copy, counted over all images.
     first_input: usize,
     right: Panels<T>,
     zeros: Vec<T>,
 }
 
-impl<'s, T: Operand> Stretch<'s, T> {
+impl<'s, T: Operand> Strip<'s, T> {
     fn new(
         isa: Isa,
         kernel: &'s Kernel,
@@ -184,7 +183,7 @@ impl<'s, T: Operand> Stretch<'s, T> {
         let groups = shape.c_in.div_ceil(kernel.rows());
         let run_len = width * kernel.rows() * T::PER_UNIT;
         let (first_input, input_rows) = input_rows(shape, first, count);
-        let mut left = T::shelf().take(input_rows * shape.kernel * groups * run_len);
+        let mut left = T::scratch_pool().take(input_rows * shape.kernel * groups * run_len);
         left.par_chunks_mut(groups * run_len).enumerate().for_each(|(i, copy)| {
             let at = (first_input + i / shape.kernel) * shape.w * shape.c_in;
             let line = &input[at..at + shape.w * shape.c_in];
@@ -202,15 +201,15 @@ impl<'s, T: Operand> Stretch<'s, T> {
         Self { kernel, shape, first, count, left, first_input, right, zeros: vec![T::default(); run_len] }
     }
 
-    /// Puts into `sums`, or adds to it, the tiles from number `first_tile` on; a tile is a tap and a
-    /// group.
+    /// Computes the tiles from number `first_tile` on into `sums`, or adds them; a tile is one tap and one group of
+    /// channels.
     fn multiply(&self, first_tile: usize, sums: &mut [f32], accumulate: bool) {
         let (kernel, shape) = (self.kernel, self.shape);
         let width = units::<T>(shape.out_w());
         let run_len = self.zeros.len();
         let groups = shape.c_in.div_ceil(kernel.rows());
         let tiles = sums.len() / (kernel.rows() * shape.c_out);
-        let mut rows = Rows::side_by_side(kernel, self.count, width, kernel.rows());
+        let mut rows = Rows::interleaved(kernel, self.count, width, kernel.rows());
         rows.reset(tiles, &self.zeros);
         for tile in 0..tiles {
             let (tap, group) = ((first_tile + tile) / groups, (first_tile + tile) % groups);
@@ -231,12 +230,12 @@ impl<'s, T: Operand> Stretch<'s, T> {
             }
         }
         let offsets: Vec<usize> = (0..tiles * kernel.rows()).map(|i| i * shape.c_out).collect();
-        let finish = Finish { accumulate, ..Finish::default() };
-        crate::product::block(kernel, &rows, self.right.iter(), &offsets, sums, &finish);
+        let epilogue = Epilogue { accumulate, ..Epilogue::default() };
+        crate::product::block(kernel, &rows, self.right.iter(), &offsets, sums, &epilogue);
     }
 }
 
-/// The rows of input pixels under some rows of output pixels: first and number, over all images.
+/// The input rows under a strip of output rows: the first and their number, counted over all images.
 fn input_rows(shape: &ConvShape, first: usize, count: usize) -> (usize, usize) {
     let last = first + count - 1;
     let from = shape.h.min((first % shape.out_h() * shape.stride).saturating_sub(shape.pad.top));

@@ -6,63 +6,63 @@ use super::gather::{gather, needs_gather, row_is_segment};
 use super::winograd::Winograd;
 use super::{ConvShape, Packed, pixels_from};
 use crate::isa::Isa;
-use crate::micro::{Finish, Kernel, Rows, Window};
+use crate::micro::{Epilogue, Kernel, Rows, SegmentOffsets};
 use crate::operand::{Operand, units};
 use crate::pack::Panels;
 use crate::product::{block, tiles_per_block};
 
-/// Convolution of `input` (`[n, h, w, c_in]`) into `out` (`[n, out_h, out_w, c_out]`), with what
-/// `finish` adds on the way; its bias has been through [`Packed::pad_bias`].
+/// Convolution of `input` (`[n, h, w, c_in]`) into `out` (`[n, out_h, out_w, c_out]`), followed by `epilogue`, whose
+/// bias must have been padded by [`Packed::pad_bias`].
 ///
 /// # Panics
-/// When a slice does not have the length that `shape` says.
+/// When the length of a slice does not match `shape`.
 pub fn forward<T: Operand, O: Operand>(
     isa: Isa,
     shape: &ConvShape,
     input: &[T],
     weight: &Packed<T>,
     out: &mut [O],
-    finish: &Finish<'_, O>,
+    epilogue: &Epilogue<'_, O>,
 ) {
     assert_eq!(out.len(), shape.output_len(), "output of {shape:?}");
     let panels = match weight {
         Packed::Direct(panels) => panels,
-        Packed::AtPoints(panels) => return Winograd::new(isa, shape, input, panels).whole(out, finish),
+        Packed::Winograd(panels) => return Winograd::new(isa, shape, input, panels).whole(out, epilogue),
     };
     let direct = Direct::new(isa, shape, input, panels);
     let blocks = out.par_chunks_mut(direct.size() * shape.c_out).enumerate();
     blocks.for_each_init(
         || direct.work(),
-        |work, (b, out)| direct.pixels(work, b * direct.size(), out, finish),
+        |work, (b, out)| direct.pixels(work, b * direct.size(), out, epilogue),
     );
 }
 
-/// A convolution about to be done, some pixels at a time.
+/// A direct convolution, computed a block of pixels at a time.
 pub(super) struct Direct<'a, T: Operand> {
     kernel: Kernel,
     shape: &'a ConvShape,
     input: &'a [T],
     panels: &'a Panels<T>,
     reads: Reads,
-    /// Tiles in a block.
+    /// Tiles per block.
     tiles: usize,
     zeros: Vec<T>,
     offsets: Vec<usize>,
-    window: Window,
+    window: SegmentOffsets,
 }
 
-/// How the window of an output pixel is read.
+/// How the input window of an output pixel is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reads {
-    /// In place, a segment for each tap.
+    /// In place, one segment per tap.
     Taps,
-    /// In place, a segment for each row of the kernel; from a copy where it reaches into the padding.
+    /// In place, one segment per kernel row; copied only where the window reaches into the padding.
     Rows,
-    /// From a copy, in one segment.
+    /// From a copy (im2col), as one segment.
     Copy,
 }
 
-/// What a thread works in.
+/// Working memory of one thread.
 pub(super) struct Work<'f, T: Operand> {
     rows: Rows<'f, T>,
     gathered: Vec<T>,
@@ -87,7 +87,7 @@ impl<'a, T: Operand> Direct<'a, T> {
             Reads::Copy => *ky + *kx == 0,
         };
         let segments = shape.each_tap().filter(starts_segment);
-        let places = segments.map(|(ky, kx)| (ky * shape.w + kx) * shape.c_in);
+        let offsets = segments.map(|(ky, kx)| (ky * shape.w + kx) * shape.c_in);
         Self {
             shape,
             input,
@@ -96,12 +96,12 @@ impl<'a, T: Operand> Direct<'a, T> {
             tiles,
             zeros: vec![T::default(); units::<T>(depth) * T::PER_UNIT],
             offsets: (0..tiles * kernel.rows()).map(|i| i * shape.c_out).collect(),
-            window: Window::new(places.collect()),
+            window: SegmentOffsets::new(offsets.collect()),
             kernel,
         }
     }
 
-    /// Pixels in a block.
+    /// Pixels per block.
     fn size(&self) -> usize {
         self.tiles * self.kernel.rows()
     }
@@ -113,35 +113,39 @@ impl<'a, T: Operand> Direct<'a, T> {
     fn table<'f>(&self) -> Rows<'f, T> {
         let segments = self.window.segments();
         let units = self.zeros.len() / T::PER_UNIT;
-        Rows::apart(&self.kernel, segments, if self.reads == Reads::Rows { units / segments } else { units })
+        Rows::separate(
+            &self.kernel,
+            segments,
+            if self.reads == Reads::Rows { units / segments } else { units },
+        )
     }
 
-    /// The output pixels from number `first` on, counted over all images, as many as fit into `out`:
-    /// at most a block.
+    /// Computes output pixels from number `first` on, counted over all images, as many as fit into `out`: at most one
+    /// block.
     fn pixels<'f, O: Operand>(
         &'f self,
         work: &mut Work<'f, T>,
         first: usize,
         out: &mut [O],
-        finish: &Finish<'_, O>,
+        epilogue: &Epilogue<'_, O>,
     ) {
         let c_out = self.shape.c_out;
         let offsets = &self.offsets[..out.len() / c_out];
-        let residual = finish.residual.map(|r| &r[first * c_out..][..out.len()]);
-        let finish = Finish { residual, ..*finish };
+        let residual = epilogue.residual.map(|r| &r[first * c_out..][..out.len()]);
+        let epilogue = Epilogue { residual, ..*epilogue };
         let rows = match self.reads {
             Reads::Taps => {
-                self.point(&mut work.rows, first, offsets.len());
-                return block(&self.kernel, &work.rows, self.panels.iter(), offsets, out, &finish);
+                self.set_taps(&mut work.rows, first, offsets.len());
+                return block(&self.kernel, &work.rows, self.panels.iter(), offsets, out, &epilogue);
             }
-            Reads::Rows => self.point_at_rows(&mut work.gathered, first, offsets.len()),
-            Reads::Copy => self.point_at_copies(&mut work.gathered, first, offsets.len()),
+            Reads::Rows => self.rows_in_place(&mut work.gathered, first, offsets.len()),
+            Reads::Copy => self.copied_rows(&mut work.gathered, first, offsets.len()),
         };
-        block(&self.kernel, &rows, self.panels.iter(), offsets, out, &finish);
+        block(&self.kernel, &rows, self.panels.iter(), offsets, out, &epilogue);
     }
 
-    /// A table of the windows of `count` pixels, all copied to `gathered`.
-    fn point_at_copies<'g>(&'g self, gathered: &'g mut Vec<T>, first: usize, count: usize) -> Rows<'g, T> {
+    /// A pointer table for the windows of `count` pixels, all copied to `gathered`.
+    fn copied_rows<'g>(&'g self, gathered: &'g mut Vec<T>, first: usize, count: usize) -> Rows<'g, T> {
         gathered.clear();
         gather(self.shape, self.input, first, count, gathered);
         let mut rows = self.table();
@@ -152,8 +156,8 @@ impl<'a, T: Operand> Direct<'a, T> {
         rows
     }
 
-    /// The same, read in place but for those that reach into the padding.
-    fn point_at_rows<'g>(&'g self, gathered: &'g mut Vec<T>, first: usize, count: usize) -> Rows<'g, T> {
+    /// A pointer table for windows read in place; only those that reach into the padding are copied.
+    fn rows_in_place<'g>(&'g self, gathered: &'g mut Vec<T>, first: usize, count: usize) -> Rows<'g, T> {
         let shape = self.shape;
         let pixels = || pixels_from(first, shape.out_h(), shape.out_w()).take(count).enumerate();
         gathered.clear();
@@ -177,22 +181,22 @@ impl<'a, T: Operand> Direct<'a, T> {
         rows
     }
 
-    /// The rows of output pixels of image `n` from `from` on, as many as fit into `out`.
+    /// Computes rows of output pixels of image `n` from row `from` on, as many as fit into `out`.
     pub(super) fn rows<'f, O: Operand>(
         &'f self,
         work: &mut Work<'f, T>,
         [n, from]: [usize; 2],
         out: &mut [O],
-        finish: &Finish<'_, O>,
+        epilogue: &Epilogue<'_, O>,
     ) {
         let first = (n * self.shape.out_h() + from) * self.shape.out_w();
         for (piece, out) in out.chunks_mut(self.size() * self.shape.c_out).enumerate() {
-            self.pixels(work, first + piece * self.size(), out, finish);
+            self.pixels(work, first + piece * self.size(), out, epilogue);
         }
     }
 
-    /// Lets `rows` read the windows of `count` pixels.
-    fn point<'f>(&'f self, rows: &mut Rows<'f, T>, first: usize, count: usize) {
+    /// Sets the pointers of `rows` to the windows of `count` pixels.
+    fn set_taps<'f>(&'f self, rows: &mut Rows<'f, T>, first: usize, count: usize) {
         let shape = self.shape;
         rows.reset(self.tiles, &self.zeros);
         let (mut tile, mut row) = (0, 0);

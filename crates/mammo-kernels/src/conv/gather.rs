@@ -1,22 +1,22 @@
-//! Inputs of few channels: all that an output pixel reads, copied side by side.
+//! Copies of input windows (im2col) for inputs with few channels.
 //!
-//! A tap of one or three channels is too short a segment to be worth a pointer, and an odd number
-//! of channels does not fill units of bf16. The windows of the first layer are therefore copied,
-//! a kernel row at a time: in channels-last order its taps lie side by side. Where a kernel row is long enough for a
-//! segment of its own, only windows that reach into the padding are copied.
+//! A tap of one or three channels is too short to be worth a pointer, and an odd number of channels does not fill the
+//! units of bf16. The windows of a first layer are therefore copied, one kernel row at a time: in channels-last order
+//! its taps are adjacent. If a kernel row is long enough to be a segment itself, only windows that reach into the
+//! padding are copied.
 
 use super::{ConvShape, pixels_from};
 use crate::operand::{Operand, units};
 
-/// Whether operands of `channels` per tap are gathered.
+/// True if windows of `channels` channels are copied.
 pub(super) fn needs_gather<T: Operand>(channels: usize) -> bool {
     channels < 16 || !channels.is_multiple_of(T::PER_UNIT)
 }
 
-/// Shortest segment that gains from being read in place: a row of a grey 7x7 kernel does, one of 3x3 does not.
+/// Shortest segment for which reading in place is faster: a row of a 7x7 kernel on one grey channel, not one of 3x3.
 const SHORTEST_SEGMENT: usize = 7;
 
-/// Whether the taps of a kernel row, which lie side by side in the input, make a segment worth a pointer.
+/// True if a kernel row, whose taps are adjacent in the input, is long enough for a segment of its own.
 pub(super) fn row_is_segment<T: Operand>(shape: &ConvShape) -> bool {
     let row = shape.kernel * shape.c_in;
     row >= SHORTEST_SEGMENT && row.is_multiple_of(T::PER_UNIT)
@@ -49,7 +49,7 @@ pub(super) fn gather<T: Operand>(
             let length = (to - from) * c;
             let (to, from) = (&mut window[(ky * k + from) * c..][..length], &input[source..source + length]);
             match length {
-                // The usual length for grey images, known to the compiler.
+                // The common length for grey images, a constant for the compiler.
                 3 => to[..3].copy_from_slice(&from[..3]),
                 _ => to.copy_from_slice(from),
             }

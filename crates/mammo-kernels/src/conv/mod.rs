@@ -1,34 +1,34 @@
 //! Convolution of channels-last images with square kernels.
 //!
-//! All three products go through one tile (see [`crate::micro`]):
+//! All three products use the same tile kernel (see [`crate::micro`]):
 //!
-//! | product | points | segments | depth | columns |
+//! | product | rows | segments | depth | columns |
 //! |---|---|---|---|---|
 //! | [`forward()`] | output pixels | taps | input channels | output channels |
 //! | [`backward_input()`] | input pixels | taps that reach them | output channels | input channels |
 //! | [`backward_weight()`] | taps x input channels | rows of output pixels | pixels of a row | output channels |
 //!
-//! 3x3 kernels may do with a quarter of the multiplications (`winograd`), in 36 products whose points
-//! are tiles of 4x4 output pixels: when weights are packed once for many images ([`pack_prediction()`]), and in
-//! training where the batch has enough tiles ([`pack_training()`]). Maps may be bf16; what lies at the points
-//! is `f32`.
+//! Convolutions with 3x3 kernels can use Winograd's minimal filtering (`winograd`), with a quarter of the
+//! multiplications: 36 products whose rows are tiles of 4x4 output pixels. Prediction uses it when weights are packed
+//! once for many images ([`pack_prediction()`]), training when the batch has enough tiles ([`pack_training()`]).
+//! Feature maps may be bf16; values in the Winograd domain are `f32`.
 
 mod backward_input;
 mod backward_weight;
 mod forward;
 mod gather;
+mod interleave;
 mod packed;
 mod pooled;
-mod side_by_side;
 mod winograd;
 
 pub use backward_input::backward_input;
 pub use backward_weight::backward_weight;
 pub use forward::forward;
-pub use packed::{Packed, pack_forward, pack_prediction, pack_training, predicts_at_points};
+pub use packed::{Packed, pack_forward, pack_prediction, pack_training, predicts_by_winograd};
 pub use pooled::forward_pooled;
 
-/// Rows and columns of zeros around an image. Frameworks differ in where an odd one goes.
+/// Zero padding of an image. Frameworks differ in which side gets the extra row or column of an odd total.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pad {
     /// Rows above.
@@ -42,13 +42,13 @@ pub struct Pad {
 }
 
 impl Pad {
-    /// The same on all sides.
+    /// Equal padding on all sides.
     pub fn all(n: usize) -> Self {
         Self { top: n, bottom: n, left: n, right: n }
     }
 }
 
-/// Sizes of a convolution, or of a pooling with as many channels out as in.
+/// Shape of a convolution, or of a pooling with `c_in == c_out`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvShape {
     /// Images in the batch.
@@ -80,22 +80,22 @@ impl ConvShape {
         (self.w + self.pad.left + self.pad.right - self.kernel) / self.stride + 1
     }
 
-    /// Positions in the kernel.
+    /// Positions in the kernel (taps).
     pub fn taps(&self) -> usize {
         self.kernel * self.kernel
     }
 
-    /// Numbers in the input.
+    /// Length of the input.
     pub fn input_len(&self) -> usize {
         self.n * self.h * self.w * self.c_in
     }
 
-    /// Numbers in the output.
+    /// Length of the output.
     pub fn output_len(&self) -> usize {
         self.n * self.out_h() * self.out_w() * self.c_out
     }
 
-    /// Numbers in the weights.
+    /// Length of the weights.
     pub fn weight_len(&self) -> usize {
         self.c_out * self.c_in * self.taps()
     }
@@ -105,8 +105,7 @@ impl ConvShape {
         self.n * self.out_h() * self.out_w() * self.weight_len()
     }
 
-    /// Where the input pixel under tap `(ky, kx)` of output `(oy, ox)` of image `n` starts, unless
-    /// it lies in the padding.
+    /// Start of the input pixel under tap `(ky, kx)` of output `(oy, ox)` of image `n`; `None` in the padding.
     #[inline(always)]
     pub(crate) fn input_at(&self, n: usize, oy: usize, ox: usize, ky: usize, kx: usize) -> Option<usize> {
         let y = (oy * self.stride + ky).wrapping_sub(self.pad.top);
@@ -116,13 +115,13 @@ impl ConvShape {
 }
 
 impl ConvShape {
-    /// The positions in the kernel, row by row.
+    /// The taps, row by row.
     fn each_tap(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
         let kernel = self.kernel;
         (0..kernel).flat_map(move |ky| (0..kernel).map(move |kx| (ky, kx)))
     }
 
-    /// Where the window of output `(oy, ox)` of image `n` starts, if all of it lies in the image.
+    /// Start of the window of output `(oy, ox)` of image `n`, if the whole window lies in the image.
     #[inline(always)]
     fn whole_window_at(&self, n: usize, oy: usize, ox: usize) -> Option<usize> {
         let y = (oy * self.stride).wrapping_sub(self.pad.top);
@@ -132,8 +131,8 @@ impl ConvShape {
     }
 }
 
-/// Runs through the pixels of images of `h` rows and `w` columns, from pixel `first` on, without
-/// dividing for each: `(image, row, column)`.
+/// Iterates over pixels `(image, row, column)` of images of `h` rows and `w` columns, from pixel `first` on, without
+/// a division per pixel.
 fn pixels_from(first: usize, h: usize, w: usize) -> impl Iterator<Item = (usize, usize, usize)> {
     let mut at = (first / (h * w), first / w % h, first % w);
     std::iter::repeat_with(move || {

@@ -1,4 +1,4 @@
-//! Convolution and max pooling in one go.
+//! Convolution fused with max pooling.
 
 use rayon::prelude::*;
 
@@ -6,19 +6,19 @@ use super::forward::Direct;
 use super::winograd::{STEP, Winograd};
 use super::{ConvShape, Packed};
 use crate::isa::Isa;
-use crate::micro::Finish;
+use crate::micro::Epilogue;
 use crate::operand::Operand;
-use crate::pool::LargestOfRow;
+use crate::pool::MaxPoolRow;
 
-/// Bytes of a band: what is convolved is still in the second-level cache when it is pooled.
+/// Size of a band in bytes: the convolved rows are still in the second-level cache when they are pooled.
 const BAND_BYTES: usize = 512 << 10;
 
-/// [`forward()`](super::forward()) and then max pooling with the windows of `pool`, whose input is the
-/// convolution's output. The map between the two is made a band of rows at a time, and never as a
-/// whole; where windows overlap, a row at the border of two bands is made twice.
+/// [`forward()`](super::forward()) followed by max pooling with the shape `pool`, whose input is the output of the
+/// convolution. The intermediate map is computed one band of rows at a time and never stored as a whole. Where
+/// pooling windows overlap, a row on the border of two bands is computed twice.
 ///
 /// # Panics
-/// When a slice does not have the length that the shapes say.
+/// When the length of a slice does not match the shapes.
 pub fn forward_pooled<T: Operand, O: Operand>(
     isa: Isa,
     shape: &ConvShape,
@@ -26,40 +26,40 @@ pub fn forward_pooled<T: Operand, O: Operand>(
     input: &[T],
     weight: &Packed<T>,
     out: &mut [O],
-    finish: &Finish<'_, O>,
+    epilogue: &Epilogue<'_, O>,
 ) {
     assert_eq!(out.len(), pool.output_len(), "output of {pool:?}");
     assert_eq!(shape.output_len(), pool.input_len(), "{pool:?} pools another map than that of {shape:?}");
-    assert!(!finish.accumulate, "nothing to add to");
+    assert!(!epilogue.accumulate, "nothing to add to");
     match weight {
         Packed::Direct(panels) => {
             let direct = Direct::new(isa, shape, input, panels);
             let fitting = BAND_BYTES / (pool.w * pool.c_in * size_of::<O>() * pool.stride);
             let fair = pool.n * pool.out_h() / (8 * rayon::current_num_threads());
             let bands = Bands { isa, pool, rows: fitting.min(fair).max(1), align: 1 };
-            bands.run(out, || direct.work(), |work, from, rows| direct.rows(work, from, rows, finish));
+            bands.run(out, || direct.work(), |work, from, rows| direct.rows(work, from, rows, epilogue));
         }
-        Packed::AtPoints(panels) => {
+        Packed::Winograd(panels) => {
             let winograd = Winograd::new(isa, shape, input, panels);
             let rows = (winograd.band() / pool.stride).max(1);
             let bands = Bands { isa, pool, rows, align: STEP };
-            bands.run(out, || (), |(), from, rows| winograd.rows(from, rows, finish));
+            bands.run(out, || (), |(), from, rows| winograd.rows(from, rows, epilogue));
         }
     }
 }
 
-/// Some rows of pooled pixels at a time, and the rows of the map below them.
+/// Splits pooling into bands of output rows, each with the rows of the intermediate map that it reads.
 struct Bands<'a> {
     isa: Isa,
     pool: &'a ConvShape,
-    /// Rows of pooled pixels in a band.
+    /// Pooled rows per band.
     rows: usize,
-    /// The map below is made from a row on whose number is a multiple of this.
+    /// The first intermediate row of a band is rounded down to a multiple of this.
     align: usize,
 }
 
 impl Bands<'_> {
-    /// Fills `out`, with rows of the map below from `make(work, [image, first row], rows)`.
+    /// Fills `out`; `make(work, [image, first row], rows)` computes rows of the intermediate map.
     fn run<O: Operand, W>(
         &self,
         out: &mut [O],
@@ -74,10 +74,10 @@ impl Bands<'_> {
                 let from = (first * pool.stride).saturating_sub(pool.pad.top) / align * align;
                 let last = first + out.len() / pooled_line - 1;
                 let to = pool.h.min((last * pool.stride + pool.kernel).saturating_sub(pool.pad.top));
-                let mut below = O::shelf().take((to - from) * line);
+                let mut below = O::scratch_pool().take((to - from) * line);
                 make(work, [n, from], &mut below);
                 for (row, out) in (first..).zip(out.chunks_exact_mut(pooled_line)) {
-                    isa.run(LargestOfRow { shape: pool, row, x: &below, first_row: from, out, taken: None });
+                    isa.run(MaxPoolRow { shape: pool, row, x: &below, first_row: from, out, argmax: None });
                 }
             });
         });

@@ -1,12 +1,12 @@
-//! Against naive sums in `f64`, on random shapes, for every instruction set of this machine.
+//! Compares with naive sums in `f64`, on random shapes, for every instruction set of this machine.
 
 use super::*;
 use crate::isa::Isa;
-use crate::micro::Finish;
+use crate::micro::Epilogue;
 use crate::operand::Operand;
 use half::bf16;
 
-/// A small generator of its own (xorshift), so that the crate needs no other.
+/// A small random number generator (xorshift), so that the crate needs no dependency for it.
 pub(super) struct Random(pub u64);
 
 impl Random {
@@ -17,7 +17,7 @@ impl Random {
         (self.0 % n as u64) as usize
     }
 
-    /// Numbers that bf16 holds exactly, so that both types are held to the same sums.
+    /// Values that bf16 represents exactly, so that both types have the same reference.
     pub(super) fn values(&mut self, n: usize) -> Vec<f32> {
         (0..n).map(|_| (self.below(129) as f32 - 64.0) / 64.0).collect()
     }
@@ -79,14 +79,14 @@ fn check<T: Operand>(isa: Isa, shape: &ConvShape, random: &mut Random, rounding:
     });
     let panels = pack_forward::<T>(isa, shape, &w);
     let mut out = vec![7.0f32; y.len()];
-    forward(isa, shape, &typed::<T>(&x), &panels, &mut out, &Finish::default());
+    forward(isa, shape, &typed::<T>(&x), &panels, &mut out, &Epilogue::default());
     close("forward", shape, isa, &out, &y, 1e-5);
 
     let bias = panels.pad_bias(&b);
     let residual = typed::<T>(&r);
-    let finish = Finish { bias: Some(&bias), residual: Some(&residual), relu: true, accumulate: false };
+    let epilogue = Epilogue { bias: Some(&bias), residual: Some(&residual), relu: true, accumulate: false };
     let mut out = vec![T::from_f32(7.0); y.len()];
-    forward(isa, shape, &typed::<T>(&x), &panels, &mut out, &finish);
+    forward(isa, shape, &typed::<T>(&x), &panels, &mut out, &epilogue);
     let finished: Vec<f64> =
         (0..y.len()).map(|i| (y[i] + f64::from(b[i % shape.c_out] + r[i])).max(0.0)).collect();
     close("finished", shape, isa, &out, &finished, rounding);
@@ -133,7 +133,7 @@ fn all_three_products_agree_with_naive_sums() {
     }
 }
 
-/// Pooling on the way is pooling afterwards, with weights as `pack` makes them.
+/// Fused pooling equals pooling afterwards, with weights packed by `pack`.
 pub(super) fn check_pooled(
     random: &mut Random,
     shape: &ConvShape,
@@ -148,18 +148,18 @@ pub(super) fn check_pooled(
     let residual = random.values(shape.output_len());
     for isa in Isa::available() {
         let panels = pack(isa, shape, &weight);
-        let finish = Finish { residual: Some(&residual), relu, ..Finish::default() };
+        let epilogue = Epilogue { residual: Some(&residual), relu, ..Epilogue::default() };
         let mut whole = vec![0.0f32; shape.output_len()];
-        forward(isa, shape, &x, &panels, &mut whole, &finish);
-        let (mut apart, mut taken) = (vec![0.0; pool.output_len()], vec![0; pool.output_len()]);
-        crate::pool::max_pool(isa, &pool, &whole, &mut apart, &mut taken);
+        forward(isa, shape, &x, &panels, &mut whole, &epilogue);
+        let (mut unfused, mut argmax) = (vec![0.0; pool.output_len()], vec![0; pool.output_len()]);
+        crate::pool::max_pool(isa, &pool, &whole, &mut unfused, &mut argmax);
         let mut fused = vec![7.0; pool.output_len()];
-        forward_pooled(isa, shape, &pool, &x, &panels, &mut fused, &finish);
-        assert_eq!(fused, apart, "{shape:?} {pool:?} {isa:?}");
+        forward_pooled(isa, shape, &pool, &x, &panels, &mut fused, &epilogue);
+        assert_eq!(fused, unfused, "{shape:?} {pool:?} {isa:?}");
     }
 }
 
-/// What `work` gives on so many threads.
+/// The result of `work` on `n` threads.
 pub(super) fn on_threads<R: Send>(n: usize, work: impl FnOnce() -> R + Send) -> R {
     rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap().install(work)
 }
@@ -192,7 +192,7 @@ fn sums_do_not_depend_on_the_number_of_threads() {
                 &x,
                 &pack_forward::<f32>(Isa::best(), &shape, &w),
                 &mut y,
-                &Finish::default(),
+                &Epilogue::default(),
             );
             let mut d_weight = vec![0.0; shape.weight_len()];
             backward_weight(Isa::best(), &shape, &x, &g, &mut d_weight);

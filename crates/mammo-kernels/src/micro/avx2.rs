@@ -1,8 +1,8 @@
 //! AVX2 with fused multiply-add.
 //!
-//! **Register blocking.** Sixteen vector registers of 8 floats: six rows by two vectors take
-//! twelve for the sums, two for the panel, one for the broadcast. Pairs of bf16 are widened in
-//! registers: right, but slower than `f32`.
+//! **Register blocking.** There are sixteen vector registers of 8 floats: six rows by two vectors take twelve for the
+//! sums, two for the panel, one for the broadcast. Pairs of bf16 are widened in registers, which is correct but
+//! slower than `f32`.
 
 use std::arch::x86_64::*;
 
@@ -20,11 +20,11 @@ pub(super) fn kernel(kind: Kind) -> Kernel {
 }
 
 /// # Safety
-/// The promises of [`Tiles`]; AVX2 and FMA.
+/// The contract of [`Tiles`]; AVX2 and FMA.
 #[target_feature(enable = "avx2,fma")]
-unsafe fn tiles_of_panel<const NV: usize, const PAIRS: bool, const BESIDE: bool>(t: &Tiles<'_>) {
-    // SAFETY: passed on.
-    unsafe { tiles::<Avx2, ROWS, NV, PAIRS, BESIDE>(t) }
+unsafe fn tiles_of_panel<const NV: usize, const PAIRS: bool, const INTERLEAVED: bool>(t: &Tiles<'_>) {
+    // SAFETY: same contract as this function.
+    unsafe { tiles::<Avx2, ROWS, NV, PAIRS, INTERLEAVED>(t) }
 }
 
 /// # Safety
@@ -44,7 +44,7 @@ unsafe impl Simd for Avx2 {
 
     #[inline(always)]
     fn prefetch(at: *const u8) {
-        // SAFETY: no address is wrong.
+        // SAFETY: a prefetch is valid for any address.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
     }
 
@@ -56,13 +56,13 @@ unsafe impl Simd for Avx2 {
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> __m256 {
-        // SAFETY: called under the features of the type; the caller has that many numbers at the pointer.
+        // SAFETY: called under the features of the type; the caller guarantees as many values at the pointer.
         unsafe { _mm256_loadu_ps(from) }
     }
 
     #[inline(always)]
     unsafe fn splat(from: *const f32) -> __m256 {
-        // SAFETY: called under the features of the type; the caller has that many numbers at the pointer.
+        // SAFETY: called under the features of the type; the caller guarantees as many values at the pointer.
         unsafe { _mm256_set1_ps(from.read_unaligned()) }
     }
 
@@ -109,8 +109,8 @@ unsafe impl Simd for Avx2 {
 
     #[inline(always)]
     unsafe fn load_f32(from: *const f32, n: usize) -> __m256 {
-        // Of whole vectors no copy: it would be a call.
-        // SAFETY: called under the features of the type; the caller has that many numbers at the pointer.
+        // Whole vectors are not copied: that would be a call.
+        // SAFETY: called under the features of the type; the caller guarantees as many values at the pointer.
         unsafe {
             if n == 8 { _mm256_loadu_ps(from) } else { _mm256_loadu_ps(part::<f32, 8>(from, n).as_ptr()) }
         }
@@ -118,7 +118,7 @@ unsafe impl Simd for Avx2 {
 
     #[inline(always)]
     unsafe fn load_bf16(from: *const u16, n: usize) -> __m256 {
-        // SAFETY: called under the features of the type; the caller has that many numbers at the pointer.
+        // SAFETY: called under the features of the type; the caller guarantees as many values at the pointer.
         unsafe {
             let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(part::<u16, 8>(from, n).as_ptr().cast()));
             _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
@@ -127,13 +127,13 @@ unsafe impl Simd for Avx2 {
 
     #[inline(always)]
     unsafe fn store_f32(to: *mut f32, v: __m256, n: usize) {
-        // SAFETY: called under the features of the type; the caller has that many numbers at the pointer.
+        // SAFETY: called under the features of the type; the caller guarantees as many values at the pointer.
         unsafe { if n == 8 { _mm256_storeu_ps(to, v) } else { put(to, numbers(v), n) } }
     }
 
     #[inline(always)]
     unsafe fn store_bf16(to: *mut u16, v: __m256, n: usize) {
-        // SAFETY: called under the features of the type; the caller has that many numbers at the pointer.
+        // SAFETY: called under the features of the type; the caller guarantees as many values at the pointer.
         unsafe { put(to, rounded(numbers(v)), n) }
     }
 }

@@ -19,7 +19,7 @@ use crate::operand::Kind;
 
 const ROWS: usize = 12;
 
-/// The kernel for `kind`; `pairs` says that the processor multiplies bf16 pairs.
+/// The kernel for `kind`; `pairs` is true if the processor multiplies pairs of bf16.
 pub(super) fn kernel(kind: Kind, pairs: bool) -> Kernel {
     let tiles: [[super::TilesFn; 2]; 2] = match (kind, pairs) {
         (Kind::F32, _) => {
@@ -36,27 +36,27 @@ pub(super) fn kernel(kind: Kind, pairs: bool) -> Kernel {
 }
 
 /// # Safety
-/// The promises of [`Tiles`]; AVX-512 F, BW, VL.
+/// The contract of [`Tiles`]; AVX-512 F, BW, VL.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn tile_f32<const NV: usize, const BESIDE: bool>(t: &Tiles<'_>) {
-    // SAFETY: passed on.
-    unsafe { tiles::<Wide<false>, ROWS, NV, false, BESIDE>(t) }
+unsafe fn tile_f32<const NV: usize, const INTERLEAVED: bool>(t: &Tiles<'_>) {
+    // SAFETY: same contract as this function.
+    unsafe { tiles::<Wide<false>, ROWS, NV, false, INTERLEAVED>(t) }
 }
 
 /// # Safety
-/// The promises of [`Tiles`]; AVX-512 F, BW, VL and BF16.
+/// The contract of [`Tiles`]; AVX-512 F, BW, VL and BF16.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-unsafe fn tile_bf16<const NV: usize, const BESIDE: bool>(t: &Tiles<'_>) {
-    // SAFETY: passed on.
-    unsafe { tiles::<Wide<true>, ROWS, NV, true, BESIDE>(t) }
+unsafe fn tile_bf16<const NV: usize, const INTERLEAVED: bool>(t: &Tiles<'_>) {
+    // SAFETY: same contract as this function.
+    unsafe { tiles::<Wide<true>, ROWS, NV, true, INTERLEAVED>(t) }
 }
 
 /// # Safety
-/// The promises of [`Tiles`]; AVX-512 F, BW, VL.
+/// The contract of [`Tiles`]; AVX-512 F, BW, VL.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn tile_split<const NV: usize, const BESIDE: bool>(t: &Tiles<'_>) {
-    // SAFETY: passed on.
-    unsafe { tiles::<Wide<false>, ROWS, NV, true, BESIDE>(t) }
+unsafe fn tile_split<const NV: usize, const INTERLEAVED: bool>(t: &Tiles<'_>) {
+    // SAFETY: same contract as this function.
+    unsafe { tiles::<Wide<false>, ROWS, NV, true, INTERLEAVED>(t) }
 }
 
 /// # Safety
@@ -73,7 +73,7 @@ pub(super) unsafe fn run_with_pairs<J: VectorJob>(job: J) {
     job.run(Wide::<true>(()));
 }
 
-/// 512-bit vectors; `PAIRS`: `vdpbf16ps` is there.
+/// 512-bit vectors; with `PAIRS` the processor has `vdpbf16ps`.
 #[derive(Clone, Copy)]
 struct Wide<const PAIRS: bool>(());
 
@@ -90,7 +90,7 @@ unsafe impl<const PAIRS: bool> Simd for Wide<PAIRS> {
 
     #[inline(always)]
     fn prefetch(at: *const u8) {
-        // SAFETY: no address is wrong.
+        // SAFETY: a prefetch is valid for any address.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
     }
 
@@ -102,13 +102,13 @@ unsafe impl<const PAIRS: bool> Simd for Wide<PAIRS> {
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> __m512 {
-        // SAFETY: called under the features of the type; the caller has that many numbers at the pointer.
+        // SAFETY: called under the features of the type; the caller guarantees as many values at the pointer.
         unsafe { _mm512_loadu_ps(from) }
     }
 
     #[inline(always)]
     unsafe fn splat(from: *const f32) -> __m512 {
-        // SAFETY: called under the features of the type; the caller has that many numbers at the pointer.
+        // SAFETY: called under the features of the type; the caller guarantees as many values at the pointer.
         unsafe { _mm512_set1_ps(from.read_unaligned()) }
     }
 
@@ -163,13 +163,13 @@ unsafe impl<const PAIRS: bool> Simd for Wide<PAIRS> {
 
     #[inline(always)]
     unsafe fn load_f32(from: *const f32, n: usize) -> __m512 {
-        // SAFETY: called under the features of the type; the caller has that many numbers at the pointer.
+        // SAFETY: called under the features of the type; the caller guarantees as many values at the pointer.
         unsafe { if n == 16 { _mm512_loadu_ps(from) } else { _mm512_maskz_loadu_ps(mask(n), from) } }
     }
 
     #[inline(always)]
     unsafe fn load_bf16(from: *const u16, n: usize) -> __m512 {
-        // SAFETY: called under the features of the type; the caller has that many numbers at the pointer.
+        // SAFETY: called under the features of the type; the caller guarantees as many values at the pointer.
         unsafe {
             let half = if n == 16 {
                 _mm256_loadu_si256(from.cast())
@@ -182,7 +182,7 @@ unsafe impl<const PAIRS: bool> Simd for Wide<PAIRS> {
 
     #[inline(always)]
     unsafe fn join(first: *const u16, second: *const u16, to: *mut u16, n: usize) {
-        // SAFETY: called under the features of the type; the caller has that many numbers at the pointer.
+        // SAFETY: called under the features of the type; the caller guarantees as many values at the pointer.
         unsafe {
             let wide =
                 |from: *const u16| _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask(n), from.cast()));
@@ -193,13 +193,13 @@ unsafe impl<const PAIRS: bool> Simd for Wide<PAIRS> {
 
     #[inline(always)]
     unsafe fn store_f32(to: *mut f32, v: __m512, n: usize) {
-        // SAFETY: called under the features of the type; the caller has that many numbers at the pointer.
+        // SAFETY: called under the features of the type; the caller guarantees as many values at the pointer.
         unsafe { if n == 16 { _mm512_storeu_ps(to, v) } else { _mm512_mask_storeu_ps(to, mask(n), v) } }
     }
 
     #[inline(always)]
     unsafe fn store_bf16(to: *mut u16, v: __m512, n: usize) {
-        // SAFETY: called under the features of the type; the caller has that many numbers at the pointer.
+        // SAFETY: called under the features of the type; the caller guarantees as many values at the pointer.
         unsafe {
             let half = if PAIRS {
                 transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(v))

@@ -1,7 +1,7 @@
-//! Vectors for loops outside of `micro`, which need no `unsafe` for them.
+//! Safe vectors for loops outside `micro`.
 //!
-//! What the compiler makes of arrays of sixteen numbers depends on all that stands around them: it may keep one in
-//! a register, or write it to memory and take it apart. These are vectors by their type.
+//! How the compiler treats an array of sixteen floats depends on the code around it: it may keep the array in a
+//! register, or write it to memory and take it apart. [`Lanes`] is a vector by its type.
 
 use std::ops::{Add, Mul, Sub};
 
@@ -9,9 +9,9 @@ use super::simd::Simd;
 use crate::isa::{Isa, Set};
 use crate::operand::{Kind, Operand};
 
-/// A loop on vectors of any instruction set; `run` must be `#[inline(always)]`, and so must all that it calls.
+/// A loop on vectors of any instruction set; `run` and everything that it calls must be `#[inline(always)]`.
 pub(crate) trait VectorJob {
-    /// Does the work. That there is an `S` says that the processor has its instructions.
+    /// Does the work. A value of `S` proves that the processor has its instructions.
     fn run<S: Simd>(self, simd: S);
 }
 
@@ -33,7 +33,7 @@ pub(crate) fn run_on_vectors<J: VectorJob>(isa: Isa, job: J) {
     }
 }
 
-/// `S::LANES` consecutive numbers, in a register. Each is made from an `S`, or from others.
+/// `S::LANES` consecutive values in a register. Each is made from an `S`, or from other lanes.
 #[derive(Clone, Copy)]
 pub(crate) struct Lanes<S: Simd>(S::V);
 
@@ -45,7 +45,7 @@ impl<S: Simd> Lanes<S> {
         Self(unsafe { S::zero() })
     }
 
-    /// The first `n` numbers of `from`; what other lanes hold is not said.
+    /// Loads the first `n` values of `from`; the other lanes are unspecified.
     #[inline(always)]
     pub fn load<T: Operand>(_: S, from: &[T], n: usize) -> Self {
         let from = &from[..n.min(S::LANES)];
@@ -58,7 +58,7 @@ impl<S: Simd> Lanes<S> {
         })
     }
 
-    /// The first `n` lanes into the first numbers of `to`.
+    /// Stores the first `n` lanes to the first values of `to`.
     #[inline(always)]
     pub fn store<T: Operand>(self, to: &mut [T], n: usize) {
         let to = &mut to[..n.min(S::LANES)];
@@ -71,8 +71,8 @@ impl<S: Simd> Lanes<S> {
         }
     }
 
-    /// The units that `n` numbers of two consecutive pixels make, into the first ones of `to`; of `f32` the first
-    /// pixel alone counts.
+    /// Interleaves `n` values of two consecutive pixels into units, written to the start of `to`. For `f32` only the
+    /// first pixel is used.
     #[inline(always)]
     pub fn join<T: Operand>(_: S, [first, second]: [&[T]; 2], to: &mut [T], n: usize) {
         let (first, second, to) = (&first[..n], &second[..n], &mut to[..n * T::PER_UNIT]);
@@ -90,14 +90,14 @@ impl<S: Simd> Lanes<S> {
         }
     }
 
-    /// `self + other * factor`, rounded once where the processor can.
+    /// `self + other * factor`, with a single rounding if the processor has fused multiply-add.
     #[inline(always)]
     pub fn plus(self, other: Self, factor: f32) -> Self {
         // SAFETY: `self` came from an `S`.
         Self(unsafe { S::fma(self.0, other.0, S::splat(&factor)) })
     }
 
-    /// Negative numbers become zero.
+    /// Replaces negative values by zero.
     #[inline(always)]
     pub fn relu(self) -> Self {
         // SAFETY: `self` came from an `S`.

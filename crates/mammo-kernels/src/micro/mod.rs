@@ -1,14 +1,13 @@
-//! Tiles of a product, each held in registers. `unsafe` is here and in two functions of [`isa`](crate::isa), which
-//! compile loops of plain Rust for an instruction set.
+//! The micro-kernel: tiles of a matrix product, each held in registers. `unsafe` is confined to this module and to
+//! two functions of [`isa`](crate::isa), which compile loops of plain Rust for an instruction set.
 //!
-//! A tile is `rows x columns` sums. Row `i` reads its left operands through a pointer per
-//! *segment* (a tap of a convolution, or a run of pixels), `units` units each, `step` units
-//! apart. The right operands come from a packed *panel*, one vector of columns after the other.
-//! With pointers per row, a convolution needs no copy of its input: a tap that falls outside
-//! the image points to zeros. Forward products, gradients of inputs and gradients of weights
-//! are all this one tile, with other pointers.
+//! A tile is `rows x columns` sums. Row `i` reads its left operands through one pointer per *segment* (a tap of a
+//! convolution, or a run of pixels), `units` units each, `step` units apart. The right operands come from a packed
+//! *panel*, one vector of columns after the other. With pointers per row, a convolution needs no copy of its input: a
+//! tap outside the image points to zeros. The forward pass and both gradients use the same tile with different
+//! pointers.
 //!
-//! [`Kernel::multiply`] is safe: it takes slices, and checks them before the pointers are used.
+//! [`Kernel::multiply`] is safe: it takes slices and checks them before it uses the pointers.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -29,13 +28,13 @@ pub(crate) use lanes::{Lanes, VectorJob, run_on_vectors};
 pub(crate) use simd::Simd;
 use tile::{Tiles, TilesFn};
 
-/// A tile product for one instruction set and number type.
+/// The tile kernel of one instruction set and number type.
 #[derive(Clone, Copy)]
 pub struct Kernel {
     kind: Kind,
     rows: usize,
     lanes: usize,
-    /// With one vector of columns, and with two; left operands by row, and side by side.
+    /// By number of vectors of columns, one or two, and by left operands, separate rows or interleaved.
     tiles: [[TilesFn; 2]; 2],
 }
 
@@ -45,7 +44,7 @@ impl std::fmt::Debug for Kernel {
     }
 }
 
-/// The kernel for an instruction set and a number type.
+/// The kernel of an instruction set for a number type.
 pub(crate) fn kernel(isa: Isa, kind: Kind) -> Kernel {
     match isa.set() {
         #[cfg(target_arch = "x86_64")]
@@ -60,34 +59,33 @@ pub(crate) fn kernel(isa: Isa, kind: Kind) -> Kernel {
     }
 }
 
-/// Where the left operands of some tiles lie: `[tile][segment][row]` pointers, each checked when
-/// it was entered to have a whole segment behind it. When the rows' units stand side by side, one
-/// pointer does for all rows.
+/// Pointers to the left operands of some tiles, `[tile][segment][row]`. Each is checked when it is set to have a
+/// whole segment behind it. If the units of the rows are interleaved, one pointer serves all rows.
 pub struct Rows<'a, T> {
     pointers: Vec<*const T>,
     segments: usize,
     units: usize,
-    /// Pointers per segment: one for each row, or one for all.
+    /// Pointers per segment: one per row, or one for all.
     per_segment: usize,
-    /// Rows of a tile of the kernel that the table is for.
+    /// Rows per tile of the kernel that the table is for.
     rows: usize,
-    /// From a unit to the next one in a segment, in units.
+    /// Distance between the units of a segment, in units.
     step: usize,
-    /// Numbers behind each pointer.
+    /// Values that each pointer must have behind it.
     reach: usize,
     borrowed: PhantomData<&'a [T]>,
 }
 
 impl<'a, T: Operand> Rows<'a, T> {
-    /// An empty table for tiles of `kernel`: each row reads `units` consecutive units in each of
-    /// `segments` segments.
-    pub fn apart(kernel: &Kernel, segments: usize, units: usize) -> Self {
+    /// An empty table for tiles of `kernel` whose rows are separate: each row reads `units` consecutive units in each
+    /// of `segments` segments.
+    pub fn separate(kernel: &Kernel, segments: usize, units: usize) -> Self {
         Self::new(kernel, segments, units, [kernel.rows, 1])
     }
 
-    /// The same for left operands that stand as `[unit][row]` in each segment, one unit's rows `step`
-    /// units behind those of the unit before.
-    pub fn side_by_side(kernel: &Kernel, segments: usize, units: usize, step: usize) -> Self {
+    /// An empty table for left operands interleaved as `[unit][row]` in each segment, where consecutive units are
+    /// `step` units apart.
+    pub fn interleaved(kernel: &Kernel, segments: usize, units: usize, step: usize) -> Self {
         Self::new(kernel, segments, units, [1, step])
     }
 
@@ -99,7 +97,7 @@ impl<'a, T: Operand> Rows<'a, T> {
             .checked_mul(step)
             .and_then(|last| last.checked_add(rows / per_segment))
             .and_then(|units| units.checked_mul(T::PER_UNIT));
-        // Of these sizes come others, which need not be checked when these fit.
+        // Other sizes are computed from these and cannot overflow if these fit.
         let panel = segments.checked_mul(units).and_then(|n| n.checked_mul(kernel.columns() * T::PER_UNIT));
         let (Some(reach), Some(_), Some(_)) = (reach, panel, segments.checked_mul(rows)) else {
             panic!("{segments} segments of {units} units, {step} apart, reach beyond any memory");
@@ -108,7 +106,7 @@ impl<'a, T: Operand> Rows<'a, T> {
         Self { pointers: Vec::new(), segments, units, per_segment, rows, step, reach, borrowed }
     }
 
-    /// Makes room for `tiles` tiles whose rows all read `filler`.
+    /// Resizes the table to `tiles` tiles whose rows all read `filler`.
     pub fn reset(&mut self, tiles: usize, filler: &'a [T]) {
         self.check(filler);
         self.pointers.clear();
@@ -116,7 +114,7 @@ impl<'a, T: Operand> Rows<'a, T> {
         self.pointers.resize(slots.unwrap_or(usize::MAX), filler.as_ptr());
     }
 
-    /// Lets row `row` of tile `tile` read `operands` in `segment`; side by side, `row` is 0.
+    /// Sets the operands of row `row` of tile `tile` in `segment`; for interleaved rows, `row` is 0.
     #[inline(always)]
     pub fn set(&mut self, tile: usize, segment: usize, row: usize, operands: &'a [T]) {
         self.check(operands);
@@ -124,16 +122,23 @@ impl<'a, T: Operand> Rows<'a, T> {
         self.pointers[(tile * self.segments + segment) * self.per_segment + row] = operands.as_ptr();
     }
 
-    /// Lets row `row` of tile `tile` read, in segment `s`, from `operands[at + places[s]..]`: one
-    /// check for a whole window. `places` has one entry per segment, the largest is `span`.
+    /// Sets row `row` of tile `tile` in all segments: segment `s` reads `operands[at + offsets[s]..]`. One check
+    /// covers the whole window.
     #[inline(always)]
-    pub fn set_window(&mut self, tile: usize, row: usize, operands: &'a [T], at: usize, places: &Window) {
-        let end = at.checked_add(places.span).and_then(|last| last.checked_add(self.reach));
+    pub fn set_window(
+        &mut self,
+        tile: usize,
+        row: usize,
+        operands: &'a [T],
+        at: usize,
+        offsets: &SegmentOffsets,
+    ) {
+        let end = at.checked_add(offsets.span).and_then(|last| last.checked_add(self.reach));
         assert!(end.is_some_and(|end| end <= operands.len()), "a window reaches beyond its operands");
-        assert_eq!(places.places.len(), self.segments, "a window needs a place for each segment");
+        assert_eq!(offsets.offsets.len(), self.segments, "a window needs an offset per segment");
         let slots = self.pointers[tile * self.segments * self.per_segment + row..].iter_mut();
-        for (slot, place) in slots.step_by(self.per_segment).zip(&places.places) {
-            // SAFETY: no place is beyond `span`, so `reach` numbers follow, as checked above.
+        for (slot, place) in slots.step_by(self.per_segment).zip(&offsets.offsets) {
+            // SAFETY: no offset is beyond `span`, so `reach` numbers follow, as checked above.
             *slot = unsafe { operands.as_ptr().add(at + place) };
         }
     }
@@ -145,38 +150,38 @@ impl<'a, T: Operand> Rows<'a, T> {
     }
 }
 
-/// Some columns of the right operands, as a tile reads them.
+/// Some columns of the right operands, in the order in which a tile reads them.
 #[derive(Clone, Copy, Debug)]
 pub struct Panel<'a, T> {
-    /// Which column of all is the first here.
+    /// Number of its first column.
     pub first: usize,
-    /// How many of its columns are live.
+    /// Number of columns that are used.
     pub live: usize,
     /// `[segment][unit][column]`.
     pub numbers: &'a [T],
 }
 
-/// Where the segments of a window start, relative to its first number.
+/// Offsets of a window's segments, relative to the start of the window.
 #[derive(Clone, Debug)]
-pub struct Window {
-    places: Vec<usize>,
+pub struct SegmentOffsets {
+    offsets: Vec<usize>,
     span: usize,
 }
 
-impl Window {
-    /// One place per segment.
-    pub fn new(places: Vec<usize>) -> Self {
-        let span = places.iter().copied().max().unwrap_or(0);
-        Self { places, span }
+impl SegmentOffsets {
+    /// One offset per segment.
+    pub fn new(offsets: Vec<usize>) -> Self {
+        let span = offsets.iter().copied().max().unwrap_or(0);
+        Self { offsets, span }
     }
 
-    /// How many segments it has.
+    /// Number of segments.
     pub fn segments(&self) -> usize {
-        self.places.len()
+        self.offsets.len()
     }
 }
 
-/// Where the rows of some tiles go.
+/// Positions of the rows of some tiles in the output.
 #[derive(Clone, Copy, Debug)]
 pub struct Offsets<'a> {
     list: &'a [usize],
@@ -184,27 +189,27 @@ pub struct Offsets<'a> {
 }
 
 impl<'a> Offsets<'a> {
-    /// One place in the output for each row.
+    /// One position in the output per row.
     pub fn new(list: &'a [usize]) -> Self {
         Self { list, largest: list.iter().copied().max().unwrap_or(0) }
     }
 }
 
-/// What happens to the sums of a tile on their way out.
+/// The epilogue of a product: operations on the sums of a tile before they are stored.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Finish<'a, O> {
-    /// Start of each column's sum, at least a panel's width of them.
+pub struct Epilogue<'a, O> {
+    /// Initial value of each column's sum, at least as many as a panel is wide.
     pub bias: Option<&'a [f32]>,
-    /// Added to the sums; read at the places that are written.
+    /// Added to the sums; read at the positions that are written.
     pub residual: Option<&'a [O]>,
-    /// Negative results become zero.
+    /// Applies ReLU.
     pub relu: bool,
-    /// Add to what the output holds.
+    /// Adds to the output instead of overwriting it.
     pub accumulate: bool,
 }
 
 impl Kernel {
-    /// Rows of a tile.
+    /// Rows per tile.
     pub fn rows(&self) -> usize {
         self.rows
     }
@@ -214,7 +219,7 @@ impl Kernel {
         2 * self.lanes
     }
 
-    /// Columns of the narrowest panel that holds `live` columns: half of a full one, or full.
+    /// Columns of the narrowest panel that holds `live` columns: half of a full one, or all.
     pub fn panel_columns(&self, live: usize) -> usize {
         if live <= self.lanes { self.lanes } else { 2 * self.lanes }
     }
@@ -223,7 +228,7 @@ impl Kernel {
     /// tiles, to `out[offsets[i]..]`.
     ///
     /// # Panics
-    /// When a slice is too short for what the shapes ask of it.
+    /// When a slice is too short for the shapes.
     #[inline]
     pub fn multiply<T: Operand, O: Operand>(
         &self,
@@ -231,7 +236,7 @@ impl Kernel {
         panel: &Panel<'_, T>,
         offsets: &Offsets<'_>,
         out: &mut [O],
-        finish: &Finish<'_, O>,
+        epilogue: &Epilogue<'_, O>,
     ) {
         let columns = panel.live;
         let width = self.panel_columns(columns);
@@ -245,22 +250,22 @@ impl Kernel {
         assert!(panel.len() >= rows.segments * rows.units * width * T::PER_UNIT, "panel too short");
         let end = offsets.largest.saturating_add(columns);
         assert!(end <= out.len(), "output too short");
-        assert!(finish.bias.is_none_or(|b| b.len() >= width), "bias shorter than the panel");
-        assert!(finish.residual.is_none_or(|r| r.len() >= end), "residual too short");
+        assert!(epilogue.bias.is_none_or(|b| b.len() >= width), "bias shorter than the panel");
+        assert!(epilogue.residual.is_none_or(|r| r.len() >= end), "residual too short");
         let tiles = Tiles {
             rows: rows.pointers.as_ptr().cast(),
             segments: rows.segments,
             units: rows.units,
             step: rows.step,
             panel: panel.as_ptr().cast(),
-            bias: finish.bias.map_or(std::ptr::null(), <[f32]>::as_ptr),
-            residual: finish.residual.map_or(std::ptr::null(), |r| r.as_ptr().cast()),
+            bias: epilogue.bias.map_or(std::ptr::null(), <[f32]>::as_ptr),
+            residual: epilogue.residual.map_or(std::ptr::null(), |r| r.as_ptr().cast()),
             out: out.as_mut_ptr().cast(),
             out_kind: O::KIND,
             offsets: offsets.list,
             columns,
-            relu: finish.relu,
-            accumulate: finish.accumulate,
+            relu: epilogue.relu,
+            accumulate: epilogue.accumulate,
         };
         let run = self.tiles[usize::from(side_by_side)][usize::from(width > self.lanes)];
         // SAFETY: every pointer in `rows` was checked to reach over its segment when it was set,

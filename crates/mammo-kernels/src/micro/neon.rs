@@ -1,8 +1,7 @@
 //! 64-bit Arm.
 //!
-//! **Register blocking.** Thirty-two vector registers of 4 floats: eight rows by two vectors take
-//! sixteen for the sums, two for the panel, one or two for broadcasts, and more would not fit the
-//! address registers any better.
+//! **Register blocking.** There are thirty-two vector registers of 4 floats: eight rows by two vectors take sixteen
+//! for the sums, two for the panel, one or two for broadcasts. More rows would not fit the address registers.
 
 use std::arch::aarch64::*;
 
@@ -20,10 +19,10 @@ pub(super) fn kernel(kind: Kind) -> Kernel {
 }
 
 /// # Safety
-/// The promises of [`Tiles`]. NEON is part of every 64-bit Arm processor.
-unsafe fn tiles_of_panel<const NV: usize, const PAIRS: bool, const BESIDE: bool>(t: &Tiles<'_>) {
-    // SAFETY: passed on.
-    unsafe { tiles::<Neon, ROWS, NV, PAIRS, BESIDE>(t) }
+/// The contract of [`Tiles`]. NEON is part of every 64-bit Arm processor.
+unsafe fn tiles_of_panel<const NV: usize, const PAIRS: bool, const INTERLEAVED: bool>(t: &Tiles<'_>) {
+    // SAFETY: same contract as this function.
+    unsafe { tiles::<Neon, ROWS, NV, PAIRS, INTERLEAVED>(t) }
 }
 
 pub(super) fn run<J: VectorJob>(job: J) {
@@ -46,13 +45,13 @@ unsafe impl Simd for Neon {
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> float32x4_t {
-        // SAFETY: NEON is part of every 64-bit Arm processor; the caller has that many numbers at the pointer.
+        // SAFETY: NEON is part of every 64-bit Arm processor; the caller guarantees as many values at the pointer.
         unsafe { vld1q_f32(from) }
     }
 
     #[inline(always)]
     unsafe fn splat(from: *const f32) -> float32x4_t {
-        // SAFETY: NEON is part of every 64-bit Arm processor; the caller has that many numbers at the pointer.
+        // SAFETY: NEON is part of every 64-bit Arm processor; the caller guarantees as many values at the pointer.
         unsafe { vdupq_n_f32(from.read_unaligned()) }
     }
 
@@ -99,25 +98,25 @@ unsafe impl Simd for Neon {
 
     #[inline(always)]
     unsafe fn load_f32(from: *const f32, n: usize) -> float32x4_t {
-        // SAFETY: NEON is part of every 64-bit Arm processor; the caller has that many numbers at the pointer.
+        // SAFETY: NEON is part of every 64-bit Arm processor; the caller guarantees as many values at the pointer.
         unsafe { vld1q_f32(part::<f32, 4>(from, n).as_ptr()) }
     }
 
     #[inline(always)]
     unsafe fn load_bf16(from: *const u16, n: usize) -> float32x4_t {
-        // SAFETY: NEON is part of every 64-bit Arm processor; the caller has that many numbers at the pointer.
+        // SAFETY: NEON is part of every 64-bit Arm processor; the caller guarantees as many values at the pointer.
         unsafe { vreinterpretq_f32_u32(vshll_n_u16::<16>(vld1_u16(part::<u16, 4>(from, n).as_ptr()))) }
     }
 
     #[inline(always)]
     unsafe fn store_f32(to: *mut f32, v: float32x4_t, n: usize) {
-        // SAFETY: NEON is part of every 64-bit Arm processor; the caller has that many numbers at the pointer.
+        // SAFETY: NEON is part of every 64-bit Arm processor; the caller guarantees as many values at the pointer.
         unsafe { if n == 4 { vst1q_f32(to, v) } else { put(to, numbers(v), n) } }
     }
 
     #[inline(always)]
     unsafe fn store_bf16(to: *mut u16, v: float32x4_t, n: usize) {
-        // SAFETY: NEON is part of every 64-bit Arm processor; the caller has that many numbers at the pointer.
+        // SAFETY: NEON is part of every 64-bit Arm processor; the caller guarantees as many values at the pointer.
         unsafe { put(to, rounded(numbers(v)), n) }
     }
 }

@@ -1,4 +1,4 @@
-//! Plain Rust: for processors without a set of their own, and for Miri.
+//! Plain Rust, for other processors and for Miri.
 
 use half::bf16;
 
@@ -16,10 +16,10 @@ pub(super) fn kernel(kind: Kind) -> Kernel {
 }
 
 /// # Safety
-/// The promises of [`Tiles`].
-unsafe fn tiles_of_panel<const NV: usize, const PAIRS: bool, const BESIDE: bool>(t: &Tiles<'_>) {
-    // SAFETY: passed on.
-    unsafe { tiles::<Four, ROWS, NV, PAIRS, BESIDE>(t) }
+/// The contract of [`Tiles`].
+unsafe fn tiles_of_panel<const NV: usize, const PAIRS: bool, const INTERLEAVED: bool>(t: &Tiles<'_>) {
+    // SAFETY: same contract as this function.
+    unsafe { tiles::<Four, ROWS, NV, PAIRS, INTERLEAVED>(t) }
 }
 
 pub(super) fn run<J: VectorJob>(job: J) {
@@ -47,13 +47,13 @@ unsafe impl Simd for Four {
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> [f32; 4] {
-        // SAFETY: the caller has that many numbers at the pointer.
+        // SAFETY: the caller guarantees as many values at the pointer.
         unsafe { from.cast::<[f32; 4]>().read_unaligned() }
     }
 
     #[inline(always)]
     unsafe fn splat(from: *const f32) -> [f32; 4] {
-        // SAFETY: the caller has that many numbers at the pointer.
+        // SAFETY: the caller guarantees as many values at the pointer.
         unsafe { [from.read_unaligned(); 4] }
     }
 
@@ -92,25 +92,25 @@ unsafe impl Simd for Four {
 
     #[inline(always)]
     unsafe fn load_f32(from: *const f32, n: usize) -> [f32; 4] {
-        // SAFETY: the caller has that many numbers at the pointer.
+        // SAFETY: the caller guarantees as many values at the pointer.
         unsafe { part(from, n) }
     }
 
     #[inline(always)]
     unsafe fn load_bf16(from: *const u16, n: usize) -> [f32; 4] {
-        // SAFETY: the caller has that many numbers at the pointer.
+        // SAFETY: the caller guarantees as many values at the pointer.
         unsafe { part::<u16, 4>(from, n) }.map(|bits| bf16::from_bits(bits).to_f32())
     }
 
     #[inline(always)]
     unsafe fn store_f32(to: *mut f32, v: [f32; 4], n: usize) {
-        // SAFETY: the caller has that many numbers at the pointer.
+        // SAFETY: the caller guarantees as many values at the pointer.
         unsafe { put(to, v, n) }
     }
 
     #[inline(always)]
     unsafe fn store_bf16(to: *mut u16, v: [f32; 4], n: usize) {
-        // SAFETY: the caller has that many numbers at the pointer.
+        // SAFETY: the caller guarantees as many values at the pointer.
         unsafe { put(to, rounded(v), n) }
     }
 }

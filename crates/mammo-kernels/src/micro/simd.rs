@@ -1,5 +1,4 @@
-//! What a tile asks of an instruction set, and how sets without masks load and store parts of
-//! vectors.
+//! The operations that a tile needs of an instruction set, and partial loads and stores for sets without masks.
 
 use half::bf16;
 
@@ -8,21 +7,20 @@ use crate::operand::Operand;
 /// A vector of `f32` and the operations that a tile needs.
 ///
 /// # Safety
-/// Methods may use instructions that only some processors have: they are called from functions
-/// that are entered after `Isa` found those features, which alone make values of the type. Pointers must be
-/// valid for the numbers named.
+/// Methods may use instructions that only some processors have. They are called from functions that are entered only
+/// after `Isa` has detected those features, and only these functions create values of the type. Pointers must be
+/// valid for the number of values named.
 pub(crate) unsafe trait Simd: Copy {
-    /// `LANES` numbers.
+    /// A vector of `LANES` values.
     type V: Copy;
-    /// Numbers in a vector.
+    /// Values per vector.
     const LANES: usize;
 
-    /// Asks the caches for the line at `at`, which may be any address; where there is no instruction for it, does
-    /// nothing.
+    /// Prefetches the cache line at `at`, which may be any address. Does nothing if there is no instruction for it.
     #[inline(always)]
     fn prefetch(_at: *const u8) {}
     unsafe fn zero() -> Self::V;
-    /// `LANES` numbers.
+    /// Loads `LANES` values.
     unsafe fn load(from: *const f32) -> Self::V;
     /// The four bytes at `from` in every lane.
     unsafe fn splat(from: *const f32) -> Self::V;
@@ -33,12 +31,12 @@ pub(crate) unsafe trait Simd: Copy {
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
-    /// Negative numbers become zero.
+    /// Replaces negative values by zero.
     unsafe fn relu(a: Self::V) -> Self::V;
-    /// The first `n <= LANES` numbers; the rest is undefined but readable.
+    /// Loads the first `n <= LANES` values; the other lanes are unspecified but may be read.
     unsafe fn load_f32(from: *const f32, n: usize) -> Self::V;
     unsafe fn load_bf16(from: *const u16, n: usize) -> Self::V;
-    /// Writes `n <= LANES` pairs of bf16, of which the first halves stand at `first`, the second ones at `second`.
+    /// Writes `n <= LANES` pairs of bf16, interleaved from the values at `first` and at `second`.
     #[inline(always)]
     unsafe fn join(first: *const u16, second: *const u16, to: *mut u16, n: usize) {
         for i in 0..n {
@@ -49,13 +47,13 @@ pub(crate) unsafe trait Simd: Copy {
             }
         }
     }
-    /// Writes the first `n <= LANES` numbers and nothing else.
+    /// Stores the first `n <= LANES` values and nothing else.
     unsafe fn store_f32(to: *mut f32, v: Self::V, n: usize);
-    /// The same, rounded to bf16 (to nearest, ties to even).
+    /// Stores the first `n <= LANES` values rounded to bf16 (to nearest, ties to even).
     unsafe fn store_bf16(to: *mut u16, v: Self::V, n: usize);
 }
 
-/// The first `n <= N` numbers at `from`, then zeros.
+/// The first `n <= N` values at `from`, padded with zeros.
 ///
 /// # Safety
 /// `n` numbers can be read at `from`.
@@ -67,7 +65,7 @@ pub(super) unsafe fn part<T: Copy + Default, const N: usize>(from: *const T, n: 
     part
 }
 
-/// Writes the first `n <= N` numbers to `to`.
+/// Writes the first `n <= N` values to `to`.
 ///
 /// # Safety
 /// `n` numbers can be written at `to`.
@@ -77,7 +75,7 @@ pub(super) unsafe fn put<T: Copy, const N: usize>(to: *mut T, numbers: [T; N], n
     unsafe { std::ptr::copy_nonoverlapping(numbers.as_ptr(), to, n.min(N)) };
 }
 
-/// The bits of numbers rounded to bf16.
+/// The bits of the values rounded to bf16.
 #[inline(always)]
 pub(super) fn rounded<const N: usize>(numbers: [f32; N]) -> [u16; N] {
     numbers.map(|x| <bf16 as Operand>::from_f32(x).to_bits())

@@ -1,4 +1,4 @@
-//! Safe calls that ask for memory which is not there panic before a pointer is used.
+//! Safe calls that would access memory out of bounds panic before a pointer is used.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -13,11 +13,11 @@ fn a_window_whose_end_passes_the_largest_address_is_refused() {
     let numbers = [1.0_f32; 64];
     for isa in Isa::available() {
         let kernel = f32::kernel(isa);
-        let mut rows = Rows::apart(&kernel, 1, 4);
+        let mut rows = Rows::separate(&kernel, 1, 4);
         rows.reset(1, &numbers);
-        rows.set_window(0, 0, &numbers, 60, &Window::new(vec![0]));
+        rows.set_window(0, 0, &numbers, 60, &SegmentOffsets::new(vec![0]));
         for (at, span) in [(61, 0), (usize::MAX, 0), (usize::MAX - 2, 1), (1, usize::MAX), (60, 1)] {
-            let window = Window::new(vec![span]);
+            let window = SegmentOffsets::new(vec![span]);
             assert!(refused(|| rows.set_window(0, 0, &numbers, at, &window)), "{isa:?} {at} {span}");
         }
     }
@@ -27,9 +27,9 @@ fn a_window_whose_end_passes_the_largest_address_is_refused() {
 fn sizes_whose_products_overflow_are_refused() {
     for isa in Isa::available() {
         let kernel = f32::kernel(isa);
-        assert!(refused(|| drop(Rows::<f32>::apart(&kernel, usize::MAX / 2, 4))), "{isa:?}");
-        assert!(refused(|| drop(Rows::<f32>::apart(&kernel, 4, usize::MAX / 2))), "{isa:?}");
-        assert!(refused(|| drop(Rows::<f32>::side_by_side(&kernel, 1, 3, usize::MAX / 2))), "{isa:?}");
+        assert!(refused(|| drop(Rows::<f32>::separate(&kernel, usize::MAX / 2, 4))), "{isa:?}");
+        assert!(refused(|| drop(Rows::<f32>::separate(&kernel, 4, usize::MAX / 2))), "{isa:?}");
+        assert!(refused(|| drop(Rows::<f32>::interleaved(&kernel, 1, 3, usize::MAX / 2))), "{isa:?}");
     }
 }
 
@@ -40,9 +40,9 @@ fn an_output_or_a_panel_that_is_too_short_and_rows_of_another_kernel_are_refused
         let kernel = f32::kernel(isa);
         let multiply = |rows: &Rows<'_, f32>, panel: &[f32], offsets: &[usize], out: &mut [f32]| {
             let panel = Panel { first: 0, live: 2, numbers: panel };
-            kernel.multiply(rows, &panel, &Offsets::new(offsets), out, &Finish::default());
+            kernel.multiply(rows, &panel, &Offsets::new(offsets), out, &Epilogue::default());
         };
-        let mut rows = Rows::apart(&kernel, 1, 2);
+        let mut rows = Rows::separate(&kernel, 1, 2);
         rows.reset(1, &numbers);
         let panel = [2.0_f32; 64];
         let mut out = [0.0; 8];
@@ -53,7 +53,7 @@ fn an_output_or_a_panel_that_is_too_short_and_rows_of_another_kernel_are_refused
         }
         assert!(refused(|| multiply(&rows, &panel[..2], &[0], &mut [0.0; 8])), "{isa:?}");
         for other in Isa::available().into_iter().map(f32::kernel).filter(|k| k.rows() != kernel.rows()) {
-            let mut rows = Rows::side_by_side(&other, 1, 2, 1);
+            let mut rows = Rows::interleaved(&other, 1, 2, 1);
             rows.reset(16, &numbers);
             assert!(refused(|| multiply(&rows, &panel, &[0], &mut [0.0; 8])), "{isa:?}, rows of {other:?}");
         }

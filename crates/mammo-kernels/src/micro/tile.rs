@@ -1,21 +1,20 @@
-//! The tile product, written once for all instruction sets.
+//! The tile kernel, written once for all instruction sets.
 //!
-//! One call makes all tiles of a block with one panel: with a depth of 64 a tile takes so few cycles that a
-//! call and its checks for each would take a tenth of them.
+//! One call computes all tiles of a block with one panel: with a depth of 64 a tile takes so few cycles that a call
+//! and its checks per tile would cost a tenth of them.
 
 use std::array::from_fn;
 
 use super::simd::Simd;
 use crate::operand::Kind;
 
-/// A panel and the tiles that it makes, as the kernels see them.
+/// A panel and the tiles to compute, as raw pointers.
 ///
-/// Promises: for each tile, one for every kernel's rows of `offsets` or what is left of them, `rows` has
-/// `segments` times the kernel's rows of pointers, each readable for `units` units; or, side by
-/// side, `segments` pointers, each readable for the kernel's rows of units at `units` places, `step`
-/// units apart; `panel` has `segments * units` times the panel's width of units; `bias` is null or as
-/// wide as the panel; `out`, and `residual` unless null, can be accessed at `columns` numbers from each
-/// of `offsets`.
+/// Contract: for each tile, that is for each group of the kernel's rows in `offsets`, `rows` has `segments` times the
+/// kernel's rows of pointers, each readable for `units` units; if rows are interleaved, `segments` pointers, each
+/// readable for the kernel's rows of units at `units` positions, `step` units apart. `panel` has `segments * units`
+/// times its width of units. `bias` is null or as wide as the panel. `out`, and `residual` unless null, can be
+/// accessed at `columns` values from each of `offsets`.
 pub(super) struct Tiles<'a> {
     pub rows: *const *const f32,
     pub segments: usize,
@@ -32,11 +31,11 @@ pub(super) struct Tiles<'a> {
     pub accumulate: bool,
 }
 
-/// Computes some tiles.
+/// Computes tiles.
 pub(super) type TilesFn = unsafe fn(&Tiles<'_>);
 
-/// The forms of an instruction set's one function, which takes `NV`, `PAIRS` and `BESIDE`, for
-/// [`Kernel`](super::Kernel): left operands by row and side by side, one vector and two.
+/// The four instances of an instruction set's function, which takes `NV`, `PAIRS` and `INTERLEAVED`, for
+/// [`Kernel`](super::Kernel): separate or interleaved rows, one vector of columns or two.
 macro_rules! tiles_of {
     ($function:ident, $kind:expr) => {
         match $kind {
@@ -53,13 +52,13 @@ macro_rules! tiles_of {
 }
 pub(super) use tiles_of;
 
-/// Sums in registers, operands streamed: `ROWS * NV` accumulators, `NV` vectors of the panel and
-/// one broadcast per row at a time. `PAIRS` says that units are pairs of bf16, `BESIDE` that the
-/// left operands of all rows stand side by side.
+/// Computes sums in registers while operands are streamed: `ROWS * NV` accumulators, `NV` vectors of the panel and
+/// one broadcast per row at a time. With `PAIRS` units are pairs of bf16; with `INTERLEAVED` the left operands of all rows
+/// are interleaved.
 ///
 /// # Safety
-/// The promises of [`Tiles`] and of [`Simd`].
-// Indices that are constants after unrolling keep the sums in registers.
+/// The contracts of [`Tiles`] and [`Simd`].
+// Constant indices after unrolling keep the sums in registers.
 #[allow(clippy::needless_range_loop)]
 #[inline(always)]
 pub(super) unsafe fn tiles<
@@ -67,26 +66,26 @@ pub(super) unsafe fn tiles<
     const ROWS: usize,
     const NV: usize,
     const PAIRS: bool,
-    const BESIDE: bool,
+    const INTERLEAVED: bool,
 >(
     tiles: &Tiles<'_>,
 ) {
-    // SAFETY: see the promises of `Tiles`; pointers advance within them.
+    // SAFETY: see the contract of `Tiles`; pointers advance within them.
     unsafe {
         let start: [S::V; NV] = from_fn(|j| match tiles.bias.is_null() {
             true => S::zero(),
             false => S::load(tiles.bias.add(j * S::LANES)),
         });
-        // From tile to tile without a gap.
+        // Tiles follow one another without a gap.
         let mut rows = tiles.rows;
         for offsets in tiles.offsets.chunks(ROWS) {
-            ask_for::<S>(tiles, offsets);
+            prefetch_epilogue::<S>(tiles, offsets);
             let mut acc = [start; ROWS];
             let mut panel = tiles.panel;
             for _ in 0..tiles.segments {
                 let row: [*const f32; ROWS] =
-                    from_fn(|i| if BESIDE { (*rows).wrapping_add(i) } else { *rows.add(i) });
-                rows = rows.add(if BESIDE { 1 } else { ROWS });
+                    from_fn(|i| if INTERLEAVED { (*rows).wrapping_add(i) } else { *rows.add(i) });
+                rows = rows.add(if INTERLEAVED { 1 } else { ROWS });
                 let mut at = 0;
                 for _ in 0..tiles.units {
                     let b: [S::V; NV] = from_fn(|j| S::load(panel.add(j * S::LANES)));
@@ -98,11 +97,11 @@ pub(super) unsafe fn tiles<
                                 if PAIRS { S::dot(acc[i][j], a, b[j]) } else { S::fma(acc[i][j], a, b[j]) };
                         }
                     }
-                    at += if BESIDE { tiles.step } else { 1 };
+                    at += if INTERLEAVED { tiles.step } else { 1 };
                 }
             }
-            // `acc` stays in registers only while its indices are constants, and the loop below is too long
-            // to be unrolled: it reads a copy.
+            // `acc` stays in registers only while its indices are constants. The loop below is too long to be
+            // unrolled, so it reads a copy.
             let mut sums = [start; ROWS];
             for i in 0..ROWS {
                 for j in 0..NV {
@@ -110,22 +109,21 @@ pub(super) unsafe fn tiles<
                 }
             }
             for (offset, sums) in offsets.iter().zip(&sums) {
-                finish::<S, NV>(tiles, *offset, sums);
+                epilogue::<S, NV>(tiles, *offset, sums);
             }
         }
     }
 }
 
-/// Asks the caches for all that the end of a tile will read or write: rows lie apart, so nothing else sees them
-/// coming, and they arrive while the sums are made.
+/// Prefetches the output and residual lines of this tile; their stride defeats the hardware prefetcher.
 #[inline(always)]
-fn ask_for<S: Simd>(tiles: &Tiles<'_>, offsets: &[usize]) {
+fn prefetch_epilogue<S: Simd>(tiles: &Tiles<'_>, offsets: &[usize]) {
     let size = match tiles.out_kind {
         Kind::F32 => size_of::<f32>(),
         Kind::Bf16 => size_of::<u16>(),
     };
     for offset in offsets {
-        // A row may begin in one line and end in the next.
+        // A row may start in one cache line and end in the next.
         for at in [size * offset, size * (offset + tiles.columns) - 1] {
             S::prefetch(tiles.out.wrapping_add(at));
             if !tiles.residual.is_null() {
@@ -135,13 +133,13 @@ fn ask_for<S: Simd>(tiles: &Tiles<'_>, offsets: &[usize]) {
     }
 }
 
-/// Residual, ReLU and conversion of one row on its way out.
+/// The epilogue of one row: accumulation, residual, ReLU, conversion and store.
 ///
 /// # Safety
-/// As for [`tiles`]; `offset` is one of theirs.
+/// As for [`tiles`]; `offset` is one of its offsets.
 #[allow(clippy::needless_range_loop)]
 #[inline(always)]
-unsafe fn finish<S: Simd, const NV: usize>(tiles: &Tiles<'_>, offset: usize, sums: &[S::V; NV]) {
+unsafe fn epilogue<S: Simd, const NV: usize>(tiles: &Tiles<'_>, offset: usize, sums: &[S::V; NV]) {
     for j in 0..NV {
         let done = j * S::LANES;
         if done >= tiles.columns {

@@ -1,17 +1,17 @@
-//! The loops of batch norm: one pass over some pixels each, which the compiler turns into vectors.
+//! The inner loops of batch norm: one pass over some pixels each, vectorised by the compiler.
 
 use crate::isa::Job;
 use crate::operand::Operand;
 
-/// A gradient on its way back through ReLU, and its sums.
-pub(super) struct Mask<'a, T> {
+/// Backward pass of ReLU, with the sum of the gradients per channel.
+pub(super) struct ReluBackward<'a, T> {
     pub out: &'a [T],
     pub d_out: &'a [T],
     pub d_x: &'a mut [T],
     pub sums: &'a mut [f32],
 }
 
-impl<T: Operand> Job for Mask<'_, T> {
+impl<T: Operand> Job for ReluBackward<'_, T> {
     #[inline(always)]
     fn run(self) {
         let channels = self.sums.len();
@@ -74,12 +74,12 @@ impl<T: Operand, const RESIDUAL: bool> Job for Apply<'_, T, RESIDUAL> {
     }
 }
 
-/// Kinds of [`Relu`] for the loops, which the compiler makes one of each.
+/// Variants of [`Relu`] as constants: the compiler generates one loop for each.
 pub(super) const NONE: u8 = 0;
 pub(super) const DIRECT: u8 = 1;
 pub(super) const RESULT: u8 = 2;
 
-/// Whether the gradient passes at channel `c`.
+/// True if ReLU passes the gradient of this value.
 #[inline(always)]
 fn passes<T: Operand, const RELU: u8>(x: T, out: T, scale: f32, shift: f32) -> bool {
     match RELU {
@@ -89,7 +89,7 @@ fn passes<T: Operand, const RELU: u8>(x: T, out: T, scale: f32, shift: f32) -> b
     }
 }
 
-pub(super) struct Reduce<'a, T, const RELU: u8> {
+pub(super) struct GradientSums<'a, T, const RELU: u8> {
     pub x: &'a [T],
     pub out: &'a [T],
     pub d_out: &'a [T],
@@ -100,11 +100,11 @@ pub(super) struct Reduce<'a, T, const RELU: u8> {
     pub second: &'a mut [f32],
 }
 
-impl<T: Operand, const RELU: u8> Job for Reduce<'_, T, RELU> {
+impl<T: Operand, const RELU: u8> Job for GradientSums<'_, T, RELU> {
     #[inline(always)]
     fn run(self) {
         let channels = self.mean.len();
-        // Slices of one length: the loop below needs no bounds checks, and so becomes vectors.
+        // Slices of equal length: the loop below needs no bounds checks and is vectorised.
         let (mean, scale, shift) = (&self.mean[..channels], &self.scale[..channels], &self.shift[..channels]);
         let (first, second) = (&mut self.first[..channels], &mut self.second[..channels]);
         let pixels = self.x.chunks_exact(channels).zip(self.out.chunks_exact(channels));
@@ -120,7 +120,7 @@ impl<T: Operand, const RELU: u8> Job for Reduce<'_, T, RELU> {
     }
 }
 
-pub(super) struct Spread<'a, T, const RELU: u8, const RESIDUAL: bool> {
+pub(super) struct InputGradient<'a, T, const RELU: u8, const RESIDUAL: bool> {
     pub x: &'a [T],
     pub out: &'a [T],
     pub d_out: &'a [T],
@@ -133,18 +133,18 @@ pub(super) struct Spread<'a, T, const RELU: u8, const RESIDUAL: bool> {
     pub d_residual: &'a mut [T],
 }
 
-impl<'a, T, const RELU: u8, const RESIDUAL: bool> Spread<'a, T, RELU, RESIDUAL> {
-    /// The same work with another kind of ReLU and of residual.
-    pub fn after<const OTHER: u8, const OTHER_RESIDUAL: bool>(
+impl<'a, T, const RELU: u8, const RESIDUAL: bool> InputGradient<'a, T, RELU, RESIDUAL> {
+    /// The same operands with another ReLU variant and another residual.
+    pub fn with<const OTHER: u8, const OTHER_RESIDUAL: bool>(
         self,
         out: &'a [T],
-    ) -> Spread<'a, T, OTHER, OTHER_RESIDUAL> {
+    ) -> InputGradient<'a, T, OTHER, OTHER_RESIDUAL> {
         let Self { x, d_out, scale, shift, a, p, q, d_x, d_residual, .. } = self;
-        Spread { x, out, d_out, scale, shift, a, p, q, d_x, d_residual }
+        InputGradient { x, out, d_out, scale, shift, a, p, q, d_x, d_residual }
     }
 }
 
-impl<T: Operand, const RELU: u8, const RESIDUAL: bool> Job for Spread<'_, T, RELU, RESIDUAL> {
+impl<T: Operand, const RELU: u8, const RESIDUAL: bool> Job for InputGradient<'_, T, RELU, RESIDUAL> {
     #[inline(always)]
     fn run(self) {
         let channels = self.a.len();

@@ -1,8 +1,7 @@
-//! Batch norm with what follows it, in one pass each way: `relu(norm(x) + residual)`.
+//! Batch norm fused with its epilogue, `relu(norm(x) + residual)`, in one pass forward and one backward.
 //!
-//! Images are channels last, so a channel is a column: every pixel meets the same vectors of
-//! scales and shifts. Sums run over fixed stretches of pixels in `f32` and over stretches in
-//! `f64`, in order: they do not depend on the number of threads.
+//! Images are channels last, so every pixel uses the same vectors of scales and shifts. Sums are computed in `f32`
+//! over fixed strips of pixels, and in `f64` over the strips, in order: they do not depend on the number of threads.
 
 mod loops;
 
@@ -10,10 +9,10 @@ use rayon::prelude::*;
 
 use crate::isa::Isa;
 use crate::operand::Operand;
-use loops::{Apply, DIRECT, Mask, Moments, NONE, RESULT, Reduce, Spread};
+use loops::{Apply, DIRECT, GradientSums, InputGradient, Moments, NONE, RESULT, ReluBackward};
 
-/// Numbers in a stretch: 16 Ki, which with all operands stays in the second-level cache.
-const STRETCH: usize = 16 << 10;
+/// Values per strip: 16 Ki, which with all operands fit the second-level cache.
+const STRIP: usize = 16 << 10;
 
 /// Mean and variance of each channel.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,30 +23,30 @@ pub struct Statistics {
     pub variance: Vec<f32>,
 }
 
-/// What is done to each number after the norm.
+/// The epilogue of the norm: operations on each value after normalisation.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct After<'a, T> {
-    /// Added to the normed values.
+pub struct NormEpilogue<'a, T> {
+    /// Added to the normalised values.
     pub residual: Option<&'a [T]>,
-    /// Negative results become zero.
+    /// Applies ReLU.
     pub relu: bool,
 }
 
 /// Gradients of [`apply`] with [`Statistics`] of its own input.
 #[derive(Clone, Debug)]
 pub struct Gradients {
-    /// Of the scale.
+    /// Gradient of the scale.
     pub gamma: Vec<f32>,
-    /// Of the shift.
+    /// Gradient of the shift.
     pub beta: Vec<f32>,
 }
 
 /// Mean and variance of each of `channels` channels.
 pub fn statistics<T: Operand>(isa: Isa, channels: usize, x: &[T]) -> Statistics {
-    // Deviations from the first pixel: their squares do not swamp the variance of channels that
-    // lie far from zero.
+    // Sums of deviations from the first pixel: with sums of the values themselves, the variance of channels far from
+    // zero would lose its digits.
     let origin: Vec<f32> = x[..channels].iter().map(|v| v.to_f32()).collect();
-    let sums = sum_stretches(channels, x.len(), |range, first, second| {
+    let sums = sum_strips(channels, x.len(), |range, first, second| {
         isa.run(Moments { x: &x[range], origin: &origin, first, second });
     });
     let count = (x.len() / channels) as f64;
@@ -58,19 +57,19 @@ pub fn statistics<T: Operand>(isa: Isa, channels: usize, x: &[T]) -> Statistics 
     }
 }
 
-/// Two sums per channel over all pixels, from a function that adds those of a stretch.
-fn sum_stretches(
+/// Two sums per channel over all pixels; `add` adds those of a strip.
+fn sum_strips(
     channels: usize,
     len: usize,
     add: impl Fn(std::ops::Range<usize>, &mut [f32], &mut [f32]) + Sync,
 ) -> (Vec<f64>, Vec<f64>) {
-    let stretch = stretch_of_sums(channels);
-    let parts: Vec<Vec<f32>> = (0..len.div_ceil(stretch))
+    let strip = strip_of_sums(channels);
+    let parts: Vec<Vec<f32>> = (0..len.div_ceil(strip))
         .into_par_iter()
         .map(|s| {
             let mut sums = vec![0.0f32; 2 * channels];
             let (first, second) = sums.split_at_mut(channels);
-            add(s * stretch..((s + 1) * stretch).min(len), first, second);
+            add(s * strip..((s + 1) * strip).min(len), first, second);
             sums
         })
         .collect();
@@ -79,14 +78,14 @@ fn sum_stretches(
     (sums, second)
 }
 
-/// Numbers in a stretch of whole pixels.
+/// Values per strip of whole pixels.
 fn whole_pixels(channels: usize) -> usize {
-    (STRETCH / channels).max(1) * channels
+    (STRIP / channels).max(1) * channels
 }
 
-/// Numbers whose sum is taken in `f32`: at most 512 pixels, so that it does not lose the last ones.
-fn stretch_of_sums(channels: usize) -> usize {
-    (STRETCH / channels).clamp(1, 512) * channels
+/// Values that are summed in `f32`: at most 512 pixels, so that the last ones are not lost to rounding.
+fn strip_of_sums(channels: usize) -> usize {
+    (STRIP / channels).clamp(1, 512) * channels
 }
 
 fn total(len: usize, parts: &[Vec<f32>]) -> Vec<f64> {
@@ -99,7 +98,7 @@ fn total(len: usize, parts: &[Vec<f32>]) -> Vec<f64> {
     total
 }
 
-/// Scale and shift of each channel: `gamma / sqrt(variance + epsilon)` and what centres it.
+/// Scale and shift of each channel: `gamma / sqrt(variance + epsilon)` and `beta - mean * scale`.
 pub fn fold(statistics: &Statistics, gamma: &[f32], beta: &[f32], epsilon: f32) -> (Vec<f32>, Vec<f32>) {
     let scale: Vec<f32> =
         statistics.variance.iter().zip(gamma).map(|(v, g)| g / (v + epsilon).sqrt()).collect();
@@ -107,38 +106,38 @@ pub fn fold(statistics: &Statistics, gamma: &[f32], beta: &[f32], epsilon: f32) 
     (scale, shift)
 }
 
-/// `out = after(x * scale + shift)` by channel.
+/// `out = epilogue(x * scale + shift)` per channel.
 pub fn apply<T: Operand>(
     isa: Isa,
     x: &[T],
     scale: &[f32],
     shift: &[f32],
-    after: After<'_, T>,
+    epilogue: NormEpilogue<'_, T>,
     out: &mut [T],
 ) {
     let channels = scale.len();
     assert!(x.len() == out.len() && x.len().is_multiple_of(channels) && shift.len() == channels);
-    let stretch = whole_pixels(channels);
-    out.par_chunks_mut(stretch).enumerate().for_each(|(s, out)| {
-        let range = s * stretch..s * stretch + out.len();
+    let strip = whole_pixels(channels);
+    out.par_chunks_mut(strip).enumerate().for_each(|(s, out)| {
+        let range = s * strip..s * strip + out.len();
         let x = &x[range.clone()];
-        match after.residual {
+        match epilogue.residual {
             Some(r) => {
-                isa.run(Apply::<T, true> { x, residual: &r[range], scale, shift, relu: after.relu, out })
+                isa.run(Apply::<T, true> { x, residual: &r[range], scale, shift, relu: epilogue.relu, out })
             }
-            None => isa.run(Apply::<T, false> { x, residual: x, scale, shift, relu: after.relu, out }),
+            None => isa.run(Apply::<T, false> { x, residual: x, scale, shift, relu: epilogue.relu, out }),
         }
     });
 }
 
-/// ReLU after a norm, as its gradient sees it.
+/// The ReLU after a norm, as the backward pass needs it.
 #[derive(Clone, Copy, Debug)]
 pub enum Relu<'a, T> {
-    /// There was none.
+    /// No ReLU.
     None,
-    /// It followed the norm directly: the norm is computed once more.
+    /// ReLU of the norm itself, which is recomputed.
     Direct,
-    /// It followed a sum; this is its result.
+    /// ReLU of norm and residual; this is its output.
     Result(&'a [T]),
 }
 
@@ -147,13 +146,13 @@ pub enum Relu<'a, T> {
 pub struct Backward<'a, T> {
     /// Input of the forward pass.
     pub x: &'a [T],
-    /// Whether ReLU followed, and where it let gradients pass.
+    /// The ReLU that followed, and where it passed gradients.
     pub relu: Relu<'a, T>,
-    /// Gradient of the result.
+    /// Gradient of the output.
     pub d_out: &'a [T],
-    /// Statistics that the forward pass used.
+    /// Statistics used in the forward pass.
     pub statistics: &'a Statistics,
-    /// Whether they were those of `x` itself, and so depend on it.
+    /// True if they are statistics of `x`, so that their gradients count.
     pub of_batch: bool,
     /// Scale of each channel.
     pub gamma: &'a [f32],
@@ -163,8 +162,8 @@ pub struct Backward<'a, T> {
     pub epsilon: f32,
 }
 
-/// Gradients of `x`, into `d_x`, of the residual, into `d_residual` when asked for, and of scale
-/// and shift.
+/// Backward pass of [`apply`]: the gradient of `x` goes to `d_x`, that of the residual to `d_residual` if given;
+/// those of scale and shift are returned.
 pub fn backward<T: Operand>(
     isa: Isa,
     b: &Backward<'_, T>,
@@ -176,16 +175,18 @@ pub fn backward<T: Operand>(
     let mean = &b.statistics.mean;
     let (scale, shift) = fold(b.statistics, b.gamma, b.beta, b.epsilon);
     let (scale, shift) = (&scale[..], &shift[..]);
-    let sums = sum_stretches(channels, b.x.len(), |range, first, second| {
+    let sums = sum_strips(channels, b.x.len(), |range, first, second| {
         let (x, d_out) = (&b.x[range.clone()], &b.d_out[range.clone()]);
         match b.relu {
-            Relu::None => isa.run(Reduce::<T, NONE> { x, out: x, d_out, mean, scale, shift, first, second }),
+            Relu::None => {
+                isa.run(GradientSums::<T, NONE> { x, out: x, d_out, mean, scale, shift, first, second })
+            }
             Relu::Direct => {
-                isa.run(Reduce::<T, DIRECT> { x, out: x, d_out, mean, scale, shift, first, second })
+                isa.run(GradientSums::<T, DIRECT> { x, out: x, d_out, mean, scale, shift, first, second })
             }
             Relu::Result(out) => {
                 let out = &out[range];
-                isa.run(Reduce::<T, RESULT> { x, out, d_out, mean, scale, shift, first, second });
+                isa.run(GradientSums::<T, RESULT> { x, out, d_out, mean, scale, shift, first, second });
             }
         }
     });
@@ -199,34 +200,44 @@ pub fn backward<T: Operand>(
     let share = |sum: f64, a: f32| if b.of_batch { (sum / count) as f32 * a } else { 0.0 };
     let q: Vec<f32> = (0..channels).map(|c| share(sums.1[c], a[c]) * inverse[c] * inverse[c]).collect();
     let p: Vec<f32> = (0..channels).map(|c| share(sums.0[c], a[c]) - q[c] * mean[c]).collect();
-    let stretch = whole_pixels(channels);
-    let spread = |s: usize, d_x: &mut [T], d_residual: &mut [T]| {
-        let range = s * stretch..s * stretch + d_x.len();
+    let strip = whole_pixels(channels);
+    let input_gradient = |s: usize, d_x: &mut [T], d_residual: &mut [T]| {
+        let range = s * strip..s * strip + d_x.len();
         let (x, d_out) = (&b.x[range.clone()], &b.d_out[range.clone()]);
-        let spread =
-            Spread::<T, NONE, false> { x, out: x, d_out, scale, shift, a: &a, p: &p, q: &q, d_x, d_residual };
-        match (b.relu, spread.d_residual.is_empty()) {
-            (Relu::None, true) => isa.run(spread),
-            (Relu::None, false) => isa.run(spread.after::<NONE, true>(x)),
-            (Relu::Direct, true) => isa.run(spread.after::<DIRECT, false>(x)),
-            (Relu::Direct, false) => isa.run(spread.after::<DIRECT, true>(x)),
-            (Relu::Result(out), true) => isa.run(spread.after::<RESULT, false>(&out[range])),
-            (Relu::Result(out), false) => isa.run(spread.after::<RESULT, true>(&out[range])),
+        let input_gradient = InputGradient::<T, NONE, false> {
+            x,
+            out: x,
+            d_out,
+            scale,
+            shift,
+            a: &a,
+            p: &p,
+            q: &q,
+            d_x,
+            d_residual,
+        };
+        match (b.relu, input_gradient.d_residual.is_empty()) {
+            (Relu::None, true) => isa.run(input_gradient),
+            (Relu::None, false) => isa.run(input_gradient.with::<NONE, true>(x)),
+            (Relu::Direct, true) => isa.run(input_gradient.with::<DIRECT, false>(x)),
+            (Relu::Direct, false) => isa.run(input_gradient.with::<DIRECT, true>(x)),
+            (Relu::Result(out), true) => isa.run(input_gradient.with::<RESULT, false>(&out[range])),
+            (Relu::Result(out), false) => isa.run(input_gradient.with::<RESULT, true>(&out[range])),
         }
     };
     match d_residual {
         Some(d_residual) => d_x
-            .par_chunks_mut(stretch)
-            .zip(d_residual.par_chunks_mut(stretch))
+            .par_chunks_mut(strip)
+            .zip(d_residual.par_chunks_mut(strip))
             .enumerate()
-            .for_each(|(s, (d_x, d_residual))| spread(s, d_x, d_residual)),
-        None => d_x.par_chunks_mut(stretch).enumerate().for_each(|(s, d_x)| spread(s, d_x, &mut [])),
+            .for_each(|(s, (d_x, d_residual))| input_gradient(s, d_x, d_residual)),
+        None => d_x.par_chunks_mut(strip).enumerate().for_each(|(s, d_x)| input_gradient(s, d_x, &mut [])),
     }
     gradients
 }
 
-/// Gradient of `relu(x + bias)`: that of the bias, and of `x` into `d_x`; `relu_out` is the
-/// result. Without ReLU the gradient of `x` is that of the result, and `d_x` is empty.
+/// Backward pass of `relu(x + bias)`: the gradient of `x` goes to `d_x`, that of the bias is returned. `relu_out` is
+/// the output. Without ReLU the gradient of `x` equals `d_out`, and `d_x` is empty.
 pub fn bias_backward<T: Operand>(
     isa: Isa,
     channels: usize,
@@ -237,13 +248,13 @@ pub fn bias_backward<T: Operand>(
     let Some(out) = relu_out else {
         return channel_sums(isa, channels, d_out);
     };
-    let stretch = stretch_of_sums(channels);
+    let strip = strip_of_sums(channels);
     let parts: Vec<Vec<f32>> = d_x
-        .par_chunks_mut(stretch)
-        .zip(out.par_chunks(stretch).zip(d_out.par_chunks(stretch)))
+        .par_chunks_mut(strip)
+        .zip(out.par_chunks(strip).zip(d_out.par_chunks(strip)))
         .map(|(d_x, (out, d_out))| {
             let mut sums = vec![0.0; channels];
-            isa.run(Mask { out, d_out, d_x, sums: &mut sums });
+            isa.run(ReluBackward { out, d_out, d_x, sums: &mut sums });
             sums
         })
         .collect();
@@ -252,7 +263,7 @@ pub fn bias_backward<T: Operand>(
 
 fn channel_sums<T: Operand>(isa: Isa, channels: usize, x: &[T]) -> Vec<f32> {
     let origin = vec![0.0; channels];
-    let sums = sum_stretches(channels, x.len(), |range, first, second| {
+    let sums = sum_strips(channels, x.len(), |range, first, second| {
         isa.run(Moments { x: &x[range], origin: &origin, first, second });
     });
     sums.0.iter().map(|&s| s as f32).collect()

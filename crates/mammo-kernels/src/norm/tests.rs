@@ -1,4 +1,4 @@
-//! Against differences of the loss in `f64`.
+//! Compares with finite differences of the loss in `f64`.
 
 use super::*;
 use half::bf16;
@@ -39,7 +39,7 @@ fn gradients_agree_with_differences() {
             let used = fixed.cloned().unwrap_or_else(|| statistics(isa, c, &x));
             let (scale, shift) = fold(&used, &gamma, &beta, 1e-5);
             let mut y = vec![0.0; x.len()];
-            apply(isa, &x, &scale, &shift, After { residual: Some(&r), relu: true }, &mut y);
+            apply(isa, &x, &scale, &shift, NormEpilogue { residual: Some(&r), relu: true }, &mut y);
             let value: f64 = y.iter().zip(&g).map(|(&y, &g)| f64::from(y) * f64::from(g)).sum();
             let ask =
                 |x: &[f64], r: &[f64], gamma: &[f64], beta: &[f64]| loss(x, r, gamma, beta, &wide(&g), fixed);
@@ -89,6 +89,6 @@ fn bf16_agrees_with_f32_to_its_precision() {
     let (a, b) = (statistics(Isa::best(), 64, &x), statistics(Isa::best(), 64, &half));
     assert!(a.mean.iter().zip(&b.mean).all(|(a, b)| (a - b).abs() < 2e-3));
     let mut y = vec![bf16::ZERO; x.len()];
-    apply(Isa::best(), &half, &[2.0; 64], &[1.0; 64], After::default(), &mut y);
+    apply(Isa::best(), &half, &[2.0; 64], &[1.0; 64], NormEpilogue::default(), &mut y);
     assert!(y.iter().zip(&x).all(|(y, x)| (y.to_f32() - (2.0 * x + 1.0)).abs() < 0.02));
 }

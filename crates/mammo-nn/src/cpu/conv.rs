@@ -1,4 +1,4 @@
-//! Convolution with its gradients.
+//! Convolution, forward and backward.
 
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
@@ -9,15 +9,15 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 use mammo_kernels::conv::{self, ConvShape, backward_input, backward_weight, pack_training};
 use mammo_kernels::isa::Isa;
-use mammo_kernels::micro::Finish;
+use mammo_kernels::micro::Epilogue;
 use mammo_kernels::norm;
 
 use super::memory::filled;
-use super::{ConvCall, Fork, Number, by_dtype, in_order, numbers, shape, tensor};
+use super::{ConvCall, Number, ResidualGradSlot, by_dtype, contiguous, numbers, shape, tensor};
 
-/// The shape of a call.
+/// Shape of the convolution.
 fn call_shape(x: &FlexTensor, weight: &FlexTensor, call: &ConvCall) -> ConvShape {
-    call.window.over(shape(x), shape::<4>(weight)[0])
+    call.geometry.on_map(shape(x), shape::<4>(weight)[0])
 }
 
 pub(super) fn forward(
@@ -27,55 +27,58 @@ pub(super) fn forward(
     call: &ConvCall,
 ) -> FlexTensor {
     let s = call_shape(x, weight, call);
-    let (x, weight) = (in_order(x), in_order(weight));
+    let (x, weight) = (contiguous(x), contiguous(weight));
     by_dtype!(&x, T => {
         let panels = pack_training::<T>(Isa::best(), &s, numbers(&weight));
-        let bias = bias.map(|b| panels.pad_bias(numbers(&in_order(b))));
-        let finish = Finish { bias: bias.as_deref(), relu: call.relu, ..Finish::default() };
+        let bias = bias.map(|b| panels.pad_bias(numbers(&contiguous(b))));
+        let epilogue = Epilogue { bias: bias.as_deref(), relu: call.relu, ..Epilogue::default() };
         filled([s.n, s.out_h(), s.out_w(), s.c_out], |out: &mut [T]| {
-            conv::forward(Isa::best(), &s, numbers::<T>(&x), &panels, out, &finish);
+            conv::forward(Isa::best(), &s, numbers::<T>(&x), &panels, out, &epilogue);
         })
     })
 }
 
-/// What the gradients need.
+/// Operands of the backward pass.
 #[derive(Clone, Debug)]
-struct Kept {
+struct SavedForBackward {
     x: FlexTensor,
     weight: FlexTensor,
     call: ConvCall,
-    /// The result, when it went through ReLU.
+    /// The output, if ReLU was applied.
     relu_out: Option<FlexTensor>,
 }
 
-impl Kept {
-    /// Gives those of input and weights that want a gradient theirs.
+impl SavedForBackward {
+    /// Registers the gradients of the input and the weights, of each only if it is tracked.
     fn register(&self, [x, weight]: [Option<NodeId>; 2], d_out: &FlexTensor, grads: &mut Gradients) {
         if let Some(weight) = weight {
             grads.register::<Flex>(weight, self.d_weight(d_out));
         }
-        if let Some(x) = x
-            && let Some(d_x) = self.d_x(d_out)
-        {
-            grads.register::<Flex>(x, d_x);
+        match x {
+            None => mark_unneeded(self.call.residual_grad.as_ref()),
+            Some(x) => {
+                if let Some(d_x) = self.d_x(d_out) {
+                    grads.register::<Flex>(x, d_x);
+                }
+            }
         }
     }
 
-    /// `None` when another convolution of the same map will add it to its own.
+    /// Gradient of the input; `None` if it was stored for the other convolution of the same map.
     fn d_x(&self, d_out: &FlexTensor) -> Option<FlexTensor> {
         let s = call_shape(&self.x, &self.weight, &self.call);
-        let fork = self.call.fork.as_ref();
-        let other = fork.and_then(Fork::take);
-        let weight = in_order(&self.weight);
+        let slot = self.call.residual_grad.as_ref();
+        let other = slot.and_then(ResidualGradSlot::take);
+        let weight = contiguous(&self.weight);
         let d_x = by_dtype!(d_out, T => {
             filled([s.n, s.h, s.w, s.c_in], |d_x: &mut [T]| {
                 let other = other.as_ref().map(numbers::<T>);
                 backward_input(Isa::best(), &s, numbers::<T>(d_out), numbers(&weight), other, d_x);
             })
         });
-        match fork.filter(|fork| fork.of_convolutions && other.is_none()) {
-            Some(fork) => {
-                fork.leave(d_x);
+        match slot.filter(|slot| slot.stores_own() && other.is_none()) {
+            Some(slot) => {
+                slot.store(d_x);
                 None
             }
             None => Some(d_x),
@@ -85,7 +88,7 @@ impl Kept {
     fn d_weight(&self, d_out: &FlexTensor) -> FlexTensor {
         let s = call_shape(&self.x, &self.weight, &self.call);
         by_dtype!(d_out, T => {
-            let x = in_order(&self.x);
+            let x = contiguous(&self.x);
             filled([s.c_out, s.c_in, s.kernel, s.kernel], |d_weight: &mut [f32]| {
                 backward_weight(Isa::best(), &s, numbers::<T>(&x), numbers::<T>(d_out), d_weight);
             })
@@ -93,16 +96,23 @@ impl Kept {
     }
 }
 
+/// Tells the slot of a residual block that nobody needs the gradient of the block's input.
+fn mark_unneeded(slot: Option<&ResidualGradSlot>) {
+    if let Some(slot) = slot {
+        slot.mark_unneeded();
+    }
+}
+
 #[derive(Debug)]
 struct ConvBackward;
 
 impl Backward<Flex, 2> for ConvBackward {
-    type State = Kept;
+    type State = SavedForBackward;
 
-    fn backward(self, ops: Ops<Kept, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let d_out = in_order(&grads.consume::<Flex>(&ops.node));
-        let ([x, weight], kept) = (ops.parents, ops.state);
-        kept.register([x, weight].map(|node| node.map(|node| node.id)), &d_out, grads);
+    fn backward(self, ops: Ops<SavedForBackward, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let d_out = contiguous(&grads.consume::<Flex>(&ops.node));
+        let ([x, weight], saved) = (ops.parents, ops.state);
+        saved.register([x, weight].map(|node| node.map(|node| node.id)), &d_out, grads);
     }
 }
 
@@ -114,8 +124,11 @@ pub(super) fn tracked<C: CheckpointStrategy>(
     let ((x, x_node), (weight, weight_node)) = (x.into_parts(), weight.into_parts());
     let out = forward(&x, &weight, None, &call);
     match ConvBackward.prepare::<C>([x_node, weight_node]).compute_bound().stateful() {
-        OpsKind::Tracked(prep) => prep.finish(Kept { x, weight, call, relu_out: None }, out),
-        OpsKind::UnTracked(prep) => prep.finish(out),
+        OpsKind::Tracked(prep) => prep.finish(SavedForBackward { x, weight, call, relu_out: None }, out),
+        OpsKind::UnTracked(prep) => {
+            mark_unneeded(call.residual_grad.as_ref());
+            prep.finish(out)
+        }
     }
 }
 
@@ -123,20 +136,20 @@ pub(super) fn tracked<C: CheckpointStrategy>(
 struct ConvBiasBackward;
 
 impl Backward<Flex, 3> for ConvBiasBackward {
-    type State = Kept;
+    type State = SavedForBackward;
 
-    fn backward(self, ops: Ops<Kept, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let d_out = in_order(&grads.consume::<Flex>(&ops.node));
-        let ([x, weight, bias], kept) = (ops.parents, ops.state);
-        let (d_out, d_bias) = by_dtype!(&d_out, T => through_bias::<T>(&d_out, kept.relu_out.as_ref()));
+    fn backward(self, ops: Ops<SavedForBackward, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let d_out = contiguous(&grads.consume::<Flex>(&ops.node));
+        let ([x, weight, bias], saved) = (ops.parents, ops.state);
+        let (d_out, d_bias) = by_dtype!(&d_out, T => through_bias::<T>(&d_out, saved.relu_out.as_ref()));
         if let Some(node) = bias {
             grads.register::<Flex>(node.id, d_bias);
         }
-        kept.register([x, weight].map(|node| node.map(|node| node.id)), &d_out, grads);
+        saved.register([x, weight].map(|node| node.map(|node| node.id)), &d_out, grads);
     }
 }
 
-/// The gradient before ReLU, and that of the bias.
+/// Gradients of the sum before ReLU and of the bias.
 fn through_bias<T: Number>(d_out: &FlexTensor, relu_out: Option<&FlexTensor>) -> (FlexTensor, FlexTensor) {
     let dims = shape::<4>(d_out);
     let mut d_bias = Vec::new();
@@ -165,8 +178,11 @@ pub(super) fn tracked_bias<C: CheckpointStrategy>(
     match ConvBiasBackward.prepare::<C>([x_node, weight_node, bias_node]).compute_bound().stateful() {
         OpsKind::Tracked(prep) => {
             let relu_out = call.relu.then(|| out.clone());
-            prep.finish(Kept { x, weight, call, relu_out }, out)
+            prep.finish(SavedForBackward { x, weight, call, relu_out }, out)
         }
-        OpsKind::UnTracked(prep) => prep.finish(out),
+        OpsKind::UnTracked(prep) => {
+            mark_unneeded(call.residual_grad.as_ref());
+            prep.finish(out)
+        }
     }
 }

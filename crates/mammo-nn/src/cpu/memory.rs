@@ -1,8 +1,8 @@
-//! Memory of feature maps that is used again.
+//! A cache of feature-map buffers.
 //!
-//! A training step makes the same hundreds of maps as the step before. Fresh memory for them comes
-//! from the operating system page by page, which costs a fifth of a step. So every map made here is
-//! remembered, and once nobody else holds it, its memory serves the next map of its size.
+//! Every training step allocates the same hundreds of feature maps. New memory for them comes from the operating
+//! system page by page, which costs a fifth of a step. So every map allocated here is remembered, and when no other
+//! reference is left, its memory is used for the next map of the same size.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -11,19 +11,19 @@ use burn::backend::flex::FlexTensor;
 
 use super::{Number, tensor};
 
-/// Maps made since a size was last asked for, after which its memory is given back.
-const PATIENCE: u64 = 8192;
+/// Buffers of a size are freed if none was requested during this many allocations.
+const EVICT_AFTER_ALLOCS: u64 = 8192;
 
 #[derive(Default)]
 struct Memory {
-    /// By size in bytes: when last asked for, and the maps.
+    /// By size in bytes: the allocation at which the size was last requested, and the maps.
     maps: HashMap<usize, (u64, Vec<FlexTensor>)>,
-    made: u64,
+    n_allocs: u64,
 }
 
 static MEMORY: LazyLock<Mutex<Memory>> = LazyLock::new(Mutex::default);
 
-/// A tensor of that shape whose numbers `fill` writes; it finds anything in them.
+/// A tensor of this shape, filled by `fill`, which receives arbitrary values.
 pub(super) fn filled<T: Number, const D: usize>(
     shape: [usize; D],
     fill: impl FnOnce(&mut [T]),
@@ -39,19 +39,19 @@ pub(super) fn filled<T: Number, const D: usize>(
 
 fn take<T: Number>(len: usize) -> Option<Vec<T>> {
     let mut memory = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
-    memory.made += 1;
-    let made = memory.made;
+    memory.n_allocs += 1;
+    let now = memory.n_allocs;
     let known = memory.maps.entry(size_of::<T>() * len).or_default();
-    known.0 = made;
+    known.0 = now;
     let free = known.1.iter().position(|t| t.is_unique() && t.dtype() == T::dtype());
     match free {
         Some(free) => known.1.swap_remove(free).into_data().try_into_vec().ok(),
         None => {
-            memory.maps.retain(|_, (asked, maps)| {
-                if made - *asked > PATIENCE {
+            memory.maps.retain(|_, (last_request, maps)| {
+                if now - *last_request > EVICT_AFTER_ALLOCS {
                     maps.retain(|t| !t.is_unique());
                 }
-                !maps.is_empty() || *asked == made
+                !maps.is_empty() || *last_request == now
             });
             None
         }

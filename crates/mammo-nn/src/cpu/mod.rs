@@ -1,109 +1,68 @@
 //! The CPU kernels as operations of Burn, with their own gradients.
 //!
-//! Feature maps are channels last here: tensors of shape `[n, h, w, c]`, of `f32` or bf16.
-//! Weights, norms and their gradients are `f32` always. Only the flex device has these
-//! operations; [`crate::networks::layers`] uses Burn's own elsewhere.
+//! Feature maps are channels last here: tensors of shape `[n, h, w, c]`, of `f32` or bf16. Weights, norms and their
+//! gradients are always `f32`. Only the flex device has these operations; on other devices
+//! [`crate::networks::layers`] uses Burn's own.
 //!
-//! A kernel's panic means a shape that no layer asks for: `ConvShape` is built here.
+//! Kernels panic on inconsistent shapes, which cannot occur: every `ConvShape` is built from the tensors here.
 
 mod conv;
 mod memory;
 mod norm;
 mod pool;
+mod residual;
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
 use burn::tensor::{Bytes, Device, Element, Tensor};
-use mammo_kernels::conv::{ConvShape, Pad};
 use mammo_kernels::norm::Statistics;
 use mammo_kernels::{Operand, bf16};
 
-/// Whether tensors of this device can go through the operations here.
-pub(crate) fn is_here(device: &Device) -> bool {
+use crate::networks::conventions::{KernelGeometry, Padding};
+
+pub(crate) use residual::ResidualGradSlot;
+
+/// True if tensors of this device can use the operations of this module.
+pub(crate) fn supports(device: &Device) -> bool {
     device.clone().inner() == Device::flex()
 }
 
-/// Kernel, stride and padding of a window that slides over a feature map.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Window {
-    /// Side of the square window.
-    pub kernel: usize,
-    /// Step between outputs.
-    pub stride: usize,
-    /// Filling around the map.
-    pub pad: Pad,
-}
-
-impl Window {
-    fn over(&self, [n, h, w, c_in]: [usize; 4], c_out: usize) -> ConvShape {
-        ConvShape { n, h, w, c_in, c_out, kernel: self.kernel, stride: self.stride, pad: self.pad }
-    }
-}
-
-/// The place where a map goes two ways: into the first convolution of a residual block, and around
-/// the block. The gradient that comes back first waits here for a convolution, which adds it to
-/// its own while it writes it: a map is read once more instead of twice, and no third one is made.
-///
-/// Whoever leaves a gradient here does not give it to the map. Around a block without a projection it is the norm
-/// at the end of the block that leaves one, and its first convolution comes later on the way back.
-/// With a projection both ways begin with a convolution: the one whose turn comes first leaves, the other takes.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Fork {
-    waiting: Arc<Mutex<Option<FlexTensor>>>,
-    of_convolutions: bool,
-}
-
-impl Fork {
-    /// For two convolutions of the same map.
-    pub fn of_convolutions() -> Self {
-        Self { of_convolutions: true, ..Self::default() }
-    }
-
-    fn leave(&self, gradient: FlexTensor) {
-        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(gradient);
-    }
-
-    fn take(&self) -> Option<FlexTensor> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-/// What a convolution is told.
+/// Settings of a convolution.
 #[derive(Clone, Debug)]
 pub(crate) struct ConvCall {
-    /// Its window.
-    pub window: Window,
-    /// Whether ReLU follows; only after a bias.
+    /// Kernel size, stride and padding.
+    pub geometry: KernelGeometry,
+    /// Whether ReLU is applied; only together with a bias and without a norm after it.
     pub relu: bool,
-    /// Where to find more of its input's gradient, or to leave its own.
-    pub fork: Option<Fork>,
+    /// Of the first convolution of a residual block: the slot through which the gradients of the block's input are added.
+    pub residual_grad: Option<ResidualGradSlot>,
 }
 
-/// What a batch norm is told and what it tells.
+/// Settings of a batch norm, and the statistics that it returns.
 #[derive(Clone, Debug)]
 pub(crate) struct NormCall {
-    /// Statistics to use; those of the batch when absent.
+    /// The statistics to normalise with; `None` for those of the batch.
     pub given: Option<Statistics>,
-    /// Where the statistics of the batch are left.
+    /// Receives the statistics of the batch.
     pub found: Arc<OnceLock<Statistics>>,
     /// Added to the variance.
     pub epsilon: f32,
-    /// Whether ReLU follows.
+    /// Whether ReLU is applied.
     pub relu: bool,
-    /// Where to leave the residual's gradient.
-    pub fork: Option<Fork>,
+    /// Of the norm that ends a residual block: the slot that receives the gradient of the residual.
+    pub residual_grad: Option<ResidualGradSlot>,
 }
 
-/// Operations that only the CPU has.
+/// Operations that only the CPU backend has.
 #[backend_extension(Autodiff, Flex)]
 pub(crate) trait CpuOps: Backend {
     /// Convolution, `[n, h, w, c_in]` and `[c_out, c_in, k, k]` to `[n, h', w', c_out]`.
     fn cpu_conv(x: FloatTensor<Self>, weight: FloatTensor<Self>, call: ConvCall) -> FloatTensor<Self>;
-    /// The same, plus a bias `[c_out]`, and ReLU when asked for.
+    /// As [`cpu_conv`](Self::cpu_conv), plus a bias `[c_out]`, and ReLU if asked for.
     fn cpu_conv_bias(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -117,7 +76,7 @@ pub(crate) trait CpuOps: Backend {
         beta: FloatTensor<Self>,
         call: NormCall,
     ) -> FloatTensor<Self>;
-    /// The same, plus a residual of the shape of `x` before ReLU.
+    /// As [`cpu_norm`](Self::cpu_norm), plus a residual of the shape of `x` before ReLU.
     fn cpu_norm_add(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
@@ -125,9 +84,9 @@ pub(crate) trait CpuOps: Backend {
         residual: FloatTensor<Self>,
         call: NormCall,
     ) -> FloatTensor<Self>;
-    /// Largest value of each window; padding never wins.
-    fn cpu_max_pool(x: FloatTensor<Self>, window: Window) -> FloatTensor<Self>;
-    /// Mean over rows and columns, `[n, h, w, c]` to `[n, c]`, as `f32`.
+    /// Max pooling; padding is never the maximum.
+    fn cpu_max_pool(x: FloatTensor<Self>, geometry: KernelGeometry) -> FloatTensor<Self>;
+    /// Global average pooling, `[n, h, w, c]` to `[n, c]`, as `f32`.
     fn cpu_mean_over_space(x: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
@@ -154,8 +113,8 @@ impl CpuOps for Flex {
         norm::forward(&x, &gamma, &beta, Some(&residual), &call).0
     }
 
-    fn cpu_max_pool(x: FlexTensor, window: Window) -> FlexTensor {
-        pool::max_forward(&x, window).0
+    fn cpu_max_pool(x: FlexTensor, geometry: KernelGeometry) -> FlexTensor {
+        pool::max_forward(&x, geometry).0
     }
 
     fn cpu_mean_over_space(x: FlexTensor) -> FlexTensor {
@@ -196,8 +155,8 @@ impl<C: CheckpointStrategy> CpuOps for Autodiff<Flex, C> {
         norm::tracked_add::<C>(x, gamma, beta, residual, call)
     }
 
-    fn cpu_max_pool(x: FloatTensor<Self>, window: Window) -> FloatTensor<Self> {
-        pool::max_tracked::<C>(x, window)
+    fn cpu_max_pool(x: FloatTensor<Self>, geometry: KernelGeometry) -> FloatTensor<Self> {
+        pool::max_tracked::<C>(x, geometry)
     }
 
     fn cpu_mean_over_space(x: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -214,16 +173,17 @@ pub(crate) fn conv(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, cal
     })
 }
 
-/// `a` times the transpose of `b`, which as a convolution is that of rows of pixels with kernels of one pixel: on
-/// the CPU several times as fast as Burn's product.
+/// `a` times the transpose of `b`. On the CPU it is computed as a 1x1 convolution, several times as fast as Burn's
+/// matrix product.
 pub(crate) fn times_transposed(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
-    if !is_here(&a.device()) {
+    if !supports(&a.device()) {
         return a.matmul(b.transpose());
     }
     let ([rows, depth], [columns, _]) = (a.dims(), b.dims());
-    let window = Window { kernel: 1, stride: 1, pad: Pad::default() };
+    let geometry = KernelGeometry { kernel: 1, stride: 1, padding: Padding::Valid };
     let (pixels, kernels) = (a.reshape([1, 1, rows, depth]), b.reshape([columns, depth, 1, 1]));
-    conv(pixels, kernels, None, ConvCall { window, relu: false, fork: None }).reshape([rows, columns])
+    conv(pixels, kernels, None, ConvCall { geometry, relu: false, residual_grad: None })
+        .reshape([rows, columns])
 }
 
 /// [`CpuOps::cpu_norm`] or [`CpuOps::cpu_norm_add`] of tensors.
@@ -242,8 +202,8 @@ pub(crate) fn norm(
 }
 
 /// [`CpuOps::cpu_max_pool`] of a tensor.
-pub(crate) fn max_pool(x: Tensor<4>, window: Window) -> Tensor<4> {
-    Tensor::from_dispatch(Dispatch::cpu_max_pool(x.into_dispatch(), window))
+pub(crate) fn max_pool(x: Tensor<4>, geometry: KernelGeometry) -> Tensor<4> {
+    Tensor::from_dispatch(Dispatch::cpu_max_pool(x.into_dispatch(), geometry))
 }
 
 /// [`CpuOps::cpu_mean_over_space`] of a tensor.
@@ -251,13 +211,13 @@ pub(crate) fn mean_over_space(x: Tensor<4>) -> Tensor<2> {
     Tensor::from_dispatch(Dispatch::cpu_mean_over_space(x.into_dispatch()))
 }
 
-/// A number type of feature maps, as Burn and as the kernels know it.
+/// A number type of feature maps, for Burn and for the kernels.
 trait Number: Operand + Element + bytemuck::Pod {}
 
 impl Number for f32 {}
 impl Number for bf16 {}
 
-/// Runs `$body` with `$t` standing for the number type of `$tensor`.
+/// Runs `$body` with `$t` as the number type of `$tensor`.
 macro_rules! by_dtype {
     ($tensor:expr, $t:ident => $body:expr) => {
         match burn::backend::TensorMetadata::dtype($tensor) {
@@ -274,14 +234,14 @@ macro_rules! by_dtype {
 }
 use by_dtype;
 
-/// The numbers of a tensor that lies in memory as its shape says.
+/// The values of a contiguous tensor.
 fn numbers<T: Number>(tensor: &FlexTensor) -> &[T] {
     let start = tensor.layout().start_offset();
     &tensor.storage::<T>()[start..start + tensor.layout().num_elements()]
 }
 
-/// The same tensor, in memory as its shape says.
-fn in_order(tensor: &FlexTensor) -> FlexTensor {
+/// The same tensor, contiguous.
+fn contiguous(tensor: &FlexTensor) -> FlexTensor {
     if tensor.is_contiguous() { tensor.clone() } else { tensor.to_contiguous() }
 }
 

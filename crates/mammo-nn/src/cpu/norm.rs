@@ -1,4 +1,4 @@
-//! Batch norm, residual and ReLU with their gradients.
+//! Batch norm with residual sum and ReLU, forward and backward.
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 use mammo_kernels::isa::Isa;
-use mammo_kernels::norm::{self, After, Relu, Statistics};
+use mammo_kernels::norm::{self, NormEpilogue, Relu, Statistics};
 
 use super::memory::filled;
-use super::{NormCall, by_dtype, in_order, numbers, shape, tensor};
+use super::{NormCall, by_dtype, contiguous, numbers, shape, tensor};
 
-/// The result and the statistics that it used.
+/// The output, and the statistics that it was normalised with.
 pub(super) fn forward(
     x: &FlexTensor,
     gamma: &FlexTensor,
@@ -22,8 +22,8 @@ pub(super) fn forward(
     residual: Option<&FlexTensor>,
     call: &NormCall,
 ) -> (FlexTensor, Arc<Statistics>) {
-    let (x, gamma, beta) = (in_order(x), in_order(gamma), in_order(beta));
-    let residual = residual.map(in_order);
+    let (x, gamma, beta) = (contiguous(x), contiguous(gamma), contiguous(beta));
+    let residual = residual.map(contiguous);
     let dims = shape::<4>(&x);
     by_dtype!(&x, T => {
         let statistics = match &call.given {
@@ -31,29 +31,29 @@ pub(super) fn forward(
             None => call.found.get_or_init(|| norm::statistics(Isa::best(), dims[3], numbers::<T>(&x))).clone(),
         };
         let (scale, shift) = norm::fold(&statistics, numbers(&gamma), numbers(&beta), call.epsilon);
-        let after = After { residual: residual.as_ref().map(numbers::<T>), relu: call.relu };
-        let out = filled(dims, |out| norm::apply(Isa::best(), numbers::<T>(&x), &scale, &shift, after, out));
+        let epilogue = NormEpilogue { residual: residual.as_ref().map(numbers::<T>), relu: call.relu };
+        let out = filled(dims, |out| norm::apply(Isa::best(), numbers::<T>(&x), &scale, &shift, epilogue, out));
         (out, Arc::new(statistics))
     })
 }
 
-/// What the gradients need.
+/// Operands of the backward pass.
 #[derive(Clone, Debug)]
-struct Kept {
+struct SavedForBackward {
     x: FlexTensor,
     gamma: FlexTensor,
     beta: FlexTensor,
-    /// The result, when it went through a sum and ReLU.
+    /// The output, if a residual was added and ReLU applied.
     relu_out: Option<FlexTensor>,
     statistics: Arc<Statistics>,
     call: NormCall,
 }
 
-impl Kept {
+impl SavedForBackward {
     /// Gradients of `x`, scale, shift and residual.
     fn gradients(&self, d_out: &FlexTensor, with_residual: bool) -> [Option<FlexTensor>; 4] {
-        let (x, d_out) = (in_order(&self.x), in_order(d_out));
-        let (gamma, beta) = (in_order(&self.gamma), in_order(&self.beta));
+        let (x, d_out) = (contiguous(&self.x), contiguous(d_out));
+        let (gamma, beta) = (contiguous(&self.gamma), contiguous(&self.beta));
         let dims = shape::<4>(&x);
         by_dtype!(&x, T => {
             let operands = norm::Backward {
@@ -91,19 +91,19 @@ impl Kept {
 #[derive(Debug)]
 struct NormBackward;
 
-/// With three parents (input, scale, shift), or four (and residual).
+/// Its parents are input, scale and shift, and with `N == 4` the residual.
 impl<const N: usize> Backward<Flex, N> for NormBackward {
-    type State = Kept;
+    type State = SavedForBackward;
 
-    fn backward(self, ops: Ops<Kept, N>, grads: &mut Gradients, _: &mut Checkpointer) {
+    fn backward(self, ops: Ops<SavedForBackward, N>, grads: &mut Gradients, _: &mut Checkpointer) {
         let d_out = grads.consume::<Flex>(&ops.node);
-        let fork = ops.state.call.fork.as_ref();
-        let with_residual = fork.is_some() || ops.parents.get(3).is_some_and(Option::is_some);
+        let slot = ops.state.call.residual_grad.as_ref();
+        let with_residual = slot.is_some() || ops.parents.get(3).is_some_and(Option::is_some);
         let mut gradients = ops.state.gradients(&d_out, with_residual);
-        if let Some(fork) = fork
+        if let Some(slot) = slot
             && let Some(gradient) = gradients[3].take()
         {
-            fork.leave(gradient);
+            slot.store(gradient);
         }
         for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
             if let (Some(node), Some(gradient)) = (parent, gradient) {
@@ -123,7 +123,9 @@ pub(super) fn tracked<C: CheckpointStrategy>(
         (x.into_parts(), gamma.into_parts(), beta.into_parts());
     let (out, statistics) = forward(&x, &gamma, &beta, None, &call);
     match NormBackward.prepare::<C>([x_node, gamma_node, beta_node]).compute_bound().stateful() {
-        OpsKind::Tracked(prep) => prep.finish(Kept { x, gamma, beta, relu_out: None, statistics, call }, out),
+        OpsKind::Tracked(prep) => {
+            prep.finish(SavedForBackward { x, gamma, beta, relu_out: None, statistics, call }, out)
+        }
         OpsKind::UnTracked(prep) => prep.finish(out),
     }
 }
@@ -140,17 +142,17 @@ pub(super) fn tracked_add<C: CheckpointStrategy>(
     let (residual, residual_node) = residual.into_parts();
     let (out, statistics) = forward(&x, &gamma, &beta, Some(&residual), &call);
     let relu_out = call.relu.then(|| out.clone());
-    let kept = |call| Kept { x, gamma, beta, relu_out, statistics, call };
-    // The gradient that a fork takes is not registered: the residual is then no parent.
-    if call.fork.is_some() {
+    let saved = |call| SavedForBackward { x, gamma, beta, relu_out, statistics, call };
+    // With a slot the gradient of the residual is stored, not registered: the residual is not a parent then.
+    if call.residual_grad.is_some() {
         return match NormBackward.prepare::<C>([x_node, gamma_node, beta_node]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish(kept(call), out),
+            OpsKind::Tracked(prep) => prep.finish(saved(call), out),
             OpsKind::UnTracked(prep) => prep.finish(out),
         };
     }
     let nodes = [x_node, gamma_node, beta_node, residual_node];
     match NormBackward.prepare::<C>(nodes).compute_bound().stateful() {
-        OpsKind::Tracked(prep) => prep.finish(kept(call), out),
+        OpsKind::Tracked(prep) => prep.finish(saved(call), out),
         OpsKind::UnTracked(prep) => prep.finish(out),
     }
 }

@@ -1,4 +1,4 @@
-//! Pooling with its gradients.
+//! Pooling, forward and backward.
 
 use std::sync::Arc;
 
@@ -14,24 +14,25 @@ use mammo_kernels::isa::Isa;
 use mammo_kernels::{bf16, pool};
 
 use super::memory::filled;
-use super::{Number, Window, by_dtype, in_order, numbers, shape, tensor};
+use super::{Number, by_dtype, contiguous, numbers, shape, tensor};
+use crate::networks::conventions::KernelGeometry;
 
-/// The largest values, and which tap of the window held each.
-pub(super) fn max_forward(x: &FlexTensor, window: Window) -> (FlexTensor, Vec<u8>) {
-    let x = in_order(x);
-    let s = pooled_shape(&x, window);
+/// The maxima, and the tap of the window that held each.
+pub(super) fn max_forward(x: &FlexTensor, geometry: KernelGeometry) -> (FlexTensor, Vec<u8>) {
+    let x = contiguous(x);
+    let s = pooled_shape(&x, geometry);
     by_dtype!(&x, T => {
-        let mut taken = vec![0; s.output_len()];
+        let mut argmax = vec![0; s.output_len()];
         let out = filled([s.n, s.out_h(), s.out_w(), s.c_out], |out| {
-            pool::max_pool(Isa::best(), &s, numbers::<T>(&x), out, &mut taken);
+            pool::max_pool(Isa::best(), &s, numbers::<T>(&x), out, &mut argmax);
         });
-        (out, taken)
+        (out, argmax)
     })
 }
 
-fn pooled_shape(x: &FlexTensor, window: Window) -> ConvShape {
+fn pooled_shape(x: &FlexTensor, geometry: KernelGeometry) -> ConvShape {
     let dims = shape::<4>(x);
-    window.over(dims, dims[3])
+    geometry.on_map(dims, dims[3])
 }
 
 #[derive(Debug)]
@@ -41,12 +42,12 @@ impl Backward<Flex, 1> for MaxPoolBackward {
     type State = (ConvShape, Arc<Vec<u8>>);
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let d_out = in_order(&grads.consume::<Flex>(&ops.node));
-        let ([x], (s, taken)) = (ops.parents, ops.state);
+        let d_out = contiguous(&grads.consume::<Flex>(&ops.node));
+        let ([x], (s, argmax)) = (ops.parents, ops.state);
         if let Some(node) = x {
             let d_in = by_dtype!(&d_out, T => {
                 filled([s.n, s.h, s.w, s.c_in], |d_in| {
-                    pool::max_pool_backward(Isa::best(), &s, numbers::<T>(&d_out), &taken, d_in);
+                    pool::max_pool_backward(Isa::best(), &s, numbers::<T>(&d_out), &argmax, d_in);
                 })
             });
             grads.register::<Flex>(node.id, d_in);
@@ -56,18 +57,18 @@ impl Backward<Flex, 1> for MaxPoolBackward {
 
 pub(super) fn max_tracked<C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<Flex, C>>,
-    window: Window,
+    geometry: KernelGeometry,
 ) -> FloatTensor<Autodiff<Flex, C>> {
     let (x, node) = x.into_parts();
-    let (out, taken) = max_forward(&x, window);
+    let (out, argmax) = max_forward(&x, geometry);
     match MaxPoolBackward.prepare::<C>([node]).compute_bound().stateful() {
-        OpsKind::Tracked(prep) => prep.finish((pooled_shape(&x, window), Arc::new(taken)), out),
+        OpsKind::Tracked(prep) => prep.finish((pooled_shape(&x, geometry), Arc::new(argmax)), out),
         OpsKind::UnTracked(prep) => prep.finish(out),
     }
 }
 
 pub(super) fn mean_forward(x: &FlexTensor) -> FlexTensor {
-    let x = in_order(x);
+    let x = contiguous(x);
     let [n, _, _, c] = shape::<4>(&x);
     by_dtype!(&x, T => tensor(pool::mean_over_space(n, c, numbers::<T>(&x)), [n, c]))
 }
@@ -79,7 +80,7 @@ impl Backward<Flex, 1> for MeanBackward {
     type State = ([usize; 4], DType);
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let d_mean = in_order(&grads.consume::<Flex>(&ops.node));
+        let d_mean = contiguous(&grads.consume::<Flex>(&ops.node));
         let ([x], (dims, dtype)) = (ops.parents, ops.state);
         if let Some(node) = x {
             let mut back = |d_x: FlexTensor| grads.register::<Flex>(node.id, d_x);

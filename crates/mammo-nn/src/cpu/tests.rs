@@ -1,11 +1,10 @@
-//! The CPU's own operations against Burn's, on the same layers: results, running statistics and
-//! all gradients.
+//! Compares the CPU operations with Burn's on the same layers: outputs, running statistics and all gradients.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Distribution, Gradients, Tensor};
 
 use crate::networks::conventions::{Conventions, Padding};
-use crate::networks::layers::{ConvNorm, ConvShape};
+use crate::networks::layers::{ConvGeometry, ConvNorm};
 use crate::networks::maps::Maps;
 use crate::networks::resnet::ResidualBlock;
 use crate::networks::state::{load_state_dict, state_dict};
@@ -29,32 +28,33 @@ enum Through {
     KernelsInBf16,
 }
 
-/// Result, running statistics, and gradients of input, residual and every parameter that has one.
+/// Output, running statistics, and gradients of input, residual and every parameter that has one.
 fn outcome(layer: &ConvNorm, residual: bool, inputs: &[Tensor<4>; 3], through: Through) -> Vec<Vec<f32>> {
     let [x, r, g] = inputs.clone().map(|t| match through {
         Through::KernelsInBf16 => t.cast(DType::BF16).require_grad(),
         _ => t.require_grad(),
     });
-    let enter = |t: Tensor<4>| if through == Through::Burn { Maps::First(t) } else { Maps::enter(t) };
+    let enter =
+        |t: Tensor<4>| if through == Through::Burn { Maps::ChannelsFirst(t) } else { Maps::from_nchw(t) };
     let out = match residual {
         true => layer.forward_add_relu(enter(x.clone()), enter(r.clone())),
         false => layer.forward_relu(enter(x.clone())),
     };
-    let out = out.leave();
+    let out = out.into_nchw();
     let grads = (out.clone() * g.detach()).sum().backward();
     let mut parameters = ParameterGradients(&grads, Vec::new());
     layer.visit(&mut parameters);
     let mut all = vec![floats(out)];
     all.extend([&x, &r].into_iter().filter_map(|t| t.grad(&grads)).map(floats));
     all.append(&mut parameters.1);
-    // Reading a running statistic twice gives it the time to settle.
+    // The first reading of a running statistic makes Burn apply its pending update.
     let _ = state_dict(layer);
     all.extend(state_dict(layer).into_values().map(|t| t.values));
     all
 }
 
-/// Size of the difference relative to that of the values, as Euclidean norms: at a ReLU, rounding
-/// to bf16 turns a gradient on or off here and there.
+/// Euclidean norm of the difference relative to that of the values: at a ReLU, rounding to bf16 switches a gradient
+/// on or off in places.
 fn difference(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
     let norm = |values: &mut dyn Iterator<Item = f32>| values.map(|v| v * v).sum::<f32>().sqrt();
@@ -75,7 +75,7 @@ fn layers_give_what_burn_gives_forward_and_backward() {
             (3, false, true, false),
             (18, false, true, true),
         ] {
-            let shape = ConvShape { c_in, c_out: 10, kernel, stride, padding };
+            let shape = ConvGeometry { c_in, c_out: 10, kernel, stride, padding };
             // Clones share running statistics: each run builds its own layer. A frozen one uses
             // its running statistics, and its parameters have no gradients.
             let fresh = || match norm {
@@ -93,8 +93,8 @@ fn layers_give_what_burn_gives_forward_and_backward() {
             let side = padding.n_out(12, kernel, stride);
             let inputs = [random(c_in, 12), random(10, side), random(10, side)];
             let burn = outcome(&layer(), residual, &inputs, Through::Burn);
-            // Gradients of a shift are sums of a few hundred terms of both signs: one that rounding
-            // turns on at a ReLU moves them by a tenth. A wrong term moves them by half and more.
+            // Gradients of a shift are sums of a few hundred terms of both signs: one that rounding switches on at a
+            // ReLU changes them by a tenth. A wrong term changes them by half and more.
             for (through, bound) in [(Through::Kernels, 2e-5), (Through::KernelsInBf16, 0.2)] {
                 let ours = outcome(&layer(), residual, &inputs, through);
                 assert_eq!(ours.len(), burn.len(), "{shape:?}: as many gradients");
@@ -114,20 +114,20 @@ fn a_map_that_goes_around_a_block_gets_both_gradients() {
     let random = |c: usize, side: usize| {
         Tensor::<4>::random([2, c, side, side], Distribution::Normal(0.0, 1.0), &device)
     };
-    // Around the block as it is, and through a projection.
+    // With an identity shortcut and with a projection.
     for (c_in, stride) in [(8, 1), (4, 1), (8, 2)] {
         let fresh = || ResidualBlock::bottleneck(c_in, [6, 6, 8], stride, &Conventions::default(), &device);
         let (start, x, g) = (state_dict(&fresh()), random(c_in, 6), random(8, 6 / stride));
         let gradients = |enter: fn(Tensor<4>) -> Maps| {
             let block = load_state_dict(fresh(), start.clone()).unwrap();
             let x = x.clone().require_grad();
-            let out = block.forward(enter(x.clone() * 1.5)).leave();
+            let out = block.forward(enter(x.clone() * 1.5)).into_nchw();
             let grads = (out * g.clone()).sum().backward();
             let mut parameters = ParameterGradients(&grads, vec![floats(x.grad(&grads).unwrap())]);
             block.visit(&mut parameters);
             parameters.1
         };
-        let (burn, ours) = (gradients(Maps::First), gradients(Maps::enter));
+        let (burn, ours) = (gradients(Maps::ChannelsFirst), gradients(Maps::from_nchw));
         assert_eq!(ours.len(), burn.len());
         for (i, (a, b)) in burn.iter().zip(&ours).enumerate() {
             assert!(
@@ -146,12 +146,12 @@ fn pooling_gives_what_burn_gives() {
     for padding in [Padding::Half, Padding::Same, Padding::Valid] {
         let run = |enter: fn(Tensor<4>) -> Maps| {
             let pooled = enter(x.clone()).max_pool(3, 2, padding);
-            let out =
-                (pooled.clone().leave().powi_scalar(2)).sum() + pooled.mean_over_space().powi_scalar(3).sum();
+            let out = (pooled.clone().into_nchw().powi_scalar(2)).sum()
+                + pooled.mean_over_space().powi_scalar(3).sum();
             let grads = out.clone().backward();
             (floats(out), floats(x.grad(&grads).unwrap()))
         };
-        let (burn, ours) = (run(Maps::First), run(Maps::enter));
+        let (burn, ours) = (run(Maps::ChannelsFirst), run(Maps::from_nchw));
         assert!(difference(&burn.0, &ours.0) < 1e-5 && difference(&burn.1, &ours.1) < 1e-5, "{padding:?}");
     }
 }

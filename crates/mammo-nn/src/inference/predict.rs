@@ -1,4 +1,4 @@
-//! From a model file and a network input to a probability of cancer.
+//! Prediction: the probability of cancer from a model file and a network input.
 
 use std::path::Path;
 
@@ -8,42 +8,40 @@ use burn::tensor::{Device, Tensor, TensorData};
 use mammo_image::preprocess::Preprocessing;
 use serde::{Deserialize, Serialize};
 
+use crate::Result;
 use crate::cpu;
-use crate::inference::plan::{Plan, Precision};
-use crate::model_file::{self, ModelCard, ModelFile, Network};
+use crate::inference::plan::Plan;
+use crate::model_file::{self, ModelCard};
 use crate::networks::Classifier;
 use crate::networks::image_classifier::{ImageClassifier, MapLayer};
-use crate::networks::patch_classifier::PatchClassifier;
-use crate::networks::state::load_state_dict;
-use crate::networks::trunk::Trunk;
-use crate::{Error, Result};
+use crate::networks::precision::Precision;
 
 /// Test-time augmentation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tta {
-    /// The image as it is.
+    /// The image only.
     #[default]
     None,
-    /// Mean probability of the image, its mirror images about both axes, and both at once
-    /// (the paper's augmentation at inference).
+    /// Mean probability over the image, its mirror images about both axes, and both at once (the authors' test-time
+    /// augmentation, `calc_test_auc` in their `dm_keras_ext.py`).
     Flips,
 }
 
-/// What a model says of one image.
+/// The scores of one image.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Score {
-    /// Probability of cancer as the network gives it, a mean over flips.
+    /// Probability of cancer as output by the network, the mean over flips.
     pub probability: f64,
-    /// The same after the model's calibration; `None` for a model without one.
+    /// The calibrated probability; `None` for a model without calibration.
     ///
-    /// The calibration was fitted to single images, so that it is applied to the image and to
-    /// each of its mirror images, and the mean is taken over calibrated probabilities.
+    /// The calibration was fitted to single images, so it is applied to the image and to each mirror image, and the
+    /// calibrated probabilities are averaged.
     pub calibrated: Option<f64>,
 }
 
 impl Score {
-    /// The mean of several models' scores; calibrated when all are.
+    /// The mean of several models' scores; calibrated if all are.
     pub fn mean(scores: &[Self]) -> Self {
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
         let raw: Vec<f64> = scores.iter().map(|score| score.probability).collect();
@@ -52,14 +50,14 @@ impl Score {
     }
 }
 
-/// A whole-image model ready to score.
+/// A whole-image model for prediction.
 pub struct ImageModel {
     network: ImageClassifier,
-    /// On the CPU: the network compiled, and the layer that it leads to.
+    /// On the CPU: the compiled network and the layer that it ends with.
     plan: Option<(Plan, MapLayer)>,
-    /// What the model is; its preprocessing is the one to apply.
+    /// The model card; images must be prepared with its preprocessing.
     pub card: ModelCard,
-    /// The model's name in score tables.
+    /// The model's digest, its name in score tables.
     pub digest: String,
     device: Device,
 }
@@ -68,12 +66,12 @@ impl ImageModel {
     /// Reads a model file and builds its network on a device.
     ///
     /// # Errors
-    /// [`Error::ModelFile`] when it is damaged, or a patch model.
+    /// [`Error::ModelFile`](crate::Error::ModelFile) when it is damaged, or a patch model.
     pub fn load(path: &Path, device: &Device) -> Result<Self> {
         let file = model_file::load(path)?;
-        let network = image_classifier(path, &file, device)?.valid();
+        let network = file.image_classifier(device)?.valid();
         let channels = file.card.network.channels();
-        let plan = cpu::is_here(device).then(|| network.plan(channels, Precision::fastest()));
+        let plan = cpu::supports(device).then(|| network.plan(channels, Precision::fastest()));
         Ok(Self { network, plan, card: file.card, digest: file.digest, device: device.clone() })
     }
 
@@ -84,10 +82,10 @@ impl ImageModel {
         self
     }
 
-    /// Probability of cancer in one prepared image, as it is and calibrated.
+    /// Probability of cancer in one prepared image, raw and calibrated.
     ///
     /// # Inputs
-    /// `pixels`: `height_px * width_px` values, as the card's preprocessing leaves them.
+    /// `pixels`: `height_px * width_px` values, as returned by the card's preprocessing.
     pub fn score(&self, pixels: &[u16], tta: Tta) -> Score {
         let preprocessing = &self.card.preprocessing;
         let (h, w) = (preprocessing.height_px, preprocessing.width_px);
@@ -96,7 +94,7 @@ impl ImageModel {
             Tta::None => &[[false, false]],
             Tta::Flips => &[[false, false], [true, false], [false, true], [true, true]],
         };
-        // One at a time: a batch of four takes as long and four times the memory.
+        // One at a time: a batch of four takes as long and needs four times the memory.
         let each: Vec<Score> = flips
             .iter()
             .map(|&flip| self.probability_of_plane(flipped(&plane, w, flip), h, w))
@@ -126,11 +124,11 @@ fn normalised(pixels: &[u16], preprocessing: &Preprocessing) -> Vec<f32> {
     pixels.iter().map(|&pixel| normalise.apply(f32::from(pixel))).collect()
 }
 
-/// The mirror image about the vertical axis, the horizontal one, or both.
+/// The image mirrored about the vertical axis, the horizontal one, or both.
 fn flipped(plane: &[f32], w: usize, [left_right, up_down]: [bool; 2]) -> Vec<f32> {
     let mut flipped = plane.to_vec();
     if up_down {
-        // Rows in the other order, and each of them backwards.
+        // Reverses the order of rows and each row.
         flipped.reverse();
     }
     if left_right != up_down {
@@ -155,52 +153,6 @@ pub fn input_tensor(
 ) -> Tensor<4> {
     let (h, w) = (preprocessing.height_px, preprocessing.width_px);
     as_channels(normalised(pixels, preprocessing), channels, h, w, device)
-}
-
-/// Rebuilds the whole-image network of a model file, with its weights.
-///
-/// # Errors
-/// [`Error::ModelFile`] when the file holds a patch model, or tensors that do not fit.
-pub fn image_classifier(path: &Path, file: &ModelFile, device: &Device) -> Result<ImageClassifier> {
-    match &file.card.network {
-        Network::Image(config) => {
-            load_state_dict(ImageClassifier::new(config, device)?, file.tensors.clone())
-                .map_err(|e| Error::model_file(path, e, "the tensors of the architecture on its card"))
-        }
-        other => Err(Error::model_file(
-            path,
-            other.kind(),
-            "a whole-image model; make one with `mammo train image --from-patch`",
-        )),
-    }
-}
-
-/// Rebuilds the trunk of any model file, with its weights: something to start a training from.
-///
-/// # Errors
-/// [`Error::ModelFile`] when the tensors do not fit.
-pub fn trunk(path: &Path, file: &ModelFile, device: &Device) -> Result<Trunk> {
-    let tensors = file
-        .tensors
-        .iter()
-        .filter_map(|(name, tensor)| Some((name.strip_prefix("trunk.")?.to_string(), tensor.clone())))
-        .collect();
-    load_state_dict(Trunk::new(file.card.network.trunk(), device)?, tensors)
-        .map_err(|e| Error::model_file(path, e, "the tensors of the architecture on its card"))
-}
-
-/// Rebuilds the patch network of a model file, with its weights.
-///
-/// # Errors
-/// [`Error::ModelFile`] when the file holds a whole-image model, or tensors that do not fit.
-pub fn patch_classifier(path: &Path, file: &ModelFile, device: &Device) -> Result<PatchClassifier> {
-    match &file.card.network {
-        Network::Patch(config) => {
-            load_state_dict(PatchClassifier::new(config, device)?, file.tensors.clone())
-                .map_err(|e| Error::model_file(path, e, "the tensors of the architecture on its card"))
-        }
-        other => Err(Error::model_file(path, other.kind(), "a patch model from `mammo train patch`")),
-    }
 }
 
 #[cfg(test)]

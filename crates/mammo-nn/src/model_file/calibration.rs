@@ -1,49 +1,48 @@
-//! From what a network says to a probability that can be believed.
+//! Calibration of the network's output probability.
 
 use std::fmt;
 
 use mammo_eval::{Calibrator, Sample};
 use serde::{Deserialize, Serialize};
 
-/// Which map is fitted to the validation side when a whole-image model has been trained.
+/// Calibration method, fitted to the validation set when a whole-image model has been trained.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CalibrationMethod {
-    /// None: the model says nothing about true probabilities.
+    /// No calibration.
     None,
-    /// Intercept and slope on the logit. The default: the intercept undoes the balanced batches,
-    /// the slope overconfidence, and two numbers can be learned from the tens of patients that a
-    /// validation side may have.
+    /// Platt scaling: intercept and slope on the logit. The default: the intercept corrects for class-balanced
+    /// batches, the slope for overconfidence, and two parameters can be fitted to the tens of patients of a small
+    /// validation set.
     #[default]
     Platt,
-    /// One number, which cannot move the prevalence.
+    /// Temperature scaling: one parameter, which cannot correct the prevalence.
     Temperature,
-    /// Any rising map; follows chance below some thousand images.
+    /// Isotonic regression: any increasing map; overfits below some thousand images.
     Isotonic,
 }
 
-/// A map from the probability that the network gives one image, not flipped and not averaged
-/// with other models, to a calibrated one: right where cancers are as frequent as on the
-/// validation side.
+/// A map from the network's probability for a single image, without flips or ensembles, to a calibrated one, at the
+/// prevalence of the validation set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
-    /// The map.
+    /// The fitted map.
     pub calibrator: Calibrator,
-    /// Validation images that it was fitted to; the kept epoch was chosen on the same.
+    /// Number of validation images that it was fitted to; the best epoch was chosen on the same images.
     pub n_images: usize,
-    /// Malignant ones among them.
+    /// Number of malignant ones among them.
     pub n_malignant: usize,
-    /// Their patients.
+    /// Number of their patients.
     pub n_patients: usize,
 }
 
 impl Calibration {
-    /// Fits a map to the validation side; `None` when none is wanted.
+    /// Fits a map to the validation set; `None` without a method.
     ///
     /// # Errors
-    /// [`mammo_core::Error::Undefined`] when the scores define no rising map: classes that are
-    /// separated, or scores that are higher without cancer.
+    /// [`mammo_core::Error::Undefined`] when the scores define no increasing map: if classes are separated, or scores
+    /// are higher without cancer.
     pub fn fit(method: CalibrationMethod, validation: &Sample) -> mammo_core::Result<Option<Self>> {
         let calibrator = match method {
             CalibrationMethod::None => return Ok(None),
@@ -60,7 +59,7 @@ impl Calibration {
     }
 }
 
-/// The map in words, and what it was fitted to.
+/// The map in words, and the data that it was fitted to.
 impl fmt::Display for Calibration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.calibrator {

@@ -1,4 +1,4 @@
-//! What a model file says about its weights.
+//! The model card: everything about a model but its weights.
 
 use mammo_eval::operating_point::OperatingPoint;
 use mammo_image::preprocess::Preprocessing;
@@ -11,20 +11,20 @@ use crate::networks::patch_classifier::PatchClassifierConfig;
 use crate::networks::trunk::TrunkConfig;
 use crate::{Error, Result};
 
-/// Said in every card.
+/// Intended use, the same in every card.
 pub const INTENDED_USE: &str = "Research on mammography data. Not a medical device; not for clinical use.";
 
-/// Said in the cards of models that nobody has put under a licence.
+/// Licence in the cards of models without a stated one.
 pub const NO_LICENCE: &str = "not stated";
 
-/// Classes that a network may have: ImageNet's 21 thousand and some more.
+/// Maximum number of classes: ImageNet's 21 thousand and some more.
 const MAX_CLASSES: usize = 30_000;
 
 /// The network as data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Network {
-    /// A trunk alone: something to start a training from.
+    /// A trunk: a starting point for training.
     Trunk(TrunkConfig),
     /// Trunk and linear head on patches.
     Patch(PatchClassifierConfig),
@@ -42,12 +42,12 @@ impl Network {
         }
     }
 
-    /// Channels that the network reads.
+    /// Input channels of the network.
     pub fn channels(&self) -> usize {
         self.trunk().channels
     }
 
-    /// Classes that it tells apart; none for a trunk alone.
+    /// Number of classes; zero for a trunk.
     pub fn n_classes(&self) -> usize {
         match self {
             Self::Trunk(_) => 0,
@@ -73,7 +73,7 @@ impl Network {
         }
     }
 
-    /// What it is, in a word.
+    /// The kind of network, in words.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Trunk(_) => "a trunk alone",
@@ -83,7 +83,7 @@ impl Network {
     }
 }
 
-/// How the weights came to be.
+/// The training record.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TrainingRecord {
     /// Version of the program.
@@ -92,27 +92,27 @@ pub struct TrainingRecord {
     pub seed: u64,
     /// Digest of the manifest trained on.
     pub manifest_digest: String,
-    /// Digest of the split that says who was trained on; `None` for models made elsewhere.
+    /// Digest of the patient split; `None` for imported models.
     #[serde(default)]
     pub split_digest: Option<String>,
     /// Patients on the training side.
     pub n_patients: usize,
-    /// Pictures on the training side.
+    /// Images on the training side.
     pub n_pictures: usize,
-    /// Digest of the model that the run started from; `None` for a random start.
+    /// Digest of the starting model; `None` for a random start.
     pub started_from: Option<String>,
     /// The training configuration, as resolved.
     pub config: serde_json::Value,
-    /// Side in pixels of the patches that a patch model learned from; [`ModelCard::patch_px`] reads it.
+    /// Side in pixels of the patches that a patch model was trained on; [`ModelCard::patch_px`] reads it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patch_px: Option<usize>,
     /// Stage and epoch of the stored weights, from one.
     pub best_epoch: Option<[usize; 2]>,
     /// AUC (images) or balanced accuracy (patches) on the validation side.
     pub validation_metric: Option<f64>,
-    /// 95 % interval of an AUC under resampling of patients; that the epoch was chosen by this very
-    /// figure, it does not know. In files of format version 2, DeLong's, with pictures counted as
-    /// independent: too narrow where patients have several.
+    /// 95 % interval of an AUC from resampling patients. It does not include the optimism of choosing the epoch by
+    /// the same AUC. In files of format version 2 it is DeLong's interval with images counted as independent: too
+    /// narrow if patients have several images.
     #[serde(default)]
     pub validation_interval: Option<[f64; 2]>,
 }
@@ -124,9 +124,9 @@ pub struct Source {
     pub file: String,
     /// First 16 hexadecimal digits of its SHA-256.
     pub digest: String,
-    /// What kind of file it is, and whose names its tensors have.
+    /// Kind of file, and whose tensor names it has.
     pub format: String,
-    /// What was left out or taken for granted on the way in.
+    /// What was left out or assumed in the import.
     pub notes: Vec<String>,
 }
 
@@ -143,22 +143,22 @@ pub struct ModelCard {
     pub preprocessing: Preprocessing,
     /// Digest of `preprocessing`, checked on reading.
     pub preprocessing_digest: String,
-    /// How the weights came to be.
+    /// The training record.
     pub training: TrainingRecord,
-    /// Where they come from, when they were not trained here.
+    /// Source of imported weights.
     #[serde(default)]
     pub source: Option<Source>,
     /// Threshold chosen on the validation side, for image models.
     pub operating_point: Option<OperatingPoint>,
-    /// From probabilities to calibrated ones, for image models.
+    /// Calibration of the probability, for image models.
     #[serde(default)]
     pub calibration: Option<Calibration>,
-    /// Why there is no calibration, when one was to be fitted.
+    /// The reason, if a calibration was requested but could not be fitted.
     #[serde(default)]
     pub no_calibration: Option<String>,
     /// [`INTENDED_USE`].
     pub intended_use: String,
-    /// Terms of the weights; [`NO_LICENCE`] when nobody said.
+    /// Licence of the weights; [`NO_LICENCE`] if not stated.
     pub licence: String,
 }
 
@@ -186,12 +186,12 @@ impl ModelCard {
         }
     }
 
-    /// Side in pixels of the patches that a patch model learned from; `None` for other models.
+    /// Side in pixels of the patches that a patch model was trained on; `None` for other models.
     pub fn patch_px(&self) -> Option<usize> {
         self.training.patch_px.or_else(|| patch_px_of_old_card(&self.training.config))
     }
 
-    /// Refuses a card whose parts contradict each other, and returns the network's outline.
+    /// Checks the card for contradictions, and returns the network's outline.
     ///
     /// # Errors
     /// [`Error::Network`] naming the part.
@@ -225,7 +225,7 @@ impl ModelCard {
     }
 }
 
-/// Where cards stood the patch size before they had a field for it: in the training configuration.
+/// The patch size of cards from before the field existed: in the training configuration.
 fn patch_px_of_old_card(config: &serde_json::Value) -> Option<usize> {
     config.get("sampling")?.get("patch_px")?.as_u64()?.try_into().ok()
 }

@@ -1,21 +1,21 @@
-//! One self-describing file per model: weights, architecture, pixels, record.
+//! Model files: weights, architecture, preprocessing and training record in one file.
 //!
-//! A `.safetensors` file whose metadata holds a [`ModelCard`] as JSON. What a network was
-//! trained on travels with it, so it cannot be fed with other pixels by accident, the
-//! field's commonest failure.
+//! A `.safetensors` file whose metadata holds a [`ModelCard`] as JSON. The preprocessing of the training images is
+//! stored with the weights, so that a model cannot be applied to images prepared in another way, the most common
+//! mistake with such models.
 //!
-//! The file also holds the SHA-256 of itself, computed with that digest's own 64 digits as
-//! zeros: any changed byte, in a weight as in the card, is refused. Reading maps the file,
-//! checks every tensor's name, shape and values against the card's architecture, and copies
-//! only then; no length that the file states is trusted with memory.
+//! The file also holds its own SHA-256, computed with the digest's 64 digits set to zeros: a change of any byte, in
+//! the weights or the card, is detected. Reading maps the file and checks every tensor's name, shape and values
+//! against the card's architecture before it copies them; no length stated in the file is trusted with memory.
 
 mod calibration;
 mod card;
+mod networks;
 mod text;
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mammo_core::write::write_atomically;
 use memmap2::Mmap;
@@ -39,13 +39,13 @@ const OLDEST_VERSION: u32 = 2;
 /// Key of the card in the file's metadata.
 pub(crate) const CARD: &str = "mammo.card";
 
-/// What stands before the digest in the file's header, in which quotes are escaped.
+/// The bytes before the digest in the file's header, in which quotes are escaped.
 const DIGEST_KEY: &[u8] = br#"{\"sha256\":\""#;
 
 /// Hexadecimal digits of a SHA-256.
 pub const N_DIGITS: usize = 64;
 
-/// What the metadata holds.
+/// The metadata.
 #[derive(Serialize)]
 struct Stored<'a> {
     // First, so that `DIGEST_KEY` finds it.
@@ -56,7 +56,9 @@ struct Stored<'a> {
 /// A model file read into memory.
 #[derive(Clone, Debug)]
 pub struct ModelFile {
-    /// What the model is.
+    /// Where it was read; error messages name it.
+    pub path: PathBuf,
+    /// The model card.
     pub card: ModelCard,
     /// Its weights and running statistics.
     pub tensors: StateDict,
@@ -67,7 +69,7 @@ pub struct ModelFile {
 /// Writes a model file under a temporary name, then renames it.
 ///
 /// # Errors
-/// When the disk refuses, a weight is not finite, or card and tensors do not fit each other.
+/// When writing fails, a weight is not finite, or card and tensors do not match.
 pub fn save(path: &Path, card: &ModelCard, tensors: &StateDict) -> Result<()> {
     let unusable = |e: String| Error::model_file(path, e, "a model that can be loaded again");
     check_tensors(card, tensors.iter().map(|(name, t)| (name.as_str(), t.shape.as_slice())))
@@ -121,7 +123,7 @@ pub fn load(path: &Path) -> Result<ModelFile> {
     parse(path, &map)
 }
 
-/// The parts of a model file in memory; `path` is for error messages.
+/// The parts of a model file in memory; error messages name `path`.
 ///
 /// # Errors
 /// As [`load`].
@@ -151,10 +153,10 @@ pub fn parse(path: &Path, bytes: &[u8]) -> Result<ModelFile> {
     for (name, view) in file.iter() {
         tensors.insert(name.to_string(), finite_f32(name, &view).map_err(&damaged)?);
     }
-    Ok(ModelFile { card, tensors, digest: digest[..16].to_string() })
+    Ok(ModelFile { path: path.to_path_buf(), card, tensors, digest: digest[..16].to_string() })
 }
 
-/// Refuses other versions before anything else of the card is looked at.
+/// Checks the version before anything else of the card is read.
 fn check_version(path: &Path, card: &serde_json::Value) -> Result<()> {
     let version = card.get("format_version").and_then(serde_json::Value::as_u64);
     if version.is_some_and(|v| (u64::from(OLDEST_VERSION)..=u64::from(FORMAT_VERSION)).contains(&v)) {
@@ -168,7 +170,7 @@ fn check_version(path: &Path, card: &serde_json::Value) -> Result<()> {
     Err(Error::model_file(path, found, expected))
 }
 
-/// Refuses a card that contradicts itself, and tensors other than its architecture's.
+/// Checks the card for contradictions, and that the tensors are those of its architecture.
 fn check_tensors<'a>(
     card: &ModelCard,
     tensors: impl Iterator<Item = (&'a str, &'a [usize])>,
@@ -204,7 +206,7 @@ fn finite_f32(name: &str, view: &TensorView) -> std::result::Result<NamedTensor,
     }
 }
 
-/// Where a model file's digest stands, and what it should be; none where no digest stands.
+/// Position and expected value of a model file's digest; `None` without one.
 pub fn self_digest(bytes: &[u8]) -> Option<(usize, String)> {
     // The digest opens the card, which opens the header: a few hundred bytes are enough.
     let head = &bytes[..bytes.len().min(512)];

@@ -1,4 +1,4 @@
-//! A model card for people.
+//! The model card as text.
 
 use std::fmt;
 
@@ -107,10 +107,10 @@ fn pixel_lines(card: &ModelCard) -> Vec<(&'static str, String)> {
                 if p.remove_artifacts { "blackened" } else { "left in" }
             ),
         ),
-        ("grey levels 0 to 255", format!("less {}, over {}", p.mean, p.std)),
+        ("grey levels 0 to 255", format!("minus {}, divided by {}", p.mean, p.std)),
     ];
     if let Some(norm) = &card.network.trunk().channel_norm {
-        lines.push(("then each channel", format!("less {:?}, over {:?}", norm.mean, norm.std)));
+        lines.push(("then each channel", format!("minus {:?}, divided by {:?}", norm.mean, norm.std)));
     }
     lines
 }
@@ -128,13 +128,13 @@ fn record_lines(card: &ModelCard) -> Vec<(&'static str, String)> {
             lines.push(("trained by", format!("mammo {}, seed {}, from {start}", t.mammo_version, t.seed)));
             let split = t.split_digest.as_deref().unwrap_or("not recorded");
             lines.push(("data", format!("manifest {}, split {split}", t.manifest_digest)));
-            lines.push(("training side", format!("{} patients, {} pictures", t.n_patients, t.n_pictures)));
+            lines.push(("training side", format!("{} patients, {} images", t.n_patients, t.n_pictures)));
         }
     }
     if let Some(metric) = card.training.validation_metric {
         let interval = card.training.validation_interval;
         let drawn =
-            if card.format_version < 3 { "pictures counted as independent" } else { "patients resampled" };
+            if card.format_version < 3 { "images counted as independent" } else { "patients resampled" };
         let interval =
             interval.map_or(String::new(), |[low, high]| format!(" ({low:.4} to {high:.4}, {drawn})"));
         let epoch = card.training.best_epoch.map_or(String::new(), |[s, e]| format!(", stage {s} epoch {e}"));

@@ -1,4 +1,4 @@
-//! What training and prediction ask of a network, whatever it classifies.
+//! The interface of a network to training and prediction, whatever it classifies.
 
 use burn::module::{Module, ParamGroup};
 use burn::tensor::Tensor;
@@ -7,16 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use super::trunk::Trunk;
 
-/// A network that turns images into class logits and knows its own layers' roles.
+/// A network from images to class logits.
 pub trait Classifier: Module {
-    /// The part that makes features of images.
+    /// The feature extractor.
     fn trunk(&self) -> &Trunk;
 
     /// # Shapes
     /// The trunk's `[n, c_out, rows, cols]` to `[n, n_classes]`.
     ///
     /// # Randomness
-    /// Dropout draws from `rng`; without one nothing is dropped, as in prediction.
+    /// Dropout draws from `rng`; `None` disables dropout, as in prediction.
     fn logits_of_features(&self, features: Tensor<4>, rng: Option<&mut Rng>) -> Tensor<2>;
 
     /// # Shapes
@@ -28,23 +28,23 @@ pub trait Classifier: Module {
         self.logits_of_features(self.trunk().forward(images), rng)
     }
 
-    /// The parameters that learn under a scope; the others keep their bytes, and their batch
-    /// norms their statistics.
-    fn learning(&self, scope: Scope) -> ParamGroup;
+    /// The parameters trained in a scope; all others are frozen: their values do not change, nor do the statistics of
+    /// their batch norms.
+    fn trained_parameters(&self, scope: Scope) -> ParamGroup;
 
-    /// Whether no parameter of the trunk is trained under a scope.
+    /// True if no parameter of the trunk is trained in a scope.
     fn trunk_is_frozen(&self, scope: Scope) -> bool;
 }
 
-/// Which layers learn in a stage.
+/// The layers trained in a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// The last linear layer.
     Head,
-    /// Patch classifier: last trunk block and head. Image classifier: top blocks and head; a
-    /// heatmap layer comes from the patch classifier and waits with the trunk.
+    /// Patch classifier: last trunk block and head. Image classifier: top blocks and head; a heatmap layer comes from
+    /// the patch classifier and is frozen with the trunk.
     Top,
-    /// Everything.
+    /// All layers.
     All,
 }

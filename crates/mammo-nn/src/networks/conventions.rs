@@ -1,31 +1,31 @@
-//! What frameworks do differently in networks of the same name, as data.
+//! Differences between frameworks in networks of the same name, as data.
 //!
-//! A ResNet50 of torchvision and one of Keras have the same layers and cannot share weights:
-//! the stride stands on another convolution, a window is padded on another side, the norm
-//! divides by another number. A model file says which; nothing is assumed.
+//! ResNet50 of torchvision and of Keras have the same layers but cannot share weights: the stride is in another
+//! convolution, windows are padded on another side, batch norms use another epsilon. A model file states which
+//! convention applies; nothing is assumed.
 //!
 //! | | torchvision | Keras applications | Keras 2.0 (the paper's) |
 //! |---|---|---|---|
-//! | bottleneck steps on | 3x3 | first 1x1 | first 1x1 |
+//! | stride of a bottleneck in | 3x3 | first 1x1 | first 1x1 |
 //! | padding of strided convolutions | half the kernel | same | same |
 //! | padding of the first pool | half | half | none |
 //! | epsilon of batch norms | 1e-5 | 1.001e-5 | 1e-3 |
 //! | momentum of batch norms | 0.1 | 0.01 | 0.01 |
 //! | bias before a batch norm | no | yes | yes |
 
-use mammo_kernels::conv::Pad;
+use mammo_kernels::conv::{ConvShape, Pad};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
-/// Where the border of a window's input is filled: zeros for convolutions, nothing for pools.
+/// Padding of the border: with zeros for convolutions, with minus infinity for max pools.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Padding {
     /// Half the kernel on each side (PyTorch, Caffe).
     #[default]
     Half,
-    /// Just enough for `ceil(n / stride)` outputs, an odd row below and an odd column right
+    /// As much as `ceil(n / stride)` outputs need; an odd row is added at the bottom and an odd column on the right
     /// (TensorFlow, `SAME_UPPER` in ONNX). Equal to `Half` at stride 1.
     Same,
     /// None.
@@ -33,7 +33,7 @@ pub enum Padding {
 }
 
 impl Padding {
-    /// Outputs along an axis of `n` inputs; none when the window does not fit.
+    /// Number of outputs along an axis of `n` inputs; zero when the window does not fit.
     pub fn n_out(self, n: usize, kernel: usize, stride: usize) -> usize {
         let fits = |n: usize| if n < kernel { 0 } else { (n - kernel) / stride + 1 };
         match self {
@@ -43,7 +43,7 @@ impl Padding {
         }
     }
 
-    /// `Half` where a convolution's padding makes no difference, so that equal ones compare equal.
+    /// `Half` where a convolution's padding makes no difference, so that equivalent layers compare equal.
     pub fn simplest(self, kernel: usize, stride: usize) -> Self {
         match self {
             _ if kernel == 1 => Self::Half,
@@ -52,7 +52,7 @@ impl Padding {
         }
     }
 
-    /// What is filled around a map of `[rows, columns]` under a square window.
+    /// Padding of a map of `[rows, columns]` under a square window.
     pub fn of_map(self, [rows, columns]: [usize; 2], kernel: usize, stride: usize) -> Pad {
         let of_axis = |n: usize| match self {
             Self::Half => (kernel / 2, kernel / 2),
@@ -67,7 +67,26 @@ impl Padding {
     }
 }
 
-/// Which convolution of a bottleneck block makes its step of two.
+/// Kernel size, stride and padding of a convolution or a pooling layer, whatever the size of its input.
+#[derive(Clone, Copy, Debug)]
+pub struct KernelGeometry {
+    /// Side of the square kernel.
+    pub kernel: usize,
+    /// Step between outputs.
+    pub stride: usize,
+    /// How the border is filled.
+    pub padding: Padding,
+}
+
+impl KernelGeometry {
+    /// The shape of the layer on a feature map `[n, h, w, c_in]`, with `c_out` output channels.
+    pub(crate) fn on_map(self, [n, h, w, c_in]: [usize; 4], c_out: usize) -> ConvShape {
+        let Self { kernel, stride, padding } = self;
+        ConvShape { n, h, w, c_in, c_out, kernel, stride, pad: padding.of_map([h, w], kernel, stride) }
+    }
+}
+
+/// The convolution of a bottleneck block that has the stride of 2.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StrideOn {
@@ -82,17 +101,17 @@ pub enum StrideOn {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Conventions {
-    /// Which convolution of a bottleneck makes its step.
+    /// The convolution of a bottleneck that has the stride.
     pub stride_on: StrideOn,
     /// Padding of the first, 7x7 convolution of a ResNet.
     pub stem_padding: Padding,
     /// Padding of the 3x3 pool after it.
     pub stem_pool_padding: Padding,
-    /// Padding of all other convolutions; matters where they step by two.
+    /// Padding of all other convolutions; it matters at stride 2.
     pub padding: Padding,
     /// Added to the variance by batch norms.
     pub norm_epsilon: f64,
-    /// Share of a new batch in the running statistics (one less Keras' `momentum`).
+    /// Weight of a new batch in the running statistics (1 minus Keras' `momentum`).
     pub norm_momentum: f64,
     /// Whether convolutions before a batch norm have a bias.
     pub bias_before_norm: bool,
@@ -113,7 +132,7 @@ impl Default for Conventions {
 }
 
 impl Conventions {
-    /// Those of `keras.applications`.
+    /// The conventions of `keras.applications`.
     pub fn keras() -> Self {
         Self {
             stride_on: StrideOn::First,
@@ -125,13 +144,13 @@ impl Conventions {
         }
     }
 
-    /// Those of Keras 2.0, with which the paper's networks were made: its defaults in batch
-    /// norms, and a first pool without padding.
+    /// The conventions of Keras 2.0, with which the paper's networks were made: its defaults in batch norms, and a
+    /// first pool without padding.
     pub fn keras_2_0() -> Self {
         Self { stem_pool_padding: Padding::Valid, norm_epsilon: 1e-3, ..Self::keras() }
     }
 
-    /// Refuses numbers that no batch norm accepts.
+    /// Checks that batch norms accept the numbers.
     ///
     /// # Errors
     /// [`Error::Network`] naming the setting.
@@ -147,37 +166,37 @@ impl Conventions {
     }
 }
 
-/// Channel means and deviations that weights learned under, in the unit of the network's
-/// input. The network applies them itself, before its first layer: `(x - mean) / std`.
+/// Channel means and standard deviations that weights were trained with, in the unit of the network's input. The
+/// network applies them before its first layer: `(x - mean) / std`.
 ///
-/// ImageNet weights expect another mean in each colour; a grey image copied three times gets
-/// them here, in the order in which the weights' channels stand (BGR for Caffe's).
+/// ImageNet weights expect another mean in each colour channel; a grey image copied three times is normalised with
+/// them here, in the channel order of the weights (BGR for Caffe's).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChannelNorm {
     /// Subtracted from each channel.
     pub mean: [f64; 3],
-    /// Divides each channel.
+    /// Divisor of each channel.
     pub std: [f64; 3],
 }
 
 impl ChannelNorm {
-    /// torchvision's and timm's: RGB in 0..1, written in grey levels of 0 to 255.
+    /// Those of torchvision and timm: RGB in 0..1, converted to grey levels of 0 to 255.
     pub fn torchvision() -> Self {
         Self { mean: [0.485, 0.456, 0.406].map(|m| m * 255.0), std: [0.229, 0.224, 0.225].map(|s| s * 255.0) }
     }
 
-    /// Caffe's, used by Keras for ResNet50 and VGG: BGR grey levels less their means.
+    /// Those of Caffe, used by Keras for ResNet50 and VGG: BGR grey levels minus their means.
     pub fn caffe() -> Self {
         Self { mean: [103.939, 116.779, 123.68], std: [1.0; 3] }
     }
 
-    /// Keras' `tf` mode: grey levels from -1 to 1.
+    /// Those of Keras' `tf` mode: grey levels scaled to -1 to 1.
     pub fn symmetric() -> Self {
         Self { mean: [127.5; 3], std: [127.5; 3] }
     }
 
-    /// Refuses numbers that would make pixels infinite.
+    /// Checks that normalised pixels are finite.
     ///
     /// # Errors
     /// [`Error::Network`].

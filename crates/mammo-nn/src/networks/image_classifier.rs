@@ -1,5 +1,6 @@
-//! The whole-image classifier: a patch classifier's trunk fed with the whole mammogram,
-//! convolutional top blocks, global pooling, two classes (paper, figure 1 and 1.6).
+//! The whole-image classifier: a patch classifier's trunk applied to the whole mammogram, convolutional top blocks,
+//! global pooling and two classes (the paper's figure 1 and section "Converting a classifier from recognizing patches
+//! to whole images").
 
 use burn::module::{Module, Param, ParamGroup};
 use burn::nn::{Linear, LinearConfig};
@@ -7,10 +8,11 @@ use burn::tensor::{Device, Tensor};
 use mammo_core::seed::Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::inference::plan::{Plan, Precision};
+use crate::inference::plan::Plan;
 use crate::networks::conventions::Conventions;
 use crate::networks::layers::dropout;
 use crate::networks::patch_classifier::PatchClassifier;
+use crate::networks::precision::Precision;
 use crate::networks::top::{BuiltTop, Heatmap, MapPooling, Top, TopConfig, TopInput};
 use crate::networks::trunk::{Trunk, TrunkConfig};
 use crate::networks::{Classifier, Scope};
@@ -22,9 +24,9 @@ use crate::{Error, Result};
 pub struct ImageClassifierConfig {
     /// The trunk; equal to the patch classifier's.
     pub trunk: TrunkConfig,
-    /// What stands on it.
+    /// The top.
     pub top: TopConfig,
-    /// What is kept of the last map of a convolutional top.
+    /// Pooling of the last map of a convolutional top.
     #[serde(default, skip_serializing_if = "MapPooling::is_average")]
     pub pooling: MapPooling,
     /// Strides, padding and norms of the top; torchvision's by default.
@@ -34,13 +36,13 @@ pub struct ImageClassifierConfig {
     pub n_patch_classes: usize,
     /// Rows and columns of the image in pixels; multiples of the trunk's stride.
     pub input_px: [usize; 2],
-    /// Share of pooled features dropped while training.
+    /// Dropout rate of the pooled features in training.
     #[serde(default)]
     pub dropout: f64,
 }
 
 impl ImageClassifierConfig {
-    /// How the last map is pooled; `None` for tops that read a pooled heatmap as it is.
+    /// Pooling of the last map; `None` for tops that read a max-pooled heatmap.
     pub fn map_pooling(&self) -> Option<MapPooling> {
         self.top.fc_layout().is_none().then_some(self.pooling)
     }
@@ -49,19 +51,19 @@ impl ImageClassifierConfig {
 /// Benign (or normal), malignant.
 pub const N_CLASSES: usize = 2;
 
-/// A feature map on the way to the answer.
+/// A feature map of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MapLayer {
-    /// What the trunk hands to the top.
+    /// The output of the trunk.
     Trunk,
-    /// The last map of the top, which is pooled.
+    /// The last map of the top, before pooling.
     Top,
 }
 
 /// Trunk, top, last linear layer.
 #[derive(Module, Debug)]
 pub struct ImageClassifier {
-    /// The part taken from the patch classifier.
+    /// The trunk, initialised from the patch classifier.
     pub trunk: Trunk,
     heatmap: Option<Heatmap>,
     top: Top,
@@ -96,8 +98,8 @@ impl ImageClassifier {
         Ok(Self { trunk, heatmap, top, head, dropout: config.dropout })
     }
 
-    /// Takes over the trunk of a patch classifier and, under a heatmap, its head as a 1x1
-    /// convolution. The rest keeps its weights.
+    /// Replaces the trunk by that of a patch classifier and, under a heatmap, the heatmap layer by its head as a 1x1
+    /// convolution. The other layers keep their weights.
     pub fn with_patch_classifier(mut self, patch: PatchClassifier) -> Self {
         if let Some(heatmap) = &mut self.heatmap {
             let [d_in, n_classes] = patch.head.weight.dims();
@@ -132,9 +134,8 @@ impl ImageClassifier {
         })
     }
 
-    /// This network compiled for prediction on the CPU, up to a layer whose map
-    /// [`logits_of_map`](Self::logits_of_map) takes on: the last of the top, or, under a heatmap,
-    /// the trunk's.
+    /// Compiles the network for prediction on the CPU, up to a layer whose map [`logits_of_map`](Self::logits_of_map)
+    /// accepts: the last of the top, or, under a heatmap, the trunk's.
     pub fn plan(&self, channels: usize, precision: Precision) -> (Plan, MapLayer) {
         let (mut planner, features) = self.trunk.plan(channels);
         let layer = match self.heatmap {
@@ -147,7 +148,7 @@ impl ImageClassifier {
         (planner.build(precision), layer)
     }
 
-    /// The trunk's features, or the heatmap made of them: what the top reads.
+    /// The input of the top: the trunk's features, or the heatmap computed from them.
     fn under_top(&self, features: Tensor<4>) -> Tensor<4> {
         match &self.heatmap {
             Some(heatmap) => heatmap.forward(features), // [n, n_patch_classes, rows, cols]
@@ -170,7 +171,7 @@ impl Classifier for ImageClassifier {
         self.head.forward(pooled) // [n, 2]
     }
 
-    fn learning(&self, scope: Scope) -> ParamGroup {
+    fn trained_parameters(&self, scope: Scope) -> ParamGroup {
         let head = ParamGroup::ids_from_module(self.head.clone());
         match scope {
             Scope::Head => head,

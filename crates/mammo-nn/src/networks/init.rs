@@ -1,7 +1,7 @@
-//! Starting weights, from the run's seed alone.
+//! Initial weights, determined by the run's seed.
 //!
-//! Each tensor draws from a stream named by its path, so the start does not depend on the
-//! device, on other tensors or on the order in which layers were built.
+//! Each tensor draws from a random stream named by its path, so its initial values do not depend on the device, on
+//! other tensors or on the order of construction.
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
@@ -10,7 +10,7 @@ use rand_distr::{Distribution, Normal, Uniform};
 
 use crate::networks::state::PathStack;
 
-/// Replaces the weights of a freshly built network.
+/// Initialises the weights of a newly built network.
 ///
 /// Convolution kernels: normal with variance `2 / fan_in` (He et al. 2015, arXiv 1502.01852);
 /// linear layers: uniform within `1 / sqrt(fan_in)`, scaled down on the last layer (`head`) so
@@ -42,7 +42,7 @@ impl ModuleMapper for Initialiser {
             Some(vec![0.0; n])
         } else if D == 4 {
             let fan_in = (dims[1] * dims[2] * dims[3]) as f32;
-            // A positive, finite deviation is always a valid normal distribution.
+            // A positive, finite standard deviation is always a valid normal distribution.
             Normal::new(0.0, (2.0 / fan_in).sqrt()).ok().map(|d| (0..n).map(|_| d.sample(&mut rng)).collect())
         } else if D == 2 {
             let scale = if path.starts_with("head") { 0.1 } else { 1.0 };

@@ -1,4 +1,4 @@
-//! The few layers that every network here is made of.
+//! The layers of all networks here.
 
 use std::sync::Arc;
 
@@ -13,14 +13,15 @@ use mammo_core::seed::Rng;
 use mammo_kernels::norm::{Statistics, fold};
 use rand::RngExt;
 
-use crate::cpu::{self, ConvCall, Fork, NormCall};
-use crate::inference::plan::{FoldedConv, Map, Planner, Precision, Slide};
-use crate::networks::conventions::{ChannelNorm, Conventions, Padding};
+use crate::cpu::{self, ConvCall, NormCall, ResidualGradSlot};
+use crate::inference::plan::{FoldedConv, Map, Planner};
+use crate::networks::conventions::{ChannelNorm, Conventions, KernelGeometry, Padding};
 use crate::networks::maps::Maps;
+use crate::networks::precision::Precision;
 
 /// Kernel, stride, padding and channel counts of one [`ConvNorm`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConvShape {
+pub struct ConvGeometry {
     /// Channels in.
     pub c_in: usize,
     /// Channels out.
@@ -29,14 +30,14 @@ pub struct ConvShape {
     pub kernel: usize,
     /// Step between outputs.
     pub stride: usize,
-    /// How the border is filled; stride 1 keeps the size unless there is none.
+    /// Padding; stride 1 preserves the size unless it is `Valid`.
     pub padding: Padding,
 }
 
-/// Convolution, then batch norm when the network has it, without activation.
+/// Convolution followed by an optional batch norm, without activation.
 ///
-/// Before a batch norm, which cancels it, the convolution has a bias only where the
-/// conventions of Keras say so.
+/// A bias before a batch norm has no effect in training, so the convolution has one only where the conventions of
+/// Keras say so.
 #[derive(Module, Debug)]
 pub struct ConvNorm {
     conv: Conv2d,
@@ -47,61 +48,69 @@ pub struct ConvNorm {
 
 impl ConvNorm {
     /// Convolution followed by batch norm.
-    pub fn new(shape: ConvShape, conventions: &Conventions, device: &Device) -> Self {
+    pub fn new(shape: ConvGeometry, conventions: &Conventions, device: &Device) -> Self {
         let norm = Some(batch_norm(shape.c_out, conventions, device));
         Self { conv: conv2d(shape, conventions.bias_before_norm, device), norm, padding: shape.padding }
     }
 
     /// Convolution with a bias and no norm, as in the original VGG.
-    pub fn without_norm(shape: ConvShape, device: &Device) -> Self {
+    pub fn without_norm(shape: ConvGeometry, device: &Device) -> Self {
         Self { conv: conv2d(shape, true, device), norm: None, padding: shape.padding }
     }
 
     /// # Shapes
-    /// `c_in` channels to `c_out`, the size as [`Padding::n_out`] counts it.
+    /// `c_in` channels to `c_out`; the size is given by [`Padding::n_out`].
     pub fn forward(&self, x: Maps) -> Maps {
-        self.finished(x, None, None, false)
+        self.apply(x, None, None, false)
     }
 
     /// [`forward`](Self::forward), then ReLU.
     pub fn forward_relu(&self, x: Maps) -> Maps {
-        self.finished(x, None, None, true)
+        self.apply(x, None, None, true)
     }
 
     /// [`forward`](Self::forward), plus `residual`, then ReLU.
     pub fn forward_add_relu(&self, x: Maps, residual: Maps) -> Maps {
-        self.finished(x, Some(residual), None, true)
+        self.apply(x, Some(residual), None, true)
     }
 
-    /// [`forward`](Self::forward) of a map that also goes through the block.
-    pub(crate) fn forward_at_fork(&self, x: Maps, fork: &Fork) -> Maps {
-        self.finished(x, None, Some(fork), false)
+    /// [`forward`](Self::forward) of a block's input that its first convolution reads as well.
+    pub(crate) fn forward_shared(&self, x: Maps, slot: &ResidualGradSlot) -> Maps {
+        self.apply(x, None, Some(slot), false)
     }
 
-    /// [`forward_relu`](Self::forward_relu) of a map that also goes around the block.
-    pub(crate) fn forward_relu_at_fork(&self, x: Maps, fork: &Fork) -> Maps {
-        self.finished(x, None, Some(fork), true)
+    /// [`forward_relu`](Self::forward_relu) of a block's input that the shortcut reads as well.
+    pub(crate) fn forward_relu_shared(&self, x: Maps, slot: &ResidualGradSlot) -> Maps {
+        self.apply(x, None, Some(slot), true)
     }
 
-    /// [`forward_add_relu`](Self::forward_add_relu) of what came around the block.
-    pub(crate) fn forward_add_relu_at_fork(&self, x: Maps, residual: Maps, fork: &Fork) -> Maps {
-        self.finished(x, Some(residual), Some(fork), true)
+    /// [`forward_add_relu`](Self::forward_add_relu) with the block's input as the residual.
+    pub(crate) fn forward_add_relu_shared(&self, x: Maps, residual: Maps, slot: &ResidualGradSlot) -> Maps {
+        self.apply(x, Some(residual), Some(slot), true)
     }
 
-    fn finished(&self, x: Maps, residual: Option<Maps>, fork: Option<&Fork>, activate: bool) -> Maps {
+    fn apply(
+        &self,
+        x: Maps,
+        residual: Option<Maps>,
+        slot: Option<&ResidualGradSlot>,
+        activate: bool,
+    ) -> Maps {
         match x {
-            Maps::Last(x) => Maps::Last(self.on_cpu(x, residual.map(Maps::leave), fork, activate)),
-            Maps::First(x) => {
+            Maps::ChannelsLast(x) => {
+                Maps::ChannelsLast(self.on_cpu(x, residual.map(Maps::into_nchw), slot, activate))
+            }
+            Maps::ChannelsFirst(x) => {
                 let x = self.conv.forward(x);
                 let x = match &self.norm {
                     Some(norm) => norm.forward(x),
                     None => x,
                 };
                 let x = match residual {
-                    Some(residual) => x + residual.leave(),
+                    Some(residual) => x + residual.into_nchw(),
                     None => x,
                 };
-                Maps::First(if activate { relu(x) } else { x })
+                Maps::ChannelsFirst(if activate { relu(x) } else { x })
             }
         }
     }
@@ -110,24 +119,22 @@ impl ConvNorm {
         &self,
         x: Tensor<4>,
         residual: Option<Tensor<4>>,
-        fork: Option<&Fork>,
+        slot: Option<&ResidualGradSlot>,
         activate: bool,
     ) -> Tensor<4> {
-        let ([_, h, w, _], [_, _, kernel, _]) = (x.dims(), self.conv.weight.dims());
-        let stride = self.conv.stride[0];
-        let window = cpu::Window { kernel, stride, pad: self.padding.of_map([h, w], kernel, stride) };
+        let geometry = self.geometry();
         let residual = residual.map(|r| r.permute([0, 2, 3, 1]));
         let bias = self.conv.bias.as_ref().map(|b| b.val());
         let fuse = self.norm.is_none() && residual.is_none();
-        // A gradient is left at the end of a block and found at its beginning.
-        let (found, left) = match residual {
-            Some(_) => (None, fork.cloned()),
-            None => (fork.cloned(), None),
+        // The norm at the end of a block stores a gradient, the convolution at its beginning takes it.
+        let (conv_slot, norm_slot) = match residual {
+            Some(_) => (None, slot.cloned()),
+            None => (slot.cloned(), None),
         };
-        let call = ConvCall { window, relu: activate && fuse, fork: found };
+        let call = ConvCall { geometry, relu: activate && fuse, residual_grad: conv_slot };
         let x = cpu::conv(x, self.conv.weight.val(), bias, call);
         match &self.norm {
-            Some(norm) => norm_on_cpu(norm, x, residual, left, activate),
+            Some(norm) => norm_on_cpu(norm, x, residual, norm_slot, activate),
             None if fuse => x,
             None => {
                 let x = match residual {
@@ -139,7 +146,12 @@ impl ConvNorm {
         }
     }
 
-    /// Adds this layer to a plan; as the `forward` methods, which it must agree with.
+    fn geometry(&self) -> KernelGeometry {
+        let [_, _, kernel, _] = self.conv.weight.dims();
+        KernelGeometry { kernel, stride: self.conv.stride[0], padding: self.padding }
+    }
+
+    /// Adds this layer to a plan; must compute the same as the `forward` methods.
     pub fn plan(&self, planner: &mut Planner, x: Map, residual: Option<Map>, relu: bool) -> Map {
         let [c_out, c_in, kernel, _] = self.conv.weight.dims();
         let mut weight: Vec<f32> = self.conv.weight.val().into_data().iter::<f32>().collect();
@@ -155,8 +167,7 @@ impl ConvNorm {
                 *bias = *bias * scale + shift;
             }
         }
-        let slide = Slide { kernel, stride: self.conv.stride[0], padding: self.padding };
-        planner.conv(FoldedConv { weight, bias, c_in, slide }, x, residual, relu)
+        planner.conv(FoldedConv { weight, bias, c_in, geometry: self.geometry() }, x, residual, relu)
     }
 
     /// Channels out.
@@ -169,19 +180,20 @@ fn running_statistics(norm: &BatchNorm) -> Statistics {
     Statistics { mean: floats(norm.running_mean.value()), variance: floats(norm.running_var.value()) }
 }
 
-/// Batch norm, residual and ReLU in one operation, with Burn's rule for the statistics: those of
-/// the batch, which also move the running ones, when the layer trains; else the running ones.
+/// Batch norm, residual and ReLU in one operation, with the statistics that Burn uses: in training those of the
+/// batch, which also update the running ones; otherwise the running ones.
 fn norm_on_cpu(
     norm: &BatchNorm,
     x: Tensor<4>,
     residual: Option<Tensor<4>>,
-    fork: Option<Fork>,
+    slot: Option<ResidualGradSlot>,
     relu: bool,
 ) -> Tensor<4> {
     let device = x.device();
     let trains = device.is_autodiff() && norm.training.is_enabled();
     let given = (!trains).then(|| running_statistics(norm));
-    let call = NormCall { given, found: Arc::default(), epsilon: norm.epsilon as f32, relu, fork };
+    let call =
+        NormCall { given, found: Arc::default(), epsilon: norm.epsilon as f32, relu, residual_grad: slot };
     let found = Arc::clone(&call.found);
     let out = cpu::norm(x, norm.gamma.val(), norm.beta.val(), residual, call);
     if let Some(found) = found.get() {
@@ -199,7 +211,7 @@ fn norm_on_cpu(
     out
 }
 
-/// The numbers of a tensor that is known to hold `f32`.
+/// The values of an `f32` tensor.
 fn floats(tensor: Tensor<1>) -> Vec<f32> {
     tensor.into_data().iter::<f32>().collect()
 }
@@ -213,7 +225,7 @@ fn batch_norm(channels: usize, conventions: &Conventions, device: &Device) -> Ba
 }
 
 /// A convolution with a square kernel.
-pub fn conv2d(shape: ConvShape, bias: bool, device: &Device) -> Conv2d {
+pub fn conv2d(shape: ConvGeometry, bias: bool, device: &Device) -> Conv2d {
     let pad = shape.kernel / 2;
     let padding = match shape.padding {
         Padding::Half => PaddingConfig2d::Explicit(pad, pad, pad, pad),
@@ -227,7 +239,7 @@ pub fn conv2d(shape: ConvShape, bias: bool, device: &Device) -> Conv2d {
         .init(device)
 }
 
-/// Linear layer, then batch norm when the network has it, then ReLU.
+/// Linear layer followed by an optional batch norm and ReLU.
 #[derive(Module, Debug)]
 pub struct LinearNorm {
     linear: Linear,
@@ -235,7 +247,7 @@ pub struct LinearNorm {
 }
 
 impl LinearNorm {
-    /// From `d_in` to `d_out` features; `norm` holds the conventions of a batch norm.
+    /// From `d_in` to `d_out` features, with a batch norm of these conventions if given.
     pub fn new(d_in: usize, d_out: usize, norm: Option<&Conventions>, device: &Device) -> Self {
         Self {
             linear: LinearConfig::new(d_in, d_out).init(device),
@@ -253,15 +265,16 @@ impl LinearNorm {
     }
 }
 
-/// What the first layer of a trunk reads: images whose channels are normalised, in the number type of `precision`.
+/// The input of a trunk's first layer: images with normalised channels, in the number type of `precision`.
 ///
-/// The norm is computed in `f32`, whatever the images are: bf16 keeps eight significant bits, so a grey level of 200
-/// of 255 rounded first would be off by half a level, and after the norm by a hundredth of a level.
+/// Channels are normalised in `f32`, whatever the type of the images: bf16 keeps eight significant bits, so a grey
+/// level of 200 of 255 would be off by half a level if rounded before, and by a hundredth of a level if rounded
+/// after.
 ///
 /// # Shapes
 /// `[n, channels, h, w]`.
 pub fn trunk_input(images: Tensor<4>, norm: Option<&ChannelNorm>, precision: Precision) -> Maps {
-    Maps::enter(precision.of(match norm {
+    Maps::from_nchw(precision.cast(match norm {
         Some(norm) => normalise_channels(images.cast(DType::F32), norm),
         None => images,
     }))
@@ -270,7 +283,7 @@ pub fn trunk_input(images: Tensor<4>, norm: Option<&ChannelNorm>, precision: Pre
 /// `(x - mean) / std` of each of three channels, in `f32`.
 ///
 /// # Shapes
-/// `[n, 3, h, w]` stays.
+/// `[n, 3, h, w]` to the same shape.
 fn normalise_channels(x: Tensor<4>, norm: &ChannelNorm) -> Tensor<4> {
     let plane = |values: [f64; 3]| {
         let values: Vec<f32> = values.iter().map(|&v| v as f32).collect();
@@ -280,7 +293,7 @@ fn normalise_channels(x: Tensor<4>, norm: &ChannelNorm) -> Tensor<4> {
     (x - mean) / std
 }
 
-/// Mean of each square of `kernel` cells, one cell apart, without padding.
+/// Average pooling with a `kernel` x `kernel` window, stride 1 and no padding.
 ///
 /// # Shapes
 /// `[n, c, h, w]` to `[n, c, h - kernel + 1, w - kernel + 1]`.
@@ -288,9 +301,9 @@ pub fn average_pool(x: Tensor<4>, kernel: usize) -> Tensor<4> {
     avg_pool2d(x, AvgPoolOptions::new([kernel; 2]).with_stride([1, 1]))
 }
 
-/// Sets each value to zero with `probability` and scales the rest up, so that the
-/// expectation stays. The mask comes from `rng`, not from the device: the same seed drops
-/// the same values on every device and after a resume.
+/// Dropout: sets each value to zero with `probability` and scales the others so that the expectation is unchanged.
+/// The mask is drawn from `rng`, not by the device: the same seed drops the same values on every device and after a
+/// resume.
 pub fn dropout(x: Tensor<2>, probability: f64, rng: &mut Rng) -> Tensor<2> {
     if probability <= 0.0 {
         return x;
@@ -322,15 +335,15 @@ mod tests {
     #[test]
     fn mean_and_maximum_over_space_agree_with_a_hand_count() {
         let x = Tensor::<4>::from_data([[[[1.0, 2.0], [3.0, 6.0]]]], &Device::flex());
-        assert_eq!(Maps::enter(x.clone()).mean_over_space().into_scalar::<f32>(), 3.0);
-        assert_eq!(Maps::enter(x).max_over_space().into_scalar::<f32>(), 6.0);
+        assert_eq!(Maps::from_nchw(x.clone()).mean_over_space().into_scalar::<f32>(), 3.0);
+        assert_eq!(Maps::from_nchw(x).max_over_space().into_scalar::<f32>(), 6.0);
     }
 
     #[test]
     fn the_maximum_over_space_hands_its_gradient_to_the_cell_that_won() {
         let values = [[[[1.0, 5.0], [3.0, 2.0]], [[-4.0, -3.0], [-1.0, -2.0]]]];
         let device = Device::flex().autodiff();
-        for enter in [Maps::First as fn(Tensor<4>) -> Maps, Maps::enter] {
+        for enter in [Maps::ChannelsFirst as fn(Tensor<4>) -> Maps, Maps::from_nchw] {
             let x = Tensor::<4>::from_data(values, &device).require_grad();
             let out = (enter(x.clone()).max_over_space() * Tensor::from_data([[10.0, 7.0]], &device)).sum();
             let gradient: Vec<f32> = x.grad(&out.backward()).unwrap().into_data().try_to_vec().unwrap();

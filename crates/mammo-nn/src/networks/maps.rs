@@ -1,83 +1,80 @@
-//! Feature maps on their way through a network.
+//! Feature maps in the memory layout of their device.
 //!
-//! On the CPU they are channels last, in the order in which its kernels read them; elsewhere
-//! they are as Burn has them. Layers take and give [`Maps`]; whoever looks at a map sees
-//! `[n, c, h, w]` through [`Maps::leave`], on the CPU as a view that costs nothing.
+//! On the CPU maps are channels last, as its kernels need them; on other devices they have Burn's layout. Layers take
+//! and return [`Maps`]; [`Maps::into_nchw`] converts to `[n, c, h, w]`, on the CPU as a view without a copy.
 //!
-//! The number type is that of the images: bf16 images make a network compute in bf16, with sums,
-//! weights and statistics in `f32`. Only the CPU has that.
+//! The number type is that of the images: with bf16 images a network computes in bf16, with sums, weights and
+//! statistics in `f32`. Only the CPU supports bf16.
 
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{DType, Tensor};
 
 use crate::cpu;
-use crate::networks::conventions::Padding;
+use crate::networks::conventions::{KernelGeometry, Padding};
 
 /// Feature maps of a batch.
 #[derive(Clone, Debug)]
 pub enum Maps {
     /// `[n, h, w, c]`, for the kernels of the CPU.
-    Last(Tensor<4>),
+    ChannelsLast(Tensor<4>),
     /// `[n, c, h, w]`, for all other devices.
-    First(Tensor<4>),
+    ChannelsFirst(Tensor<4>),
 }
 
 impl Maps {
     /// From `[n, c, h, w]`.
-    pub fn enter(x: Tensor<4>) -> Self {
-        match cpu::is_here(&x.device()) {
-            true => Self::Last(x.permute([0, 2, 3, 1])),
-            false => Self::First(x),
+    pub fn from_nchw(x: Tensor<4>) -> Self {
+        match cpu::supports(&x.device()) {
+            true => Self::ChannelsLast(x.permute([0, 2, 3, 1])),
+            false => Self::ChannelsFirst(x),
         }
     }
 
     /// To `[n, c, h, w]`.
-    pub fn leave(self) -> Tensor<4> {
+    pub fn into_nchw(self) -> Tensor<4> {
         match self {
-            Self::Last(x) => x.permute([0, 3, 1, 2]),
-            Self::First(x) => x,
+            Self::ChannelsLast(x) => x.permute([0, 3, 1, 2]),
+            Self::ChannelsFirst(x) => x,
         }
     }
 
-    /// Largest value in each `kernel`-sized window; padding never wins.
+    /// Max pooling with a `kernel` x `kernel` window; padding is never the maximum.
     pub fn max_pool(self, kernel: usize, stride: usize, padding: Padding) -> Self {
         match self {
-            Self::Last(x) => {
-                let [_, h, w, _] = x.dims();
-                let pad = padding.of_map([h, w], kernel, stride);
-                Self::Last(cpu::max_pool(x, cpu::Window { kernel, stride, pad }))
+            Self::ChannelsLast(x) => {
+                Self::ChannelsLast(cpu::max_pool(x, KernelGeometry { kernel, stride, padding }))
             }
-            Self::First(x) => {
+            Self::ChannelsFirst(x) => {
                 let [_, _, h, w] = x.dims();
                 let pad = padding.of_map([h, w], kernel, stride);
                 let pads = [(pad.top, pad.bottom), (pad.left, pad.right)];
                 let options =
                     MaxPoolOptions::new([kernel; 2]).with_stride([stride; 2]).with_padding_pairs(pads);
-                Self::First(max_pool2d(x, options))
+                Self::ChannelsFirst(max_pool2d(x, options))
             }
         }
     }
 
-    /// Mean over rows and columns, as `f32`: `[n, c]`.
+    /// Global average pooling, as `f32`: `[n, c]`.
     pub fn mean_over_space(self) -> Tensor<2> {
         match self {
-            Self::Last(x) => cpu::mean_over_space(x),
-            Self::First(x) => {
+            Self::ChannelsLast(x) => cpu::mean_over_space(x),
+            Self::ChannelsFirst(x) => {
                 let [n, c, h, w] = x.dims();
                 x.reshape([n, c, h * w]).mean_dim(2).reshape([n, c])
             }
         }
     }
 
-    /// Largest value over rows and columns, as `f32`: `[n, c]`.
+    /// Global max pooling, as `f32`: `[n, c]`.
     pub fn max_over_space(self) -> Tensor<2> {
         match self {
-            Self::Last(x) => {
+            Self::ChannelsLast(x) => {
                 let [n, h, w, c] = x.dims();
                 x.cast(DType::F32).reshape([n, h * w, c]).max_dim(1).reshape([n, c])
             }
-            Self::First(x) => {
+            Self::ChannelsFirst(x) => {
                 let [n, c, h, w] = x.dims();
                 x.cast(DType::F32).reshape([n, c, h * w]).max_dim(2).reshape([n, c])
             }

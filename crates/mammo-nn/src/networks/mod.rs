@@ -1,9 +1,9 @@
 //! The networks of Shen et al.: trunks, the patch classifier and the whole-image classifier.
 //!
-//! [`trunk`] is made of [`resnet`] or [`vgg`], both of [`layers`]; [`patch_classifier`] puts an average and a
-//! linear layer on it, [`image_classifier`] the convolutional blocks of [`top`]. [`init`] gives starting weights,
-//! [`conventions`] says in what frameworks differ, [`outline`] lists a network's steps without building it,
-//! [`maps`] and [`state`] carry feature maps and tensors.
+//! [`trunk`] is a [`resnet`] or a [`vgg`], both built from [`layers`]; [`patch_classifier`] adds global average
+//! pooling and a linear layer, [`image_classifier`] the convolutional blocks of [`top`]. [`init`] gives initial
+//! weights, [`conventions`] lists the differences between frameworks, [`outline`] the steps of a network that is not
+//! built; [`maps`] and [`state`] hold feature maps and tensors, [`precision`] the number type of the maps.
 
 pub mod classifier;
 pub mod conventions;
@@ -13,6 +13,7 @@ pub mod layers;
 pub mod maps;
 pub mod outline;
 pub mod patch_classifier;
+pub mod precision;
 pub mod resnet;
 pub mod state;
 pub mod top;

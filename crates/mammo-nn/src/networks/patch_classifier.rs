@@ -1,4 +1,4 @@
-//! Trunk, global average, linear layer: the network that learns from lesion patches.
+//! The patch classifier, trained on lesion patches: trunk, global average pooling, linear layer.
 
 use burn::module::{Module, ParamGroup};
 use burn::nn::{Linear, LinearConfig};
@@ -18,9 +18,9 @@ use crate::networks::{Classifier, Scope};
 pub struct PatchClassifierConfig {
     /// The trunk.
     pub trunk: TrunkConfig,
-    /// Number of classes, in the order that the model file lists.
+    /// Number of classes; the model file lists them in this order.
     pub n_classes: usize,
-    /// Share of pooled features dropped while training.
+    /// Dropout rate of the pooled features in training.
     #[serde(default)]
     pub dropout: f64,
 }
@@ -28,7 +28,7 @@ pub struct PatchClassifierConfig {
 /// Trunk, global average, linear layer.
 #[derive(Module, Debug)]
 pub struct PatchClassifier {
-    /// The part that the whole-image classifier takes over.
+    /// The trunk, which initialises that of the whole-image classifier.
     pub trunk: Trunk,
     /// Pooled features to class logits.
     pub head: Linear,
@@ -53,7 +53,7 @@ impl Classifier for PatchClassifier {
     }
 
     fn logits_of_features(&self, features: Tensor<4>, rng: Option<&mut Rng>) -> Tensor<2> {
-        let pooled = Maps::enter(features).mean_over_space(); // [n, c_out]
+        let pooled = Maps::from_nchw(features).mean_over_space(); // [n, c_out]
         let pooled = match rng {
             Some(rng) => dropout(pooled, self.dropout, rng),
             None => pooled,
@@ -61,7 +61,7 @@ impl Classifier for PatchClassifier {
         self.head.forward(pooled) // [n, n_classes]
     }
 
-    fn learning(&self, scope: Scope) -> ParamGroup {
+    fn trained_parameters(&self, scope: Scope) -> ParamGroup {
         let head = ParamGroup::ids_from_module(self.head.clone());
         match scope {
             Scope::Head => head,

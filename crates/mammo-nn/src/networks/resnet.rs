@@ -1,20 +1,21 @@
 //! Residual trunks: ResNet18 and ResNet50 (He et al. 2016, arXiv 1512.03385, table 1).
 //!
-//! Only the convolutional part: [`ResNet::forward`] returns the last feature map. By default
-//! the stride-2 step of a bottleneck stands on its 3x3 convolution, as in torchvision; the
-//! original paper and Keras put it on the first 1x1, which skips three quarters of the input.
-//! [`Conventions`] has both.
+//! Only the convolutional part: [`ResNet::forward`] returns the last feature map. By default the stride of 2 of a
+//! bottleneck is in its 3x3 convolution, as in torchvision; the original paper and Keras have it in the first 1x1
+//! convolution, which skips three quarters of the input. [`Conventions`] has both.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use crate::cpu::Fork;
-use crate::inference::plan::{Map, Planner, Precision, Slide};
+use crate::cpu::ResidualGradSlot;
+use crate::inference::plan::{Map, Planner};
+use crate::networks::conventions::KernelGeometry;
 use crate::networks::conventions::{ChannelNorm, Conventions, StrideOn};
-use crate::networks::layers::{ConvNorm, ConvShape, trunk_input};
+use crate::networks::layers::{ConvGeometry, ConvNorm, trunk_input};
 use crate::networks::maps::Maps;
+use crate::networks::precision::Precision;
 
-/// Which residual block a trunk is made of.
+/// Kind of residual block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlockKind {
     /// Two 3x3 convolutions (ResNet18).
@@ -41,15 +42,15 @@ impl ResidualBlock {
     ) -> Self {
         let branch = [(c_in, stride), (channels, 1)].map(|(c_in, stride)| {
             let padding = conventions.padding;
-            let shape = ConvShape { c_in, c_out: channels, kernel: 3, stride, padding };
+            let shape = ConvGeometry { c_in, c_out: channels, kernel: 3, stride, padding };
             ConvNorm::new(shape, conventions, device)
         });
         let shortcut = Self::projection(c_in, channels, stride, conventions, device);
         Self { branch: branch.into(), shortcut }
     }
 
-    /// 1x1 to `channels[0]`, 3x3 to `channels[1]`, 1x1 to `channels[2]`, the paper's
-    /// `[512-512-1024]` notation; the conventions say which of the first two has the stride.
+    /// 1x1 to `channels[0]`, 3x3 to `channels[1]`, 1x1 to `channels[2]`, the paper's `[512-512-1024]` notation; the
+    /// conventions say which of the first two has the stride.
     pub fn bottleneck(
         c_in: usize,
         channels: [usize; 3],
@@ -65,13 +66,13 @@ impl ResidualBlock {
         let branch = [(c_in, a, 1, first), (a, b, 3, middle), (b, c, 1, 1)];
         let branch = branch.map(|(c_in, c_out, kernel, stride)| {
             let padding = conventions.padding;
-            ConvNorm::new(ConvShape { c_in, c_out, kernel, stride, padding }, conventions, device)
+            ConvNorm::new(ConvGeometry { c_in, c_out, kernel, stride, padding }, conventions, device)
         });
         let shortcut = Self::projection(c_in, c, stride, conventions, device);
         Self { branch: branch.into(), shortcut }
     }
 
-    /// A 1x1 convolution where the input does not have the output's shape.
+    /// A projection shortcut: a 1x1 convolution, if input and output shapes differ.
     fn projection(
         c_in: usize,
         c_out: usize,
@@ -79,7 +80,7 @@ impl ResidualBlock {
         conventions: &Conventions,
         device: &Device,
     ) -> Option<ConvNorm> {
-        let shape = ConvShape { c_in, c_out, kernel: 1, stride, padding: conventions.padding };
+        let shape = ConvGeometry { c_in, c_out, kernel: 1, stride, padding: conventions.padding };
         (c_in != c_out || stride != 1).then(|| ConvNorm::new(shape, conventions, device))
     }
 
@@ -90,14 +91,14 @@ impl ResidualBlock {
         let through = |x: Maps| middle.iter().fold(x, |x, conv| conv.forward_relu(x));
         match &self.shortcut {
             Some(projection) => {
-                let fork = Fork::of_convolutions();
-                let shortcut = projection.forward_at_fork(x.clone(), &fork);
-                last.forward_add_relu(through(first.forward_relu_at_fork(x, &fork)), shortcut)
+                let slot = ResidualGradSlot::of_convolutions();
+                let shortcut = projection.forward_shared(x.clone(), &slot);
+                last.forward_add_relu(through(first.forward_relu_shared(x, &slot)), shortcut)
             }
             None => {
-                let fork = Fork::default();
-                let branch = through(first.forward_relu_at_fork(x.clone(), &fork));
-                last.forward_add_relu_at_fork(branch, x, &fork)
+                let slot = ResidualGradSlot::default();
+                let branch = through(first.forward_relu_shared(x.clone(), &slot));
+                last.forward_add_relu_shared(branch, x, &slot)
             }
         }
     }
@@ -134,7 +135,7 @@ pub struct ResNetShape {
     pub base: usize,
     /// Strides, padding and norms.
     pub conventions: Conventions,
-    /// Applied to the image first.
+    /// Normalisation of the image.
     pub channel_norm: Option<ChannelNorm>,
 }
 
@@ -153,7 +154,7 @@ impl ResNet {
     /// Builds the trunk; weights are filled by [`init`](crate::networks::init).
     pub fn new(shape: ResNetShape, device: &Device) -> Self {
         let conventions = shape.conventions;
-        let stem = ConvShape {
+        let stem = ConvGeometry {
             c_in: shape.c_in,
             c_out: shape.base,
             kernel: 7,
@@ -185,15 +186,19 @@ impl ResNet {
         let x = trunk_input(images, self.channel_norm.as_ref(), precision);
         let x = self.stem.forward_relu(x); // [n, base, h / 2, w / 2]
         let x = x.max_pool(3, 2, self.conventions.stem_pool_padding); // [n, base, h / 4, w / 4]
-        self.blocks.iter().fold(x, |x, block| block.forward(x)).leave()
+        self.blocks.iter().fold(x, |x, block| block.forward(x)).into_nchw()
     }
 
-    /// A planner that holds the trunk, and its last map.
+    /// A planner with the layers of the trunk, and its last map.
     pub fn plan(&self, channels: usize) -> (Planner, Map) {
         let mut planner = Planner::new(channels, self.channel_norm);
         let input = planner.input();
         let x = self.stem.plan(&mut planner, input, None, true);
-        planner.max_pool(Slide { kernel: 3, stride: 2, padding: self.conventions.stem_pool_padding });
+        planner.max_pool(KernelGeometry {
+            kernel: 3,
+            stride: 2,
+            padding: self.conventions.stem_pool_padding,
+        });
         let x = self.blocks.iter().fold(x, |x, block| block.plan(&mut planner, x));
         (planner, x)
     }
@@ -203,8 +208,8 @@ impl ResNet {
         self.blocks.last().map_or(self.stem.c_out(), ResidualBlock::c_out)
     }
 
-    /// The last block, which the second training stage unfreezes (paper 1.6: Keras layer 162
-    /// of ResNet50 is where its last block begins).
+    /// The last block, which the second training stage unfreezes (the paper's section "Network training"; layer 162
+    /// of the Keras ResNet50 in `get_dl_model` of the authors' `dm_keras_ext.py` is where its last block begins).
     pub fn last_block(&self) -> Option<&ResidualBlock> {
         self.blocks.last()
     }

@@ -1,4 +1,4 @@
-//! A module's tensors by name: out of a network into a table, and back.
+//! A module's tensors by name: export to a table, and import.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::tensor::{Tensor, TensorData};
 
-/// One tensor outside any framework: shape and values.
+/// A tensor independent of any framework: shape and values.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NamedTensor {
     /// Length of each axis.
@@ -18,17 +18,17 @@ pub struct NamedTensor {
 /// All tensors of a network, running statistics included, by dotted path.
 pub type StateDict = BTreeMap<String, NamedTensor>;
 
-/// Where a visitor stands in the module tree; `Display` gives the dotted path.
+/// Position of a visitor in the module tree; `Display` gives the dotted path.
 #[derive(Debug, Default)]
 pub struct PathStack(Vec<String>);
 
 impl PathStack {
-    /// Steps into a field.
+    /// Enters a field.
     pub fn enter(&mut self, name: &str) {
         self.0.push(name.to_string());
     }
 
-    /// Steps out again.
+    /// Leaves a field.
     pub fn exit(&mut self) {
         self.0.pop();
     }
@@ -40,17 +40,17 @@ impl fmt::Display for PathStack {
     }
 }
 
-/// Copies every tensor out of a network.
+/// Copies all tensors of a network.
 pub fn state_dict<M: Module>(module: &M) -> StateDict {
     let mut collector = Collector { path: PathStack::default(), tensors: StateDict::new() };
     module.visit(&mut collector);
     collector.tensors
 }
 
-/// Puts stored tensors into a freshly built network of the same architecture.
+/// Loads tensors into a newly built network of the same architecture.
 ///
 /// # Errors
-/// A sentence naming the first tensor that is missing, left over or of another shape.
+/// A message with the first tensor that is missing, unexpected or of another shape.
 pub fn load_state_dict<M: Module>(module: M, tensors: StateDict) -> Result<M, String> {
     let mut loader = Loader { path: PathStack::default(), tensors, problem: None };
     let module = module.map(&mut loader);
@@ -61,14 +61,14 @@ pub fn load_state_dict<M: Module>(module: M, tensors: StateDict) -> Result<M, St
     }
 }
 
-/// `share` of the tensors in `start` and the rest of those in `trained`, name by name; names that `start` lacks
-/// stay as trained.
-pub fn mixed(start: &StateDict, share: f64, trained: StateDict) -> StateDict {
+/// Interpolates weights by name: `share` of `start` and `1 - share` of `trained`. Tensors that `start` lacks are
+/// those of `trained`.
+pub fn interpolated(start: &StateDict, share: f64, trained: StateDict) -> StateDict {
     let share = share as f32;
     let mix = |(name, mut tensor): (String, NamedTensor)| {
         if let Some(start) = start.get(&name) {
             for (value, start) in tensor.values.iter_mut().zip(&start.values) {
-                // In this form what is equal, such as a frozen layer, keeps its bytes.
+                // In this form equal values, such as those of a frozen layer, are unchanged to the bit.
                 *value += share * (start - *value);
             }
         }
@@ -77,8 +77,8 @@ pub fn mixed(start: &StateDict, share: f64, trained: StateDict) -> StateDict {
     trained.into_iter().map(mix).collect()
 }
 
-/// The flags by which layers such as batch norm tell training from evaluation, without the
-/// tensors beside them.
+/// The flags with which layers such as batch norm distinguish training from evaluation, without the tensors of the
+/// same layers.
 pub fn training_flags<M: Module>(module: &M) -> ParamGroup {
     let mut flags = Flags(Vec::new());
     module.visit(&mut flags);

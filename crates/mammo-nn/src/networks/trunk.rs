@@ -1,11 +1,12 @@
-//! One trunk type for every network family: the part that patch and image classifier share.
+//! The trunk, for all network families: the part that patch and image classifier share.
 
 use burn::module::{Module, ParamGroup};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::inference::plan::{Map, Planner, Precision};
+use crate::inference::plan::{Map, Planner};
 use crate::networks::conventions::{ChannelNorm, Conventions, Padding, StrideOn};
+use crate::networks::precision::Precision;
 use crate::networks::resnet::{BlockKind, ResNet, ResNetShape};
 use crate::networks::vgg::{Vgg, VggShape};
 use crate::{Error, Result};
@@ -16,7 +17,7 @@ use crate::{Error, Result};
 pub enum Family {
     /// Basic blocks 2-2-2-2. Not in the paper; the smallest residual network.
     Resnet18,
-    /// Bottleneck blocks 3-4-6-3, the paper's best single model.
+    /// Bottleneck blocks 3-4-6-3, the paper's best single model (section "Image classification").
     Resnet50,
     /// Blocks of 2-2-3-3-3 convolutions.
     Vgg16,
@@ -27,7 +28,7 @@ pub enum Family {
     Yaroslav,
 }
 
-/// A trunk as data: what a configuration says and a model file stores.
+/// A trunk as data, as in configurations and model files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrunkConfig {
@@ -36,19 +37,18 @@ pub struct TrunkConfig {
     /// Factor on every channel count; 1 is the published network.
     #[serde(default = "one")]
     pub width: f64,
-    /// Number of stages (ResNet: 1 to 4; VGG: 1 to 5; YaroslavNet: 1 to 6); all by default.
-    /// Fewer stages mean a smaller stride and receptive field.
+    /// Number of stages (ResNet: 1 to 4; VGG: 1 to 5; YaroslavNet: 1 to 6); all by default. Fewer stages give a
+    /// smaller stride and receptive field.
     #[serde(default)]
     pub stages: Option<usize>,
-    /// Input channels: 1 is grey, 3 is grey copied three times, as ImageNet weights need it.
+    /// Input channels: 1 for grey, 3 for grey copied three times, as ImageNet weights need it.
     #[serde(default = "one_channel")]
     pub channels: usize,
-    /// VGG family: channels and number of convolutions of each block, in place of the
-    /// published table; `width` does not apply to them.
+    /// VGG family: channels and number of convolutions of each block, instead of the published table; `width` does
+    /// not apply to them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocks: Option<Vec<[usize; 2]>>,
-    /// VGG family: whether each convolution is followed by batch norm, where that differs from
-    /// the published network.
+    /// VGG family: whether each convolution is followed by batch norm, if that differs from the published network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch_norm: Option<bool>,
     /// Strides, padding and norms; torchvision's by default.
@@ -94,7 +94,7 @@ impl TrunkConfig {
         self.stages.unwrap_or(self.max_stages())
     }
 
-    /// Blocks and channels of the whole family, before `stages` cuts it off.
+    /// Blocks and channels of the whole family, before `stages` truncates it.
     fn shape(&self) -> FamilyShape {
         let plain = |table: &[[usize; 2]], norm: bool| {
             let scaled = table.iter().map(|&[c, depth]| [self.scaled(c), depth]).collect();
@@ -135,7 +135,7 @@ impl TrunkConfig {
         })
     }
 
-    /// Rows and columns of the feature map of an image of this size.
+    /// Rows and columns of the feature map for an image of this size.
     pub fn grid(&self, input_px: [usize; 2]) -> [usize; 2] {
         let conventions = &self.conventions;
         input_px.map(|n| match self.shape() {
@@ -160,7 +160,7 @@ impl TrunkConfig {
         }
     }
 
-    /// Refuses impossible widths, stage counts and channel counts.
+    /// Checks width, stage count and channel counts.
     ///
     /// # Errors
     /// [`Error::Network`] naming the setting.
@@ -210,7 +210,7 @@ enum FamilyShape {
     Plain(Vec<[usize; 2]>, bool),
 }
 
-/// A trunk's shape, all names and factors resolved to counts.
+/// A trunk's shape with all names and factors resolved to counts.
 #[derive(Clone, Debug)]
 pub enum TrunkShape {
     /// ResNet18 or ResNet50.
@@ -220,7 +220,7 @@ pub enum TrunkShape {
 }
 
 /// The convolutional part that patch and image classifier share.
-// One trunk exists per network: boxing the larger variant would buy nothing.
+// There is one trunk per network: boxing the larger variant would save nothing.
 #[allow(clippy::large_enum_variant)]
 #[derive(Module, Debug)]
 pub enum Trunk {
@@ -247,12 +247,12 @@ impl Trunk {
     /// # Shapes
     /// `[n, channels, h, w]` to `[n, c_out, h / stride, w / stride]`.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<4> {
-        let precision = Precision::of_numbers(images.dtype());
+        let precision = Precision::of_dtype(images.dtype());
         self.forward_in(images, precision)
     }
 
     /// [`forward`](Self::forward) with feature maps in the number type of `precision`, whatever that of the images:
-    /// images in `f32` are normalised before they are rounded.
+    /// `f32` images are normalised before they are rounded.
     pub fn forward_in(&self, images: Tensor<4>, precision: Precision) -> Tensor<4> {
         match self {
             Self::ResNet(trunk) => trunk.forward(images, precision),
@@ -260,7 +260,7 @@ impl Trunk {
         }
     }
 
-    /// A planner that holds the trunk, reading `channels` copies of a grey plane; its last map.
+    /// A planner with the layers of the trunk, reading `channels` copies of a grey plane, and its last map.
     pub fn plan(&self, channels: usize) -> (Planner, Map) {
         match self {
             Self::ResNet(trunk) => trunk.plan(channels),
@@ -276,7 +276,7 @@ impl Trunk {
         }
     }
 
-    /// The parameters of the last block, which the middle stage of patch training unfreezes.
+    /// The parameters of the last block, which the second stage of patch training unfreezes.
     pub fn last_block(&self) -> ParamGroup {
         match self {
             Self::ResNet(trunk) => group_of(trunk.last_block()),

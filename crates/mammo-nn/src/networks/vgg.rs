@@ -2,15 +2,17 @@
 //! and the six-block VGG-like network with batch norm that the paper calls YaroslavNet, after
 //! the winner of the DREAM challenge.
 //!
-//! A block is a run of 3x3 convolutions with ReLU, then a 2x2 max pool.
+//! A block is a sequence of 3x3 convolutions with ReLU followed by a 2x2 max pool.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use crate::inference::plan::{Map, Planner, Precision, Slide};
+use crate::inference::plan::{Map, Planner};
+use crate::networks::conventions::KernelGeometry;
 use crate::networks::conventions::{ChannelNorm, Conventions, Padding};
-use crate::networks::layers::{ConvNorm, ConvShape, trunk_input};
+use crate::networks::layers::{ConvGeometry, ConvNorm, trunk_input};
 use crate::networks::maps::Maps;
+use crate::networks::precision::Precision;
 
 /// Convolutions with ReLU, then a 2x2 max pool.
 #[derive(Module, Debug)]
@@ -31,7 +33,8 @@ impl VggBlock {
         let convs = (0..depth)
             .map(|i| {
                 let c_in = if i == 0 { c_in } else { channels };
-                let shape = ConvShape { c_in, c_out: channels, kernel: 3, stride: 1, padding: Padding::Half };
+                let shape =
+                    ConvGeometry { c_in, c_out: channels, kernel: 3, stride: 1, padding: Padding::Half };
                 match norm {
                     Some(conventions) => ConvNorm::new(shape, conventions, device),
                     None => ConvNorm::without_norm(shape, device),
@@ -50,7 +53,7 @@ impl VggBlock {
     /// Adds the block to a plan.
     pub fn plan(&self, planner: &mut Planner, x: Map) -> Map {
         let x = self.convs.iter().fold(x, |x, conv| conv.plan(planner, x, None, true));
-        planner.max_pool(Slide { kernel: 2, stride: 2, padding: Padding::Valid });
+        planner.max_pool(KernelGeometry { kernel: 2, stride: 2, padding: Padding::Valid });
         x
     }
 
@@ -69,11 +72,11 @@ pub struct VggShape {
     pub c_in: usize,
     /// Conventions of the batch norm after each convolution; `None` for no norm.
     pub norm: Option<Conventions>,
-    /// Applied to the image first.
+    /// Normalisation of the image.
     pub channel_norm: Option<ChannelNorm>,
 }
 
-/// A run of [`VggBlock`]s; each halves the size.
+/// A sequence of [`VggBlock`]s; each halves the size.
 #[derive(Module, Debug)]
 pub struct Vgg {
     blocks: Vec<VggBlock>,
@@ -101,10 +104,10 @@ impl Vgg {
     /// `[n, c_in, h, w]` to `[n, c_out, h / 2^blocks, w / 2^blocks]`.
     pub fn forward(&self, images: Tensor<4>, precision: Precision) -> Tensor<4> {
         let x = trunk_input(images, self.channel_norm.as_ref(), precision);
-        self.blocks.iter().fold(x, |x, block| block.forward(x)).leave()
+        self.blocks.iter().fold(x, |x, block| block.forward(x)).into_nchw()
     }
 
-    /// A planner that holds the trunk, and its last map.
+    /// A planner with the layers of the trunk, and its last map.
     pub fn plan(&self, channels: usize) -> (Planner, Map) {
         let mut planner = Planner::new(channels, self.channel_norm);
         let x = self.blocks.iter().fold(planner.input(), |x, block| block.plan(&mut planner, x));
@@ -116,8 +119,8 @@ impl Vgg {
         self.blocks.last().map_or(0, VggBlock::c_out)
     }
 
-    /// The last block, which the second training stage unfreezes (paper 1.6: Keras layers 15
-    /// of VGG16 and 17 of VGG19 are where block 5 begins).
+    /// The last block, which the second training stage unfreezes (the paper's section "Network training"; layers 15
+    /// of VGG16 and 17 of VGG19 in `get_dl_model` of the authors' `dm_keras_ext.py` are where block 5 begins).
     pub fn last_block(&self) -> Option<&VggBlock> {
         self.blocks.last()
     }

@@ -1,8 +1,8 @@
-//! From examples to batches: a seeded, class-balanced order, filled by a background thread.
+//! Batches of examples in a seeded, class-balanced order, prefetched by a background thread.
 //!
-//! The order and every augmentation are functions of (seed, stage, epoch, position), so a
-//! resumed epoch continues with the very batch at which it stopped. Loading and augmentation
-//! overlap with the training step; at most [`AHEAD`] batches wait, whatever the archive's size.
+//! The order and every augmentation are functions of (seed, stage, epoch, position), so a resumed epoch continues
+//! with the batch at which it stopped. Loading and augmentation overlap with the training step; at most [`AHEAD`]
+//! batches are prefetched, whatever the size of the data.
 
 use std::borrow::Cow;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -15,10 +15,10 @@ use rand::seq::SliceRandom;
 
 use crate::Result;
 
-/// Batches prepared ahead of the training step.
+/// Number of prefetched batches.
 pub const AHEAD: usize = 3;
 
-/// Labelled pictures of one size, read one at a time.
+/// Labelled images of one size, read one at a time.
 pub trait Examples: Sync {
     /// Number of examples.
     fn len(&self) -> usize;
@@ -34,23 +34,23 @@ pub trait Examples: Sync {
     /// Class of example `index`.
     fn class(&self, index: usize) -> usize;
 
-    /// Patient of example `index`; `None` where every picture stands for itself.
+    /// Patient of example `index`; `None` if every image counts as independent.
     fn patient(&self, _index: usize) -> Option<&str> {
         None
     }
 
-    /// Channels, rows, columns of every picture.
+    /// Channels, rows, columns of every image.
     fn shape(&self) -> [usize; 3];
 
-    /// Writes the normalised pixels of example `index` to `out`, which holds exactly one
-    /// picture; augmented when `rng` is given.
+    /// Writes the normalised pixels of example `index` to `out`, which has the length of one image; augmented if
+    /// `rng` is given.
     ///
     /// # Errors
     /// When the cached input cannot be read.
     fn write(&self, index: usize, rng: Option<&mut Rng>, out: &mut [f32]) -> Result<()>;
 }
 
-/// Which pass over the data; names the random streams of that pass.
+/// A pass over the data, which names its random streams.
 #[derive(Clone, Copy, Debug)]
 pub struct Pass {
     /// Seed of the run.
@@ -68,10 +68,10 @@ impl Pass {
     }
 }
 
-/// The examples of one epoch in order; `n` of them, padded to whole batches.
+/// The order of one epoch's examples: `n` of them, padded to whole batches.
 ///
-/// Balanced: each run of `n_classes` draws holds each class once (classes without examples
-/// are left out), each class cycling through its own shuffled examples.
+/// If balanced, every sequence of `n_classes` draws has one example of each class (without classes that have no
+/// examples), and each class cycles through its own shuffled examples.
 pub fn epoch_order(
     examples: &dyn Examples,
     n: usize,
@@ -109,11 +109,11 @@ pub fn epoch_order(
     order
 }
 
-/// Pictures and classes of one step, not yet on a device.
+/// Images and classes of one step, not yet on a device.
 pub struct Batch {
     /// `n * channels * rows * columns` normalised values.
     pub pixels: Vec<f32>,
-    /// Class of each picture.
+    /// Class of each image.
     pub classes: Vec<usize>,
     /// Shape of `pixels`.
     pub shape: [usize; 4],
@@ -135,7 +135,7 @@ impl Batch {
         Ok(Self { pixels, classes, shape: [indices.len(), c, h, w] })
     }
 
-    /// The pictures on a device: `[n, channels, rows, columns]`.
+    /// The images on a device: `[n, channels, rows, columns]`.
     pub fn images(self, device: &Device) -> Tensor<4> {
         Tensor::from_data(TensorData::new(self.pixels, self.shape), device)
     }
@@ -146,7 +146,7 @@ impl Batch {
         Tensor::from_data(TensorData::new(classes, [self.classes.len()]), device)
     }
 
-    /// The first channel of each picture, of which the others are copies.
+    /// The first channel of each image, of which the others are copies.
     pub fn grey(&self) -> Cow<'_, [f32]> {
         let [_, channels, h, w] = self.shape;
         match channels {
@@ -169,7 +169,7 @@ pub fn training_batches<'scope, 'env>(
     scope.spawn(move || {
         for (step, indices) in order.chunks(batch_size).enumerate().skip(first_step) {
             let stream = |i| Some(pass.stream("augment", step * batch_size + i));
-            // A closed channel means that the loop has stopped: nothing is lost.
+            // A closed channel means that the training loop has stopped.
             if send.send(Batch::read(examples, indices, stream)).is_err() {
                 break;
             }
@@ -178,7 +178,7 @@ pub fn training_batches<'scope, 'env>(
     receive
 }
 
-/// All examples once, in their own order, not augmented.
+/// All examples once, in order and without augmentation.
 pub fn evaluation_batches<'scope, 'env>(
     scope: &'scope Scope<'scope, 'env>,
     examples: &'env dyn Examples,
@@ -230,7 +230,7 @@ mod tests {
         let order = epoch_order(&examples, 300, 10, true, PASS);
         let count = |class| order.iter().filter(|&&i| examples.0[i] == class).count();
         assert_eq!((count(0), count(1), count(2), count(4)), (100, 0, 100, 100));
-        // The rare class comes round evenly: 100 draws over 3 examples.
+        // The rare class is drawn evenly: 100 draws over 3 examples.
         let draws: Vec<usize> = (99..102).map(|i| order.iter().filter(|&&d| d == i).count()).collect();
         assert!(draws.iter().all(|n| (33..=34).contains(n)), "{draws:?}");
     }

@@ -33,8 +33,8 @@ pub struct WindowExamples<'a> {
 }
 
 impl<'a> WindowExamples<'a> {
-    /// Patches of `patch_px` pixels a side; classes are positions in `classes`, patches of
-    /// other classes are left out.
+    /// Patches of `patch_px` pixels a side. A patch's class is its position in `classes`; patches of other classes
+    /// are left out.
     pub fn patches(
         cache: &'a InputCache,
         patches: &[Patch],
@@ -56,7 +56,7 @@ impl<'a> WindowExamples<'a> {
         Self { cache, items, n_classes: classes.len(), shape, augmentation, normalise: normaliser(cache) }
     }
 
-    /// Whole images with a known truth: class 1 is malignant, 0 everything else.
+    /// Whole images with a known diagnosis: class 1 is malignant, 0 everything else.
     pub fn images(
         cache: &'a InputCache,
         images: &[&Mammogram],

@@ -1,31 +1,32 @@
-//! How the trunk's features of a batch are computed: by its layers where it learns; by a plan where it
-//! does not, on the CPU, that is while a top alone trains and in validation.
+//! Computes the trunk's features of a batch: with its layers if the trunk is trained; with a compiled plan on the CPU
+//! if it is frozen, that is in stages that train the top alone and in validation.
 //!
-//! A plan is compiled as for prediction: nothing is kept for gradients, and norms are folded away.
+//! A plan is compiled as for prediction: it keeps no activations for gradients, and batch norms are folded.
 
 use burn::tensor::{Device, Tensor};
 
 use crate::cpu;
-use crate::inference::plan::{Plan, Precision};
+use crate::inference::plan::Plan;
+use crate::networks::precision::Precision;
 use crate::networks::trunk::Trunk;
 use crate::training::batches::Batch;
 
-/// The way from a batch to the trunk's features.
+/// Computes the trunk's features.
 pub struct Features {
-    /// The trunk compiled; without one its layers compute.
+    /// The compiled trunk; `None` to use its layers.
     plan: Option<Plan>,
     precision: Precision,
 }
 
 impl Features {
-    /// Of a trunk that learns.
-    pub fn of_learning(precision: Precision) -> Self {
+    /// For a trunk that is trained.
+    pub fn of_trained(precision: Precision) -> Self {
         Self { plan: None, precision }
     }
 
-    /// Of a trunk that keeps its weights and statistics.
+    /// For a frozen trunk, whose weights and statistics do not change.
     pub fn of_frozen(trunk: &Trunk, channels: usize, precision: Precision, device: &Device) -> Self {
-        let plan = cpu::is_here(device).then(|| trunk.plan(channels).0.build(precision));
+        let plan = cpu::supports(device).then(|| trunk.plan(channels).0.build(precision));
         Self { plan, precision }
     }
 
@@ -36,7 +37,7 @@ impl Features {
     pub fn of(&self, trunk: &Trunk, batch: Batch, device: &Device) -> Tensor<4> {
         let [n, _, h, w] = batch.shape;
         match &self.plan {
-            Some(plan) => self.precision.of(plan.feature_map(&batch.grey(), [n, h, w], device)),
+            Some(plan) => self.precision.cast(plan.feature_map(&batch.grey(), [n, h, w], device)),
             None => trunk.forward_in(batch.images(device), self.precision),
         }
     }

@@ -1,9 +1,9 @@
 //! Training, in the order of a run.
 //!
-//! [`examples`] and [`batches`] feed a network, [`schedule`] and [`optimizer`] say what learns how fast, `features`
-//! goes from a batch to the trunk's features, [`mod@train`] is the loop, [`run`] what goes into it and comes out,
-//! [`validation`] measures the side held back, [`resume`] stores what the next step depends on, and
-//! [`step_memory`] estimates the memory of a step before the first.
+//! [`examples`] and [`batches`] provide the data, [`schedule`] and [`optimizer`] the stages, learning rates and
+//! updates, `features` the trunk's features of a batch. [`mod@train`] is the loop, [`run`] its inputs and outputs.
+//! [`validation`] evaluates the validation set, [`resume`] stores the state of a run, and [`step_memory`] estimates
+//! the memory of a step before the first one.
 
 pub mod batches;
 pub mod examples;

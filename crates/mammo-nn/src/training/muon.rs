@@ -1,13 +1,12 @@
-//! Muon: steps that turn every direction of a kernel by the same amount.
+//! The Muon optimizer: updates with orthonormalised momentum.
 //!
 //! K. Jordan and others, "Muon: An optimizer for hidden layers in neural networks" (2024,
-//! kellerjordan.github.io/posts/muon): the momentum of a kernel, as a matrix of output channels by what
-//! each of them sees, is replaced by about the nearest matrix with orthonormal rows or columns. Rare
-//! directions, which the size of gradients hides, learn as fast as frequent ones. Short trainings gain most
-//! (docs/experiments.md).
+//! kellerjordan.github.io/posts/muon): the momentum of a kernel, as a matrix of output channels by inputs, is
+//! replaced by approximately the nearest matrix with orthonormal rows or columns. Rare directions, which have small
+//! gradients, are learned as fast as frequent ones. Short trainings gain most (docs/experiments.md).
 //!
-//! Burn's own Muon takes matrices alone and iterates over the whole kernel; here the iteration runs on the
-//! kernel's Gram matrix, which for 256 channels that see 2,304 values is little more than a third of the work.
+//! Burn's Muon takes only matrices and iterates on the whole kernel; this one iterates on the kernel's Gram matrix,
+//! which for 256 channels with 2,304 inputs takes little more than a third of the work.
 
 use burn::optim::momentum::{Momentum, MomentumConfig, MomentumState};
 use burn::optim::{LearningRate, Optimizer};
@@ -15,16 +14,16 @@ use burn::tensor::{Device, Tensor};
 
 use crate::cpu::times_transposed;
 
-/// Coefficients of the iteration, as published: they lift small singular values fastest and leave all of
-/// them between about 0.7 and 1.2.
+/// Coefficients of the iteration, as published: they increase small singular values fastest and leave all of them
+/// between about 0.7 and 1.2.
 const COEFFICIENTS: [f32; 3] = [3.4445, -4.775, 2.0315];
 /// Iterations, as published.
 const N_ITERATIONS: usize = 5;
-/// The root mean square that a step's entries get at a rate of 1: that of AdamW's steps in practice, so
-/// that its rates and decays go on to be right (Liu et al. 2025, arXiv 2502.16982, section 2.2).
+/// Root mean square of an update at a learning rate of 1: that of AdamW in practice, so that the learning rates and
+/// weight decays of AdamW apply (Liu et al. 2025, arXiv 2502.16982, section 2.2).
 const STEP_RMS: f64 = 0.2;
 
-/// The update rule of kernels: output channels first, whatever the rank.
+/// The update rule of kernels, with output channels as the first axis, of any rank.
 #[derive(Clone)]
 pub(crate) struct Muon {
     momentum: Momentum,
@@ -62,22 +61,22 @@ impl Optimizer for Muon {
     }
 }
 
-/// About the nearest matrix whose rows (columns, where there are fewer) are orthonormal.
+/// Approximately the nearest matrix whose rows (columns, if there are fewer) are orthonormal.
 ///
-/// Newton and Schulz's iteration of the fifth order. With `x` the matrix and `g = x x^T`, one iteration is
-/// `x <- p x` with `p = a + b g + c g^2`, after which the Gram matrix is `p g p`: so `x` need not be touched
-/// until all `p` are multiplied together.
+/// Newton-Schulz iteration of fifth order. With the matrix `x` and `g = x x^T`, one iteration is `x <- p x` with `p =
+/// a + b g + c g^2`, after which the Gram matrix is `p g p`. So the iteration needs only Gram matrices, and `x` is
+/// multiplied once, with the product of all `p`.
 fn orthogonal(matrix: Tensor<2>) -> Tensor<2> {
     let [rows, columns] = matrix.dims();
     if rows > columns {
         return orthogonal(matrix.transpose()).transpose();
     }
-    // No singular value is above this norm; the iteration needs them below one.
+    // No singular value exceeds this norm; the iteration needs them below one.
     let norm = matrix.clone().square().sum().sqrt().clamp_min(1e-7);
     let x = matrix / norm.unsqueeze();
     let identity = Tensor::<2>::eye(rows, &x.device());
     let [a, b, c] = COEFFICIENTS;
-    // All that comes of a Gram matrix is symmetric, so each product can be one with a transpose.
+    // Polynomials of a Gram matrix are symmetric, so each product can be one with a transpose.
     let polynomial = |gram: &Tensor<2>| {
         let squared = times_transposed(gram.clone(), gram.clone());
         identity.clone() * a + gram.clone() * b + squared * c

@@ -1,7 +1,7 @@
-//! Optimizers, with a weight decay that applies per stage and to kernels only.
+//! Optimizers, with a weight decay that is set per stage and applies to kernels only.
 //!
-//! Differs from the authors' code, which sets the decay of a stage (`kernel_regularizer.l2`) after
-//! the layers were built, most likely without effect in Keras 2.0.
+//! The authors' code sets the decay of a stage (`kernel_regularizer.l2`) after the layers were built, most likely
+//! without effect in Keras 2.0.
 
 use burn::module::ParamGroup;
 use burn::optim::decay::WeightDecayConfig;
@@ -12,17 +12,18 @@ use serde::{Deserialize, Serialize};
 use crate::training::muon::Muon;
 use crate::{Error, Result};
 
-/// Which update rule.
+/// Update rule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OptimizerKind {
-    /// Adam (beta 0.9 and 0.999, epsilon 1e-8); decay is added to the gradient. The paper's.
+    /// Adam (beta 0.9 and 0.999, epsilon 1e-8) with the decay added to the gradient (the paper's section "Network
+    /// training").
     #[default]
     Adam,
     /// Adam with decay decoupled from the gradient (Loshchilov & Hutter, arXiv 1711.05101).
     AdamW,
     /// Muon (Jordan and others 2024, kellerjordan.github.io/posts/muon) for the kernels of convolutions, AdamW for
-    /// everything else. Rates are those of AdamW, or several times higher.
+    /// all other parameters. Learning rates are those of AdamW, or several times higher.
     Muon,
     /// Gradient descent with Nesterov momentum 0.9.
     Sgd,
@@ -32,8 +33,8 @@ const BETA_1: f32 = 0.9;
 const BETA_2: f32 = 0.999;
 const EPSILON: f32 = 1e-8;
 
-/// A fresh optimizer for one stage: `weight_decay` on convolution and linear kernels, none on
-/// biases, batch-norm scales and shifts.
+/// A new optimizer for one stage: `weight_decay` on convolution and linear kernels, none on biases, batch-norm scales
+/// and shifts.
 ///
 /// # Errors
 /// Never for the built-in path pattern; kept because pattern building is fallible.

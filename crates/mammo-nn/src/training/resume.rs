@@ -1,8 +1,7 @@
-//! The memory of a training run: everything that the next step depends on, in one file.
+//! The checkpoint of a training run: everything that the next step depends on, in one file.
 //!
-//! Weights and optimizer moments are stored in Burn's own record format, which keeps the
-//! parameter ids that tie the two together; the position in the run is JSON. One safetensors
-//! file holds the three, so that it is replaced whole or not at all.
+//! Weights and optimizer moments are stored in Burn's record format, which keeps the parameter ids that link the two;
+//! the position in the run is JSON. One safetensors file holds all three, so that they are replaced atomically.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -19,24 +18,24 @@ use crate::training::run::EpochRow;
 use crate::training::schedule::StageProgress;
 use crate::{Error, Result};
 
-/// Name of the resume file in a run folder.
+/// Name of the checkpoint in a run folder.
 pub const FILE: &str = "resume.safetensors";
 
 const POSITION: &str = "position";
 const MODEL: &str = "model";
 const OPTIMIZER: &str = "optimizer";
 
-/// Where a run stands.
+/// Position of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Position {
-    /// Digest of all that determines the run: configuration, seed, data. A resume under
-    /// another digest is refused.
+    /// Digest of everything that determines the run: configuration, seed, data. A checkpoint with another digest is
+    /// refused.
     pub digest: String,
-    /// Stage to continue, from zero.
+    /// Stage to continue with, from zero.
     pub stage: usize,
-    /// Epoch to continue, from zero.
+    /// Epoch to continue with, from zero.
     pub epoch: usize,
-    /// Step to continue, from zero.
+    /// Step to continue with, from zero.
     pub step: usize,
     /// Sum of the losses of the epoch's steps so far.
     pub loss_sum: f64,
@@ -50,17 +49,17 @@ pub struct Position {
     pub finished: bool,
 }
 
-/// Writes the state of a run.
+/// Writes a checkpoint.
 ///
 /// # Errors
-/// When the disk refuses; the previous state stays.
+/// When writing fails; the previous checkpoint is kept.
 pub fn save<M: Module>(
     path: &Path,
     position: &Position,
     model: &M,
     optimizer: &ModuleOptimizer,
 ) -> Result<()> {
-    // Batch norm keeps its newest statistics aside per thread; `valid` folds them in.
+    // Batch norm holds its latest statistics per thread; `valid` merges them.
     drop(model.valid());
     let unusable = |e: String| Error::model_file(path, e, "a state that can be stored");
     let model = model.clone().into_record().into_bytes().map_err(|e| unusable(e.to_string()))?;
@@ -77,16 +76,16 @@ pub fn save<M: Module>(
     Ok(write_atomically(path, &bytes)?)
 }
 
-/// A state read back, not yet put into a network.
+/// A checkpoint that was read but not yet loaded into a network.
 pub struct Saved {
-    /// Where the run stands.
+    /// Position of the run.
     pub position: Position,
     model: Vec<u8>,
     optimizer: Vec<u8>,
 }
 
 impl Saved {
-    /// Reads the state of a run.
+    /// Reads a checkpoint.
     ///
     /// # Errors
     /// [`Error::ModelFile`] when the file is cut short, of another kind, or belongs to a run
@@ -113,7 +112,7 @@ impl Saved {
         Ok(Self { position, model: part(MODEL)?, optimizer: part(OPTIMIZER)? })
     }
 
-    /// Puts the stored weights into a network of the same architecture.
+    /// Loads the stored weights into a network of the same architecture.
     ///
     /// # Errors
     /// [`Error::ModelFile`] when they do not fit.
@@ -124,7 +123,7 @@ impl Saved {
         model.try_load_record(record).map_err(|e| misfit(e.to_string()))
     }
 
-    /// Puts the stored moments into a fresh optimizer.
+    /// Loads the stored moments into a new optimizer.
     ///
     /// # Errors
     /// [`Error::ModelFile`] when they do not fit.

@@ -1,4 +1,4 @@
-//! What a training run is given, what it says on its way, and how it ends.
+//! Inputs, progress reports and outcome of a training run.
 
 use std::path::Path;
 
@@ -17,56 +17,56 @@ pub const MODEL_FILE: &str = "model.safetensors";
 /// Name of the table of epochs in a run folder.
 pub const METRICS_FILE: &str = "metrics.csv";
 
-/// What a run is about, besides its data.
-pub struct Run<'a> {
+/// The settings of a run, except its data.
+pub struct TrainingRun<'a> {
     /// Stages, rates, batches.
     pub config: &'a TrainingConfig,
     /// Seed of the run.
     pub seed: u64,
-    /// Where to compute, without autodiff.
+    /// Device, without autodiff.
     pub device: &'a Device,
     /// Folder for the best model, the resume state and the metrics.
     pub dir: &'a Path,
-    /// What the best checkpoint is chosen by.
+    /// Metric that chooses the best epoch.
     pub metric: Metric,
-    /// What is fitted to the validation side of the best epoch, for images.
+    /// Calibration method, for images.
     pub calibration: CalibrationMethod,
-    /// Share of the weights that the run started with in the models that are validated and kept; the rest is
-    /// what training has come to. Zero is training alone.
+    /// Share of the initial weights in the models that are validated and saved; the rest are the trained weights.
+    /// Zero saves the trained weights.
     ///
-    /// Few patients pull a model further than they can vouch for; halfway back is steadier (Wortsman et al.,
-    /// "Robust fine-tuning of zero-shot models", arXiv 2109.01903, section 3).
+    /// Fine-tuning on few patients overfits; interpolating with the starting weights is more stable (WiSE-FT:
+    /// Wortsman et al. 2022, arXiv 2109.01903, section 3).
     pub start_share: f64,
     /// Card of the model to be written.
     pub card: ModelCard,
-    /// Digest of all that determines the run.
+    /// Digest of everything that determines the run.
     pub digest: String,
-    /// Continue from the resume state when there is one.
+    /// Resume from the checkpoint, if there is one.
     pub resume: bool,
 }
 
-/// Figures of one finished epoch: a row of `metrics.csv`.
+/// Results of one epoch: a row of `metrics.csv`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochRow {
     /// Stage, from one.
     pub stage: usize,
     /// Epoch within the stage, from one.
     pub epoch: usize,
-    /// Rate at the last step.
+    /// Learning rate at the last step.
     pub learning_rate: f64,
     /// Mean loss over the epoch's training batches.
     pub train_loss: f64,
-    /// Loss on the validation side.
+    /// Loss on the validation set.
     pub validation_loss: f64,
-    /// AUC (images) or balanced accuracy (patches) on the validation side.
+    /// AUC (images) or balanced accuracy (patches) on the validation set.
     pub validation_metric: f64,
-    /// Training pictures per second.
+    /// Training images per second.
     pub pictures_per_s: f64,
     /// Whether this epoch's model is the best so far.
     pub best: bool,
 }
 
-/// What a watcher sees after each step.
+/// Progress after a step.
 #[derive(Clone, Copy, Debug)]
 pub struct StepReport {
     /// Stage, from one, and how many there are.
@@ -79,13 +79,13 @@ pub struct StepReport {
     pub loss: f64,
 }
 
-/// Whoever shows progress and can ask for a stop.
-pub trait Watch {
+/// Receives the progress of a run and can stop it.
+pub trait TrainingObserver {
     /// A step has ended.
     fn step(&mut self, report: &StepReport);
     /// An epoch has ended.
     fn epoch(&mut self, row: &EpochRow);
-    /// Whether to stop after the current step, saving the state.
+    /// Whether to stop after the current step and save a checkpoint.
     fn stop_requested(&self) -> bool;
 }
 
@@ -97,11 +97,11 @@ pub enum Outcome {
         /// Its validation metric.
         best_metric: f64,
     },
-    /// Stopped on request; [`crate::training::resume::FILE`] holds the state.
+    /// Stopped on request; [`crate::training::resume::FILE`] holds the checkpoint.
     Interrupted,
 }
 
-/// Writes the table of finished epochs, whole, into the folder of a run.
+/// Writes the table of finished epochs into the folder of a run.
 pub(crate) fn write_metrics(dir: &Path, history: &[EpochRow]) -> Result<()> {
     let mut table = String::from(
         "stage,epoch,learning_rate,train_loss,validation_loss,validation_metric,pictures_per_s,best\n",

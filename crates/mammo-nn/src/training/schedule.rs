@@ -1,11 +1,9 @@
-//! What learns in which stage, at which rate, and when a stage ends.
+//! Training stages: which layers are trained, at which learning rate, and early stopping.
 
-use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use crate::cpu;
-use crate::inference::plan::Precision;
 use crate::networks::Scope;
+use crate::networks::precision::PrecisionChoice;
 use crate::training::optimizer::OptimizerKind;
 use crate::{Error, Result};
 
@@ -13,7 +11,7 @@ use crate::{Error, Result};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StageConfig {
-    /// Which layers learn.
+    /// The layers that are trained; the others are frozen.
     pub train: Scope,
     /// Passes over the (balanced) training examples.
     pub epochs: usize,
@@ -22,34 +20,34 @@ pub struct StageConfig {
     /// L2 penalty on kernels (Adam, SGD) or decoupled decay (AdamW, Muon).
     #[serde(default)]
     pub weight_decay: f64,
-    /// Normalise with the running statistics instead of the batch's, and leave them as they
-    /// are, while scales and shifts learn. Default no.
+    /// Normalise with the running statistics instead of the batch's, and freeze them; scales and shifts are trained.
+    /// Default: false.
     ///
-    /// Differs from the paper, whose networks always train on batch statistics: a batch of a
-    /// few whole images, mostly background, has other statistics than the patches that the
-    /// trunk learned from, and switching to them undoes part of what it learned.
+    /// The paper's networks always train on batch statistics. But a batch of a few whole images, mostly background,
+    /// has other statistics than the patches that the trunk was trained on, and switching to them degrades what the
+    /// trunk has learned.
     #[serde(default)]
     pub keep_norm_statistics: bool,
 }
 
-/// How the rate moves within a stage.
+/// Learning rate within a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum RateSchedule {
-    /// Stays.
+    /// Constant.
     Constant,
-    /// Times `factor` after `patience` epochs without a better validation loss.
+    /// Multiplied by `factor` after `patience` epochs without a lower validation loss.
     Plateau {
         /// Epochs to wait.
         patience: usize,
         /// Factor, above 0 and below 1.
         factor: f64,
     },
-    /// Half a cosine from the stage's rate to a hundredth of it, per step.
+    /// Half a cosine from the stage's learning rate to a hundredth of it, per step.
     Cosine,
 }
 
-/// How a network is trained: the same for patches and images.
+/// Training settings, the same for patches and images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingConfig {
@@ -58,19 +56,19 @@ pub struct TrainingConfig {
     /// Update rule.
     #[serde(default)]
     pub optimizer: OptimizerKind,
-    /// How the rate moves within a stage.
+    /// Learning rate within a stage.
     #[serde(default = "constant")]
     pub schedule: RateSchedule,
-    /// Epochs without a better validation loss after which a stage ends; never by default.
+    /// Early stopping: a stage ends after this many epochs without a lower validation loss; never by default.
     #[serde(default)]
     pub early_stopping: Option<usize>,
-    /// Draw every class equally often, whatever its share of the data (default).
+    /// Draw every class equally often, whatever its frequency in the data (default).
     #[serde(default = "yes")]
     pub balanced: bool,
-    /// Examples per epoch; as many as there are by default.
+    /// Examples per epoch; the size of the training set by default.
     #[serde(default)]
     pub examples_per_epoch: Option<usize>,
-    /// Share of the target probability spread over all classes.
+    /// Label smoothing: share of the target probability that is spread over all classes.
     #[serde(default)]
     pub label_smoothing: f64,
     /// Number type of feature maps and of their gradients.
@@ -78,36 +76,6 @@ pub struct TrainingConfig {
     pub precision: PrecisionChoice,
     /// The stages, in order.
     pub stages: Vec<StageConfig>,
-}
-
-/// The number type that a run asks for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PrecisionChoice {
-    /// 32-bit floats everywhere.
-    #[default]
-    F32,
-    /// bf16 maps, on the CPU alone; slower than `f32` where the processor does not multiply them.
-    Bf16,
-    /// Whichever is faster here: bf16 on a CPU that multiplies it, `f32` on others and on GPUs.
-    Auto,
-}
-
-impl PrecisionChoice {
-    /// What it comes to on a device.
-    ///
-    /// # Errors
-    /// [`Error::Network`] for bf16 elsewhere than on the CPU.
-    pub fn on(self, device: &Device) -> Result<Precision> {
-        match (self, cpu::is_here(device)) {
-            (Self::Bf16, false) => {
-                Err(Error::network("precision", "bf16 on a GPU", "auto, f32, or the device `cpu`"))
-            }
-            (Self::Auto, true) => Ok(Precision::fastest()),
-            (Self::Bf16, true) => Ok(Precision::Bf16),
-            (Self::F32, _) | (Self::Auto, false) => Ok(Precision::F32),
-        }
-    }
 }
 
 fn constant() -> RateSchedule {
@@ -118,14 +86,14 @@ fn yes() -> bool {
     true
 }
 
-/// Largest batch, number of examples and of epochs: beyond any that a machine finishes, and small enough that their
-/// products are counted without overflow.
+/// Largest batch size, number of examples and of epochs: more than any machine can process, and small enough that
+/// their products do not overflow.
 const MAX_BATCH: usize = 1_000_000;
 const MAX_EXAMPLES: usize = 1_000_000_000;
 const MAX_EPOCHS: usize = 1_000_000;
 
 impl TrainingConfig {
-    /// Refuses settings under which nothing can be trained.
+    /// Checks the settings.
     ///
     /// # Errors
     /// [`Error::Network`] naming the setting.
@@ -168,8 +136,8 @@ impl TrainingConfig {
         Ok(())
     }
 
-    /// Rate at a step of a stage: `progress` is the share of the stage's steps done, `factor`
-    /// what plateaus have left of it.
+    /// Learning rate at a step of a stage. `progress` is the share of the stage's steps done, `factor` the product of
+    /// all plateau factors so far.
     pub fn learning_rate(&self, stage: usize, progress: f64, factor: f64) -> f64 {
         let start = self.stages[stage].learning_rate;
         match self.schedule {
@@ -183,7 +151,7 @@ impl TrainingConfig {
     }
 }
 
-/// How a stage has gone so far; decides plateaus and its early end.
+/// Progress of a stage; decides plateaus and early stopping.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StageProgress {
     best_loss: Option<f64>,
@@ -200,7 +168,7 @@ impl Default for StageProgress {
 }
 
 impl StageProgress {
-    /// Takes in one epoch's validation loss; true when the stage should end early.
+    /// Records one epoch's validation loss; true if the stage should stop early.
     pub fn epoch_ended(&mut self, validation_loss: f64, config: &TrainingConfig) -> bool {
         if self.best_loss.is_none_or(|best| validation_loss < best) {
             self.best_loss = Some(validation_loss);
@@ -262,19 +230,6 @@ mod tests {
         assert!((config.learning_rate(0, 0.0, 1.0) - 1e-3).abs() < 1e-12);
         assert!((config.learning_rate(0, 1.0, 1.0) - 1e-5).abs() < 1e-12);
         assert!(config.learning_rate(0, 0.3, 1.0) > config.learning_rate(0, 0.6, 1.0));
-    }
-
-    #[test]
-    fn auto_is_bf16_where_the_kernels_multiply_its_pairs_and_f32_elsewhere() {
-        let here = Device::flex();
-        let expected = match crate::device::cpu_instructions() {
-            "avx512bf16" => Precision::Bf16,
-            "portable" | "neon" | "avx2" | "avx512" => Precision::F32,
-            other => panic!("{other}: which precision is fastest there?"),
-        };
-        assert_eq!(PrecisionChoice::Auto.on(&here).unwrap(), expected);
-        assert_eq!(PrecisionChoice::Bf16.on(&here).unwrap(), Precision::Bf16);
-        assert_eq!(PrecisionChoice::F32.on(&here).unwrap(), Precision::F32);
     }
 
     #[test]

@@ -1,40 +1,40 @@
-//! Memory that a training step needs, estimated before it starts.
+//! Estimates the memory of a training step before training starts.
 //!
-//! An allocation that the system cannot serve ends the process without a word about batches. So the need is counted
-//! from the network's outline and compared with what is there.
+//! A failed allocation ends the process without naming the batch size as the cause. So the memory is computed from
+//! the network's outline and compared with what is available.
 
 use burn::tensor::Device;
 use mammo_kernels::bf16;
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
 use crate::cpu;
-use crate::inference::plan::Precision;
 use crate::model_file::Network;
 use crate::networks::Scope;
 use crate::networks::conventions::Padding;
 use crate::networks::outline::{ConvStep, Outline, Step};
+use crate::networks::precision::Precision;
 use crate::training::batches::AHEAD;
 use crate::training::schedule::TrainingConfig;
 use crate::{Error, Result};
 
-/// Refuses a training whose steps need more memory than this machine, or the control group of this process, has left.
-/// Goes on where that is unknown, and on devices with memory of their own.
+/// Refuses a training whose steps need more memory than is available to this machine, or to the control group of this
+/// process. Accepts it if the available memory is unknown, and on devices with memory of their own.
 ///
 /// # Shapes
-/// `picture`: channels, rows, columns of one example.
+/// `image`: channels, rows, columns of one example.
 ///
 /// # Errors
-/// [`Error::Network`] for `batch_size`, with what a step needs and what is there; a network that cannot be built; a
-/// precision that `device` does not have.
+/// [`Error::Network`] for `batch_size`, with the memory that a step needs and the available memory; a network that
+/// cannot be built; a precision that `device` does not have.
 pub fn check_memory(
     network: &Network,
-    picture: [usize; 3],
+    image: [usize; 3],
     training: &TrainingConfig,
     device: &Device,
 ) -> Result<()> {
     let precision = training.precision.on(device)?;
-    let (needed, available) = (step_bytes(network, picture, training, precision)?, available_bytes());
-    match available.filter(|_| cpu::is_here(device)) {
+    let (needed, available) = (step_bytes(network, image, training, precision)?, available_bytes());
+    match available.filter(|_| cpu::supports(device)) {
         Some(available) => fits(training.batch_size, needed, available),
         None => Ok(()),
     }
@@ -52,12 +52,12 @@ fn fits(batch_size: usize, needed: f64, available: u64) -> Result<()> {
     ))
 }
 
-/// Bytes left to this process; `None` where the system does not say.
+/// Available memory in bytes; `None` where the system does not report it.
 fn available_bytes() -> Option<u64> {
     let mut system = System::new();
     system.refresh_memory();
     let of_machine = Some(system.available_memory()).filter(|bytes| *bytes > 0);
-    // Cached files count as used in a control group, but are dropped when memory is asked for.
+    // Cached files count as used in a control group, but are evicted when memory is needed.
     let left = |limits: sysinfo::CGroupLimits| limits.total_memory.saturating_sub(limits.rss);
     let of_root = system.cgroup_limits().map(left);
     let of_process = sysinfo::get_current_pid().ok().and_then(|pid| {
@@ -71,8 +71,8 @@ fn available_bytes() -> Option<u64> {
     [of_machine, of_root, of_process].into_iter().flatten().min()
 }
 
-/// Bytes of the largest step of a training: maps that are kept for gradients, gradients, batches read ahead, and
-/// copies of the weights. A `f64`, for it may be beyond any integer.
+/// Memory in bytes of the largest training step: feature maps saved for the backward pass, gradients, prefetched
+/// batches and copies of the weights. An `f64`, since it may exceed any integer.
 fn step_bytes(
     network: &Network,
     [channels, h, w]: [usize; 3],
@@ -86,32 +86,34 @@ fn step_bytes(
     };
     let is_image = matches!(network, Network::Image(_));
     let trunk_is_frozen = |scope: Scope| if is_image { scope != Scope::All } else { scope == Scope::Head };
-    let all_wait = training.stages.iter().all(|stage| trunk_is_frozen(stage.train));
+    let always_frozen = training.stages.iter().all(|stage| trunk_is_frozen(stage.train));
     let trunk_steps = Outline::trunk(network.trunk())?.steps.len();
-    let (mut grid, mut c, mut kept, mut largest) = ([h, w], channels, 0.0_f64, 0.0_f64);
+    let (mut grid, mut c, mut saved, mut largest) = ([h, w], channels, 0.0_f64, 0.0_f64);
     for (i, step) in outline.steps.iter().enumerate() {
         let maps = maps_of(step, &mut grid, &mut c);
         largest = largest.max(maps);
         // A frozen trunk is compiled, and its maps share buffers.
-        if i >= trunk_steps || !all_wait {
-            kept += maps;
+        if i >= trunk_steps || !always_frozen {
+            saved += maps;
         }
     }
     let batch = training.batch_size as f64;
-    let maps = batch * number as f64 * (GRADIENTS * kept + 2.0 * largest);
-    let pictures = batch * (channels * h * w * size_of::<f32>()) as f64 * (AHEAD + 3) as f64;
+    let maps = batch * number as f64 * (GRADIENTS * saved + 2.0 * largest);
+    let images = batch * (channels * h * w * size_of::<f32>()) as f64 * (AHEAD + 3) as f64;
     let order = (training.examples_per_epoch.unwrap_or(0) * size_of::<usize>()) as f64;
     let weights = (outline.summary([h, w]).n_parameters * size_of::<f32>()) as f64 * WEIGHT_COPIES;
-    Ok(maps + pictures + order + weights)
+    Ok(maps + images + order + weights)
 }
 
-/// Maps with their gradients, as a multiple of the maps alone: gradients of blocks that are done are used again. Peaks of
-/// ten trainings of all configurations in `configs/`, in both number types, lay between 0.7 and 1.2 of what comes of it.
+/// Memory of maps and gradients as a multiple of the maps alone: buffers of finished gradients are used again. In ten
+/// trainings of all configurations in `configs/`, in both number types, peaks were between 0.7 and 1.2 of the
+/// estimate.
 const GRADIENTS: f64 = 1.2;
-/// Weights, gradients and two moments; what is validated, compiled and stored of them after an epoch.
+/// Copies of the weights: weights, gradients, two moments, and those that are validated, compiled and saved after an
+/// epoch.
 const WEIGHT_COPIES: f64 = 14.0;
 
-/// Numbers of all maps that a step leaves for its gradients; `grid` and `channels` move on.
+/// Number of values that a step saves for the backward pass; updates `grid` and `channels`.
 fn maps_of(step: &Step, grid: &mut [usize; 2], channels: &mut usize) -> f64 {
     let window = |grid: &mut [usize; 2], kernel: usize, stride: usize, padding: Padding| {
         *grid = grid.map(|n| padding.n_out(n, kernel, stride));
@@ -119,7 +121,7 @@ fn maps_of(step: &Step, grid: &mut [usize; 2], channels: &mut usize) -> f64 {
     let conv = |step: &ConvStep, grid: &mut [usize; 2]| {
         window(grid, step.shape.kernel, step.shape.stride, step.shape.padding);
         let map = grid[0] as f64 * grid[1] as f64 * step.shape.c_out as f64;
-        // Before its norm and after it.
+        // The input of the norm and its output.
         if step.norm.is_some() { 2.0 * map } else { map }
     };
     match step {
@@ -135,7 +137,7 @@ fn maps_of(step: &Step, grid: &mut [usize; 2], channels: &mut usize) -> f64 {
         }
         Step::MaxPool { kernel, stride, padding } => {
             window(grid, *kernel, *stride, *padding);
-            // The map, and which cell won.
+            // The map, and the position of each maximum.
             2.0 * grid[0] as f64 * grid[1] as f64 * *channels as f64
         }
         Step::AveragePool { window: side } => {
@@ -150,9 +152,10 @@ fn maps_of(step: &Step, grid: &mut [usize; 2], channels: &mut usize) -> f64 {
 mod tests {
     use super::*;
     use crate::networks::patch_classifier::PatchClassifierConfig;
+    use crate::networks::precision::PrecisionChoice;
     use crate::networks::trunk::{Family, TrunkConfig};
     use crate::training::optimizer::OptimizerKind;
-    use crate::training::schedule::{PrecisionChoice, RateSchedule, StageConfig};
+    use crate::training::schedule::{RateSchedule, StageConfig};
 
     fn training(batch_size: usize, train: Scope) -> TrainingConfig {
         let stage = StageConfig {

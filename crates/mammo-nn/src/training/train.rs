@@ -1,40 +1,40 @@
 //! The training loop, top to bottom.
 //!
-//! Build or resume; for each stage freeze and set the rate; for each step batch, forward,
-//! loss, backward, update; after each epoch validate, keep the best, save. Patches and
-//! images are trained by the same loop.
+//! Build or resume. For each stage: freeze layers and set the learning rate. For each step: batch, forward, loss,
+//! backward, update. After each epoch: validate, save the best model and a checkpoint. Patches and images are trained
+//! by the same loop.
 
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 
-use crate::inference::plan::Precision;
 use crate::model_file;
 use crate::networks::Classifier;
-use crate::networks::state::{StateDict, load_state_dict, mixed, state_dict, training_flags};
+use crate::networks::precision::Precision;
+use crate::networks::state::{StateDict, interpolated, load_state_dict, state_dict, training_flags};
 use crate::training::batches::{Examples, Pass, epoch_order, training_batches};
 use crate::training::features::Features;
 use crate::training::optimizer::optimizer;
 use crate::training::resume;
 use crate::training::resume::{Position, Saved};
 use crate::training::run;
-use crate::training::run::{EpochRow, MODEL_FILE, Outcome, Run, StepReport, Watch};
+use crate::training::run::{EpochRow, MODEL_FILE, Outcome, StepReport, TrainingObserver, TrainingRun};
 use crate::training::schedule::{RateSchedule, StageProgress};
 use crate::training::step_memory::check_memory;
-use crate::training::validation::{Metric, assess, learn_from_validation, metric, sample};
+use crate::training::validation::{Metric, assess, calibrate_on_validation, metric, sample};
 use crate::{Error, Result};
 
-/// Trains a network. Same seed, data, configuration and device give the same weights, also
-/// when the run was stopped and resumed on the way.
+/// Trains a network. The same seed, data, configuration and device give the same weights, also if the run was stopped
+/// and resumed.
 ///
 /// # Errors
-/// Before any work: unusable settings, a validation side with one class. During it: a loss
-/// that is no number, unreadable inputs, a full disk; what was saved stays.
+/// Before training: unusable settings, a validation set with one class. During training: a loss that is not finite,
+/// unreadable inputs, a full disk; what was saved is kept.
 pub fn train<C: Classifier>(
     model: C,
     training: &dyn Examples,
     validation: &dyn Examples,
-    run: &Run,
-    watch: &mut dyn Watch,
+    run: &TrainingRun,
+    observer: &mut dyn TrainingObserver,
 ) -> Result<Outcome> {
     run.config.check()?;
     let precision = run.config.precision.on(run.device)?;
@@ -58,24 +58,25 @@ pub fn train<C: Classifier>(
     while !position.finished && position.stage < config.stages.len() {
         let stage = position.stage;
         let stage_config = config.stages[stage];
-        let mut learning = model.learning(stage_config.train);
+        let mut trained = model.trained_parameters(stage_config.train);
         if stage_config.keep_norm_statistics {
-            learning = learning.exclude(training_flags(&model));
+            trained = trained.exclude(training_flags(&model));
         }
-        model = model.freeze().unfreeze_group(learning);
+        model = model.freeze().unfreeze_group(trained);
         let mut optimizer = optimizer(config.optimizer, stage_config.weight_decay)?;
         if let Some(saved) = moments.take() {
             optimizer = saved.optimizer(&resume_path, optimizer)?;
         }
-        // What is compiled stays right: a frozen trunk keeps its weights for the whole stage.
+        // A frozen trunk keeps its weights for the whole stage, so it is compiled once.
         let features = match model.trunk_is_frozen(stage_config.train) {
             true => Features::of_frozen(model.trunk(), training.shape()[0], precision, run.device),
-            false => Features::of_learning(precision),
+            false => Features::of_trained(precision),
         };
         while position.epoch < stage_config.epochs {
             let started = std::time::Instant::now();
             let first_step = position.step;
-            let outcome = train_epoch(model, &features, &mut optimizer, training, run, &mut position, watch)?;
+            let outcome =
+                train_epoch(model, &features, &mut optimizer, training, run, &mut position, observer)?;
             model = outcome.model;
             if outcome.interrupted {
                 resume::save(&resume_path, &position, &model, &optimizer)?;
@@ -83,13 +84,21 @@ pub fn train<C: Classifier>(
             }
             let n_pictures = ((position.step - first_step) * config.batch_size) as f64;
             let pictures_per_s = n_pictures / started.elapsed().as_secs_f64();
-            let kept = with_start(model.valid(), start.as_ref(), run.start_share)?;
-            let ends = end_epoch(&kept, validation, run, &mut position, precision, pictures_per_s, watch)?;
+            let interpolated = interpolate_with_start(model.valid(), start.as_ref(), run.start_share)?;
+            let ends = end_epoch(
+                &interpolated,
+                validation,
+                run,
+                &mut position,
+                precision,
+                pictures_per_s,
+                observer,
+            )?;
             if ends || position.epoch == stage_config.epochs {
                 break;
             }
             resume::save(&resume_path, &position, &model, &optimizer)?;
-            if watch.stop_requested() {
+            if observer.stop_requested() {
                 return Ok(Outcome::Interrupted);
             }
         }
@@ -101,10 +110,10 @@ pub fn train<C: Classifier>(
             finished: stage + 1 == config.stages.len(),
             ..position
         };
-        // The next stage starts with fresh moments, so none are stored between stages.
+        // The next stage starts with a new optimizer, so no moments are saved between stages.
         let fresh = crate::training::optimizer::optimizer(config.optimizer, 0.0)?;
         resume::save(&resume_path, &position, &model, &fresh)?;
-        if watch.stop_requested() && !position.finished {
+        if observer.stop_requested() && !position.finished {
             return Ok(Outcome::Interrupted);
         }
     }
@@ -114,18 +123,18 @@ pub fn train<C: Classifier>(
     Ok(Outcome::Finished { best_metric })
 }
 
-/// Refuses data on which training or choosing the best checkpoint has no meaning.
+/// Checks that the data allow training and the choice of a best epoch.
 fn check_examples(training: &dyn Examples, validation: &dyn Examples) -> Result<()> {
     for (side, examples) in [("training", training), ("validation", validation)] {
         let mut present = vec![false; examples.n_classes()];
         (0..examples.len()).for_each(|i| present[examples.class(i)] = true);
         let n_present = present.iter().filter(|&&p| p).count();
         if n_present < 2 {
-            let found = format!("{} pictures of {n_present} class(es)", examples.len());
+            let found = format!("{} examples of {n_present} class(es)", examples.len());
             return Err(Error::network(
                 format!("the {side} side"),
                 found,
-                "pictures of at least two classes; make another split or use more patients",
+                "examples of at least two classes; make another split or use more patients",
             ));
         }
     }
@@ -137,15 +146,15 @@ struct EpochOutcome<C> {
     interrupted: bool,
 }
 
-/// The steps of one epoch from `position.step` on; leaves `position` at the step to run next.
+/// Runs the steps of one epoch from `position.step` on; `position` is then at the next step to run.
 fn train_epoch<C: Classifier>(
     mut model: C,
     features: &Features,
     optimizer: &mut ModuleOptimizer,
     training: &dyn Examples,
-    run: &Run,
+    run: &TrainingRun,
     position: &mut Position,
-    watch: &mut dyn Watch,
+    observer: &mut dyn TrainingObserver,
 ) -> Result<EpochOutcome<C>> {
     let config = run.config;
     let n_steps = config.examples_per_epoch.unwrap_or(training.len()).div_ceil(config.batch_size);
@@ -180,13 +189,13 @@ fn train_epoch<C: Classifier>(
 
             position.loss_sum += f64::from(value);
             position.step = step + 1;
-            watch.step(&StepReport {
+            observer.step(&StepReport {
                 stage: [stage + 1, config.stages.len()],
                 epoch: [epoch + 1, n_epochs],
                 step: [step + 1, n_steps],
                 loss: position.loss_sum / (step + 1) as f64,
             });
-            if watch.stop_requested() && step + 1 < n_steps {
+            if observer.stop_requested() && step + 1 < n_steps {
                 return Ok(EpochOutcome { model, interrupted: true });
             }
         }
@@ -194,25 +203,25 @@ fn train_epoch<C: Classifier>(
     })
 }
 
-/// What is validated and kept of a trained model.
-fn with_start<C: Classifier>(trained: C, start: Option<&StateDict>, share: f64) -> Result<C> {
+/// The model that is validated and saved: trained weights interpolated with the starting ones.
+fn interpolate_with_start<C: Classifier>(trained: C, start: Option<&StateDict>, share: f64) -> Result<C> {
     let Some(start) = start else { return Ok(trained) };
-    let mixed = mixed(start, share, state_dict(&trained));
-    load_state_dict(trained, mixed).map_err(|problem| {
+    let interpolated = interpolated(start, share, state_dict(&trained));
+    load_state_dict(trained, interpolated).map_err(|problem| {
         Error::network("start_share", problem, "a model of the network that training started with")
     })
 }
 
-/// Validates `model`, keeps it if it is the best, and moves `position`, which stands behind the epoch's
-/// last step, to the next epoch; true when the stage should end early.
+/// Validates `model`, saves it if it is the best, and moves `position` from the epoch's last step to the next epoch;
+/// true if the stage should stop early.
 fn end_epoch<C: Classifier>(
     model: &C,
     validation: &dyn Examples,
-    run: &Run,
+    run: &TrainingRun,
     position: &mut Position,
     precision: Precision,
     pictures_per_s: f64,
-    watch: &mut dyn Watch,
+    observer: &mut dyn TrainingObserver,
 ) -> Result<bool> {
     let config = run.config;
     let assessment = assess(model, validation, config.batch_size, run.device, precision)?;
@@ -224,7 +233,7 @@ fn end_epoch<C: Classifier>(
         card.training.best_epoch = Some([position.stage + 1, position.epoch + 1]);
         card.training.validation_metric = Some(metric);
         if run.metric == Metric::Auc {
-            learn_from_validation(&mut card, &sample(&assessment, validation), run.calibration)?;
+            calibrate_on_validation(&mut card, &sample(&assessment, validation), run.calibration)?;
         }
         model_file::save(&run.dir.join(MODEL_FILE), &card, &state_dict(model))?;
     }
@@ -243,7 +252,7 @@ fn end_epoch<C: Classifier>(
         pictures_per_s,
         best,
     };
-    watch.epoch(&row);
+    observer.epoch(&row);
     position.history.push(row);
     let ends = position.progress.epoch_ended(assessment.loss, config);
     position.epoch += 1;

@@ -1,5 +1,5 @@
-//! What the validation side says of a network: loss, the figure that chooses the best checkpoint, and
-//! for images the threshold and the calibration that travel with the model.
+//! Evaluation of a network on the validation set: loss, the metric that chooses the best epoch, and for images the
+//! operating point and the calibration that are stored with the model.
 
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
@@ -9,13 +9,13 @@ use mammo_eval::roc::roc_auc;
 use mammo_eval::{BootstrapConfig, Patients, Sample};
 
 use crate::Result;
-use crate::inference::plan::Precision;
 use crate::model_file::{Calibration, CalibrationMethod, ModelCard};
 use crate::networks::Classifier;
+use crate::networks::precision::Precision;
 use crate::training::batches::{Examples, evaluation_batches};
 use crate::training::features::Features;
 
-/// What the best checkpoint is chosen by.
+/// Metric that chooses the best epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metric {
     /// Mean recall over classes, for patches.
@@ -59,16 +59,16 @@ pub fn assess<C: Classifier>(
         Ok(())
     })?;
     let k = examples.n_classes();
-    // The smallest probability that f32 softmax tells from zero bounds the loss.
+    // The smallest positive probability of an f32 softmax bounds the loss.
     let log_loss = |(row, &class): (&[f64], &usize)| -row[class].max(f64::from(f32::MIN_POSITIVE)).ln();
     let loss = probabilities.chunks_exact(k).zip(&truth).map(log_loss).sum::<f64>() / truth.len() as f64;
     Ok(Assessment { probabilities, truth, loss })
 }
 
-/// The figure that the best checkpoint is chosen by.
+/// The metric that chooses the best epoch.
 ///
 /// # Errors
-/// When one class alone leaves it undefined.
+/// When it is undefined because there is only one class.
 pub fn metric(metric: Metric, assessment: &Assessment, n_classes: usize) -> Result<f64> {
     match metric {
         Metric::Auc => Ok(roc_auc(&malignant_scores(assessment), &malignant(assessment))?),
@@ -82,12 +82,12 @@ pub fn metric(metric: Metric, assessment: &Assessment, n_classes: usize) -> Resu
     }
 }
 
-/// Puts into the card what the validation side teaches: the threshold with the largest sensitivity +
-/// specificity, the calibration, and the area's interval.
+/// Stores operating point, calibration and AUC interval, fitted on the validation set, in the card. The operating
+/// point maximises sensitivity + specificity.
 ///
 /// # Errors
-/// When one class alone leaves the threshold undefined.
-pub fn learn_from_validation(card: &mut ModelCard, side: &Sample, method: CalibrationMethod) -> Result<()> {
+/// When the operating point is undefined because there is only one class.
+pub fn calibrate_on_validation(card: &mut ModelCard, side: &Sample, method: CalibrationMethod) -> Result<()> {
     let point = OperatingPoint::choose(OperatingRule::MaxYouden, &side.scores, &side.malignant)?;
     card.operating_point = Some(point);
     (card.calibration, card.no_calibration) = match Calibration::fit(method, side) {
@@ -95,13 +95,13 @@ pub fn learn_from_validation(card: &mut ModelCard, side: &Sample, method: Calibr
         Err(mammo_core::Error::Undefined { reason, .. }) => (None, Some(reason)),
         Err(other) => return Err(other.into()),
     };
-    // Sides of a few patients have an area, but no interval.
+    // For a few patients the AUC may be defined, but not its interval.
     let area = side.auc(&BootstrapConfig::default()).ok();
     card.training.validation_interval = area.map(|area| [area.low, area.high]);
     Ok(())
 }
 
-/// The validation side as statistics see it.
+/// The validation set as a sample for statistics.
 pub fn sample(assessment: &Assessment, examples: &dyn Examples) -> Sample {
     let unnamed: Vec<String> = (0..examples.len()).map(|i| format!("{i:08}")).collect();
     let patients = (0..examples.len()).map(|i| examples.patient(i).unwrap_or(&unnamed[i]));

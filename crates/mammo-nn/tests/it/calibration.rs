@@ -1,4 +1,4 @@
-//! What a training learns from its validation side, and what a prediction makes of it.
+//! Calibration on the validation set, and calibrated prediction.
 
 use std::path::Path;
 
@@ -7,24 +7,24 @@ use mammo_core::seed::{Rng, stream};
 use mammo_eval::{BootstrapConfig, Calibrator, OperatingPoint, OperatingRule, Patients, Sample};
 use mammo_image::preprocess::Preprocessing;
 use mammo_nn::Result;
-use mammo_nn::inference::plan::Precision;
-use mammo_nn::inference::predict::{ImageModel, Score, Tta, patch_classifier};
+use mammo_nn::inference::predict::{ImageModel, Score, Tta};
 use mammo_nn::model_file::{self, Calibration, CalibrationMethod, ModelCard, Network, TrainingRecord};
 use mammo_nn::networks::Scope;
 use mammo_nn::networks::image_classifier::{ImageClassifier, ImageClassifierConfig};
 use mammo_nn::networks::init::initialise;
+use mammo_nn::networks::precision::Precision;
 use mammo_nn::networks::state::state_dict;
 use mammo_nn::networks::top::{MapPooling, TopConfig};
 use mammo_nn::networks::trunk::{Family, TrunkConfig};
 use mammo_nn::training::batches::Examples;
-use mammo_nn::training::run::Run;
+use mammo_nn::training::run::TrainingRun;
 use mammo_nn::training::train::train;
 use mammo_nn::training::validation::{Metric, assess};
 use rand::RngExt;
 
 use crate::toy::{Recorder, Stripes, network, run, stage, training};
 
-/// Stripes of which every fifth has the wrong class, four to a patient.
+/// Stripes with every fifth label wrong, four images per patient.
 struct Mislabelled {
     stripes: Stripes,
     patients: Vec<String>,
@@ -58,7 +58,7 @@ impl Examples for Mislabelled {
     }
 }
 
-/// The card of a training that chooses by the area of its validation side.
+/// The card of a training that chooses its epoch by validation AUC.
 fn trained_card(
     learned: &Stripes,
     validation: &dyn Examples,
@@ -67,8 +67,11 @@ fn trained_card(
     dir: &Path,
 ) -> ModelCard {
     let (device, config) = (Device::flex(), training(vec![stage(Scope::All, epochs, 3e-3)]));
-    let run =
-        Run { metric: Metric::Auc, calibration: method, ..run(Family::Resnet18, &config, &device, dir) };
+    let run = TrainingRun {
+        metric: Metric::Auc,
+        calibration: method,
+        ..run(Family::Resnet18, &config, &device, dir)
+    };
     train(network(Family::Resnet18, 1), learned, validation, &run, &mut Recorder::default()).unwrap();
     model_file::load(&dir.join("model.safetensors")).unwrap().card
 }
@@ -80,11 +83,11 @@ fn calibration_threshold_and_interval_are_those_of_the_kept_models_validation_sc
     let learned = Stripes { n: 96, seed: 3 };
     let card = trained_card(&learned, &validation, 5, CalibrationMethod::Platt, dir.path());
 
-    // The same once more, from the stored weights and from nothing else.
+    // The same again, from the stored weights alone.
     let path = dir.path().join("model.safetensors");
     let file = model_file::load(&path).unwrap();
     let device = Device::flex();
-    let network = patch_classifier(&path, &file, &device).unwrap();
+    let network = file.patch_classifier(&device).unwrap();
     let again = assess(&network, &validation, 8, &device, Precision::F32).unwrap();
     let side = Sample {
         scores: again.probabilities.chunks_exact(2).map(|p| p[1]).collect(),
@@ -100,7 +103,7 @@ fn calibration_threshold_and_interval_are_those_of_the_kept_models_validation_sc
     let area = side.auc(&BootstrapConfig::default()).unwrap();
     assert_eq!(card.training.validation_metric, Some(area.estimate));
     assert_eq!(card.training.validation_interval, Some([area.low, area.high]));
-    // Single pictures instead of patients give another interval.
+    // Resampling images instead of patients gives another interval.
     let alone: Vec<String> = (0..80).map(|i| format!("{i:03}")).collect();
     let alone = Sample { patients: Patients::from_ids(alone.iter().map(String::as_str)), ..side };
     assert_ne!(alone.auc(&BootstrapConfig::default()).unwrap().low, area.low);

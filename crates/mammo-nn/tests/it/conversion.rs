@@ -1,4 +1,4 @@
-//! Patch net to image net: the same trunk, at the same cells.
+//! Conversion of a patch classifier to a whole-image classifier: the same features at the same cells.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use mammo_core::seed::stream;

@@ -1,17 +1,17 @@
-//! Frozen layers keep their bytes and their batch-norm statistics.
+//! Parameters and batch-norm statistics of frozen layers do not change by a bit.
 
 use burn::tensor::Device;
 use mammo_nn::model_file;
 use mammo_nn::networks::Scope;
 use mammo_nn::networks::state::{StateDict, state_dict};
 use mammo_nn::networks::trunk::Family;
-use mammo_nn::training::run::{MODEL_FILE, Run};
+use mammo_nn::training::run::{MODEL_FILE, TrainingRun};
 use mammo_nn::training::schedule::StageConfig;
 use mammo_nn::training::train::train;
 
 use crate::toy::{Recorder, Stripes, network, run, stage, training};
 
-/// Names of the tensors that one epoch under `scope` has changed.
+/// Names of the tensors that one epoch in `scope` changes.
 fn changed(scope: Scope) -> Vec<String> {
     changed_under(stage(scope, 1, 1e-2))
 }
@@ -21,7 +21,7 @@ fn changed_under(stage: StageConfig) -> Vec<String> {
     before.iter().filter(|(name, tensor)| after[*name] != **tensor).map(|(name, _)| name.clone()).collect()
 }
 
-/// The tensors before one epoch and those kept after it.
+/// The tensors before one epoch and those saved after it.
 fn before_and_after(stage: StageConfig, start_share: f64) -> [StateDict; 2] {
     let dir = tempfile::tempdir().unwrap();
     let config = training(vec![stage]);
@@ -29,7 +29,7 @@ fn before_and_after(stage: StageConfig, start_share: f64) -> [StateDict; 2] {
     let data = Stripes { n: 16, seed: 1 };
     let start = network(Family::Resnet18, 1);
     let before: StateDict = state_dict(&start);
-    let run = Run { start_share, ..run(Family::Resnet18, &config, &device, dir.path()) };
+    let run = TrainingRun { start_share, ..run(Family::Resnet18, &config, &device, dir.path()) };
     train(start, &data, &data, &run, &mut Recorder::default()).unwrap();
     [before, model_file::load(&dir.path().join(MODEL_FILE)).unwrap().tensors]
 }

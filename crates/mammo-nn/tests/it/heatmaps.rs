@@ -1,4 +1,4 @@
-//! Maps say the same as the network on each patch, and their cells lie where they say.
+//! Maps equal the output of the network on each patch, and their cells are at the stated positions.
 
 use burn::module::{Module, Param};
 use burn::tensor::activation::softmax;
@@ -33,7 +33,7 @@ fn noise(seed: u64, h: usize, w: usize, device: &Device) -> Tensor<4> {
     Tensor::from_data(TensorData::new(values, [1, 1, h, w]), device)
 }
 
-/// A trunk and how far beyond a window its features see, rounded up to whole cells.
+/// A trunk, and how far its receptive field extends beyond a window, rounded up to whole cells.
 fn cases() -> [(TrunkConfig, usize); 5] {
     let trunk =
         |family, stages| TrunkConfig { width: 0.125, stages: Some(stages), ..TrunkConfig::new(family) };
@@ -50,13 +50,13 @@ fn cases() -> [(TrunkConfig, usize); 5] {
 fn patch_network(trunk: TrunkConfig, device: &Device) -> PatchClassifier {
     let config = PatchClassifierConfig { trunk: trunk.clone(), n_classes: 5, dropout: 0.0 };
     let mut model = initialise(PatchClassifier::new(&config, device).unwrap(), 4);
-    // Fresh heads say nearly the same everywhere; a steep one lets differences show.
+    // A new head gives nearly equal outputs everywhere; a steep one makes differences visible.
     model.head.weight = Param::from_tensor((model.head.weight.val() * 20.0).detach());
     model
 }
 
-/// The original's way: one window after the other through the patch network. Around each the
-/// sweep sees `halo` pixels of the image, where the image has them; zero is the bare patch.
+/// The sweep of the original code: the patch network on one window after the other. Each window is extended by `halo`
+/// pixels of the image, where the image has them; zero is the bare patch.
 fn sweep(model: &PatchClassifier, window: PatchWindow, halo: usize, image: &Tensor<4>) -> Vec<f32> {
     let [_, _, h, w] = image.dims();
     let (patch, step, stride) = (window.patch_px, window.step_px, window.stride_px());
@@ -72,7 +72,7 @@ fn sweep(model: &PatchClassifier, window: PatchWindow, halo: usize, image: &Tens
             let channels = features.dims()[1];
             let inner = features.slice([0..1, 0..channels, r..r + n, c..c + n]);
             let probabilities =
-                softmax(model.head.forward(Maps::enter(inner).mean_over_space()), 1).into_data();
+                softmax(model.head.forward(Maps::from_nchw(inner).mean_over_space()), 1).into_data();
             maps.iter_mut().zip(probabilities.iter::<f32>()).for_each(|(map, p)| map.push(p));
         }
     }
@@ -100,7 +100,7 @@ fn one_pass_says_at_every_cell_what_a_sweep_that_sees_around_its_windows_says() 
             assert!(difference < 1e-4, "{trunk:?}, {steps} cells a step: {difference}");
             let spread = map.iter().copied().fold(0.0, f32::max) - map.iter().copied().fold(1.0, f32::min);
             assert!(spread > 0.1, "a map that could fail: {spread}");
-            // Bare patches see zeros where the image goes on: near, but not the same.
+            // Bare patches are padded with zeros where the image continues: similar, but not equal.
             let bare = worst(&map, &sweep(&model, window, 0, &image));
             assert!(bare > 1e-3, "{trunk:?}: {bare}");
         }
@@ -130,8 +130,9 @@ fn windows_that_are_no_whole_cells_or_larger_than_the_image_are_refused() {
     assert!(window.grid(&trunk, 56, 200).unwrap_err().to_string().contains("64x64"));
 }
 
-/// The box of the pixels that a cell of a map depends on, over several images of `h x w` pixels. Winograd's
-/// products leave roundings where nothing reaches: a millionth of the largest gradient is none.
+/// Bounding box of the pixels that a cell of a map depends on, over several images of `h x w` pixels. Winograd
+/// convolution leaves rounding errors outside the receptive field: gradients below a millionth of the largest are
+/// ignored.
 fn seen(cell: [usize; 2], [h, w]: [usize; 2], map: impl Fn(Tensor<4>) -> Tensor<4>) -> Rect {
     let device = Device::flex().autodiff();
     let mut touched = mammo_image::preprocess::Mask::filled(w, h, false);
@@ -149,7 +150,7 @@ fn seen(cell: [usize; 2], [h, w]: [usize; 2], map: impl Fn(Tensor<4>) -> Tensor<
     touched.bounds().unwrap()
 }
 
-/// What cell `(row, col)` sees as `receptive` computes it.
+/// The receptive field of cell `(row, col)` according to `receptive`.
 fn computed(cells: &Cells, [row, col]: [usize; 2]) -> Rect {
     let edges = |axis: &CellAxis, i: usize| axis.first_px.map(|px| px + i as f64 * axis.stride_px);
     let ([top, bottom], [left, right]) = (edges(&cells.rows, row), edges(&cells.cols, col));
@@ -234,7 +235,7 @@ fn brightness_network(device: &Device) -> PatchClassifier {
         tensor.values.fill(0.0);
         let mut set = |index: usize, value: f32| tensor.values[index] = value;
         match tensor.shape.len() {
-            // The middle of the kernel from the first channel to the first.
+            // The centre of the kernel from the first channel to the first.
             4 => set(4, 1.0),
             // [features, classes]: background against malignant mass.
             2 => set(2, 12.0),
@@ -337,7 +338,7 @@ fn image_network(seed: u64, top: TopConfig, device: &Device) -> (ImageClassifier
     (initialise(ImageClassifier::new(&config, device).unwrap(), seed).freeze(), config)
 }
 
-/// Spearman's rank correlation; 1 for maps of one order.
+/// Spearman's rank correlation; 1 for maps of equal order.
 fn rank_correlation(a: &HeatMap, b: &HeatMap) -> f64 {
     let ranks = |map: &HeatMap| {
         let mut order: Vec<usize> = (0..map.values.len()).collect();

@@ -1,16 +1,17 @@
-//! The first loss is a coin's, the last one is not.
+//! The first loss equals that of chance, and the last one is near zero.
 
 use burn::tensor::Device;
-use mammo_nn::inference::plan::Precision;
 use mammo_nn::model_file;
 use mammo_nn::networks::Scope;
 use mammo_nn::networks::init::initialise;
 use mammo_nn::networks::patch_classifier::{PatchClassifier, PatchClassifierConfig};
+use mammo_nn::networks::precision::Precision;
+use mammo_nn::networks::precision::PrecisionChoice;
 use mammo_nn::networks::state::state_dict;
 use mammo_nn::networks::trunk::{Family, TrunkConfig};
 use mammo_nn::training::optimizer::OptimizerKind;
 use mammo_nn::training::run::{METRICS_FILE, MODEL_FILE, Outcome};
-use mammo_nn::training::schedule::{PrecisionChoice, TrainingConfig};
+use mammo_nn::training::schedule::TrainingConfig;
 use mammo_nn::training::train::train;
 use mammo_nn::training::validation::assess;
 
@@ -78,8 +79,7 @@ fn training_generalises_and_writes_its_best_model_and_metrics() {
     assert_eq!(metrics.lines().count(), 1 + recorder.rows.len(), "{metrics}");
     let file = model_file::load(&dir.path().join(MODEL_FILE)).unwrap();
     assert_eq!(file.card.training.validation_metric, Some(best_metric));
-    let model =
-        mammo_nn::inference::predict::patch_classifier(&dir.path().join(MODEL_FILE), &file, &device).unwrap();
+    let model = file.patch_classifier(&device).unwrap();
     let again = assess(&model, &validation, 7, &device, Precision::F32).unwrap();
     let row = recorder.rows.iter().find(|row| row.validation_metric == best_metric).unwrap();
     assert!((again.loss - row.validation_loss).abs() < 1e-5, "{} and {}", again.loss, row.validation_loss);

@@ -1,4 +1,4 @@
-//! Learning tests: do the networks learn, freeze, resume, convert and come back from disk?
+//! Tests of training, freezing, resuming, conversion, and of the file formats.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod calibration;

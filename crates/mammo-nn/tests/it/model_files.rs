@@ -1,10 +1,10 @@
-//! A model file comes back bit for bit, or not at all.
+//! A model file is read bit for bit, or refused.
 
 use std::path::Path;
 
 use burn::tensor::Device;
 use mammo_core::seed::stream;
-use mammo_nn::inference::predict::{ImageModel, patch_classifier};
+use mammo_nn::inference::predict::ImageModel;
 use mammo_nn::model_file::{self, Network};
 use mammo_nn::networks::state::state_dict;
 use mammo_nn::networks::trunk::Family;
@@ -21,7 +21,7 @@ fn a_model_comes_back_bit_for_bit_with_its_card() {
     let file = model_file::load(&path).unwrap();
     assert_eq!(file.tensors, tensors);
     assert_eq!(file.card, card(Family::Resnet18));
-    let again = patch_classifier(&path, &file, &Device::flex()).unwrap();
+    let again = file.patch_classifier(&Device::flex()).unwrap();
     assert_eq!(state_dict(&again), tensors);
 }
 
@@ -92,7 +92,7 @@ fn a_thousand_damaged_files_never_load() {
     let mut rng = stream(1, "damage", 0);
     for i in 0..1000 {
         let mut bytes = whole.clone();
-        // The header, where structure is, gets its share beside the much longer weights.
+        // Half of the mutations are in the header, although weights are much longer.
         let place = if i % 2 == 0 { rng.random_range(0..header) } else { rng.random_range(0..bytes.len()) };
         match i % 5 {
             0 => bytes.truncate(place),

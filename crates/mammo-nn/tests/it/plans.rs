@@ -1,18 +1,18 @@
-//! A plan gives what its network gives.
+//! A compiled plan computes the same as its network.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use mammo_core::seed::stream;
-use mammo_nn::inference::plan::Precision;
 use mammo_nn::networks::Classifier;
 use mammo_nn::networks::conventions::{ChannelNorm, Conventions};
 use mammo_nn::networks::image_classifier::{ImageClassifier, ImageClassifierConfig};
 use mammo_nn::networks::init::initialise;
+use mammo_nn::networks::precision::Precision;
 use mammo_nn::networks::state::{load_state_dict, state_dict};
 use mammo_nn::networks::top::{HeatmapRule, MapPooling, TopConfig};
 use mammo_nn::networks::trunk::{Family, TrunkConfig};
 use rand::RngExt;
 
-/// A network whose batch norms have statistics of their own, as after training.
+/// A network whose batch norms have non-trivial statistics, as after training.
 fn network(config: &ImageClassifierConfig, device: &Device) -> ImageClassifier {
     let network = initialise(ImageClassifier::new(config, device).unwrap(), 3);
     let mut tensors = state_dict(&network);
@@ -79,7 +79,7 @@ fn every_trunk_and_top_predicts_through_its_plan_as_through_its_layers() {
             let wanted = network.logits(image, None);
             for (precision, bound) in [(Precision::F32, 2e-4), (Precision::Bf16, 5e-2)] {
                 let (plan, layer) = network.plan(channels, precision);
-                // The second time, buffers hold what the first left in them.
+                // In the second run, buffers hold values of the first.
                 for _ in 0..2 {
                     let map = plan.feature_map(&plane, [1, h, w], &device);
                     let logits = network.logits_of_map(layer, map);

@@ -1,5 +1,5 @@
-//! Every kind of network in bf16 beside `f32`: forward, backward, each update rule, heat maps and attribution.
-//! Of operations that take tensors, none may meet two number types.
+//! Every kind of network in bf16 compared with `f32`: forward, backward, each update rule, heat maps and attribution.
+//! No operation may receive tensors of two number types.
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
@@ -107,7 +107,7 @@ fn every_network_learns_a_step_under_every_rule_in_both_number_types() {
                 value
             });
             let [exact, rounded] = losses;
-            // Norms over two images make much of a rounding; 0.23 of the loss is the most that was seen.
+            // Batch norms over two images amplify rounding errors; 0.23 of the loss is the largest that was observed.
             assert!((exact - rounded).abs() < 0.4 * exact.max(0.05), "{config:?}: {exact} and {rounded}");
         }
     }

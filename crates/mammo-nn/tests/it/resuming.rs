@@ -1,4 +1,4 @@
-//! Stop and resume gives what never stopping gives.
+//! A run that was stopped and resumed equals one that was not.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use mammo_nn::networks::state::StateDict;
 use mammo_nn::networks::trunk::Family;
 use mammo_nn::training::optimizer::OptimizerKind;
 use mammo_nn::training::resume;
-use mammo_nn::training::run::{MODEL_FILE, Outcome, Run};
+use mammo_nn::training::run::{MODEL_FILE, Outcome, TrainingRun};
 use mammo_nn::training::schedule::{RateSchedule, TrainingConfig};
 use mammo_nn::training::train::train;
 
@@ -27,8 +27,8 @@ fn train_until(optimizer: OptimizerKind, dir: &Path, stop_after: Option<usize>) 
     let (config, device) = (config(optimizer), Device::flex());
     let (training, validation) = (Stripes { n: 40, seed: 3 }, Stripes { n: 16, seed: 4 });
     let mut recorder = Recorder { stop_after, ..Recorder::default() };
-    // A share of the start is kept: a resumed run must know it again.
-    let run = Run { start_share: 0.25, ..run(Family::Resnet18, &config, &device, dir) };
+    // With a share of the starting weights, which a resumed run must recover.
+    let run = TrainingRun { start_share: 0.25, ..run(Family::Resnet18, &config, &device, dir) };
     let outcome = train(network(Family::Resnet18, 9), &training, &validation, &run, &mut recorder).unwrap();
     (outcome, recorder)
 }
@@ -45,7 +45,7 @@ fn a_run_stopped_anywhere_and_resumed_equals_one_never_stopped() {
         assert!(matches!(outcome, Outcome::Finished { .. }));
         assert_eq!(recorder.losses.len(), 20, "four epochs of five steps");
 
-        // In the first epoch, on an epoch's last step, in the second stage.
+        // In the first epoch, at the last step of an epoch, in the second stage.
         for stop_after in [2, 5, 13] {
             let dir = tempfile::tempdir().unwrap();
             let (stopped, _) = train_until(optimizer, dir.path(), Some(stop_after));

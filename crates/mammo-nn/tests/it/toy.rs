@@ -11,11 +11,12 @@ use mammo_nn::model_file::{CalibrationMethod, ModelCard, Network, TrainingRecord
 use mammo_nn::networks::Scope;
 use mammo_nn::networks::init::initialise;
 use mammo_nn::networks::patch_classifier::{PatchClassifier, PatchClassifierConfig};
+use mammo_nn::networks::precision::PrecisionChoice;
 use mammo_nn::networks::trunk::{Family, TrunkConfig};
 use mammo_nn::training::batches::Examples;
 use mammo_nn::training::optimizer::OptimizerKind;
-use mammo_nn::training::run::{EpochRow, Run, StepReport, Watch};
-use mammo_nn::training::schedule::{PrecisionChoice, RateSchedule, StageConfig, TrainingConfig};
+use mammo_nn::training::run::{EpochRow, StepReport, TrainingObserver, TrainingRun};
+use mammo_nn::training::schedule::{RateSchedule, StageConfig, TrainingConfig};
 use mammo_nn::training::validation::Metric;
 use rand::RngExt;
 
@@ -91,8 +92,13 @@ pub fn stage(train: Scope, epochs: usize, learning_rate: f64) -> StageConfig {
     StageConfig { train, epochs, learning_rate, weight_decay: 1e-4, keep_norm_statistics: false }
 }
 
-pub fn run<'a>(family: Family, config: &'a TrainingConfig, device: &'a Device, dir: &'a Path) -> Run<'a> {
-    Run {
+pub fn run<'a>(
+    family: Family,
+    config: &'a TrainingConfig,
+    device: &'a Device,
+    dir: &'a Path,
+) -> TrainingRun<'a> {
+    TrainingRun {
         config,
         seed: 5,
         device,
@@ -114,7 +120,7 @@ pub struct Recorder {
     pub stop_after: Option<usize>,
 }
 
-impl Watch for Recorder {
+impl TrainingObserver for Recorder {
     fn step(&mut self, report: &StepReport) {
         self.losses.push(report.loss);
     }

@@ -1,4 +1,4 @@
-//! Weights of PyTorch and Keras give here what they give there.
+//! Networks with imported PyTorch and Keras weights compute the same as in their framework.
 //!
 //! Reference values, the scripts that made them and their versions: `fixtures/models`.
 
@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use mammo_image::preprocess::Preprocessing;
-use mammo_nn::inference::predict;
 use mammo_nn::interop::weights;
 use mammo_nn::interop::weights::Imported;
 use mammo_nn::model_file::{self, ModelCard, ModelFile, Network, TrainingRecord};
@@ -56,7 +55,7 @@ fn write_safetensors(path: &Path, tensors: &StateDict, prefix: &str) {
     std::fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
 }
 
-/// An import as a model file in memory, saved and loaded on the way.
+/// Saves an import as a model file and loads it again.
 fn model_of(imported: Imported, dir: &Path) -> ModelFile {
     let path = dir.join("model.safetensors");
     let mut preprocessing = Preprocessing::paper();
@@ -73,19 +72,19 @@ fn model_of(imported: Imported, dir: &Path) -> ModelFile {
 
 /// Output and, by name, the gradient of half its mean square, norms on running statistics.
 fn output(file: &ModelFile, x: Tensor<4>, names: &[String]) -> (Vec<f64>, Vec<Vec<f64>>) {
-    let (path, device) = (Path::new("model"), x.device());
+    let device = x.device();
     match &file.card.network {
         Network::Trunk(_) => {
-            let network = eval_mode(predict::trunk(path, file, &device).unwrap());
+            let network = eval_mode(file.trunk(&device).unwrap());
             let names: Vec<String> = names.iter().map(|n| n.replacen("trunk.", "", 1)).collect();
             gradients(&network, network.forward(x).flatten::<2>(1, 3), &names)
         }
         Network::Patch(_) => {
-            let network = eval_mode(predict::patch_classifier(path, file, &device).unwrap());
+            let network = eval_mode(file.patch_classifier(&device).unwrap());
             gradients(&network, network.logits(x, None), names)
         }
         Network::Image(_) => {
-            let network = eval_mode(predict::image_classifier(path, file, &device).unwrap());
+            let network = eval_mode(file.image_classifier(&device).unwrap());
             gradients(&network, network.logits(x, None), names)
         }
     }
@@ -153,7 +152,7 @@ fn torchvision_networks_give_their_outputs_and_gradients() {
         let name = case["name"].as_str().unwrap();
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("weights.safetensors");
-        // timm and Lightning wrap names; the wrapper must make no difference.
+        // timm and Lightning add prefixes to names, which must make no difference.
         let prefix = if name == "resnet18" { "model." } else { "" };
         write_safetensors(&path, &seeded_weights(&case["tensors"]), prefix);
         let file = model_of(weights::read(&path).unwrap(), dir.path());
@@ -371,7 +370,7 @@ fn damaged_weight_files_are_errors_or_whole_networks() {
         let path = dir.path().join("damaged");
         for i in 0..200 {
             let mut bytes = whole.clone();
-            // Structure stands at either end, numbers between.
+            // The structure is at both ends of the file, the values between.
             let end = whole.len().min(4096);
             let place = match i % 3 {
                 0 => rng.random_range(0..end),
@@ -387,11 +386,11 @@ fn damaged_weight_files_are_errors_or_whole_networks() {
                 _ => drop(bytes.drain(place..(place + rng.random_range(1..64)).min(whole.len()))),
             }
             std::fs::write(&path, &bytes).unwrap();
-            // Numbers have no checksum in most formats; names and shapes must still fit.
+            // Most formats have no checksum of the values; names and shapes must still match.
             if let Ok(imported) = weights::read(&path) {
                 let expected = imported.network.outline().unwrap().tensors();
                 assert!(imported.tensors.keys().eq(expected.keys()), "{} {i}", file.display());
-                // A cut may take no more than the empty room at the end of an HDF5 file.
+                // A cut may remove only the unused space at the end of an HDF5 file.
                 assert!(kind != 0 || imported.tensors == intact, "{} cut at {place}", file.display());
             }
         }

@@ -9,21 +9,21 @@ use std::path::Path;
 
 use mammo_nn::device::Device;
 use mammo_nn::inference::heatmap::{ImageExplainer, PatchMapper};
-use mammo_nn::inference::plan::Precision;
-use mammo_nn::inference::predict;
 use mammo_nn::inference::predict::{ImageModel, Tta};
 use mammo_nn::model_file::{self, ModelCard, Network, TrainingRecord};
 use mammo_nn::networks::conventions::ChannelNorm;
 use mammo_nn::networks::image_classifier::{ImageClassifier, ImageClassifierConfig, MapLayer};
 use mammo_nn::networks::init::initialise;
 use mammo_nn::networks::patch_classifier::{PatchClassifier, PatchClassifierConfig};
+use mammo_nn::networks::precision::Precision;
+use mammo_nn::networks::precision::PrecisionChoice;
 use mammo_nn::networks::state::{StateDict, state_dict};
 use mammo_nn::networks::{Classifier, Scope};
 use mammo_nn::training::batches::Examples;
 use mammo_nn::training::resume;
 use mammo_nn::training::resume::Saved;
-use mammo_nn::training::run::{EpochRow, MODEL_FILE, Outcome, Run, StepReport, Watch};
-use mammo_nn::training::schedule::{PrecisionChoice, StageConfig};
+use mammo_nn::training::run::{EpochRow, MODEL_FILE, Outcome, StepReport, TrainingObserver, TrainingRun};
+use mammo_nn::training::schedule::StageConfig;
 use mammo_nn::training::train::train;
 use mammo_nn::training::validation::Metric;
 
@@ -84,7 +84,7 @@ struct Recorder {
     stop_after: Option<usize>,
 }
 
-impl Watch for Recorder {
+impl TrainingObserver for Recorder {
     fn step(&mut self, report: &StepReport) {
         self.losses.push(report.loss);
     }
@@ -192,7 +192,7 @@ impl Walk {
             let card = self.card(Network::Trunk(network.trunk));
             let card = ModelCard { classes: Vec::new(), ..card };
             model_file::save(&path, &card, &tensors.collect()).unwrap();
-            model.trunk = predict::trunk(&path, &model_file::load(&path).unwrap(), &device).unwrap();
+            model.trunk = model_file::load(&path).unwrap().trunk(&device).unwrap();
         }
         model
     }
@@ -209,7 +209,7 @@ impl Walk {
         model_file::save(&path, &self.card(Network::Patch(self.patch_network())), &state_dict(&start))
             .unwrap();
         let file = model_file::load(&path).unwrap();
-        model.with_patch_classifier(predict::patch_classifier(&path, &file, &device).unwrap())
+        model.with_patch_classifier(file.patch_classifier(&device).unwrap())
     }
 
     /// Trains once without a stop, and once stopped after a step and after every stage; returns the losses.
@@ -227,7 +227,7 @@ impl Walk {
         let calibration = self.config.image().unwrap().calibration;
         let run = |dir: &Path, stop_after: Option<usize>| {
             std::fs::create_dir_all(dir).unwrap();
-            let run = Run {
+            let run = TrainingRun {
                 config: training,
                 seed: self.config.seed,
                 device: &device,
@@ -318,7 +318,7 @@ impl Walk {
         model_file::save(&start, &self.card(network.clone()), &state_dict(&image_model())).unwrap();
         let file = model_file::load(&start).unwrap();
         let device = Device::flex().autodiff();
-        let transferred = || predict::image_classifier(&start, &file, &device).unwrap();
+        let transferred = || file.image_classifier(&device).unwrap();
         let of_transfer =
             self.train(&transfer_dir, &transfer.training, network, transfer.start_share, transferred);
         [of_patches, of_images, of_transfer]
@@ -327,7 +327,7 @@ impl Walk {
     /// `mammo heatmap` with a patch model.
     fn look_at_patch_model(&self, path: &Path) {
         let file = model_file::load(path).unwrap();
-        let mapper = PatchMapper::load(path, &file, None, &Device::flex()).unwrap();
+        let mapper = PatchMapper::load(&file, None, &Device::flex()).unwrap();
         let map = mapper.map(&pixels(self.noise(2).shape, 1)).unwrap();
         for probabilities in [map.windows.probabilities, map.cells.probabilities] {
             assert!(!probabilities.is_empty(), "{}", self.name);
@@ -344,8 +344,7 @@ impl Walk {
         };
         let [f32, bf16] = [Precision::F32, Precision::Bf16].map(probability);
         assert!((f32 - bf16).abs() < 0.02, "{}: {f32} and {bf16}", self.name);
-        let explainer =
-            ImageExplainer::load(path, &model_file::load(path).unwrap(), &Device::flex()).unwrap();
+        let explainer = ImageExplainer::load(&model_file::load(path).unwrap(), &Device::flex()).unwrap();
         let cams = [MapLayer::Trunk, MapLayer::Top].map(|layer| explainer.grad_cam(layer, &pixels).unwrap());
         for map in cams.iter().chain([&explainer.saliency(&pixels)]) {
             assert!(map.values.iter().all(|v| v.is_finite()), "{}", self.name);

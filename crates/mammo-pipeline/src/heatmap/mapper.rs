@@ -84,12 +84,12 @@ impl Mapper {
             Network::Patch(_) if method.is_some() => {
                 refuse!("{}: a patch model; --method is for whole-image models", path.display())
             }
-            Network::Patch(_) => Kind::Patch(PatchMapper::load(path, &file, stride, device)?),
+            Network::Patch(_) => Kind::Patch(PatchMapper::load(&file, stride, device)?),
             Network::Image(_) if stride.is_some() => {
                 refuse!("{}: a whole-image model; --stride is for patch models", path.display())
             }
             Network::Image(_) => {
-                let explainer = ImageExplainer::load(path, &file, device)?;
+                let explainer = ImageExplainer::load(&file, device)?;
                 Kind::Image(explainer, method.unwrap_or(Method::GradCam))
             }
         };

@@ -7,10 +7,9 @@ use mammo_data::split::Side;
 use mammo_image::augment::Augmentation;
 use mammo_image::patch_sampling::{PatchClass, read_patches};
 use mammo_nn::device;
-use mammo_nn::inference::predict::patch_classifier;
 use mammo_nn::model_file::{self, Network};
+use mammo_nn::networks::precision::PrecisionChoice;
 use mammo_nn::training::examples::WindowExamples;
-use mammo_nn::training::schedule::PrecisionChoice;
 use mammo_nn::training::validation::assess;
 
 use crate::data::Data;
@@ -76,7 +75,7 @@ pub fn score_patches(
         Augmentation::none(),
     );
     let device = device::by_name(device)?;
-    let model = patch_classifier(model_path, &file, &device)?;
+    let model = file.patch_classifier(&device)?;
     let assessment = assess(&model, &examples, BATCH_SIZE, &device, PrecisionChoice::Auto.on(&device)?)?;
 
     let classes = file.card.classes.clone();

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use mammo_image::preprocess::Preprocessing;
-use mammo_nn::inference::predict::patch_classifier;
 use mammo_nn::model_file::{ModelFile, Network};
 use mammo_nn::networks::image_classifier::{ImageClassifier, ImageClassifierConfig};
 use mammo_nn::networks::init::initialise;
@@ -42,7 +41,7 @@ pub fn train_image(request: &TrainImage, observer: &dyn Observer) -> Result<Trai
         Some(path) => {
             let file = read_model(path)?;
             let network = patch_network(path, &file, trunk, preprocessing)?;
-            Some((path, file, network))
+            Some((file, network))
         }
         None => None,
     };
@@ -51,7 +50,7 @@ pub fn train_image(request: &TrainImage, observer: &dyn Observer) -> Result<Trai
         preprocessing,
         training: serde_json::json!({ "image": section }),
         data,
-        started_from: start.as_ref().map(|(_, file, _)| file.digest.clone()),
+        started_from: start.as_ref().map(|(file, _)| file.digest.clone()),
         place,
     };
     let device = setup.burn_device()?;
@@ -60,15 +59,13 @@ pub fn train_image(request: &TrainImage, observer: &dyn Observer) -> Result<Trai
         top: section.top.clone(),
         pooling: section.pooling,
         top_conventions: trunk.conventions,
-        n_patch_classes: start.as_ref().map_or(5, |(_, _, patch)| patch.n_classes),
+        n_patch_classes: start.as_ref().map_or(5, |(_, patch)| patch.n_classes),
         input_px: [preprocessing.height_px, preprocessing.width_px],
         dropout: section.dropout,
     };
     let model = initialise(ImageClassifier::new(&network, &device.clone().autodiff())?, config.seed);
     let model = match &start {
-        Some((path, file, _)) => {
-            model.with_patch_classifier(patch_classifier(path, file, &device.clone().autodiff())?)
-        }
+        Some((file, _)) => model.with_patch_classifier(file.patch_classifier(&device.clone().autodiff())?),
         None => model,
     };
     let run = ImageRun {

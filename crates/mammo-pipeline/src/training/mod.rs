@@ -20,7 +20,7 @@ use mammo_nn::networks::image_classifier::ImageClassifier;
 use mammo_nn::training::batches::Examples;
 use mammo_nn::training::examples::WindowExamples;
 use mammo_nn::training::resume;
-use mammo_nn::training::run::{MODEL_FILE, Outcome, Run};
+use mammo_nn::training::run::{MODEL_FILE, Outcome, TrainingRun};
 use mammo_nn::training::schedule::TrainingConfig;
 use mammo_nn::training::step_memory::check_memory;
 use mammo_nn::training::train::train;
@@ -218,7 +218,7 @@ fn train_images(image_run: &ImageRun, observer: &dyn Observer) -> Result<Trained
     let [benign, malignant] = training.class_counts()[..] else { refuse!("two classes expected") };
     observer.note(&format!("{benign} benign and {malignant} malignant images to train on"));
     let classes = vec!["benign".to_string(), "malignant".to_string()];
-    let run = Run {
+    let run = TrainingRun {
         config: image_run.training,
         seed: config.seed,
         device: &device,

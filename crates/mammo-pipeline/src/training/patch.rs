@@ -6,13 +6,12 @@ use mammo_data::split::Side;
 use mammo_image::augment::Augmentation;
 use mammo_image::patch_sampling::PatchClass;
 use mammo_image::preprocess::Preprocessing;
-use mammo_nn::inference::predict::trunk;
 use mammo_nn::model_file::{CalibrationMethod, ModelCard, Network};
 use mammo_nn::networks::init::initialise;
 use mammo_nn::networks::patch_classifier::{PatchClassifier, PatchClassifierConfig};
 use mammo_nn::networks::trunk::TrunkConfig;
 use mammo_nn::training::examples::WindowExamples;
-use mammo_nn::training::run::{MODEL_FILE, Run};
+use mammo_nn::training::run::{MODEL_FILE, TrainingRun};
 use mammo_nn::training::step_memory::check_memory;
 use mammo_nn::training::train::train;
 use mammo_nn::training::validation::Metric;
@@ -50,7 +49,7 @@ pub fn train_patch(request: &TrainPatch, observer: &dyn Observer) -> Result<Trai
         Some(path) => {
             let file = read_model(path)?;
             check_start(path, &file.card, &section.trunk, preprocessing)?;
-            Some((path, file))
+            Some(file)
         }
         None => None,
     };
@@ -59,7 +58,7 @@ pub fn train_patch(request: &TrainPatch, observer: &dyn Observer) -> Result<Trai
         preprocessing,
         training: serde_json::json!({ "patch": section, "sampling": sampling }),
         data,
-        started_from: start.as_ref().map(|(_, file)| file.digest.clone()),
+        started_from: start.as_ref().map(|file| file.digest.clone()),
         place,
     };
     let device = setup.burn_device()?;
@@ -100,14 +99,14 @@ pub fn train_patch(request: &TrainPatch, observer: &dyn Observer) -> Result<Trai
     let network = network(classes.len());
     let device_autodiff = device.clone().autodiff();
     let mut model = initialise(PatchClassifier::new(&network, &device_autodiff)?, config.seed);
-    if let Some((path, file)) = &start {
-        model.trunk = trunk(path, file, &device_autodiff)?;
+    if let Some(file) = &start {
+        model.trunk = file.trunk(&device_autodiff)?;
     }
     let network = Network::Patch(network);
     let names = classes.iter().map(ToString::to_string).collect();
     let mut card = setup.card(network.clone(), names, &train_side.images, train_patches.len());
     card.training.patch_px = Some(sampling.patch_px);
-    let run = Run {
+    let run = TrainingRun {
         config: &section.training,
         seed: config.seed,
         device: &device,

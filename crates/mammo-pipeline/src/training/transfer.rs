@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use mammo_nn::inference::predict::image_classifier;
-
 use super::{ImageRun, RunPlace, RunSetup, Trained, check_out, read_model, train_images};
 use crate::config::RunConfig;
 use crate::data::Data;
@@ -44,7 +42,7 @@ pub fn transfer(request: Transfer, observer: &dyn Observer) -> Result<Trained> {
         place,
     };
     let device = setup.burn_device()?;
-    let model = image_classifier(path, &file, &device.autodiff())?;
+    let model = file.image_classifier(&device.autodiff())?;
     let run = ImageRun {
         setup: &setup,
         section: "transfer",

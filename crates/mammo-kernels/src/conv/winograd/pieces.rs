@@ -1,4 +1,4 @@
-//! When this way is faster than direct sums, and in what pieces the work is done.
+//! When Winograd convolution is faster than direct convolution, and how its work is split.
 
 use std::ops::RangeInclusive;
 
@@ -7,28 +7,28 @@ use crate::conv::ConvShape;
 use crate::isa::Isa;
 use crate::operand::{Kind, Operand};
 
-/// Whether this way is faster than direct sums, weights packed once: from 16 channels on, since transforms cost
-/// as much for one output channel as for many (with 16 only the gradient of the weights gains much); from 64 on
-/// where direct sums multiply pairs of bf16, twice as many in the same time.
+/// True if Winograd convolution is faster than direct convolution when weights are packed once. That needs at least
+/// 16 channels, since transforms cost as much for one output channel as for many (with 16 only the gradient of the
+/// weights gains much), and 64 where direct convolution multiplies pairs of bf16 at twice the rate.
 pub(in crate::conv) fn wins<T: Operand>(isa: Isa, shape: &ConvShape) -> bool {
     let fewest = if multiplies_pairs::<T>(isa) { 64 } else { 16 };
     shape.kernel == 3 && shape.stride == 1 && shape.c_in.min(shape.c_out) >= fewest
 }
 
-/// The same for weights that change with each batch: transforming them costs as much as the products of so
-/// many tiles save.
+/// As [`wins`] for weights that change with each batch: transforming them costs as much as the products of this many
+/// tiles save.
 pub(in crate::conv) fn wins_once<T: Operand>(isa: Isa, shape: &ConvShape) -> bool {
     let fewest = if multiplies_pairs::<T>(isa) { 192 } else { 32 };
     wins::<T>(isa, shape) && tiles_of_batch(shape) >= fewest
 }
 
-/// The same for [`backward_weight`](super::backward_weight), which reads and writes the sums of all points as well: against products of
-/// pairs that leaves a gain of a few hundredths at best, and a loss for most.
+/// As [`wins`] for [`backward_weight`](super::backward_weight), which also reads and writes the sums of all points:
+/// against products of bf16 pairs that leaves a gain of a few per cent at best, and mostly a loss.
 pub(in crate::conv) fn wins_for_weights<T: Operand>(isa: Isa, shape: &ConvShape) -> bool {
     !multiplies_pairs::<T>(isa) && wins::<T>(isa, shape) && tiles_of_batch(shape) >= 96
 }
 
-/// Whether direct sums of such maps are sums of products of bf16 pairs.
+/// True if direct convolution of such maps multiplies pairs of bf16.
 fn multiplies_pairs<T: Operand>(isa: Isa) -> bool {
     isa.multiplies_bf16() && T::KIND == Kind::Bf16
 }
@@ -38,23 +38,23 @@ fn tiles_of_batch(shape: &ConvShape) -> usize {
     shape.n * down * across
 }
 
-/// Rows of tiles, and tiles in a row.
+/// Rows of tiles, and tiles per row.
 pub(super) fn tiles_of_image(shape: &ConvShape) -> [usize; 2] {
     [shape.out_h().div_ceil(STEP), shape.out_w().div_ceil(STEP)]
 }
 
-/// Tiles in a block, a multiple of the rows of every kernel. What lies between the three steps should stay
-/// in the second-level cache; but with many channels it does not, and more tiles pay for reading the
-/// weights of all points once, four times as many numbers as the weights.
+/// Tiles per block, a multiple of the rows of every kernel. Intermediate values should stay in the second-level
+/// cache. With many channels they do not, and more tiles amortise reading the transformed weights, which are four
+/// times as large as the weights.
 pub(super) fn tiles_per_block(shape: &ConvShape) -> usize {
     24 * ((shape.c_in + shape.c_out) / 256).clamp(1, 4)
 }
 
-/// Rows of output pixels to be made in one go: a block or a few.
+/// Output rows to compute at once: one block or a few.
 ///
-/// The last tile of the product is computed as a whole, however few of its `rows` rows are live: with 14 tiles in
-/// a row of them two of 12 rows would be done for little more than one. So it is the number of rows of tiles, of
-/// those that leave every thread some pieces, with which about the most rows of the product are live.
+/// The last tile of a product is computed in full, however few of its `rows` rows are used: with 14 tiles per row,
+/// two tiles of 12 rows would be computed for little more than one. The result is the number of tile rows that uses
+/// about the most rows of the product, among those that leave every thread some pieces.
 pub(super) fn band(shape: &ConvShape, rows: usize) -> usize {
     let [down, across] = tiles_of_image(shape);
     let fewest = (tiles_per_block(shape) / across).clamp(1, down);
@@ -62,8 +62,8 @@ pub(super) fn band(shape: &ConvShape, rows: usize) -> usize {
     STEP * cheapest(fewest..=most.min(down), |together| computed([down, together], across, rows))
 }
 
-/// Images to be made in one go: more than one where small ones can share blocks, by the same measure; alone they are
-/// made `band` rows at a time.
+/// Images to compute at once: more than one where small images can share blocks, by the same measure. A single image
+/// is computed `band` rows at a time.
 pub(super) fn images(shape: &ConvShape, rows: usize, band: usize) -> usize {
     let [down, across] = tiles_of_image(shape);
     let by_rows = shape.n * computed([down, band / STEP], across, rows);
@@ -81,7 +81,7 @@ fn computed([count, together]: [usize; 2], tiles: usize, rows: usize) -> usize {
     count / together * whole(together) + whole(count % together)
 }
 
-/// The smallest number whose cost is at most a thirty-second above the least: small pieces stay in the cache.
+/// The smallest number whose cost is within a thirty-second of the minimum: small pieces stay in the cache.
 fn cheapest(numbers: RangeInclusive<usize>, cost: impl Fn(usize) -> usize) -> usize {
     let least = numbers.clone().map(&cost).min().unwrap_or(0);
     let smallest = *numbers.start();

@@ -1,13 +1,13 @@
-//! Against naive sums in `f64`, on random shapes, for every instruction set of this machine.
+//! Compares with naive sums in `f64`, on random shapes, for every instruction set of this machine.
 
 use super::*;
 use crate::bf16;
-use crate::conv::backward_input::turned;
-use crate::conv::packed::at_points;
+use crate::conv::backward_input::input_gradient_conv;
+use crate::conv::packed::pack_winograd;
 use crate::conv::tests::{Random, check_pooled, close, each_product, on_threads, typed};
 use crate::conv::{Packed, Pad, forward};
 
-/// Sums of the convolution in `f64`.
+/// The convolution in `f64`.
 fn naive(shape: &ConvShape, x: &[f32], weight: &[f32]) -> Vec<f64> {
     let mut y = vec![0.0f64; shape.output_len()];
     each_product(shape, |o, i, k| y[o] += f64::from(x[i]) * f64::from(weight[k]));
@@ -34,23 +34,23 @@ fn agrees_with_naive_sums() {
         let plus: Vec<f64> = (0..y.len()).map(|i| y[i] + f64::from(b[i % shape.c_out] + r[i])).collect();
         let relu: Vec<f64> = plus.iter().map(|y| y.max(0.0)).collect();
         for isa in Isa::available() {
-            let panels = at_points::<f32>(isa, &shape, &w);
+            let panels = pack_winograd::<f32>(isa, &shape, &w);
             let bias = panels.pad_bias(&b);
             let mut out = vec![7.0f32; y.len()];
-            forward(isa, &shape, &x, &panels, &mut out, &Finish::default());
+            forward(isa, &shape, &x, &panels, &mut out, &Epilogue::default());
             close("forward", &shape, isa, &out, &y, 1e-4);
-            let finish = Finish { bias: Some(&bias), residual: Some(&r), relu: true, accumulate: false };
-            forward(isa, &shape, &x, &panels, &mut out, &finish);
+            let epilogue = Epilogue { bias: Some(&bias), residual: Some(&r), relu: true, accumulate: false };
+            forward(isa, &shape, &x, &panels, &mut out, &epilogue);
             close("finished", &shape, isa, &out, &relu, 1e-4);
-            let finish = Finish { bias: Some(&bias), accumulate: true, ..Finish::default() };
+            let epilogue = Epilogue { bias: Some(&bias), accumulate: true, ..Epilogue::default() };
             let mut out = r.clone();
-            forward(isa, &shape, &x, &panels, &mut out, &finish);
+            forward(isa, &shape, &x, &panels, &mut out, &epilogue);
             close("added", &shape, isa, &out, &plus, 1e-4);
             let mut out = vec![bf16::ONE; y.len()];
-            forward(isa, &shape, &x, &panels, &mut out, &Finish::default());
+            forward(isa, &shape, &x, &panels, &mut out, &Epilogue::default());
             close("to bf16", &shape, isa, &out, &y, 5e-3);
-            let (panels, mut out) = (at_points::<bf16>(isa, &shape, &w), vec![7.0f32; y.len()]);
-            forward(isa, &shape, &typed::<bf16>(&x), &panels, &mut out, &Finish::default());
+            let (panels, mut out) = (pack_winograd::<bf16>(isa, &shape, &w), vec![7.0f32; y.len()]);
+            forward(isa, &shape, &typed::<bf16>(&x), &panels, &mut out, &Epilogue::default());
             close("from bf16", &shape, isa, &out, &y, 1e-4);
         }
     }
@@ -61,7 +61,7 @@ fn gradients_agree_with_naive_sums() {
     let mut random = Random(1299709);
     for _ in 0..if cfg!(miri) { 2 } else { 30 } {
         let shape = random_shape(&mut random);
-        let turned = turned(&shape).unwrap();
+        let conv = input_gradient_conv(&shape).unwrap();
         let (x, w) = (random.values(shape.input_len()), random.values(shape.weight_len()));
         let (g, other) = (random.values(shape.output_len()), random.values(shape.input_len()));
         let mut d_x: Vec<f64> = other.iter().map(|&o| f64::from(o)).collect();
@@ -73,16 +73,16 @@ fn gradients_agree_with_naive_sums() {
         for isa in Isa::available() {
             let points = || pack(isa, &w, [shape.c_out, shape.c_in], Side::Backward);
             let mut d_in = vec![7.0f32; d_x.len()];
-            let finish = Finish { residual: Some(&other), ..Finish::default() };
-            forward(isa, &turned, &g, &Packed::AtPoints(points()), &mut d_in, &finish);
+            let epilogue = Epilogue { residual: Some(&other), ..Epilogue::default() };
+            forward(isa, &conv, &g, &Packed::Winograd(points()), &mut d_in, &epilogue);
             close("backward_input", &shape, isa, &d_in, &d_x, 1e-4);
             let mut d_weight = vec![7.0f32; d_w.len()];
             backward_weight(isa, &shape, &x, &g, &mut d_weight);
             close("backward_weight", &shape, isa, &d_weight, &d_w, 1e-4);
             let (x, g, mut d_in) = (typed::<bf16>(&x), typed(&g), vec![bf16::ONE; d_x.len()]);
             let other: Vec<bf16> = typed(&other);
-            let finish = Finish { residual: Some(&other), ..Finish::default() };
-            forward(isa, &turned, &g, &Packed::AtPoints(points()), &mut d_in, &finish);
+            let epilogue = Epilogue { residual: Some(&other), ..Epilogue::default() };
+            forward(isa, &conv, &g, &Packed::Winograd(points()), &mut d_in, &epilogue);
             close("backward_input in bf16", &shape, isa, &d_in, &d_x, 5e-3);
             backward_weight(isa, &shape, &x, &g, &mut d_weight);
             close("backward_weight from bf16", &shape, isa, &d_weight, &d_w, 1e-4);
@@ -99,11 +99,11 @@ fn small_images_in_a_batch_are_as_alone() {
     let (x, weight) = (random.values(shape.input_len()), random.values(shape.weight_len()));
     let residual = random.values(shape.output_len());
     for isa in Isa::available() {
-        let panels = at_points::<f32>(isa, &shape, &weight);
+        let panels = pack_winograd::<f32>(isa, &shape, &weight);
         let run = |shape: &ConvShape, x: &[f32], residual: &[f32]| {
             let mut out = vec![0.0f32; shape.output_len()];
-            let finish = Finish { residual: Some(residual), ..Finish::default() };
-            forward(isa, shape, x, &panels, &mut out, &finish);
+            let epilogue = Epilogue { residual: Some(residual), ..Epilogue::default() };
+            forward(isa, shape, x, &panels, &mut out, &epilogue);
             out
         };
         let alone = x.chunks(one.input_len()).zip(residual.chunks(one.output_len()));
@@ -117,11 +117,11 @@ fn pooled_on_the_way_is_pooled_afterwards() {
     let mut random = Random(11);
     for _ in 0..if cfg!(miri) { 2 } else { 20 } {
         let shape = random_shape(&mut random);
-        check_pooled(&mut random, &shape, true, at_points);
+        check_pooled(&mut random, &shape, true, pack_winograd);
     }
 }
 
-/// Roundings on numbers as in a network: positive inputs, weights of both signs, outputs near 1.
+/// Rounding errors on values like those of a network: positive inputs, weights of both signs, outputs near 1.
 #[test]
 fn errors_stay_a_few_millionths_of_the_output() {
     let (h, w, c_in, c_out) = if cfg!(miri) { (5, 4, 16, 3) } else { (22, 18, 256, 24) };
@@ -140,7 +140,7 @@ fn errors_stay_a_few_millionths_of_the_output() {
     let scale = root_mean_square(&mut exact.iter().copied());
     for isa in Isa::available() {
         let mut out = vec![0.0f32; shape.output_len()];
-        forward(isa, &shape, &x, &at_points::<f32>(isa, &shape, &weight), &mut out, &Finish::default());
+        forward(isa, &shape, &x, &pack_winograd::<f32>(isa, &shape, &weight), &mut out, &Epilogue::default());
         let errors = || out.iter().zip(&exact).map(|(&got, wanted)| (f64::from(got) - wanted) / scale);
         let (typical, largest) = (root_mean_square(&mut errors()), errors().fold(0.0, |m, e| e.abs().max(m)));
         println!("{isa:?}: {typical:.1e}, at most {largest:.1e}");
@@ -157,8 +157,8 @@ fn sums_do_not_depend_on_the_number_of_threads() {
     let run = |threads: usize| {
         on_threads(threads, || {
             let mut out = vec![0.0f32; shape.output_len()];
-            let panels = at_points::<f32>(Isa::best(), &shape, &weight);
-            forward(Isa::best(), &shape, &x, &panels, &mut out, &Finish::default());
+            let panels = pack_winograd::<f32>(Isa::best(), &shape, &weight);
+            forward(Isa::best(), &shape, &x, &panels, &mut out, &Epilogue::default());
             let mut d_weight = vec![0.0f32; shape.weight_len()];
             backward_weight(Isa::best(), &shape, &x, &out, &mut d_weight);
             (out, d_weight)

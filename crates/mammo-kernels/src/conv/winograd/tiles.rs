@@ -1,19 +1,19 @@
-//! The two transforms between maps and tiles, over all channels of a tile.
+//! The transforms between feature maps and the Winograd domain, over all channels of a tile.
 
 use std::ops::Range;
 
-use super::transform::{Axis, LANES, points_to_output};
+use super::transform::{Axis, LANES, output_transform};
 use super::{POINTS, SIDE, STEP};
 use crate::conv::ConvShape;
-use crate::micro::{Finish, Lanes, Simd, VectorJob};
+use crate::micro::{Epilogue, Lanes, Simd, VectorJob};
 use crate::operand::Operand;
 
-/// The windows of some tiles, at the points: `to` is `[point][tile][channel]`, a tile's channels `width`
-/// numbers apart from the next one's, a point's tiles `stride`. Channels are filled up to whole vectors.
-pub(super) struct ToPoints<'a, T> {
+/// Transforms the input windows of some tiles. `to` is `[point][tile][channel]`; the channels of consecutive tiles
+/// are `width` values apart, the tiles of consecutive points `stride`. Channels are padded to whole vectors.
+pub(super) struct InputTransform<'a, T> {
     pub shape: &'a ConvShape,
     pub input: &'a [T],
-    /// What pixels in the padding hold.
+    /// Values of pixels in the padding.
     pub zeros: &'a [T],
     /// Image, row and column of the first output pixel of each tile.
     pub tiles: &'a [[usize; 3]],
@@ -23,7 +23,7 @@ pub(super) struct ToPoints<'a, T> {
     pub stride: usize,
 }
 
-impl<T: Operand> VectorJob for ToPoints<'_, T> {
+impl<T: Operand> VectorJob for InputTransform<'_, T> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { shape, zeros, ref channels, .. } = self;
@@ -39,17 +39,16 @@ impl<T: Operand> VectorJob for ToPoints<'_, T> {
                 }
             }
             let to = &mut self.to[tile * self.width..];
-            square_to_points(simd, &window, channels.len(), &mut lines, to, self.stride);
+            transform_square(simd, &window, channels.len(), &mut lines, to, self.stride);
         }
     }
 }
 
-/// The gradients of the output pixels of some tiles, at the points: `to` is `[point][tile][channel]`, as wide
-/// as a panel.
-pub(super) struct GradientToPoints<'a, T> {
+/// Transforms the output gradients of some tiles. `to` is `[point][tile][channel]`, as wide as a panel.
+pub(super) struct OutputGradientTransform<'a, T> {
     pub shape: &'a ConvShape,
     pub d_out: &'a [T],
-    /// What pixels beyond the map hold.
+    /// Values of pixels beyond the map.
     pub zeros: &'a [T],
     /// Image, row and column of the first output pixel of each tile.
     pub tiles: &'a [[usize; 3]],
@@ -57,7 +56,7 @@ pub(super) struct GradientToPoints<'a, T> {
     pub to: &'a mut [f32],
 }
 
-impl<T: Operand> VectorJob for GradientToPoints<'_, T> {
+impl<T: Operand> VectorJob for OutputGradientTransform<'_, T> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { shape, zeros, ref channels, .. } = self;
@@ -73,15 +72,15 @@ impl<T: Operand> VectorJob for GradientToPoints<'_, T> {
                     *pixel = &self.d_out[((n * h + y) * w + x) * shape.c_out..][channels.clone()];
                 }
             }
-            square_to_points(simd, &pixels, channels.len(), &mut lines, &mut self.to[tile * width..], stride);
+            transform_square(simd, &pixels, channels.len(), &mut lines, &mut self.to[tile * width..], stride);
         }
     }
 }
 
-/// A square of pixels to the points, `channels` of them, point `i` to `to[i * stride..]`; `lines` is working
+/// Transforms a square of pixels, `channels` of them, and writes point `i` to `to[i * stride..]`. `lines` is working
 /// memory.
 #[inline(always)]
-fn square_to_points<S: Simd, T: Operand, const N: usize>(
+fn transform_square<S: Simd, T: Operand, const N: usize>(
     simd: S,
     pixels: &[[&[T]; N]; N],
     channels: usize,
@@ -91,19 +90,19 @@ fn square_to_points<S: Simd, T: Operand, const N: usize>(
 ) where
     [Lanes<S>; N]: Axis<S>,
 {
-    // Whole vectors apart from the rest: the compiler then knows how many numbers each load and store has.
+    // Whole vectors separately from the rest: the compiler then knows the length of each load and store.
     let whole = channels / S::LANES * S::LANES;
     for first in (0..whole).step_by(S::LANES) {
-        lanes_to_points(simd, pixels, [first, S::LANES], lines, &mut to[first..], stride);
+        transform_lanes(simd, pixels, [first, S::LANES], lines, &mut to[first..], stride);
     }
     if whole < channels {
-        lanes_to_points(simd, pixels, [whole, channels - whole], lines, &mut to[whole..], stride);
+        transform_lanes(simd, pixels, [whole, channels - whole], lines, &mut to[whole..], stride);
     }
 }
 
-/// Of [`square_to_points`] the `n` channels from `first` on, at most a vector: down, and then across.
+/// Transforms at most one vector of channels, `n` of them from `first` on: columns first, then rows.
 #[inline(always)]
-fn lanes_to_points<S: Simd, T: Operand, const N: usize>(
+fn transform_lanes<S: Simd, T: Operand, const N: usize>(
     simd: S,
     pixels: &[[&[T]; N]; N],
     [first, n]: [usize; 2],
@@ -118,35 +117,35 @@ fn lanes_to_points<S: Simd, T: Operand, const N: usize>(
         for (lanes, row) in column.iter_mut().zip(pixels) {
             *lanes = Lanes::load(simd, &row[x][first..], n);
         }
-        lines.iter_mut().zip(column.to_points()).for_each(|(line, lanes)| line[x] = lanes);
+        lines.iter_mut().zip(column.transform()).for_each(|(line, lanes)| line[x] = lanes);
     }
     for (py, line) in lines.iter().enumerate() {
-        for (px, lanes) in line.to_points().iter().enumerate() {
+        for (px, lanes) in line.transform().iter().enumerate() {
             lanes.store(&mut to[(py * SIDE + px) * stride..], S::LANES);
         }
     }
 }
 
-/// Some consecutive tiles of one row of tiles, from the points to output pixels.
-pub(super) struct ToOutput<'a, O> {
+/// Transforms consecutive tiles of one row of tiles from the Winograd domain to output pixels.
+pub(super) struct OutputTransform<'a, O> {
     pub shape: &'a ConvShape,
-    /// `[point][tile][channel]`, a point's tiles `stride` numbers apart from the next one's, from the first
-    /// of these tiles on.
+    /// `[point][tile][channel]` from the first of these tiles on; the tiles of consecutive points are `stride` values
+    /// apart.
     pub points: &'a [f32],
     pub stride: usize,
-    /// Output column of the first pixel of the first tile, and how many tiles there are.
+    /// Output column of the first pixel of the first tile, and the number of tiles.
     pub column: usize,
     pub count: usize,
-    /// Up to four rows of output pixels, and the residual at the same places.
+    /// Up to four rows of output pixels, and the residual at the same positions.
     pub out: &'a mut [O],
-    pub finish: Finish<'a, O>,
+    pub epilogue: Epilogue<'a, O>,
 }
 
-impl<O: Operand> VectorJob for ToOutput<'_, O> {
+impl<O: Operand> VectorJob for OutputTransform<'_, O> {
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
         let c_out = self.shape.c_out;
-        // As in [`square_to_points`].
+        // As in [`transform_square`].
         let whole = c_out / S::LANES * S::LANES;
         let mut lines = [[Lanes::zero(simd); SIDE]; STEP];
         for tile in 0..self.count {
@@ -160,8 +159,8 @@ impl<O: Operand> VectorJob for ToOutput<'_, O> {
     }
 }
 
-impl<O: Operand> ToOutput<'_, O> {
-    /// Of a tile the `n` channels from `first` on, at most a vector; `lines` is working memory.
+impl<O: Operand> OutputTransform<'_, O> {
+    /// Transforms at most one vector of channels of a tile, `n` of them from `first` on. `lines` is working memory.
     #[inline(always)]
     fn lanes<S: Simd>(
         &mut self,
@@ -171,19 +170,19 @@ impl<O: Operand> ToOutput<'_, O> {
         lines: &mut [[Lanes<S>; SIDE]; STEP],
     ) {
         let (c_out, out_w) = (self.shape.c_out, self.shape.out_w());
-        let Finish { bias, residual, relu, accumulate } = self.finish;
+        let Epilogue { bias, residual, relu, accumulate } = self.epilogue;
         let points = &self.points[tile * c_out.next_multiple_of(LANES) + first..];
         for px in 0..SIDE {
             let mut column = [Lanes::zero(simd); SIDE];
             for (py, lanes) in column.iter_mut().enumerate() {
                 *lanes = Lanes::load(simd, &points[(py * SIDE + px) * self.stride..], S::LANES);
             }
-            lines.iter_mut().zip(points_to_output(&column)).for_each(|(line, lanes)| line[px] = lanes);
+            lines.iter_mut().zip(output_transform(&column)).for_each(|(line, lanes)| line[px] = lanes);
         }
         let bias = bias.map_or(Lanes::zero(simd), |bias| Lanes::load(simd, &bias[first..], n));
         let column = self.column + tile * STEP;
         for (line, (y, pixels)) in lines.iter().zip(self.out.chunks_exact_mut(out_w * c_out).enumerate()) {
-            for (x, sums) in (column..out_w).zip(points_to_output(line)) {
+            for (x, sums) in (column..out_w).zip(output_transform(line)) {
                 let at = x * c_out + first;
                 let mut sums = sums + bias;
                 if accumulate {

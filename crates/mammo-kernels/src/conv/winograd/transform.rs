@@ -1,30 +1,30 @@
-//! The transforms along one axis: sums and multiples of vectors of channels, which never meet.
+//! The transforms along one axis: linear combinations of vectors of channels, without terms between channels.
 //!
-//! **Points.** Polynomials are multiplied by their values at 0, 5/8, -5/8, 3/2, -3/2 and infinity. Pairs of
-//! opposite sign share half of their sums, and all constants are exact in `f32`. The usual points 0, 1,
-//! -1, 2, -2 and infinity round 2.4 times worse: among pairs of simple fractions these were best by the
-//! root mean square error of a product of 256 channels against `f64`, which is twice that of direct
-//! sums. That points decide the error: Barabasz et al. 2020, arXiv 1803.10986.
+//! **Points.** Polynomials are multiplied by their values at 0, 5/8, -5/8, 3/2, -3/2 and infinity. Pairs of opposite
+//! sign share half of their sums, and all constants are exact in `f32`. The usual points 0, 1, -1, 2, -2 and infinity
+//! have 2.4 times the error. Among pairs of simple fractions these points had the smallest root mean square error of
+//! a product over 256 channels against `f64`, twice that of direct convolution. Barabasz et al. 2020 (arXiv
+//! 1803.10986) show that the points determine the error.
 
 use crate::micro::{Lanes, Simd};
 
-/// Channels at the points are filled up to a multiple of this: whole vectors of every instruction set.
+/// Channels in the Winograd domain are padded to a multiple of this: whole vectors of every instruction set.
 pub(super) const LANES: usize = 16;
 
 /// The first pair of points is `±A`, the second `±B`.
 const A: f32 = 0.625;
 const B: f32 = 1.5;
 
-/// Neighbouring pixels that go to the six points.
+/// Neighbouring pixels that are transformed to the six points.
 pub(super) trait Axis<S: Simd> {
-    /// Their values there.
-    fn to_points(&self) -> [Lanes<S>; 6];
+    /// Their values at the six points.
+    fn transform(&self) -> [Lanes<S>; 6];
 }
 
-/// Pixels of the input.
+/// Input pixels.
 impl<S: Simd> Axis<S> for [Lanes<S>; 6] {
     #[inline(always)]
-    fn to_points(&self) -> [Lanes<S>; 6] {
+    fn transform(&self) -> [Lanes<S>; 6] {
         const A2: f32 = A * A;
         const B2: f32 = B * B;
         let [x0, x1, x2, x3, x4, x5] = *self;
@@ -41,10 +41,10 @@ impl<S: Simd> Axis<S> for [Lanes<S>; 6] {
     }
 }
 
-/// Gradients of output pixels, the transposed way of [`points_to_output`]: to those of the products.
+/// Gradients of output pixels, by the transpose of [`output_transform`].
 impl<S: Simd> Axis<S> for [Lanes<S>; 4] {
     #[inline(always)]
-    fn to_points(&self) -> [Lanes<S>; 6] {
+    fn transform(&self) -> [Lanes<S>; 6] {
         let [y0, y1, y2, y3] = *self;
         let (even_a, odd_a) = (y0.plus(y2, A * A), y1.plus(y3, A * A));
         let (even_b, odd_b) = (y0.plus(y2, B * B), y1.plus(y3, B * B));
@@ -52,9 +52,9 @@ impl<S: Simd> Axis<S> for [Lanes<S>; 4] {
     }
 }
 
-/// The values of a product at the six points to four neighbouring output pixels.
+/// Transforms the values of a product at the six points to four neighbouring output pixels.
 #[inline(always)]
-pub(super) fn points_to_output<S: Simd>(&[m0, m1, m2, m3, m4, m5]: &[Lanes<S>; 6]) -> [Lanes<S>; 4] {
+pub(super) fn output_transform<S: Simd>(&[m0, m1, m2, m3, m4, m5]: &[Lanes<S>; 6]) -> [Lanes<S>; 4] {
     let (even_a, odd_a) = (m1 + m2, m1 - m2);
     let (even_b, odd_b) = (m3 + m4, m3 - m4);
     [
@@ -65,10 +65,11 @@ pub(super) fn points_to_output<S: Simd>(&[m0, m1, m2, m3, m4, m5]: &[Lanes<S>; 6
     ]
 }
 
-/// What the three weights of an axis count at each of the six points; rounded only after both axes.
-pub(super) fn weight_to_points() -> [[f64; 3]; 6] {
+/// The matrix that transforms three weights along an axis to the six points; results are rounded only after both
+/// axes.
+pub(super) fn weight_transform() -> [[f64; 3]; 6] {
     let (a, b) = (f64::from(A), f64::from(B));
-    // The product of a point's distances to all others, which the input's transform leaves out.
+    // The product of the distances from a point to all others, which the input transform leaves out.
     let (at_0, at_a, at_b) = (a * a * b * b, 2.0 * a * a * (a * a - b * b), 2.0 * b * b * (b * b - a * a));
     let at = |point: f64, distances: f64| [1.0, point, point * point].map(|power| power / distances);
     [at(0.0, at_0), at(a, at_a), at(-a, at_a), at(b, at_b), at(-b, at_b), [0.0, 0.0, 1.0]]

@@ -1,6 +1,6 @@
-//! Weights to the points, and gradients at the points back to weights; rounded only after both axes.
+//! Transforms of weights to the Winograd domain and of their gradients back; rounded only after both axes.
 
-use super::transform::{LANES, weight_to_points};
+use super::transform::{LANES, weight_transform};
 use super::{POINTS, SIDE};
 use crate::isa::Job;
 
@@ -9,12 +9,12 @@ use crate::isa::Job;
 pub(in crate::conv) enum Side {
     /// Columns are output channels, the depth input channels.
     Forward,
-    /// The other way around, with kernels turned by half a circle: the gradient of the input.
+    /// Input and output channels exchanged, kernels rotated by 180 degrees: for the gradient of the input.
     Backward,
 }
 
-/// One panel: weights at the points, a segment for each.
-pub(super) struct WeightsToPoints<'a> {
+/// One panel of transformed weights, one segment per point.
+pub(super) struct WeightTransform<'a> {
     pub weight: &'a [f32],
     /// Output and input channels of `weight`.
     pub channels: [usize; 2],
@@ -24,10 +24,10 @@ pub(super) struct WeightsToPoints<'a> {
     pub panel: &'a mut [f32],
 }
 
-/// Nine numbers of some columns.
+/// The nine taps of some columns.
 type Taps = [[f64; LANES]; 9];
 
-impl Job for WeightsToPoints<'_> {
+impl Job for WeightTransform<'_> {
     #[inline(always)]
     fn run(self) {
         let [c_out, c_in] = self.channels;
@@ -35,7 +35,7 @@ impl Job for WeightsToPoints<'_> {
             Side::Forward => (c_in, 9 * c_in, 9),
             Side::Backward => (c_out, 9, 9 * c_in),
         };
-        let factors = weight_to_points();
+        let factors = weight_transform();
         let width = self.panel.len() / (POINTS * depth);
         for columns in (0..self.live).step_by(LANES) {
             let live = (self.live - columns).min(LANES);
@@ -50,7 +50,7 @@ impl Job for WeightsToPoints<'_> {
                     }
                 }
                 for (p, down) in factors.iter().enumerate() {
-                    // Down each column of the kernel, then along the row that came of it.
+                    // Along each column of the kernel, then along the rows of the result.
                     let mut row = [[0.0; LANES]; 3];
                     for (x, sums) in row.iter_mut().enumerate() {
                         weighted([&taps[x], &taps[3 + x], &taps[6 + x]], down, sums);
@@ -71,9 +71,9 @@ impl Job for WeightsToPoints<'_> {
     }
 }
 
-/// Gradients at the points, `[point][c_in][c_out]`, to those of the weights of some output channels:
-/// the transposed way of [`WeightsToPoints`].
-pub(super) struct PointsToWeights<'a> {
+/// Transforms gradients in the Winograd domain, `[point][c_in][c_out]`, to gradients of the weights of some output
+/// channels: the transpose of [`WeightTransform`].
+pub(super) struct WeightGradientTransform<'a> {
     pub points: &'a [f32],
     /// Output and input channels of all weights.
     pub channels: [usize; 2],
@@ -83,12 +83,12 @@ pub(super) struct PointsToWeights<'a> {
     pub d_weight: &'a mut [f32],
 }
 
-impl Job for PointsToWeights<'_> {
+impl Job for WeightGradientTransform<'_> {
     #[inline(always)]
     fn run(self) {
         let [c_out, c_in] = self.channels;
         let live = self.d_weight.len() / (9 * c_in);
-        let factors = weight_to_points();
+        let factors = weight_transform();
         for k in 0..c_in {
             let mut across = [[[0.0f64; LANES]; 3]; SIDE];
             for (p, across) in across.iter_mut().enumerate() {

@@ -1,9 +1,7 @@
-//! Which pixels a whole-image classifier's answer hangs on.
+//! Attribution maps: which pixels the output of a whole-image classifier depends on.
 //!
-//! Both maps explain the same number: the malignant logit less the benign one, the log odds of
-//! cancer, on which alone the probability depends.
-
-use std::path::Path;
+//! Both maps explain the log odds of cancer, the malignant logit minus the benign one, which alone determine the
+//! probability.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -12,13 +10,13 @@ use mammo_image::preprocess::Preprocessing;
 
 use super::grid::{HeatMap, MapGrid};
 use super::receptive::{top_cells, trunk_cells};
-use crate::inference::predict::{image_classifier, input_tensor};
+use crate::inference::predict::input_tensor;
 use crate::model_file::{ModelFile, Network};
 use crate::networks::Classifier;
 use crate::networks::image_classifier::{ImageClassifier, ImageClassifierConfig, MapLayer};
 use crate::{Error, Result};
 
-/// A whole-image model ready to be asked why.
+/// A whole-image model with gradients, for attribution maps.
 pub struct ImageExplainer {
     network: ImageClassifier,
     config: ImageClassifierConfig,
@@ -27,24 +25,22 @@ pub struct ImageExplainer {
 }
 
 impl ImageExplainer {
-    /// Builds the network of a whole-image model file so that it gives gradients. Its weights
-    /// are frozen, and batch norm keeps its running statistics: the network explained is the
-    /// one that predicts.
+    /// Builds the network of a whole-image model file with autodiff. Its weights are frozen and batch norm uses its
+    /// running statistics: the explained network is the one that predicts.
     ///
     /// # Errors
     /// [`Error::ModelFile`] for a patch model or tensors that do not fit.
-    pub fn load(path: &Path, file: &ModelFile, device: &Device) -> Result<Self> {
+    pub fn load(file: &ModelFile, device: &Device) -> Result<Self> {
         let device = device.clone().autodiff();
-        let network = image_classifier(path, file, &device)?.freeze();
+        let network = file.image_classifier(&device)?.freeze();
         let Network::Image(config) = &file.card.network else {
-            return Err(Error::model_file(path, "a patch model", "a whole-image model"));
+            return Err(Error::model_file(&file.path, "a patch model", "a whole-image model"));
         };
         let preprocessing = file.card.preprocessing.clone();
         Ok(Self { network, config: config.clone(), preprocessing, device })
     }
 
-    /// [`saliency`] of one prepared image: `height_px * width_px` pixels, as the preprocessing
-    /// leaves them.
+    /// [`saliency`] of one prepared image: `height_px * width_px` pixels, as returned by the preprocessing.
     pub fn saliency(&self, pixels: &[u16]) -> HeatMap {
         saliency(&self.network, self.input(pixels))
     }
@@ -62,8 +58,8 @@ impl ImageExplainer {
     }
 }
 
-/// Gradient saliency (the paper's figure; Simonyan et al. 2014, arXiv 1312.6034): how fast the
-/// log odds of cancer change with each pixel, its absolute value, the largest over channels.
+/// Gradient saliency (Simonyan et al. 2014, arXiv 1312.6034, section 3; the paper's saliency maps): the absolute
+/// gradient of the log odds of cancer with respect to each pixel, its maximum over channels.
 ///
 /// # Shapes
 /// `image` `[1, channels, h, w]` on an autodiff device, as is the frozen `model`; the map has
@@ -83,8 +79,8 @@ pub fn saliency(model: &ImageClassifier, image: Tensor<4>) -> HeatMap {
     HeatMap { grid, values }
 }
 
-/// Grad-CAM (Selvaraju et al. 2017, arXiv 1610.02391): feature maps of a layer, each weighted
-/// by the mean gradient of the log odds with respect to it; negative sums are cut to zero.
+/// Grad-CAM (Selvaraju et al. 2017, arXiv 1610.02391, section 3): the sum of a layer's feature maps, each weighted by
+/// the mean gradient of the log odds with respect to it, with negative sums set to zero.
 ///
 /// # Shapes
 /// `image` `[1, channels, h, w]` on an autodiff device, as is the frozen `model`; the map has
@@ -121,7 +117,7 @@ pub fn grad_cam(
     Ok(HeatMap { grid, values })
 }
 
-/// `[1, 2]` logits to the log odds of the malignant class.
+/// Log odds of the malignant class from logits `[1, 2]`.
 fn log_odds(logits: Tensor<2>) -> Tensor<1> {
     let malignant = logits.clone().slice([0..1, 1..2]);
     (malignant - logits.slice([0..1, 0..1])).reshape([1])

@@ -1,4 +1,4 @@
-//! Suspicious windows of a patch map as findings: where, how large, what, how sure.
+//! Findings: suspicious windows of a patch map with position, size, kind and probability.
 
 use mammo_core::geometry::Rect;
 use mammo_core::record::LesionKind;
@@ -9,44 +9,43 @@ use serde::{Deserialize, Serialize};
 use super::grid::HeatMap;
 use super::patch_map::PatchMap;
 
-/// What counts as a finding.
+/// Thresholds for findings.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FindingRule {
-    /// Least malignant probability of a finding's window.
+    /// Minimum malignant probability of a window.
     pub min_score: f64,
-    /// Most findings of one image.
+    /// Maximum number of findings per image.
     pub max_findings: usize,
-    /// Distance, in input pixels, within which a finding swallows lesser ones of its kind.
-    pub min_distance_px: f64,
-    /// Half the side of a finding's box, in standard deviations of where its evidence lies.
+    /// Radius of non-maximum suppression in input pixels: within it, only the finding with the highest probability of
+    /// each kind is kept.
+    pub nms_radius_px: f64,
+    /// Half the side of a finding's box, in standard deviations of the evidence around its centre.
     pub half_side_deviations: f64,
 }
 
 impl FindingRule {
-    /// Two findings less than two thirds of a patch apart are one, and a box reaches 1.25 standard
-    /// deviations to each side: chosen on 62 validation images of CBIS-DDSM masses with a malignant
-    /// lesion (docs/heatmaps.md).
+    /// Findings less than two thirds of a patch apart are one, and a box reaches 1.25 standard deviations to each
+    /// side: chosen on 62 validation images of CBIS-DDSM masses with a malignant lesion (docs/heatmaps.md).
     pub fn new(min_score: f64, patch_px: usize) -> Self {
-        let min_distance_px = patch_px as f64 * 2.0 / 3.0;
-        Self { min_score, max_findings: 20, min_distance_px, half_side_deviations: 1.25 }
+        let nms_radius_px = patch_px as f64 * 2.0 / 3.0;
+        Self { min_score, max_findings: 20, nms_radius_px, half_side_deviations: 1.25 }
     }
 }
 
-/// Where the breast lies in the input.
+/// Position of the breast in the network input.
 #[derive(Clone, Debug)]
 pub struct BreastFrame {
     /// Its bounding box, in input pixels.
     pub bounds: Rect,
-    /// Its tissue, in cells of [`Prepared::MASK_CELL_PX`] input pixels.
+    /// Tissue mask, in cells of [`Prepared::MASK_CELL_PX`] input pixels.
     pub mask: Mask,
     /// Whether the chest wall is on the left in the input.
     pub wall_left: bool,
 }
 
 impl BreastFrame {
-    /// The breast of a prepared image. The chest wall is the side on which more tissue touches
-    /// the outer eighth of the breast's box: the left one after the default preprocessing, which
-    /// turns it there.
+    /// The breast of a prepared image. The chest wall is the side on which more tissue touches the outer eighth of
+    /// the breast's bounding box: the left side after the default preprocessing, which mirrors images accordingly.
     pub fn of(prepared: &Prepared) -> Self {
         let mask = prepared.breast_mask.clone();
         let cell = Prepared::MASK_CELL_PX as f64;
@@ -64,7 +63,7 @@ impl BreastFrame {
         Self { bounds, wall_left: left >= right, mask }
     }
 
-    /// Whether a point of the input lies on tissue.
+    /// True if a point of the input lies on tissue.
     pub fn holds(&self, x: f64, y: f64) -> bool {
         let cell = Prepared::MASK_CELL_PX as f64;
         let (column, row) = ((x / cell) as usize, (y / cell) as usize);
@@ -75,8 +74,8 @@ impl BreastFrame {
             && self.mask.row(row)[column]
     }
 
-    /// A point of the input relative to the breast's box: depth from the chest wall (0) to the
-    /// front (1), height from the top (0) to the bottom (1).
+    /// Position of an input point relative to the breast's bounding box: depth from the chest wall (0) to the front
+    /// (1), height from the top (0) to the bottom (1).
     pub fn relative(&self, x: f64, y: f64) -> [f64; 2] {
         let across = (x - self.bounds.x) / self.bounds.width.max(1.0);
         let depth = if self.wall_left { across } else { 1.0 - across };
@@ -84,7 +83,7 @@ impl BreastFrame {
     }
 }
 
-/// One suspicious place of one image, in input pixels.
+/// A suspicious region of one image, in input pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Finding {
     /// Mass or calcification.
@@ -93,19 +92,19 @@ pub struct Finding {
     pub probability_malignant: f64,
     /// Probability of the benign class of that kind in the window.
     pub probability_benign: f64,
-    /// Where in the window the evidence of a lesion lies, as `(x, y)`.
+    /// Centre of gravity of the lesion evidence in the window, as `(x, y)`.
     pub center: (f64, f64),
-    /// Box around it, as far as the evidence is spread.
+    /// Bounding box, in proportion to the spread of the evidence.
     pub bounds: Rect,
 }
 
-/// The findings of one image, the surest first.
+/// The findings of one image, highest probability first.
 ///
-/// For each kind of lesion, windows are taken from the highest malignant probability down. The
-/// window says how likely a lesion is; where it lies is the centre of gravity of the window's cells,
-/// each weighted by the squared height of its lesion log odds over the window's lowest: a window is
-/// a mean over its cells, so that all windows which hold a lesion look alike, but its cells do not.
-/// Findings outside of the breast, and near a surer one of their kind, are left out.
+/// For each kind of lesion, windows are taken in order of decreasing malignant probability, with non-maximum
+/// suppression among findings of the same kind; findings outside the breast are dropped. The window gives the
+/// probability of a lesion, its cells the position: the centre of gravity of the cells, each weighted by the square
+/// of its lesion log odds above the window's minimum. A window is a mean over its cells, so neighbouring windows that
+/// contain a lesion look alike, whereas their cells do not.
 pub fn find(map: &PatchMap, breast: &BreastFrame, rule: &FindingRule) -> Vec<Finding> {
     let kinds = [
         (LesionKind::Mass, PatchClass::MassMalignant, PatchClass::MassBenign),
@@ -132,13 +131,13 @@ fn findings_of(
     let evidence = log_odds(map.cells.of(malignant), map.cells.of(benign));
     let sure = |&window: &usize| f64::from(scores[window]) >= rule.min_score && scores[window] > 0.0;
     let mut order: Vec<usize> = (0..scores.len()).filter(sure).collect();
-    // Windows of equal score are taken in reading order.
+    // Windows of equal score are taken in row-major order.
     order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
     let mut found: Vec<Finding> = Vec::new();
     for window in order {
-        let (center, deviations) = gravity(map, &evidence, window);
+        let (center, deviations) = centre_of_gravity(map, &evidence, window);
         let near = |other: &Finding| {
-            (other.center.0 - center.0).hypot(other.center.1 - center.1) < rule.min_distance_px
+            (other.center.0 - center.0).hypot(other.center.1 - center.1) < rule.nms_radius_px
         };
         if !breast.holds(center.0, center.1) || found.iter().any(near) {
             continue;
@@ -160,21 +159,21 @@ fn findings_of(
     found
 }
 
-/// Log odds of a lesion of this kind, whatever its truth, in each cell.
+/// Log odds in each cell of a lesion of this kind, malignant or benign.
 fn log_odds(malignant: HeatMap, benign: HeatMap) -> HeatMap {
     let odds = |p: f32| (p.max(f32::MIN_POSITIVE) / (1.0 - p).max(f32::MIN_POSITIVE)).ln();
     let values = malignant.values.iter().zip(&benign.values).map(|(a, b)| odds((a + b).min(1.0))).collect();
     HeatMap { values, ..malignant }
 }
 
-/// Centre of gravity of the evidence in a window, and its standard deviation along x and y, in input
-/// pixels; a cell's own extent counts.
-fn gravity(map: &PatchMap, evidence: &HeatMap, window: usize) -> ((f64, f64), [f64; 2]) {
+/// Centre of gravity of the evidence in a window, and its standard deviation along x and y, in input pixels,
+/// including the extent of a cell.
+fn centre_of_gravity(map: &PatchMap, evidence: &HeatMap, window: usize) -> ((f64, f64), [f64; 2]) {
     let (row, col) = (window / map.windows.grid.cols * map.step, window % map.windows.grid.cols * map.step);
     let places = || (0..map.side * map.side).map(|i| (row + i / map.side, col + i % map.side));
     let value = |(row, col): (usize, usize)| f64::from(evidence.values[row * evidence.grid.cols + col]);
     let lowest = places().map(value).fold(f64::INFINITY, f64::min);
-    // Even evidence has its centre in the middle.
+    // Uniform evidence has its centre in the middle.
     let weight = |place| (value(place) - lowest).powi(2) + 1e-9;
     let total: f64 = places().map(weight).sum();
     let mean = |of: &dyn Fn((usize, usize)) -> f64| {
@@ -195,8 +194,8 @@ mod tests {
     use crate::inference::heatmap::patch_map::ClassMap;
     use mammo_core::geometry::Affine;
 
-    /// 6 x 8 cells of ten pixels, windows of 2 x 2 of them, one apart; lesion log odds of a
-    /// malignant mass as drawn, 0 for background.
+    /// 6 x 8 cells of ten pixels, with windows of 2 x 2 cells and a step of one cell; `log_odds` are those of a
+    /// malignant mass, 0 for background.
     fn map(log_odds: [[f32; 8]; 6]) -> PatchMap {
         let classes = vec![PatchClass::Background, PatchClass::MassMalignant];
         let class_map = |rows: usize, cols: usize, offset: f64, log_odds: Vec<f32>| {

@@ -1,12 +1,12 @@
-//! A map's values and where its cells lie.
+//! Maps of values, and the positions of their cells in the image.
 
 use mammo_core::geometry::{Affine, Rect};
 use serde::{Deserialize, Serialize};
 
-/// Rows and columns of a map, and the way from a cell to the image.
+/// Rows and columns of a map, and the transform from cells to the image.
 ///
-/// Cell coordinates are continuous like those of pixels: cell `(row, col)` covers
-/// `[col, col + 1) x [row, row + 1)`, its centre is at `+ 0.5`.
+/// Cell coordinates are continuous, as those of pixels: cell `(row, col)` covers `[col, col + 1) x [row, row + 1)`,
+/// and its centre is at `+ 0.5`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MapGrid {
     /// Rows of cells.
@@ -17,23 +17,23 @@ pub struct MapGrid {
     pub input_from_cell: Affine,
     /// Maps points of the network input to points of the image as stored, in pixels.
     pub stored_from_input: Affine,
-    /// Millimetres per stored pixel along x and y, when the image tells.
+    /// Millimetres per stored pixel along x and y, if known.
     pub spacing_mm: Option<[f64; 2]>,
 }
 
 impl MapGrid {
-    /// A grid on an input that no stored image belongs to: both frames are the input's.
+    /// A grid on an input without a stored image: both frames are those of the input.
     pub fn on_input(rows: usize, cols: usize, input_from_cell: Affine) -> Self {
         Self { rows, cols, input_from_cell, stored_from_input: Affine::IDENTITY, spacing_mm: None }
     }
 
-    /// The same cells, tied to the stored image that the input was made from. `None` when the
-    /// preparation cannot be undone, which no valid preprocessing produces.
+    /// The same cells for an input prepared from a stored image. `None` if the transform is not invertible, which no
+    /// valid preprocessing produces.
     pub fn of_stored(self, input_from_stored: &Affine, spacing_mm: Option<[f64; 2]>) -> Option<Self> {
         Some(Self { stored_from_input: input_from_stored.inverse()?, spacing_mm, ..self })
     }
 
-    /// From points of the map straight to points of the stored image.
+    /// Maps points of the map to points of the stored image.
     pub fn stored_from_cell(&self) -> Affine {
         self.input_from_cell.then(&self.stored_from_input)
     }
@@ -48,7 +48,7 @@ impl MapGrid {
         self.stored_from_cell().apply(col as f64 + 0.5, row as f64 + 0.5)
     }
 
-    /// A rectangle of the stored image in millimetres, when the spacing is known.
+    /// A rectangle of the stored image in millimetres, if the spacing is known.
     pub fn millimetres(&self, stored: &Rect) -> Option<Rect> {
         let [x, y] = self.spacing_mm?;
         Some(Rect::new(stored.x * x, stored.y * y, stored.width * x, stored.height * y))
@@ -70,8 +70,8 @@ impl HeatMap {
         self.values.iter().copied().fold(0.0, f32::max)
     }
 
-    /// The value at a point of the input: linear between the centres of cells, constant beyond
-    /// the outermost ones.
+    /// The value at a point of the input: interpolated linearly between cell centres, constant beyond the outermost
+    /// ones.
     pub fn at_input(&self, x: f64, y: f64) -> f32 {
         let Some(cell_from_input) = self.grid.input_from_cell.inverse() else { return 0.0 };
         let (u, v) = cell_from_input.apply(x, y);
@@ -89,7 +89,7 @@ impl HeatMap {
         across(top) * (1.0 - fy) + across(bottom) * fy
     }
 
-    /// The map drawn at every pixel of a `width x height` input, row-major.
+    /// The map interpolated at every pixel of a `width x height` input, row-major.
     pub fn over_input(&self, width: usize, height: usize) -> Vec<f32> {
         let row = |y: usize| (0..width).map(move |x| self.at_input(x as f64 + 0.5, y as f64 + 0.5));
         (0..height).flat_map(row).collect()
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_cell_goes_through_the_input_to_stored_pixels_and_millimetres() {
-        // Mirrored, halved and moved, as preprocessing does.
+        // Mirrored, scaled by one half and shifted, as by the preprocessing.
         let input_from_stored = Affine::scale(-0.5, 0.5).then(&Affine::translate(100.0, 10.0));
         let grid = map().grid.of_stored(&input_from_stored, Some([0.05, 0.1])).unwrap();
         let (x, y) = grid.stored_center(0, 0);

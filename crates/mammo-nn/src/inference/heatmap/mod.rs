@@ -1,18 +1,17 @@
-//! Where in a mammogram a network sees cancer.
+//! Heat maps: where in a mammogram a network sees signs of cancer.
 //!
-//! In: a trained network and prepared inputs. Out: a [`HeatMap`], a small image of values
-//! with its [`MapGrid`], the exact way from a cell to the network input and on to the stored
-//! image, so that no map is a picture without a place.
+//! Input: a trained network and prepared images. Output: a [`HeatMap`], values with a [`MapGrid`] that holds the
+//! exact transform from cells to the network input and to the stored image.
 //!
 //! | module | what |
 //! |---|---|
 //! | [`grid`] | cell → input → stored pixel → millimetres |
-//! | [`receptive`] | where the cells of a trunk or a top lie in the input |
+//! | [`receptive`] | receptive fields: positions of the cells of a trunk or a top in the input |
 //! | [`patch_map`] | class probabilities per window and per cell, one pass of the patch classifier |
 //! | [`attribution`] | gradient saliency and Grad-CAM of the whole-image classifier |
-//! | [`findings`] | suspicious windows of a patch map as places |
+//! | [`findings`] | suspicious windows of a patch map as regions |
 //!
-//! After [`predict`](crate::inference::predict); nothing here learns.
+//! Networks are frozen here, as in [`predict`](crate::inference::predict).
 
 pub mod attribution;
 pub mod findings;

@@ -1,18 +1,14 @@
-//! The patch classifier slid over a whole image, in one pass.
+//! The patch classifier as a sliding window over a whole image, computed in one pass.
 //!
-//! A patch's probabilities are a linear layer on the mean of its trunk features. The trunk is
-//! convolutional, so the features of all patches are computed at once; a mean over the patch's
-//! window of cells, moved cell by cell, and the linear layer do the rest. The original sweeps
-//! the patch network over the image and computes each pixel's features again for every window
-//! that holds it (the authors' `heatmap_score.py`).
+//! A patch's probabilities are a linear layer on the mean of its trunk features. The trunk is fully convolutional, so
+//! the features of all patches are computed at once, followed by a moving average over the patch's window of cells
+//! and the linear layer. The authors' implementation (`heatmap_score.py`) applies the patch network to each window
+//! and recomputes the features of every pixel for every window that contains it.
 //!
-//! What agrees with such a sweep: every cell, when the sweep sees around each window as much of
-//! the image as the trunk's receptive field reaches (the image's own border is padded alike in
-//! both). A sweep of bare patches differs, because it sees zero padding where the image goes on;
-//! the features whose receptive field lies inside the patch are still equal. `docs/heatmaps.md`
-//! has by how much the probabilities move.
-
-use std::path::Path;
+//! The result equals such a sweep in every cell if the sweep includes, around each window, as much of the image as
+//! the trunk's receptive field reaches (the border of the image is padded alike in both). A sweep of bare patches
+//! differs, because it is padded with zeros where the image continues; features whose receptive field lies inside the
+//! patch are still equal. `docs/heatmaps.md` gives the differences in probability.
 
 use burn::tensor::activation::softmax;
 use burn::tensor::module::avg_pool2d;
@@ -23,31 +19,31 @@ use mammo_image::patch_sampling::PatchClass;
 use mammo_image::preprocess::Preprocessing;
 
 use super::grid::{HeatMap, MapGrid};
-use crate::inference::predict::{input_tensor, patch_classifier};
+use crate::inference::predict::input_tensor;
 use crate::model_file::{ModelFile, Network};
 use crate::networks::patch_classifier::PatchClassifier;
 use crate::networks::trunk::TrunkConfig;
 use crate::{Error, Result};
 
-/// The window that is slid, in input pixels.
+/// Size and step of the sliding window, in input pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PatchWindow {
     /// Side of the patch that the classifier was trained on.
     pub patch_px: usize,
-    /// From one window to the next.
+    /// Distance between windows.
     pub step_px: usize,
     /// Side of the patch in cells of the trunk.
     side: usize,
-    /// From one window to the next in cells of the trunk.
+    /// Distance between windows in cells of the trunk.
     step: usize,
 }
 
 impl PatchWindow {
-    /// A window that moves by `step_px`, by default by one cell of the trunk.
+    /// A window that moves by `step_px`, by default one cell of the trunk.
     ///
     /// # Errors
-    /// [`Error::Network`] when patch or step are no multiples of the trunk's stride: then no
-    /// window of cells is a patch.
+    /// [`Error::Network`] when patch size or step is not a multiple of the trunk's stride: a patch is then not a
+    /// window of whole cells.
     pub fn new(patch_px: usize, step_px: Option<usize>, trunk: &TrunkConfig) -> Result<Self> {
         let stride_px = trunk.stride();
         let step_px = step_px.unwrap_or(stride_px);
@@ -61,12 +57,11 @@ impl PatchWindow {
         Ok(Self { patch_px, step_px, side, step: step_px / stride_px })
     }
 
-    /// The map of a `height x width` image: its rows and columns, and where they lie.
+    /// The grid of a `height x width` image.
     ///
-    /// A cell stands for the centre of its patch, which is what the classifier was taught: its
-    /// lesions lay around there. Under a ResNet that is up to half a stride right and below of the
-    /// centre of the pixels that the window's features see; on real lesions the answer peaks at the
-    /// patch's centre (`docs/heatmaps.md`).
+    /// A cell is placed at the centre of its patch, because the classifier was trained on patches with lesions near
+    /// the centre. In a ResNet this is up to half a stride right of and below the centre of the window's receptive
+    /// field; on real lesions the output peaks at the centre of the patch (`docs/heatmaps.md`).
     ///
     /// # Errors
     /// [`Error::Network`] when the image is smaller than the patch.
@@ -77,13 +72,13 @@ impl PatchWindow {
         }
         let [rows, cols] = trunk.grid([height, width]).map(|n| (n - self.side) / self.step + 1);
         let (step, patch) = (self.step_px as f64, self.patch_px as f64);
-        // A cell is drawn as a square of the step's side around its window's centre.
+        // A cell is drawn as a square with the side of a step around its window's centre.
         let offset = (patch - step) / 2.0;
         let input_from_cell = Affine::scale(step, step).then(&Affine::translate(offset, offset));
         Ok(MapGrid::on_input(rows, cols, input_from_cell))
     }
 
-    /// Stride of the trunk: from one cell to the next.
+    /// Stride of the trunk: the distance between cells.
     pub fn stride_px(&self) -> usize {
         self.step_px / self.step
     }
@@ -106,7 +101,7 @@ pub fn class_probabilities(model: &PatchClassifier, window: PatchWindow, images:
 
 /// [`class_probabilities`] from the trunk's features, `[n, c, h / stride, w / stride]`.
 fn of_features(model: &PatchClassifier, window: PatchWindow, features: Tensor<4>) -> Tensor<4> {
-    // The head's weights are `f32`, as the features of `f32` images are.
+    // The head's weights are `f32`, so bf16 features are converted.
     let features = features.cast(DType::F32);
     let pooled = avg_pool2d(features, AvgPoolOptions::new([window.side; 2]).with_stride([window.step; 2]));
     let [n, channels, rows, cols] = pooled.dims();
@@ -116,10 +111,10 @@ fn of_features(model: &PatchClassifier, window: PatchWindow, features: Tensor<4>
     probabilities.reshape([n, rows, cols, n_classes]).permute([0, 3, 1, 2])
 }
 
-/// Class probabilities of every window of one image, with their places.
+/// Class probabilities of every window of one image, with the positions of the windows.
 #[derive(Clone, Debug)]
 pub struct ClassMap {
-    /// Where the windows' centres lie.
+    /// Positions of the windows' centres.
     pub grid: MapGrid,
     /// Classes in the order of `probabilities`.
     pub classes: Vec<PatchClass>,
@@ -130,19 +125,19 @@ pub struct ClassMap {
 /// The map of one image at both scales.
 #[derive(Clone, Debug)]
 pub struct PatchMap {
-    /// How likely: every window of a patch's size.
+    /// Probability of a lesion: every window of the size of a patch.
     pub windows: ClassMap,
-    /// Where inside of it: the same linear layer on each single cell of the trunk. The log odds of
-    /// two classes in a window are the mean of those in its cells.
+    /// Position within a window: the same linear layer on each single cell of the trunk. The log odds of two classes
+    /// in a window are the mean of those in its cells.
     pub cells: ClassMap,
     /// Cells along a window's side.
     pub side: usize,
-    /// Cells from one window to the next.
+    /// Cells between windows.
     pub step: usize,
 }
 
 impl ClassMap {
-    /// The map of one class; all zero when the model does not know it.
+    /// The map of one class; all zero if the model does not have it.
     pub fn of(&self, class: PatchClass) -> HeatMap {
         self.sum(|c| c == class)
     }
@@ -164,19 +159,19 @@ impl ClassMap {
     }
 }
 
-/// A patch model ready to be slid over prepared images.
+/// A patch model for sliding-window maps of prepared images.
 pub struct PatchMapper {
     /// The network.
     pub network: PatchClassifier,
     /// Classes in the order of its outputs.
     pub classes: Vec<PatchClass>,
-    /// How it is slid.
+    /// The sliding window.
     pub window: PatchWindow,
-    /// How its inputs are prepared.
+    /// Preprocessing of its inputs.
     pub preprocessing: Preprocessing,
     /// Its trunk.
     pub trunk: TrunkConfig,
-    /// Where to compute.
+    /// Device.
     pub device: Device,
 }
 
@@ -186,10 +181,11 @@ impl PatchMapper {
     /// # Errors
     /// [`Error::ModelFile`] for a whole-image model, or a card without classes or patch size;
     /// [`PatchWindow::new`].
-    pub fn load(path: &Path, file: &ModelFile, step_px: Option<usize>, device: &Device) -> Result<Self> {
-        let network = patch_classifier(path, file, device)?;
+    pub fn load(file: &ModelFile, step_px: Option<usize>, device: &Device) -> Result<Self> {
+        let network = file.patch_classifier(device)?;
         let card = &file.card;
-        let missing = |found: &str| Error::model_file(path, found, "a patch model from `mammo train patch`");
+        let missing =
+            |found: &str| Error::model_file(&file.path, found, "a patch model from `mammo train patch`");
         let classes = card.classes.iter().map(|name| name.parse()).collect::<std::result::Result<_, _>>();
         let (Network::Patch(config), Ok(classes), Some(patch_px)) = (&card.network, classes, card.patch_px())
         else {
@@ -208,7 +204,7 @@ impl PatchMapper {
     /// The map of one prepared image.
     ///
     /// # Inputs
-    /// `pixels`: `height_px * width_px` values, as the preprocessing leaves them.
+    /// `pixels`: `height_px * width_px` values, as returned by the preprocessing.
     ///
     /// # Errors
     /// As [`PatchWindow::grid`].

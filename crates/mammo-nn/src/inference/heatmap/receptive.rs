@@ -1,42 +1,41 @@
-//! Where the cells of a feature map lie in the input.
+//! Receptive fields: positions of the cells of a feature map in the input.
 //!
-//! A cell stands for the centre of the pixels that it sees. A convolution padded by half its
-//! kernel keeps that centre; a 2x2 pool moves it by half a cell to the right and down, and so
-//! do TensorFlow's "same" padding, which fills an odd row below, and a pool without padding.
-//! So the cells of a VGG trunk are centred in squares of the stride's side, those of
-//! torchvision's ResNet on the first pixel of such a square, and those of Keras' in between.
-//! Drawing all alike would put maps up to half a stride off the lesion.
+//! A cell is placed at the centre of its receptive field. A convolution padded by half its kernel keeps that centre.
+//! A 2x2 pool shifts it by half a cell right and down, and so do TensorFlow's "same" padding, which adds an odd row
+//! at the bottom, and a pool without padding. So the cells of a VGG trunk are centred in squares of the stride's
+//! side, those of torchvision's ResNet on the first pixel of such a square, and those of Keras' ResNet between the
+//! two. Treating all alike would shift maps by up to half a stride.
 //!
-//! The pixels are followed through the network's [`Outline`], axis by axis, as if the image had
-//! no border: at the border a cell sees less, and its place stays.
+//! Receptive fields are computed along the network's [`Outline`], per axis and without a border of the image: at the
+//! border a cell sees fewer pixels, but its position is the same.
 
 use mammo_core::geometry::Affine;
 
 use crate::Result;
 use crate::networks::conventions::Padding;
 use crate::networks::image_classifier::ImageClassifierConfig;
-use crate::networks::layers::ConvShape;
+use crate::networks::layers::ConvGeometry;
 use crate::networks::outline::{Outline, Step};
 use crate::networks::trunk::TrunkConfig;
 
 /// The cells of a map along one axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CellAxis {
-    /// How many there are.
+    /// Number of cells.
     pub n: usize,
-    /// From one cell to the next, in input pixels.
+    /// Distance between cells in input pixels.
     pub stride_px: f64,
-    /// What the first cell sees: from its first pixel's near edge to its last one's far edge.
+    /// Receptive field of the first cell: from the near edge of its first pixel to the far edge of its last.
     pub first_px: [f64; 2],
 }
 
 impl CellAxis {
-    /// The pixels themselves.
+    /// The cells of the input: its pixels.
     fn of_pixels(n: usize) -> Self {
         Self { n, stride_px: 1.0, first_px: [0.0, 1.0] }
     }
 
-    /// After a window has moved over the cells.
+    /// The cells after a convolution or a pool.
     fn window(self, kernel: usize, stride: usize, padding: Padding) -> Self {
         let before = padding.of_map([self.n, self.n], kernel, stride).top as f64;
         let [near, far] = self.first_px;
@@ -48,7 +47,7 @@ impl CellAxis {
         }
     }
 
-    fn conv(self, shape: &ConvShape) -> Self {
+    fn conv(self, shape: &ConvGeometry) -> Self {
         self.window(shape.kernel, shape.stride, shape.padding)
     }
 
@@ -110,8 +109,7 @@ pub fn trunk_cells(trunk: &TrunkConfig, input_px: [usize; 2]) -> Result<Cells> {
     Ok(Cells::after(&Outline::trunk(trunk)?.steps, input_px))
 }
 
-/// The cells of a top's last feature map, which is pooled or, under a fully connected top, the
-/// heatmap.
+/// The cells of a top's last feature map before pooling or, under a fully connected top, of the heatmap.
 ///
 /// # Errors
 /// As [`ImageClassifier::new`](crate::networks::image_classifier::ImageClassifier::new).
@@ -119,7 +117,7 @@ pub fn top_cells(config: &ImageClassifierConfig, input_px: [usize; 2]) -> Result
     let steps = Outline::image(&ImageClassifierConfig { input_px, ..config.clone() })?.steps;
     let ends = |step: &Step| match step {
         Step::GlobalPool(_) => Some(0),
-        // The pool in front of the layers belongs to them.
+        // The max pool before these layers is part of the step.
         Step::FullyConnected { .. } => Some(1),
         _ => None,
     };

@@ -1,59 +1,24 @@
 //! Prediction on the CPU: a network compiled to a list of kernel calls.
 //!
-//! Batch norms are folded into the convolutions before them; ReLU, residual sums and max pooling
-//! are done while a convolution writes its result; weights are packed once, and feature maps share
-//! as few buffers as their lifetimes allow. A network whose input channels are copies of one grey
-//! plane reads the plane itself: its first convolution gets the sum of its channels' kernels.
+//! Batch norms are folded into the preceding convolutions; ReLU, residual sums and max pooling are fused into the
+//! epilogue of a convolution; weights are packed once, and feature maps share as few buffers as their lifetimes
+//! allow. A network whose input channels are copies of one grey plane reads that plane: its first convolution uses
+//! the sum of its channels' kernels.
 //!
-//! **bf16.** What rounding does to the probability was measured layer by layer on real
-//! mammograms (docs/performance.md). Two thirds of it came from the first layer, so that one
-//! stays in `f32`: it is a hundredth of the work. Most of the rest came from the weights, whose
-//! errors do not average out over an image: `rounding` rounds them so that they cancel. Weights at Winograd's
-//! points, where the kernels take that way, stay in `f32` too.
+//! **bf16.** The effect of rounding on the probability was measured layer by layer on real mammograms
+//! (docs/performance.md). Two thirds of it came from the first layer, which therefore stays in `f32`: it is a
+//! hundredth of the work. Most of the rest came from the weights, whose errors do not average out over an image:
+//! `rounding` rounds them so that the errors cancel. Weights in the Winograd domain stay in `f32` too.
 
 mod planner;
 mod program;
 mod rounding;
 
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use mammo_kernels::bf16;
-use mammo_kernels::isa::Isa;
-use serde::{Deserialize, Serialize};
 
-pub use planner::{FoldedConv, Map, Planner, Slide};
+pub use planner::{FoldedConv, Map, Planner};
 pub use program::Program;
-
-/// Number type of activations and products; sums, statistics and weights stay `f32`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// 32-bit floats everywhere.
-    #[default]
-    F32,
-    /// bf16 operands: about twice as fast where the processor multiplies them (`AVX512_BF16`), on
-    /// the CPU alone.
-    Bf16,
-}
-
-impl Precision {
-    /// bf16 where this processor multiplies it.
-    pub fn fastest() -> Self {
-        if Isa::best().multiplies_bf16() { Self::Bf16 } else { Self::F32 }
-    }
-
-    /// The precision whose maps have this number type.
-    pub fn of_numbers(numbers: DType) -> Self {
-        if numbers == DType::BF16 { Self::Bf16 } else { Self::F32 }
-    }
-
-    /// A tensor of this number type, which is also that of all maps that are made of it.
-    pub fn of(self, tensor: Tensor<4>) -> Tensor<4> {
-        match self {
-            Self::F32 => tensor,
-            Self::Bf16 => tensor.cast(DType::BF16),
-        }
-    }
-}
 
 /// A compiled network, up to its last feature map.
 pub enum Plan {
@@ -64,7 +29,7 @@ pub enum Plan {
 }
 
 impl Plan {
-    /// The last feature map of normalised grey planes.
+    /// The last feature map of a batch of normalised grey planes.
     ///
     /// # Shapes
     /// `planes`: `[n, h, w]`. The result is `[n, c, h', w']`.

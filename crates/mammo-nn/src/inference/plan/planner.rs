@@ -1,14 +1,15 @@
-//! Collects the layers of a network and gives each map its buffer.
+//! Collects the layers of a network and allocates the buffers of its feature maps.
 
 use mammo_kernels::Operand;
-use mammo_kernels::conv::{ConvShape, pack_prediction, predicts_at_points};
+use mammo_kernels::conv::{ConvShape, pack_prediction, predicts_by_winograd};
 use mammo_kernels::isa::Isa;
 use mammo_kernels::operand::Kind;
 
-use super::program::{Program, Step, Weights};
-use super::rounding::round_in_balance;
-use super::{Plan, Precision};
-use crate::networks::conventions::{ChannelNorm, Padding};
+use super::Plan;
+use super::program::{FusedConv, Program, Weights};
+use super::rounding::round_with_error_diffusion;
+use crate::networks::conventions::{ChannelNorm, KernelGeometry, Padding};
+use crate::networks::precision::Precision;
 
 /// A feature map of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,26 +18,7 @@ pub struct Map(usize);
 /// The input.
 const INPUT: Map = Map(0);
 
-/// Kernel, stride and padding of a window that slides over a map.
-#[derive(Clone, Copy, Debug)]
-pub struct Slide {
-    /// Side of the square window.
-    pub kernel: usize,
-    /// Step between outputs.
-    pub stride: usize,
-    /// Filling of the border.
-    pub padding: Padding,
-}
-
-impl Slide {
-    /// Over a map of shape `[n, h, w, c_in]`.
-    pub(super) fn over(self, [n, h, w, c_in]: [usize; 4], c_out: usize) -> ConvShape {
-        let Self { kernel, stride, padding } = self;
-        ConvShape { n, h, w, c_in, c_out, kernel, stride, pad: padding.of_map([h, w], kernel, stride) }
-    }
-}
-
-/// A convolution with its norm folded in.
+/// A convolution with its batch norm folded in.
 #[derive(Clone, Debug)]
 pub struct FoldedConv {
     /// `[c_out, c_in, k, k]`.
@@ -45,17 +27,17 @@ pub struct FoldedConv {
     pub bias: Vec<f32>,
     /// Channels in.
     pub c_in: usize,
-    /// Its window.
-    pub slide: Slide,
+    /// Kernel size, stride and padding.
+    pub geometry: KernelGeometry,
 }
 
-/// A convolution with all that is done to its result.
+/// A convolution with its fused operations.
 struct Layer {
     conv: FoldedConv,
     input: Map,
     residual: Option<Map>,
     relu: bool,
-    pool: Option<Slide>,
+    pool: Option<KernelGeometry>,
 }
 
 impl Layer {
@@ -64,7 +46,7 @@ impl Layer {
     }
 }
 
-/// Collects the layers of a network, each of which makes one map.
+/// Collects the layers of a network, each of which computes one map.
 pub struct Planner {
     channels: usize,
     norm: Option<ChannelNorm>,
@@ -82,30 +64,30 @@ impl Planner {
         INPUT
     }
 
-    /// Adds a convolution, then `residual`, then ReLU.
+    /// Adds a convolution followed by the residual sum and ReLU.
     pub fn conv(&mut self, conv: FoldedConv, input: Map, residual: Option<Map>, relu: bool) -> Map {
         let conv = if input == INPUT { self.on_grey(conv) } else { conv };
         self.layers.push(Layer { conv, input, residual, relu, pool: None });
         Map(self.layers.len())
     }
 
-    /// Pools the map of the convolution added last, which nobody has read yet: that map is then the
+    /// Fuses max pooling into the convolution added last, which no layer may have read yet: its map is then the
     /// pooled one.
-    pub fn max_pool(&mut self, pool: Slide) {
+    pub fn max_pool(&mut self, pool: KernelGeometry) {
         if let Some(layer) = self.layers.last_mut() {
             layer.pool = Some(pool);
         }
     }
 
-    /// Planes that a first convolution reads: the grey one, and, under a channel norm, one of ones.
+    /// Planes that the first convolution reads: the grey plane and, with a channel norm, a plane of ones.
     fn planes(&self) -> usize {
         if self.norm.is_some() { 2 } else { 1 }
     }
 
-    /// The same convolution on one grey plane, and, under a channel norm, a second plane of ones:
-    /// outside the image both are zero, as the normalised channels are.
+    /// The same convolution on one grey plane and, with a channel norm, a second plane of ones: both are zero outside
+    /// the image, as the normalised channels are.
     fn on_grey(&self, conv: FoldedConv) -> FoldedConv {
-        let taps = conv.slide.kernel * conv.slide.kernel;
+        let taps = conv.geometry.kernel * conv.geometry.kernel;
         let planes = self.planes();
         let c_out = conv.bias.len();
         let mut weight = vec![0.0f32; c_out * planes * taps];
@@ -121,7 +103,7 @@ impl Planner {
         FoldedConv { weight, c_in: planes, ..conv }
     }
 
-    /// Packs the weights and plans the buffers.
+    /// Packs the weights and allocates the buffers.
     pub fn build(self, precision: Precision) -> Plan {
         match precision {
             Precision::F32 => Plan::F32(self.program()),
@@ -130,55 +112,57 @@ impl Planner {
     }
 
     fn program<T: Operand>(self) -> Program<T> {
-        let (places, buffers) = self.places();
-        let place = |map: Map| places[map.0];
+        let (buffer_of, n_buffers) = self.allocate_buffers();
+        let buffer = |map: Map| buffer_of[map.0];
         let planes = self.planes();
-        let step = |(i, layer): (usize, Layer)| {
+        let fused = |(i, layer): (usize, Layer)| {
             let Layer { conv, input, residual, relu, pool } = layer;
-            let FoldedConv { mut weight, bias, c_in, slide } = conv;
+            let FoldedConv { mut weight, bias, c_in, geometry } = conv;
             let c_out = bias.len();
-            let shape =
-                Slide { padding: Padding::Valid, ..slide }.over([1, slide.kernel, slide.kernel, c_in], c_out);
+            let kernel = geometry.kernel;
+            let shape = KernelGeometry { padding: Padding::Valid, ..geometry }
+                .on_map([1, kernel, kernel, c_in], c_out);
             let isa = Isa::best();
             let (weights, bias) = if input == INPUT {
                 let weight = pack_prediction(isa, &shape, &weight);
                 let bias = weight.pad_bias(&bias);
                 (Weights::OfInput(weight), bias)
             } else {
-                if T::KIND == Kind::Bf16 && !predicts_at_points::<T>(isa, &shape) {
-                    weight.chunks_exact_mut(weight_len(&shape)).for_each(round_in_balance);
+                if T::KIND == Kind::Bf16 && !predicts_by_winograd::<T>(isa, &shape) {
+                    weight.chunks_exact_mut(weight_len(&shape)).for_each(round_with_error_diffusion);
                 }
                 let weight = pack_prediction(isa, &shape, &weight);
                 let bias = weight.pad_bias(&bias);
-                (Weights::OfMap { weight, input: place(input) }, bias)
+                (Weights::OfMap { weight, input: buffer(input) }, bias)
             };
-            let residual = residual.map(place);
-            Step { weights, bias, c_out, slide, residual, relu, pool, output: places[i + 1] }
+            let residual = residual.map(buffer);
+            FusedConv { weights, bias, c_out, geometry, residual, relu, pool, output: buffer_of[i + 1] }
         };
-        let steps = self.layers.into_iter().enumerate().map(step).collect();
-        Program::new(planes, steps, buffers)
+        let convs = self.layers.into_iter().enumerate().map(fused).collect();
+        Program::new(planes, convs, n_buffers)
     }
 
-    /// The buffer of each map: the first whose map is read no more. Also their number.
-    fn places(&self) -> (Vec<usize>, usize) {
+    /// Gives each map the first buffer whose previous map is no longer read. Returns the buffer of each map
+    /// and the number of buffers.
+    fn allocate_buffers(&self) -> (Vec<usize>, usize) {
         let last_use = |map: Map| self.layers.iter().rposition(|l| l.reads(map)).unwrap_or(usize::MAX);
         let mut free_after: Vec<usize> = Vec::new();
-        // The input is nobody's buffer.
-        let mut places = vec![usize::MAX];
+        // The input has no buffer.
+        let mut buffer_of = vec![usize::MAX];
         for map in (1..=self.layers.len()).map(Map) {
-            // A buffer read by the very layer that makes this map is not free yet.
+            // A buffer that the layer which computes this map still reads is not free yet.
             let made_by = map.0 - 1;
             let free = free_after.iter().position(|&f| f < made_by);
-            let place = free.unwrap_or(free_after.len());
-            free_after.resize(free_after.len().max(place + 1), 0);
-            free_after[place] = last_use(map);
-            places.push(place);
+            let buffer = free.unwrap_or(free_after.len());
+            free_after.resize(free_after.len().max(buffer + 1), 0);
+            free_after[buffer] = last_use(map);
+            buffer_of.push(buffer);
         }
-        (places, free_after.len())
+        (buffer_of, free_after.len())
     }
 }
 
-/// Weights of one output channel.
+/// Number of weights of one output channel.
 fn weight_len(shape: &ConvShape) -> usize {
     shape.weight_len() / shape.c_out
 }

@@ -1,18 +1,18 @@
-//! Weights rounded to bf16 so that their errors cancel.
+//! Rounds weights to bf16 by error diffusion.
 //!
-//! A rounded weight is wrong by the same amount at every pixel, so over an image its error does
-//! not average out. After ReLU all activations are positive: what counts is about the *sum* of the
-//! errors of an output channel's weights. Rounding each weight to nearest lets that sum grow with
-//! the root of their number; here each error is carried over to the next weight, so that the sum
-//! stays below one step of rounding. Neighbours of a weight in its kernel see the same channel,
-//! whose mean they share. (Error diffusion, Floyd & Steinberg 1976; that biased errors of weights are
-//! what hurts quantised networks: Nagel et al. 2019, arXiv 1906.04721.)
+//! The rounding error of a weight is the same at every pixel, so it does not average out over an image. After ReLU
+//! all activations are positive, so the effect on an output channel is about proportional to the *sum* of the errors
+//! of its weights. With rounding to nearest that sum grows with the square root of their number; here each error is
+//! carried over to the next weight (error diffusion, Floyd & Steinberg 1976), so that the sum stays below one
+//! rounding step. Neighbouring weights of a kernel belong to the same channel and see the same mean activation. Nagel
+//! et al. 2019 (arXiv 1906.04721, section 3.2) show that such biased errors of weights are what harms quantised
+//! networks.
 
 use mammo_kernels::{Operand, bf16};
 
-/// Rounds the weights of one output channel to numbers that bf16 holds: each to one of its two
-/// neighbours there, all together so that their sum stays.
-pub(super) fn round_in_balance(weights: &mut [f32]) {
+/// Rounds the weights of one output channel to bf16, each to one of its two neighbours, so that their sum is
+/// preserved.
+pub(super) fn round_with_error_diffusion(weights: &mut [f32]) {
     let mut excess = 0.0;
     for weight in weights {
         let wanted = *weight - excess;
@@ -43,7 +43,7 @@ mod tests {
         let exact: Vec<f32> =
             (0..4608u32).map(|i| (i.wrapping_mul(2654435761) >> 8) as f32 / 16777216.0 - 0.4).collect();
         let mut rounded = exact.clone();
-        round_in_balance(&mut rounded);
+        round_with_error_diffusion(&mut rounded);
         let sum_of_errors = |rounded: &[f32]| -> f64 {
             exact.iter().zip(rounded).map(|(e, r)| f64::from(r - e)).sum::<f64>().abs()
         };

@@ -1,4 +1,4 @@
-//! Steps of a network as operations of ONNX.
+//! Translates the steps of a network to ONNX operations.
 
 use super::proto::{
     AttributeProto, Dimension, DimensionValue, FLOAT, NodeProto, TensorProto, TensorShapeProto, TensorType,
@@ -12,7 +12,7 @@ use crate::networks::state::{NamedTensor, StateDict};
 use crate::networks::top::MapPooling;
 use crate::{Error, Result};
 
-/// A graph that grows.
+/// An ONNX graph under construction.
 pub struct Builder<'a> {
     tensors: &'a StateDict,
     norms: Norms,
@@ -20,13 +20,13 @@ pub struct Builder<'a> {
     pub nodes: Vec<NodeProto>,
     /// Weights.
     pub initializers: Vec<TensorProto>,
-    /// What is fed.
+    /// Inputs.
     pub inputs: Vec<ValueInfoProto>,
-    /// What comes out.
+    /// Outputs.
     pub outputs: Vec<ValueInfoProto>,
 }
 
-/// A length, or a name for any.
+/// A fixed length, or a name for a free one.
 enum Axis {
     Fixed(usize),
     Free(&'static str),
@@ -39,7 +39,7 @@ impl<'a> Builder<'a> {
         Self { tensors, norms, nodes, initializers, inputs: Vec::new(), outputs: Vec::new() }
     }
 
-    /// Declares the input; returns the name of the normalised images.
+    /// Declares the input and returns the name of the normalised images.
     pub fn input(&mut self, card: &ModelCard, input: Input, fixed_px: Option<[usize; 2]>) -> String {
         let channels = card.network.channels();
         let [rows, cols] = match fixed_px {
@@ -50,7 +50,7 @@ impl<'a> Builder<'a> {
         let p = &card.preprocessing;
         if input == Input::Normalised {
             let doc = format!(
-                "grey levels of 0 to 255 less {}, over {}; see metadata 'preprocessing' for the steps before",
+                "grey levels of 0 to 255 minus {}, divided by {}; see metadata 'preprocessing' for the steps before",
                 p.mean, p.std
             );
             self.inputs.push(value_info("images", &shape, doc));
@@ -70,7 +70,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Adds all steps; returns the name of what comes out.
+    /// Adds all steps and returns the name of the output.
     pub fn steps(&mut self, input: &str, steps: &[Step]) -> Result<String> {
         let mut x = input.to_string();
         for (i, step) in steps.iter().enumerate() {
@@ -142,7 +142,7 @@ impl<'a> Builder<'a> {
         })
     }
 
-    /// Side by side along the channels.
+    /// Concatenates along the channels.
     fn concat(&mut self, parts: &[&str], name: &str) -> String {
         self.node("Concat", name, parts, vec![AttributeProto::int("axis", 1)])
     }
@@ -172,7 +172,7 @@ impl<'a> Builder<'a> {
         let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
         let shape = conv.shape;
         let mut y = self.node("Conv", path, &inputs, window(shape.kernel, shape.stride, shape.padding));
-        if let (Some(epsilon), Norms::Kept) = (conv.norm, self.norms) {
+        if let (Some(epsilon), Norms::Separate) = (conv.norm, self.norms) {
             y = self.norm(&y, &norm_path, epsilon)?;
         }
         Ok(if conv.relu { self.node("Relu", &format!("{path}.relu"), &[&y], vec![]) } else { y })
@@ -192,7 +192,7 @@ impl<'a> Builder<'a> {
         let weight = self.constant(&format!("{path}.weight"), &weight.shape, weight.values);
         let bias = self.constant(&format!("{path}.bias"), &[bias.len()], bias);
         let mut y = self.node("Gemm", name.unwrap_or(path), &[x, &weight, &bias], vec![]);
-        if let (Some((norm, epsilon)), Norms::Kept) = (&layer.norm, self.norms) {
+        if let (Some((norm, epsilon)), Norms::Separate) = (&layer.norm, self.norms) {
             y = self.norm(&y, norm, *epsilon)?;
         }
         Ok(if layer.relu { self.node("Relu", &format!("{path}.relu"), &[&y], vec![]) } else { y })
@@ -210,7 +210,7 @@ impl<'a> Builder<'a> {
         Ok(self.node("BatchNormalization", path, &inputs, epsilon))
     }
 
-    /// A norm as one product and one sum per channel, after a layer with this bias.
+    /// A norm as one multiplication and one addition per channel, after a layer with this bias.
     fn scale_and_shift(
         &self,
         path: &str,
@@ -229,7 +229,7 @@ impl<'a> Builder<'a> {
         Ok((scale, shift))
     }
 
-    /// Declares what comes out: logits and probabilities, or features.
+    /// Declares the outputs: logits and probabilities, or features.
     pub fn outputs(&mut self, last: &str, network: &Network, c_out: usize) {
         if let Network::Trunk(_) = network {
             let features = self.node("Identity", "features", &[last], vec![]);
@@ -262,7 +262,7 @@ impl<'a> Builder<'a> {
         name.into()
     }
 
-    /// Adds an operation; its output has its name.
+    /// Adds an operation whose output has its name.
     fn node(&mut self, op: &str, name: &str, inputs: &[&str], attribute: Vec<AttributeProto>) -> String {
         self.nodes.push(NodeProto {
             input: inputs.iter().map(ToString::to_string).collect(),

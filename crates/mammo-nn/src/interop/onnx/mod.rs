@@ -1,9 +1,8 @@
 //! A model as an ONNX file (opset 17), for runtimes other than this program.
 //!
-//! Batch is free, and so are rows and columns unless fully connected layers fix them. Outputs
-//! are `logits` and `probabilities`, or `features` for a trunk alone. The model's card travels
-//! in the metadata; what an image must go through before it is fed stays outside the graph,
-//! up to the last linear step, which can go in.
+//! The batch size is free, and so are rows and columns unless fully connected layers fix them. Outputs are `logits`
+//! and `probabilities`, or `features` for a trunk. The model card is stored in the metadata. Preprocessing stays
+//! outside the graph, except for its last, linear step, which can be included.
 
 mod graph;
 #[allow(missing_docs)]
@@ -19,30 +18,29 @@ use crate::{Error, Result};
 use graph::Builder;
 use proto::{GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto};
 
-/// Operator set that files are written for.
+/// The ONNX operator set of the files.
 pub const OPSET: i64 = 17;
 
-/// How batch norms are written.
+/// Representation of batch norms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Norms {
-    /// Folded into the convolutions before them: fewer operations, the same result up to
-    /// rounding.
+    /// Folded into the preceding convolutions: fewer operations, the same result up to rounding.
     Folded,
-    /// As operations of their own.
-    Kept,
+    /// As separate operations.
+    Separate,
 }
 
-/// What the graph's input is.
+/// The input of the graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input {
     /// `images`, `[n, channels, h, w]`: normalised values.
     Normalised,
-    /// `pixels`, `[n, 1, h, w]`: grey values of 0 to 65535, as the card's preprocessing leaves
-    /// them; mean, deviation and copies for channels are in the graph.
+    /// `pixels`, `[n, 1, h, w]`: grey values of 0 to 65535, as returned by the card's preprocessing; normalisation
+    /// and channel copies are part of the graph.
     Pixels,
 }
 
-/// How to write a file.
+/// Export options.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Batch norms.
@@ -54,7 +52,7 @@ pub struct Options {
 /// Writes a model as ONNX.
 ///
 /// # Errors
-/// When the disk refuses, or a tensor of the architecture is missing.
+/// When writing fails, or a tensor of the architecture is missing.
 pub fn write(path: &Path, file: &ModelFile, options: Options) -> Result<()> {
     let model = model(file, options)?;
     Ok(write_atomically(path, &model.encode_to_vec())?)
@@ -63,7 +61,7 @@ pub fn write(path: &Path, file: &ModelFile, options: Options) -> Result<()> {
 fn model(file: &ModelFile, options: Options) -> Result<ModelProto> {
     let card = &file.card;
     let outline = card.network.outline()?;
-    // Fully connected layers on a map hold for one image size only.
+    // Fully connected layers on a map fix the image size.
     let fixed_px = match &card.network {
         Network::Image(config) if config.top.fc_layout().is_some() => Some(config.input_px),
         _ => None,

@@ -1,7 +1,7 @@
-//! The part of ONNX' file format that a network needs (onnx.proto3 of IR version 8).
+//! The part of the ONNX format that a network needs (onnx.proto3, IR version 8).
 //!
-//! Twelve messages by hand with `prost`: no crate writes ONNX from Burn, and generating code
-//! would need a protobuf compiler at build time.
+//! Twelve hand-written `prost` messages: no crate writes ONNX from Burn, and generated code would need a protobuf
+//! compiler at build time.
 
 use prost::{Message, Oneof};
 

@@ -1,4 +1,4 @@
-//! Files that hold weights in a form that is not read: what they are, and how to export them.
+//! Unsupported weight formats: what they are, and how to export them.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use pytorch_reader::PytorchError;
 
 use crate::Error;
 
-/// Recognises a file by its first bytes, or a ZIP archive by its entries.
+/// Recognises an unsupported file by its first bytes, or a ZIP archive by its entries.
 pub fn refusal(path: &Path, head: &[u8]) -> Option<Error> {
     let (found, expected) = match head {
         [b'P', b'K', 3, 4, ..] => archive(path)?,
@@ -22,7 +22,7 @@ const SAVE_BY_NAME: &str = "weights with the names of torchvision or Keras: give
 
 fn archive(path: &Path) -> Option<(&'static str, &'static str)> {
     let archive = zip::ZipArchive::new(std::fs::File::open(path).ok()?).ok()?;
-    // PyTorch puts everything into one folder, whose name is the file's.
+    // PyTorch stores everything in one folder with the name of the file.
     let inside = |name: &str| name.split_once('/').map_or_else(String::new, |(_, rest)| rest.to_string());
     let any = |test: &dyn Fn(&str) -> bool| archive.file_names().flatten().any(|name| test(&name));
     if any(&|name| name == "model.weights.h5") {
@@ -54,7 +54,7 @@ fn archive(path: &Path) -> Option<(&'static str, &'static str)> {
 /// with its source: pickle's BINUNICODE of the word.
 const OLD_MODULE: &[u8] = b"X\x06\0\0\0module";
 
-/// The refusal of a checkpoint that holds Python objects other than tensors, containers and modules.
+/// The error for a checkpoint with Python objects other than tensors, containers and modules.
 pub fn pickled_object(path: &Path, head: &[u8], error: &PytorchError) -> Error {
     let found = match head.windows(OLD_MODULE.len()).any(|bytes| bytes == OLD_MODULE) {
         true => "a whole pickled module, as PyTorch before version 1.6 stored it".to_string(),

@@ -1,4 +1,4 @@
-//! Weights from elsewhere, and weights for elsewhere.
+//! Import of weights from other frameworks, and export to PyTorch.
 //!
 //! | file | whose names | networks |
 //! |---|---|---|
@@ -7,10 +7,10 @@
 //! | `.h5` of Keras 2 (`model.save`), whatever its extension | any: the layer graph in the file is read | the same, and the original authors' patch and whole-image models |
 //! | `.h5` (`save_weights`) | Keras applications | ResNet50, VGG16, VGG19 |
 //!
-//! Checkpoints of training are read like bare weights: `wrappers` finds the network in them. Numbers
-//! may have 16, 32 or 64 bits. `foreign` names what is not read and says how to export it.
+//! Training checkpoints are read like bare weights: `wrappers` finds the network in them. Values may have 16, 32 or
+//! 64 bits. `foreign` identifies unsupported files and says how to export them.
 //!
-//! What a file does not hold is how its pixels were prepared: whoever imports must say so.
+//! Weight files do not say how images were preprocessed: the user must state it.
 
 mod foreign;
 mod keras;
@@ -30,22 +30,22 @@ use crate::{Error, Result};
 
 pub use torch::write_torch_safetensors;
 
-/// Weights from elsewhere in this project's names.
+/// Imported weights under this project's tensor names.
 #[derive(Clone, Debug)]
 pub struct Imported {
-    /// The network that they belong to, with the conventions of where they come from.
+    /// Their network, with the conventions of its framework.
     pub network: Network,
     /// The weights.
     pub tensors: StateDict,
-    /// What kind of file it was.
+    /// Kind of file.
     pub format: String,
-    /// What was left out or taken for granted; for the model's card.
+    /// What was left out or assumed, for the model card.
     pub notes: Vec<String>,
     /// First 16 hexadecimal digits of the file's SHA-256.
     pub digest: String,
 }
 
-/// Reads a weight file of any kind in the table above, told by its first bytes.
+/// Reads a weight file of any kind in the table above, identified by its first bytes.
 ///
 /// # Errors
 /// [`Error::ModelFile`] for other files, networks that this project does not have, and tensors
@@ -70,8 +70,7 @@ pub fn read(path: &Path) -> Result<Imported> {
     Ok(imported)
 }
 
-/// Bytes that a file may give as tensors: weights hardly compress, so that none can honestly be
-/// much larger than the file.
+/// Maximum size of the tensors of a file: weights hardly compress, so they cannot be much larger than the file.
 fn most_bytes(file_size: u64) -> usize {
     usize::try_from(file_size.saturating_mul(8)).unwrap_or(usize::MAX)
 }

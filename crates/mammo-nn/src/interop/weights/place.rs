@@ -1,12 +1,12 @@
-//! Foreign tensors to this project's names and layouts, each checked.
+//! Converts foreign tensors to this project's names and layouts, with checks.
 
 use crate::networks::outline::{ConvStep, Outline};
 use crate::networks::state::{NamedTensor, StateDict};
 
-/// How a foreign tensor is laid out.
+/// Layout of a foreign tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// As here: kernels `[out, in, h, w]`, linear layers `[in, out]`.
+    /// As in this project: kernels `[out, in, h, w]`, linear layers `[in, out]`.
     Same,
     /// Linear layer `[out, in]` (PyTorch).
     Transposed,
@@ -21,17 +21,17 @@ pub enum Layout {
     },
 }
 
-/// One tensor of the network and where it comes from.
+/// One tensor of the network and its source.
 #[derive(Clone, Debug)]
 pub struct Placement {
-    /// Its name here.
+    /// Its name in this project.
     pub to: String,
-    /// The foreign tensors, concatenated along the first axis after their layout is turned, or
-    /// added when `sum` is set; none gives `constant`.
+    /// The foreign tensors, concatenated along the first axis after conversion of their layout, or added if `sum` is
+    /// set; if empty, the tensor is filled with `constant`.
     pub from: Vec<(String, Layout)>,
-    /// Added up instead of concatenated.
+    /// Added instead of concatenated.
     pub sum: bool,
-    /// Fills a tensor that the file does not hold.
+    /// Value of a tensor that the file does not hold.
     pub constant: f32,
 }
 
@@ -74,10 +74,10 @@ pub fn torch_conv(step: &ConvStep, names: &ConvNames) -> Vec<Placement> {
     placements
 }
 
-/// Fills the outline's tensors; what is left in `foreign` was not asked for.
+/// Fills the outline's tensors; unused ones stay in `foreign`.
 ///
 /// # Errors
-/// A sentence naming the first tensor that is missing, of another shape or not finite.
+/// A message with the first tensor that is missing, has another shape or is not finite.
 pub fn place(
     outline: &Outline,
     placements: &[Placement],
@@ -118,7 +118,7 @@ fn gather(placement: &Placement, foreign: &mut StateDict) -> Result<NamedTensor,
     let mut whole: Option<NamedTensor> = None;
     for (name, layout) in &placement.from {
         let tensor = foreign.remove(name).ok_or_else(|| format!("tensor '{name}' is missing"))?;
-        let part = turned(name, tensor, *layout)?;
+        let part = converted(name, tensor, *layout)?;
         whole = Some(match whole {
             None => part,
             Some(mut whole) if placement.sum && whole.shape == part.shape => {
@@ -139,7 +139,7 @@ fn gather(placement: &Placement, foreign: &mut StateDict) -> Result<NamedTensor,
     whole.ok_or_else(|| format!("nothing gives tensor '{}'", placement.to))
 }
 
-fn turned(name: &str, tensor: NamedTensor, layout: Layout) -> Result<NamedTensor, String> {
+fn converted(name: &str, tensor: NamedTensor, layout: Layout) -> Result<NamedTensor, String> {
     let NamedTensor { shape, values } = tensor;
     let misfit = |needed: &str| format!("tensor '{name}' has shape {shape:?}, expected {needed}");
     let permuted = |out: Vec<usize>, index: &dyn Fn(usize) -> usize| {
@@ -191,14 +191,14 @@ mod tests {
     #[test]
     fn layouts_turn_as_numpy_turns_them() {
         // numpy: np.arange(24).reshape(1, 2, 3, 4).transpose(3, 2, 0, 1).ravel()[:7]
-        let kernel = turned("k", counted(&[1, 2, 3, 4]), Layout::Hwio).unwrap();
+        let kernel = converted("k", counted(&[1, 2, 3, 4]), Layout::Hwio).unwrap();
         assert_eq!(kernel.shape, [4, 3, 1, 2]);
         assert_eq!(kernel.values[..7], [0.0, 12.0, 4.0, 16.0, 8.0, 20.0, 1.0]);
         // np.arange(6).reshape(2, 3).T.ravel()
-        let matrix = turned("m", counted(&[2, 3]), Layout::Transposed).unwrap();
+        let matrix = converted("m", counted(&[2, 3]), Layout::Transposed).unwrap();
         assert_eq!(matrix.values, [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
         // np.arange(8).reshape(2, 2, 2).transpose(1, 0, 2).ravel(): 2 cells, 2 channels, 2 out.
-        let dense = turned("d", counted(&[4, 2]), Layout::FlattenedHwc { channels: 2 }).unwrap();
+        let dense = converted("d", counted(&[4, 2]), Layout::FlattenedHwc { channels: 2 }).unwrap();
         assert_eq!(dense.values, [0.0, 1.0, 4.0, 5.0, 2.0, 3.0, 6.0, 7.0]);
     }
 }

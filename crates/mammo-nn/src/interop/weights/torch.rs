@@ -1,4 +1,4 @@
-//! PyTorch weights: `.pth` and `.safetensors` in, `.safetensors` out.
+//! PyTorch weights: import of `.pth` and `.safetensors`, export of `.safetensors`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,13 +17,13 @@ use crate::networks::state::{NamedTensor, StateDict};
 use crate::networks::trunk::{TrunkConfig, TrunkShape};
 use crate::{Error, Result};
 
-/// Said when a file cannot be used.
+/// Expected contents, for error messages.
 const EXPECTED: &str = "a state dictionary of torchvision's or timm's ResNet18, ResNet50, VGG16 or VGG19";
 
 /// Dense layers that this project's networks do not have.
 const DENSE: [&str; 3] = ["classifier.", "pre_logits.", "head."];
 
-/// Where a tar archive says that it is one.
+/// Position of a tar archive's magic number.
 const TAR_MAGIC: std::ops::Range<usize> = 257..262;
 
 /// Reads a checkpoint without executing any of its pickle code; `head` is the file's beginning.
@@ -50,7 +50,7 @@ pub fn read_pth(path: &Path, head: &[u8]) -> Result<Imported> {
     let shapes = found.iter().map(|(name, tensor)| (name.clone(), tensor.shape().to_vec())).collect();
     let read = |name: &String| {
         let Some(tensor) = found.get(name) else { return Err(format!("no tensor '{name}'")) };
-        // A view may show one stored number as many.
+        // A view may repeat one stored value many times.
         left = left
             .checked_sub(tensor.byte_len())
             .ok_or_else(|| format!("tensors of more than {} bytes in a file of {size}", most_bytes(size)))?;
@@ -118,8 +118,7 @@ impl Number {
     }
 }
 
-/// Reads the network's tensors and puts them under this project's names; `shapes` are those of all
-/// tensors in the file.
+/// Reads the network's tensors and renames them; `shapes` are those of all tensors in the file.
 fn import(
     path: &Path,
     shapes: BTreeMap<String, Vec<usize>>,
@@ -163,11 +162,11 @@ fn import(
     })
 }
 
-/// Writes a model's trunk, and a patch model's head, as safetensors that torchvision's network
-/// of the same name loads; returns what the reader should know.
+/// Writes a model's trunk, and a patch model's head, as safetensors that torchvision's network of the same name
+/// loads. Returns notes for the user.
 ///
-/// Keras' biases and epsilons are moved into running statistics, which is exact when the
-/// network predicts: `(x + b - m) / sqrt(v + e)` is `(x - (m - b)) / sqrt((v + e - e') + e')`.
+/// Keras' biases and epsilons are merged into the running statistics, which is exact in prediction: `(x + b - m) /
+/// sqrt(v + e)` equals `(x - (m - b)) / sqrt((v + e - e') + e')`.
 ///
 /// # Errors
 /// [`Error::Network`] for conventions that torchvision's networks do not have.
@@ -213,8 +212,10 @@ pub fn write_torch_safetensors(path: &Path, file: &ModelFile) -> Result<Vec<Stri
         Network::Trunk(_) => {}
     }
     if let Some(norm) = &trunk.channel_norm {
-        notes
-            .push(format!("channels are to be normalised before: less {:?}, over {:?}", norm.mean, norm.std));
+        notes.push(format!(
+            "channels must be normalised before: minus {:?}, divided by {:?}",
+            norm.mean, norm.std
+        ));
     }
     let refuse = |e: String| Error::model_file(path, e, "tensors that can be written");
     let bytes = serialize(&out, "format", "pt".into()).map_err(refuse)?;
@@ -222,7 +223,7 @@ pub fn write_torch_safetensors(path: &Path, file: &ModelFile) -> Result<Vec<Stri
     Ok(notes)
 }
 
-/// Refuses trunks whose arithmetic torchvision's network of that name does not do.
+/// Checks that torchvision's network of this name computes the same function.
 fn torch_conventions(trunk: &TrunkConfig) -> Result<Conventions> {
     let c = trunk.conventions;
     let TrunkShape::ResNet(shape) = trunk.build_shape()? else { return Ok(c) };

@@ -57,10 +57,10 @@ pub fn conv_names(config: &TrunkConfig) -> Result<Vec<ConvNames>> {
     Ok(names)
 }
 
-/// The network that a file of PyTorch names and shapes belongs to.
+/// Identifies the network from PyTorch tensor names and shapes.
 ///
 /// # Errors
-/// A sentence saying what was found instead.
+/// A message with what was found instead.
 pub fn network(tensors: &StateDict) -> std::result::Result<Network, String> {
     let shape = |name: &str| tensors.get(name).map(|t| t.shape.as_slice());
     let trunk = match (shape("conv1.weight"), shape("features.0.weight")) {
@@ -128,7 +128,7 @@ fn vgg(tensors: &StateDict, channels: usize) -> std::result::Result<TrunkConfig,
     Ok(vgg_config(blocks, norm, channels, conventions))
 }
 
-/// A plain trunk under the name of its family where it has one.
+/// A plain trunk, under the name of its family if it has one.
 pub fn vgg_config(
     blocks: Vec<[usize; 2]>,
     norm: bool,

@@ -1,8 +1,8 @@
-//! Which tensors of a checkpoint are the network's.
+//! Finds the network's tensors in a checkpoint.
 //!
-//! A training checkpoint holds more than weights, and wrappers put words before their names:
+//! A training checkpoint holds more than weights, and wrappers add prefixes to their names:
 //!
-//! | written by | names of the first convolution | beside it |
+//! | written by | name of the first convolution | other contents |
 //! |---|---|---|
 //! | `torch.save(model.state_dict())` | `conv1.weight` | – |
 //! | PyTorch's ImageNet example | `state_dict.module.conv1.weight` | epoch, accuracy, optimizer |
@@ -11,23 +11,22 @@
 //! | `torch.compile` | `_orig_mod.conv1.weight` | – |
 //! | a module of one's own | `backbone.conv1.weight`, `net.encoder.conv1.weight` | its other parts |
 //!
-//! No list of such words is complete. The network is found by the tensor that each of its kinds begins with;
-//! what stands before that tensor's name stands before all.
+//! No list of such prefixes is complete. The network is found by the tensor that each supported family begins with;
+//! the prefix of that tensor's name is the prefix of all.
 
 use std::collections::BTreeMap;
 
-/// The names, and shapes, with which the networks of torchvision begin: the stem of a ResNet, the
-/// first convolution of a VGG.
+/// Names and kernel sizes of the first tensor of torchvision's networks: the stem of a ResNet, the first convolution
+/// of a VGG.
 const BEGINNINGS: [(&str, [usize; 2]); 2] = [("conv1.weight", [7, 7]), ("features.0.weight", [3, 3])];
 
-/// Parts of a checkpoint that hold running averages of the weights: a second copy.
+/// Keys under which checkpoints hold running averages of the weights: a second copy.
 const AVERAGES: [&str; 5] = ["state_dict_ema", "model_ema", "ema_state_dict", "ema_model", "ema"];
 
-/// What stands before the names of the network's tensors, with its dot; empty when nothing does,
-/// or when there is no network to be seen.
+/// The prefix of the network's tensor names, with its dot; empty without a prefix, or if no network is found.
 ///
 /// # Errors
-/// A sentence when the file holds several networks.
+/// A message when the file holds several networks.
 pub fn prefix(shapes: &BTreeMap<String, Vec<usize>>) -> Result<String, String> {
     let begins = |(name, shape): (&String, &Vec<usize>)| {
         let [_, _, kernel @ ..] = shape.as_slice() else { return None };
@@ -52,7 +51,7 @@ pub fn prefix(shapes: &BTreeMap<String, Vec<usize>>) -> Result<String, String> {
     }
 }
 
-/// What a card says of tensors that are not the network's.
+/// The model card's note about tensors that do not belong to the network.
 pub fn note_of_others(prefix: &str, others: &[&String]) -> Option<String> {
     let [first, ..] = others else { return None };
     Some(format!("{} tensors outside '{prefix}' left out, such as '{first}'", others.len()))

@@ -1,8 +1,8 @@
-//! Blocks of layers as steps, under the names that the built networks give their tensors.
+//! Blocks of layers as steps, with the tensor names of the built networks.
 
 use super::{ConvStep, LinearStep, Step};
 use crate::networks::conventions::{Conventions, Padding, StrideOn};
-use crate::networks::layers::ConvShape;
+use crate::networks::layers::ConvGeometry;
 use crate::networks::resnet::{BlockKind, ResNetShape};
 use crate::networks::vgg::VggShape;
 
@@ -16,11 +16,11 @@ pub(super) fn conv_shape(
     kernel: usize,
     stride: usize,
     padding: Padding,
-) -> ConvShape {
-    ConvShape { c_in, c_out, kernel, stride, padding }
+) -> ConvGeometry {
+    ConvGeometry { c_in, c_out, kernel, stride, padding }
 }
 
-pub(super) fn normed(path: String, shape: ConvShape, conventions: &Conventions, relu: bool) -> ConvStep {
+pub(super) fn normed(path: String, shape: ConvGeometry, conventions: &Conventions, relu: bool) -> ConvStep {
     let (bias, norm) = (conventions.bias_before_norm, Some(conventions.norm_epsilon));
     ConvStep { path, shape, bias, norm, relu }
 }

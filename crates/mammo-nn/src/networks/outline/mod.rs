@@ -1,9 +1,8 @@
-//! A network as a list of steps with the names and shapes of their tensors, not built.
+//! A network as a list of steps with the names and shapes of their tensors, without building it.
 //!
-//! One description serves all who look at a network from outside: the loader of model files
-//! knows from it which tensors must be there, the importers where to put them, the ONNX
-//! export what to write, and the table in `docs/models.md` how large and how far-seeing the
-//! network is. A test holds it against the built networks.
+//! The loader of model files reads from it which tensors must exist, the importers where to put them, the ONNX export
+//! what to write, and the table in `docs/models.md` the size and receptive field of a network. A test compares it
+//! with the built networks.
 
 mod blocks;
 mod reach;
@@ -17,18 +16,18 @@ use self::blocks::{bottleneck, conv_shape, head, resnet, vgg, vgg_block};
 use crate::Result;
 use crate::networks::conventions::{ChannelNorm, Padding};
 use crate::networks::image_classifier::{ImageClassifierConfig, N_CLASSES};
-use crate::networks::layers::ConvShape;
+use crate::networks::layers::ConvGeometry;
 use crate::networks::patch_classifier::PatchClassifierConfig;
 use crate::networks::top::{HeatmapActivation, MapPooling, TopConfig, heatmap_grid};
 use crate::networks::trunk::{TrunkConfig, TrunkShape};
 
-/// A convolution with what follows it.
+/// A convolution with norm and activation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConvStep {
     /// Tensors are `{path}.conv.weight`, `{path}.norm.gamma` and so on.
     pub path: String,
     /// Channels, kernel, stride, padding.
-    pub shape: ConvShape,
+    pub shape: ConvGeometry,
     /// Whether it has a bias.
     pub bias: bool,
     /// Epsilon of the batch norm, if there is one.
@@ -37,7 +36,7 @@ pub struct ConvStep {
     pub relu: bool,
 }
 
-/// A linear layer with what follows it.
+/// A linear layer with norm and activation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinearStep {
     /// Tensors are `{path}.weight` (`[d_in, d_out]`) and `{path}.bias`.
@@ -59,16 +58,16 @@ pub enum Step {
     ChannelNorm(ChannelNorm),
     /// Convolution.
     Conv(ConvStep),
-    /// Largest value in a window.
+    /// Max pool.
     MaxPool {
         /// Side of the window.
         kernel: usize,
         /// Step between windows.
         stride: usize,
-        /// Border.
+        /// Padding.
         padding: Padding,
     },
-    /// Mean of a window, one cell apart, no padding.
+    /// Average pool with stride 1 and no padding.
     AveragePool {
         /// Side of the window.
         window: usize,
@@ -82,14 +81,13 @@ pub enum Step {
     },
     /// Softmax over channels.
     Softmax,
-    /// Mean, largest value or both over rows and columns.
+    /// Global average or max pooling, or both.
     GlobalPool(MapPooling),
-    /// Flattened, then linear layers; with `shortcut` the flattened input is appended to
-    /// their result.
+    /// Flattening followed by linear layers; with `shortcut` the flattened input is concatenated with their output.
     FullyConnected {
         /// Hidden layers.
         layers: Vec<LinearStep>,
-        /// Whether the input goes on as well.
+        /// Whether the input is concatenated with the output.
         shortcut: bool,
     },
     /// The last layer.
@@ -236,7 +234,7 @@ impl Outline {
         self.steps.iter().rev().find_map(c_out).unwrap_or(self.channels)
     }
 
-    /// All convolutions, in the order of the image's way; a block's shortcut after its branch.
+    /// All convolutions in the order of the forward pass; a block's shortcut comes after its branch.
     pub fn convs(&self) -> Vec<&ConvStep> {
         self.steps.iter().flat_map(Step::convs).collect()
     }
@@ -246,7 +244,7 @@ impl Outline {
         self.steps.iter().flat_map(Step::linears).collect()
     }
 
-    /// Name and shape of every tensor.
+    /// Names and shapes of all tensors.
     pub fn tensors(&self) -> BTreeMap<String, Vec<usize>> {
         let mut tensors = BTreeMap::new();
         let mut norm = |path: &str, n: usize| {

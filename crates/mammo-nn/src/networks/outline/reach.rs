@@ -1,28 +1,28 @@
-//! Size and reach of a network: counted along its steps.
+//! Size, cost and receptive field of a network, computed from its steps.
 
 use super::{LinearStep, Outline, Step};
 use crate::networks::conventions::Padding;
-use crate::networks::layers::ConvShape;
+use crate::networks::layers::ConvGeometry;
 
-/// Size and reach of a network on one image size.
+/// Size, cost and receptive field of a network on one image size.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Summary {
-    /// Learned numbers: kernels, biases, scales, shifts.
+    /// Number of trained parameters: kernels, biases, scales, shifts.
     pub n_parameters: usize,
     /// Running means and variances.
     pub n_statistics: usize,
     /// Multiplications with a weight, each with its addition.
     pub multiply_adds: u64,
-    /// Image pixels between neighbouring cells of the last feature map.
+    /// Stride: image pixels between neighbouring cells of the last feature map.
     pub stride: usize,
-    /// Side, in image pixels, of what one cell of the last feature map sees.
+    /// Side of the receptive field of one cell of the last feature map, in image pixels.
     pub receptive_field: usize,
     /// Rows and columns of the last feature map.
     pub grid: [usize; 2],
 }
 
 impl Outline {
-    /// Size and reach on images of `rows x columns`.
+    /// The summary for images of `rows x columns`.
     pub fn summary(&self, input_px: [usize; 2]) -> Summary {
         let count = |statistics: bool| {
             let tensors = self.tensors();
@@ -44,7 +44,7 @@ impl Outline {
     }
 }
 
-/// What a walk along the steps has gathered.
+/// The summary of the steps so far.
 #[derive(Clone, Copy)]
 struct Reach {
     grid: [usize; 2],
@@ -60,7 +60,7 @@ impl Reach {
         self.stride *= stride;
     }
 
-    fn conv(&mut self, shape: &ConvShape) {
+    fn conv(&mut self, shape: &ConvGeometry) {
         self.window(shape.kernel, shape.stride, shape.padding);
         let per_cell = shape.kernel * shape.kernel * shape.c_in * shape.c_out;
         self.multiply_adds += (per_cell * self.grid[0] * self.grid[1]) as u64;

@@ -7,11 +7,11 @@ use crate::networks::image_classifier::ImageClassifierConfig;
 use crate::networks::top::{HeatmapActivation, HeatmapRule, MapPooling, TopConfig};
 use crate::networks::trunk::{Family, TrunkConfig};
 
-/// Size of a patch and of a whole image in the paper.
+/// Sizes of a patch and of a whole image in the paper.
 const SIZES: [[usize; 2]; 2] = [[224, 224], [1152, 896]];
 
-/// Every trunk and the paper's whole-image networks with their size and reach, as Markdown;
-/// three input channels, as their published counts have.
+/// Every trunk and the paper's whole-image networks as a Markdown table, with three input channels as in their
+/// published parameter counts.
 ///
 /// # Errors
 /// None for the networks listed.

@@ -1,4 +1,4 @@
-//! The outline against the built networks and against published counts.
+//! Compares the outline with the built networks and with published counts.
 
 use burn::tensor::Device;
 
@@ -24,7 +24,7 @@ fn tops() -> Vec<TopConfig> {
     ]
 }
 
-/// Those that a top has.
+/// The poolings of a top.
 fn poolings(top: &TopConfig) -> &'static [MapPooling] {
     match top.fc_layout() {
         None => &[MapPooling::AverageMax, MapPooling::Max, MapPooling::Average],

@@ -1,4 +1,4 @@
-//! Tops as data: what a configuration or a model file says of one.
+//! Tops as data, as in configurations and model files.
 
 use std::fmt;
 
@@ -10,10 +10,10 @@ use crate::{Error, Result};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum TopConfig {
-    /// Global average of the trunk's features, nothing in between.
+    /// Global average pooling of the trunk's features, without further layers.
     Average,
-    /// Bottleneck blocks, the paper's `[512-512-1024]x2`: each entry of `blocks` is a group
-    /// that begins with stride 2 and holds `repeats` blocks.
+    /// Bottleneck blocks, the paper's `[512-512-1024]x2`: each entry of `blocks` is a group whose first block has
+    /// stride 2, with `repeats` blocks.
     Residual {
         /// Channels of each group: 1x1, 3x3, 1x1.
         blocks: Vec<[usize; 3]>,
@@ -33,7 +33,7 @@ pub enum TopConfig {
         blocks: Vec<[usize; 3]>,
         /// As in `Residual`.
         repeats: usize,
-        /// How the heatmap is made.
+        /// Computation of the heatmap.
         #[serde(default)]
         heatmap: HeatmapRule,
     },
@@ -46,12 +46,11 @@ pub enum TopConfig {
         /// Whether hidden layers have batch norm, as in the original code.
         #[serde(default)]
         batch_norm: bool,
-        /// How the heatmap is made.
+        /// Computation of the heatmap.
         #[serde(default)]
         heatmap: HeatmapRule,
     },
-    /// YaroslavNet's top: as `HeatmapFc` (`16-8`), and a shortcut that hands the pooled
-    /// heatmap straight to the last layer.
+    /// YaroslavNet's top: as `HeatmapFc` (`16-8`), with a shortcut from the pooled heatmap to the last layer.
     Yaroslav {
         /// Side and stride of the max pool.
         pool: usize,
@@ -60,18 +59,18 @@ pub enum TopConfig {
         /// As in `HeatmapFc`.
         #[serde(default)]
         batch_norm: bool,
-        /// How the heatmap is made.
+        /// Computation of the heatmap.
         #[serde(default)]
         heatmap: HeatmapRule,
     },
 }
 
-/// Entries that a configuration's lists may have, so that a damaged model file cannot ask for
-/// a network larger than memory.
+/// Maximum length of a configuration's lists, so that a damaged model file cannot ask for a network larger than
+/// memory.
 const MAX_ENTRIES: usize = 64;
 
 impl TopConfig {
-    /// How its heatmap is made, if it has one.
+    /// Computation of its heatmap, if it has one.
     pub fn heatmap(&self) -> Option<HeatmapRule> {
         match self {
             Self::HeatmapResidual { heatmap, .. }
@@ -81,7 +80,7 @@ impl TopConfig {
         }
     }
 
-    /// Refuses empty, zero and absurd entries, and a pooling that this top does not have.
+    /// Checks for empty, zero and absurd entries, and for a pooling that this top does not have.
     ///
     /// # Errors
     /// [`Error::Network`] naming the setting.
@@ -113,7 +112,7 @@ impl TopConfig {
         }
     }
 
-    /// The fully connected part, for the tops that end in one.
+    /// The fully connected part of tops that have one.
     pub fn fc_layout(&self) -> Option<FcLayout<'_>> {
         match self {
             Self::HeatmapFc { pool, fc, batch_norm, .. } => {
@@ -127,7 +126,7 @@ impl TopConfig {
     }
 }
 
-/// The fully connected part of a top, whichever kind it is.
+/// The fully connected part of a top of any kind.
 #[derive(Clone, Copy, Debug)]
 pub struct FcLayout<'a> {
     /// Side and stride of the max pool.
@@ -136,12 +135,12 @@ pub struct FcLayout<'a> {
     pub fc: &'a [usize],
     /// Whether hidden layers have batch norm.
     pub batch_norm: bool,
-    /// Whether the pooled heatmap goes to the last layer as well.
+    /// Whether the pooled heatmap is also an input of the last layer.
     pub shortcut: bool,
 }
 
 impl FcLayout<'_> {
-    /// Features of a pooled heatmap of `n_classes` channels.
+    /// Number of features of a pooled heatmap of `n_classes` channels.
     ///
     /// # Errors
     /// [`Error::Network`] when the pool is larger than the heatmap.
@@ -155,21 +154,21 @@ impl FcLayout<'_> {
     }
 }
 
-/// What is kept of the last map of a convolutional top, per channel.
+/// Pooling of the last map of a convolutional top, per channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MapPooling {
-    /// The mean over all cells, as in the paper.
+    /// Global average pooling, as in the paper.
     #[default]
     Average,
-    /// The largest value of any cell: one finding is enough for a cancer.
+    /// Global max pooling: one lesion is enough for a cancer.
     Max,
-    /// Both, means first: twice as many features.
+    /// Both concatenated, means first: twice as many features.
     AverageMax,
 }
 
 impl MapPooling {
-    /// Whether it is the paper's.
+    /// True for the paper's pooling.
     pub fn is_average(&self) -> bool {
         *self == Self::Average
     }
@@ -190,14 +189,14 @@ impl fmt::Display for MapPooling {
     }
 }
 
-/// How a heatmap is made of the trunk's features.
+/// Computation of a heatmap from the trunk's features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HeatmapRule {
-    /// Side, in cells, of the window whose mean features the patch head reads, one cell apart;
-    /// 1 reads each cell. The original code takes the grid of one patch (7 for ResNet50).
+    /// Side in cells of the window whose mean features the patch head reads, with stride 1; 1 reads each cell. The
+    /// original code uses the grid of one patch (7 for ResNet50).
     pub window: usize,
-    /// What follows the patch head.
+    /// Activation of the patch head.
     pub activation: HeatmapActivation,
 }
 
@@ -207,13 +206,13 @@ impl Default for HeatmapRule {
     }
 }
 
-/// What turns a patch head's outputs into heat.
+/// Activation of a heatmap layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HeatmapActivation {
     /// Probabilities over patch classes.
     Softmax,
-    /// Logits above zero, as in the original code.
+    /// Positive logits, as in the original code.
     Relu,
 }
 

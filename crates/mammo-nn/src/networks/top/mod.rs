@@ -1,11 +1,10 @@
-//! What stands on the trunk of a whole-image classifier (paper 1.7).
+//! The top of a whole-image classifier: the layers between the trunk and the output (the paper's section "Image
+//! classification").
 //!
-//! The paper's winners are convolutional: residual or VGG blocks, then global average. The
-//! average of a map hides a small lesion in a large breast: [`MapPooling`] can keep the largest value
-//! beside it, which the paper does not.
-//! Its also-rans squeeze the trunk's features through a heatmap of patch-class
-//! probabilities first, which it explains as an information bottleneck; they are here
-//! because the comparison is part of the paper.
+//! The paper's best tops are convolutional: residual or VGG blocks, then global average pooling. The mean over a map
+//! dilutes a small lesion in a large breast: [`MapPooling`] can also keep the maximum, which the paper does not do.
+//! The paper's other tops first reduce the trunk's features to a heatmap of patch-class probabilities, which it
+//! describes as an information bottleneck; they are implemented because the comparison is part of the paper.
 
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
@@ -15,7 +14,7 @@ use burn::tensor::{DType, Device, Tensor};
 use crate::Result;
 use crate::inference::plan::{Map, Planner};
 use crate::networks::conventions::{Conventions, Padding};
-use crate::networks::layers::{ConvShape, LinearNorm, average_pool, conv2d};
+use crate::networks::layers::{ConvGeometry, LinearNorm, average_pool, conv2d};
 use crate::networks::maps::Maps;
 use crate::networks::resnet::ResidualBlock;
 use crate::networks::vgg::VggBlock;
@@ -27,7 +26,7 @@ impl MapPooling {
     /// # Shapes
     /// `[n, c, rows, cols]` to `[n, c * per_channel]`.
     fn forward(self, map: Tensor<4>) -> Tensor<2> {
-        let map = Maps::enter(map);
+        let map = Maps::from_nchw(map);
         match self {
             Self::Average => map.mean_over_space(),
             Self::Max => map.max_over_space(),
@@ -36,7 +35,7 @@ impl MapPooling {
     }
 }
 
-/// What a top is built on.
+/// The input of a top.
 #[derive(Clone, Copy, Debug)]
 pub struct TopInput {
     /// Channels of the trunk's features.
@@ -47,7 +46,7 @@ pub struct TopInput {
     pub grid: [usize; 2],
 }
 
-/// The head of a patch classifier as a 1x1 convolution: by default with softmax, one
+/// The heatmap layer: the head of a patch classifier as a 1x1 convolution, by default with softmax, which gives one
 /// probability per patch class and cell.
 #[derive(Module, Debug)]
 pub struct Heatmap {
@@ -59,7 +58,7 @@ pub struct Heatmap {
 
 impl Heatmap {
     fn new(input: TopInput, rule: HeatmapRule, device: &Device) -> Self {
-        let shape = ConvShape {
+        let shape = ConvGeometry {
             c_in: input.c_in,
             c_out: input.n_patch_classes,
             kernel: 1,
@@ -70,8 +69,8 @@ impl Heatmap {
     }
 
     /// # Shapes
-    /// `[n, c_in, rows, cols]` to `[n, n_patch_classes, rows, cols]`, less the window's side
-    /// and one; under softmax each cell sums to one.
+    /// `[n, c_in, rows, cols]` to `[n, n_patch_classes, rows - window + 1, cols - window + 1]`; with softmax each
+    /// cell sums to one.
     pub fn forward(&self, features: Tensor<4>) -> Tensor<4> {
         let features = features.cast(DType::F32);
         let features = match self.rule.window {
@@ -86,7 +85,7 @@ impl Heatmap {
     }
 }
 
-/// Convolutional blocks, then pooling over all cells.
+/// Convolutional blocks, then global pooling.
 #[derive(Module, Debug)]
 pub struct ConvTop {
     residual: Vec<ResidualBlock>,
@@ -131,8 +130,8 @@ impl ConvTop {
 
     /// `[n, c_in, rows, cols]` to `[n, c_out, rows', cols']`.
     fn last_map(&self, x: Tensor<4>) -> Tensor<4> {
-        let x = self.residual.iter().fold(Maps::enter(x), |x, block| block.forward(x));
-        self.vgg.iter().fold(x, |x, block| block.forward(x)).leave()
+        let x = self.residual.iter().fold(Maps::from_nchw(x), |x, block| block.forward(x));
+        self.vgg.iter().fold(x, |x, block| block.forward(x)).into_nchw()
     }
 }
 
@@ -145,7 +144,7 @@ pub struct FcTop {
 }
 
 impl FcTop {
-    /// `grid`: rows and columns of the heatmap. Also returns the features that come out.
+    /// `grid`: rows and columns of the heatmap. Also returns the number of output features.
     fn new(
         n_classes: usize,
         grid: [usize; 2],
@@ -168,7 +167,7 @@ impl FcTop {
     /// `[n, n_patch_classes, rows, cols]` to `[n, units (+ pooled heatmap)]`.
     fn forward(&self, heatmap: Tensor<4>) -> Tensor<2> {
         let pooled: Tensor<2> =
-            Maps::enter(heatmap).max_pool(self.pool, self.pool, Padding::Valid).leave().flatten(1, 3);
+            Maps::from_nchw(heatmap).max_pool(self.pool, self.pool, Padding::Valid).into_nchw().flatten(1, 3);
         let x = self.fc.iter().fold(pooled.clone(), |x, layer| layer.forward(x));
         match self.shortcut {
             true => Tensor::cat(vec![x, pooled], 1),
@@ -180,19 +179,19 @@ impl FcTop {
 /// The layers between the trunk (or its heatmap) and the last linear layer.
 #[derive(Module, Debug)]
 pub enum Top {
-    /// Convolutions and pooling over all cells.
+    /// Convolutions and global pooling.
     Conv(ConvTop),
     /// Max pool and fully connected layers.
     Fc(FcTop),
 }
 
-/// A built top with what the image classifier needs to know about it.
+/// A top with the information that the image classifier needs about it.
 pub struct BuiltTop {
     /// The heatmap layer under the top, if it has one.
     pub heatmap: Option<Heatmap>,
     /// The top.
     pub top: Top,
-    /// Features handed to the last linear layer.
+    /// Number of features of the last linear layer's input.
     pub d_out: usize,
 }
 
@@ -226,7 +225,7 @@ impl Top {
                 let c_out = channels.last().copied().unwrap_or(0);
                 (Vec::new(), ConvTop::vgg(c_in, channels, *depth, conventions, device), c_out)
             }
-            // No blocks; fully connected tops are built above.
+            // No blocks; fully connected tops were built above.
             TopConfig::Average | TopConfig::HeatmapFc { .. } | TopConfig::Yaroslav { .. } => {
                 (Vec::new(), Vec::new(), c_in)
             }
@@ -241,8 +240,8 @@ impl Top {
         self.pool(self.last_map(x))
     }
 
-    /// The last feature map, which [`pool`](Self::pool) reads: that of the convolutional blocks,
-    /// or what a fully connected top was given.
+    /// The feature map that [`pool`](Self::pool) reads: the output of the convolutional blocks, or the input of a
+    /// fully connected top.
     pub fn last_map(&self, x: Tensor<4>) -> Tensor<4> {
         match self {
             Self::Conv(top) => top.last_map(x),

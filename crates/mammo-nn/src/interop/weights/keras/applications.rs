@@ -1,8 +1,7 @@
-//! Files of `save_weights` from `keras.applications`: names without a layer graph.
+//! Files of `save_weights` from `keras.applications`: tensor names without a layer graph.
 //!
-//! What the graph would say follows from the names: those of Keras 2.2 and later
-//! (`conv2_block1_1_conv`) pad the first pool and have their own epsilon, those before
-//! (`res2a_branch2a`) have the defaults of Keras 2.0.
+//! The conventions follow from the names: those of Keras 2.2 and later (`conv2_block1_1_conv`) pad the first pool and
+//! have their own epsilon; earlier ones (`res2a_branch2a`) have the defaults of Keras 2.0.
 
 use super::assemble::Assembled;
 use super::file::{KerasFile, Part};
@@ -13,10 +12,10 @@ use crate::networks::outline::{Outline, Step};
 use crate::networks::patch_classifier::PatchClassifierConfig;
 use crate::networks::trunk::{Family, TrunkConfig};
 
-/// Turns names into a network.
+/// Builds a network from the names.
 ///
 /// # Errors
-/// A sentence saying which names were found instead.
+/// A message with the names found instead.
 pub fn assemble(file: &KerasFile) -> Result<Assembled, String> {
     let has = |layer: &str| file.layers.iter().any(|name| name == layer);
     let (family, conventions, old) = if has("conv1_conv") {
@@ -105,7 +104,7 @@ fn resnet_names(outline: &Outline, old: bool) -> Vec<ConvNames> {
     let (mut stage, mut block) = (1, 0);
     for step in &outline.steps {
         let Step::Residual { branch, shortcut } = step else { continue };
-        // Every stage begins with a block that has a shortcut of its own.
+        // The first block of every stage has a projection shortcut.
         if shortcut.is_some() {
             stage += 1;
             block = 0;

@@ -1,11 +1,11 @@
-//! A recognised chain as a network of this project, and where each tensor goes.
+//! Builds a network of this project from a recognised chain, with the source of each tensor.
 
 use serde_json::Value;
 
 use super::chain::{Conv, Layer};
 use super::file::TensorNames;
 use super::graph::Graph;
-use super::places::{Places, conventions};
+use super::places::{TensorFinder, conventions};
 use super::tops::{Top, top};
 use crate::interop::weights::place::{Layout, Placement};
 use crate::interop::weights::torch_names::vgg_config;
@@ -16,26 +16,26 @@ use crate::networks::patch_classifier::PatchClassifierConfig;
 use crate::networks::top::MapPooling;
 use crate::networks::trunk::{Family, TrunkConfig};
 
-/// A network and the way to its tensors.
+/// A network and the sources of its tensors.
 pub struct Assembled {
     /// The network.
     pub network: Network,
-    /// Where each tensor comes from.
+    /// Source of each tensor.
     pub placements: Vec<Placement>,
-    /// For the card.
+    /// Notes for the model card.
     pub notes: Vec<String>,
 }
 
-/// Size of the paper's images, for models whose input has no fixed size.
+/// Image size of the paper, for models whose input size is free.
 const PAPER_PX: [usize; 2] = [1152, 896];
 
-/// Pixels on the longer side of an input.
+/// Maximum side of an input in pixels.
 const MAX_PX: usize = 8192;
 
-/// Turns a chain into a network.
+/// Builds a network from a chain.
 ///
 /// # Errors
-/// A sentence naming the layer that does not fit.
+/// A message with the layer that does not fit.
 pub fn assemble(graph: &Graph, layers: &[(Layer, bool)], names: &TensorNames) -> Result<Assembled, String> {
     let mut notes = Vec::new();
     let (channels, input_px) = input(graph)?;
@@ -54,7 +54,7 @@ pub fn assemble(graph: &Graph, layers: &[(Layer, bool)], names: &TensorNames) ->
             convs.extend(top_convs);
             let input_px = input_px.unwrap_or_else(|| {
                 let [rows, cols] = PAPER_PX;
-                notes.push(format!("its input has no fixed size; taken as {rows}x{cols}"));
+                notes.push(format!("its input has no fixed size; assumed to be {rows}x{cols}"));
                 PAPER_PX
             });
             let config = ImageClassifierConfig {
@@ -70,10 +70,10 @@ pub fn assemble(graph: &Graph, layers: &[(Layer, bool)], names: &TensorNames) ->
         }
     };
     let outline = network.outline().map_err(|e| e.to_string())?;
-    let places = Places { graph, names };
+    let places = TensorFinder { graph, names };
     let mut placements = places.convs(&outline, &convs)?;
     let steps = outline.linears();
-    // Hidden layers stand on a flattened heatmap, whose channels Keras has last.
+    // Hidden layers read a flattened heatmap, whose channels are last in Keras.
     let n_flat = match &network {
         Network::Image(config) if !hidden.is_empty() => Some(config.n_patch_classes),
         _ => None,
@@ -109,7 +109,7 @@ fn input(graph: &Graph) -> Result<(usize, Option<[usize; 2]>), String> {
     }
 }
 
-/// The trunk, and how many layers it takes.
+/// The trunk, and the number of layers that it takes.
 fn trunk(graph: &Graph, layers: &[(Layer, bool)], channels: usize) -> Result<(TrunkConfig, usize), String> {
     let n_nested = layers.iter().rposition(|(_, nested)| *nested).map(|last| last + 1);
     let within = &layers[..n_nested.unwrap_or(layers.len())];

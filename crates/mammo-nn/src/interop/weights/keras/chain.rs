@@ -1,4 +1,4 @@
-//! A Keras network as a chain of steps: what [`recognise`](super::recognise) finds in a layer graph.
+//! A Keras network as a chain of steps, as [`recognise`](super::recognise) finds it in a layer graph.
 
 use crate::networks::conventions::Padding;
 
@@ -12,26 +12,26 @@ pub struct Conv {
     pub c_out: usize,
     /// Side of the kernel.
     pub kernel: usize,
-    /// Step.
+    /// Stride.
     pub stride: usize,
-    /// Border; `Half` where it makes no difference.
+    /// Padding; `Half` where it makes no difference.
     pub padding: Padding,
     /// Whether it has a bias.
     pub bias: bool,
-    /// What follows.
+    /// Activation.
     pub activation: Activation,
     /// Whether it is a dense layer applied to each cell.
     pub dense: bool,
 }
 
-/// What follows a layer.
+/// Activation after a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
     /// Nothing.
     None,
     /// `max(x, 0)`.
     Relu,
-    /// Shares of one over the last axis.
+    /// Softmax over the last axis.
     Softmax,
 }
 
@@ -44,7 +44,7 @@ pub struct Dense {
     pub norm: Option<usize>,
     /// Features out.
     pub d_out: usize,
-    /// What follows.
+    /// Activation.
     pub activation: Activation,
 }
 
@@ -57,9 +57,9 @@ pub enum Layer {
     MaxPool {
         /// Side.
         kernel: usize,
-        /// Step.
+        /// Stride.
         stride: usize,
-        /// Border.
+        /// Padding.
         padding: Padding,
     },
     /// Average pool without padding.
@@ -68,33 +68,33 @@ pub enum Layer {
         node: usize,
         /// Side.
         kernel: usize,
-        /// Step.
+        /// Stride.
         stride: usize,
     },
-    /// Two ways that are added; ReLU follows.
+    /// A residual sum followed by ReLU.
     Residual {
-        /// The longer way.
+        /// The branch.
         branch: Vec<Conv>,
-        /// The shorter one.
+        /// The shortcut.
         shortcut: Vec<Conv>,
     },
     /// Mean over space.
     GlobalAverage,
-    /// Map to vector.
+    /// Flattens the map.
     Flatten,
     /// Dense layer on a vector.
     Dense(Dense),
-    /// Dense layers beside a single dense layer, added.
+    /// Dense layers with a dense shortcut, added.
     DenseShortcut {
-        /// The longer way.
+        /// The branch.
         layers: Vec<Dense>,
-        /// The single layer.
+        /// The shortcut.
         shortcut: Dense,
     },
 }
 
 impl Layer {
-    /// Its convolutions, the longer way of a residual block first.
+    /// Its convolutions; those of a residual block's branch come first.
     pub fn convs(&self) -> Vec<&Conv> {
         match self {
             Self::Conv(conv) => vec![conv],

@@ -1,4 +1,4 @@
-//! What an HDF5 file of Keras holds: a layer graph and tensors.
+//! Reads the layer graph and tensors of a Keras HDF5 file.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ pub struct KerasFile {
     pub tensors: StateDict,
 }
 
-/// Which tensor of a layer.
+/// The tensors of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// Kernel of a convolution or dense layer.
@@ -37,7 +37,7 @@ pub enum Part {
 }
 
 impl Part {
-    /// Endings of the name in Keras 2, and in Keras 1, which called the variance `std`.
+    /// Suffixes of the name in Keras 2, and in Keras 1, which called the variance `std`.
     fn endings(self) -> [&'static str; 2] {
         match self {
             Self::Kernel => ["/kernel", "_W"],
@@ -54,11 +54,11 @@ impl Part {
 pub struct TensorNames<'a>(Vec<&'a str>);
 
 impl TensorNames<'_> {
-    /// The tensor of a layer in a group: `group/.../layer/kernel:0`, where TensorFlow may have
-    /// counted the layer up (`layer_1`), or anything that ends rightly in the layer's own group.
+    /// The tensor of a layer in a group: `group/.../layer/kernel:0`, where TensorFlow may have numbered the layer
+    /// (`layer_1`), or any name with the right suffix in the layer's own group.
     ///
     /// # Errors
-    /// A sentence, when there is none or more than one.
+    /// A message, when there is none or more than one.
     pub fn find(&self, group: &str, layer: &str, part: Part) -> Result<String, String> {
         let in_group: Vec<(&str, &str)> = self
             .0
@@ -99,10 +99,10 @@ impl KerasFile {
     }
 }
 
-/// Reads a file whole.
+/// Reads a whole file.
 ///
 /// # Errors
-/// A sentence saying what is missing or damaged.
+/// A message with what is missing or damaged.
 pub fn read(path: &Path) -> Result<KerasFile, String> {
     let size = std::fs::metadata(path).map_err(|e| e.to_string())?.len();
     let limit = most_bytes(size);
@@ -124,7 +124,7 @@ pub fn read(path: &Path) -> Result<KerasFile, String> {
         let group = weights.group(layer).map_err(|e| format!("layer '{layer}': {e}"))?;
         for name in texts(&group, "weight_names").unwrap_or_default() {
             let tensor = tensor(&group, &name).map_err(|e| format!("tensor '{layer}/{name}': {e}"))?;
-            // Several names may lead to the same numbers.
+            // Several names may refer to the same data.
             let bytes = size_of_val(tensor.values.as_slice());
             left = left
                 .checked_sub(bytes)
@@ -151,7 +151,7 @@ fn text(group: &Group, name: &str) -> Option<String> {
     group.attribute(name).ok()?.read_string().ok()
 }
 
-/// A list of names; Keras cuts one that is too long for an attribute into `name0`, `name1`...
+/// A list of names; Keras splits one that is too long for an attribute into `name0`, `name1`...
 fn texts(group: &Group, name: &str) -> Option<Vec<String>> {
     let read = |name: &str| group.attribute(name).ok()?.read_strings().ok();
     if let Some(whole) = read(name) {

@@ -1,10 +1,10 @@
-//! A Keras layer graph, nested models unfolded.
+//! A Keras layer graph with nested models expanded.
 
 use std::collections::HashMap;
 
 use serde_json::Value;
 
-/// How deep models may be nested; the paper's are one deep.
+/// Maximum depth of nested models; the authors' models have depth one.
 const MAX_DEPTH: usize = 8;
 
 /// One layer.
@@ -18,21 +18,21 @@ pub struct Node {
     pub config: Value,
     /// Group of the weights in the file: the outermost layer that holds it.
     pub group: String,
-    /// Whether it stands in a model inside the model.
+    /// Whether it belongs to a nested model.
     pub nested: bool,
-    /// Nodes that feed it.
+    /// Its input nodes.
     pub inputs: Vec<usize>,
 }
 
 /// Layers and their connections.
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
-    /// Every layer, feeding layers before fed ones.
+    /// All layers in topological order.
     pub nodes: Vec<Node>,
 }
 
 impl Graph {
-    /// Nodes that a node feeds.
+    /// Nodes that read a node's output.
     pub fn consumers(&self, node: usize) -> Vec<usize> {
         (0..self.nodes.len()).filter(|&i| self.nodes[i].inputs.contains(&node)).collect()
     }
@@ -41,15 +41,15 @@ impl Graph {
 /// Reads `model_config`.
 ///
 /// # Errors
-/// A sentence naming what is missing.
+/// A message with what is missing.
 pub fn flatten(config: &Value) -> Result<Graph, String> {
     let mut graph = Graph::default();
     add_model(&mut graph, config, None, None, 0)?;
     Ok(graph)
 }
 
-/// Adds a model's layers; `outer` is the group of the model that it is nested in and the node
-/// that feeds it. Returns the node that comes out.
+/// Adds a model's layers. `outer` is the group of the model that contains it and the node that is its input. Returns
+/// the output node.
 fn add_model(
     graph: &mut Graph,
     model: &Value,
@@ -62,7 +62,7 @@ fn add_model(
     }
     let class = text(model, "class_name")?;
     let config = &model["config"];
-    // A Sequential of Keras 2.0 is a bare list.
+    // A Sequential model of Keras 2.0 is a plain list.
     let layers = config.get("layers").unwrap_or(config);
     let layers = layers.as_array().ok_or_else(|| format!("a {class} without a list of layers"))?;
     let mut by_name: HashMap<String, usize> = HashMap::new();
@@ -91,7 +91,7 @@ fn add_model(
                 };
                 add_model(graph, layer, Some(&group), Some(feed), depth + 1)?
             }
-            // The input of a nested model is what feeds it.
+            // The input of a nested model is the node that feeds it.
             "InputLayer" if feed.is_some() => feed.unwrap_or_default(),
             _ => {
                 let config = layer["config"].clone();

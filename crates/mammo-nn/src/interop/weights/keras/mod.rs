@@ -1,11 +1,10 @@
 //! Keras weights: `.h5` files of Keras 1 and 2.
 //!
-//! A file of `model.save` holds its layer graph as JSON ([`graph`]). Reading that, and not
-//! layer names, is what makes the original authors' networks, with their trunk nested as a
-//! model inside a model, come in like any other: [`recognise`] turns the graph into a [`chain`] of
-//! steps, [`assemble`] that into a network of this project with its conventions, [`tops`] knows what
-//! may stand on a trunk, and [`places`] finds the tensors. A file of `save_weights`
-//! has names only, and is read for Keras' own applications ([`applications`]).
+//! A file of `model.save` holds its layer graph as JSON ([`graph`]). The importer reads that graph, not layer names,
+//! so it can import the original authors' networks, whose trunk is a nested model: [`recognise`] converts the graph
+//! to a [`chain`] of steps, [`assemble`] that to a network of this project with its conventions, [`tops`] identifies
+//! the layers on top of a trunk, and [`places`] finds the tensors. A file of `save_weights` has names only, and is
+//! read for Keras' own applications ([`applications`]).
 
 mod applications;
 mod assemble;
@@ -23,14 +22,14 @@ use super::Imported;
 use super::place::place;
 use crate::{Error, Result};
 
-/// Said when a file cannot be used.
+/// Expected contents, for error messages.
 const EXPECTED: &str = "a Keras model of convolutions, batch norms and dense layers in channels-last order, \
                         as `model.save` of Keras 2 writes it, or weights of keras.applications";
 
 /// Reads a Keras file.
 ///
 /// # Errors
-/// [`Error::ModelFile`] naming the layer at which it leaves what this project's networks can do.
+/// [`Error::ModelFile`] with the first layer that the networks of this project do not have.
 pub fn read(path: &Path) -> Result<Imported> {
     let unusable = |e: String| Error::model_file(path, e, EXPECTED);
     let mut file = file::read(path).map_err(unusable)?;

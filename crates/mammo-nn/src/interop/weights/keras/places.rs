@@ -1,17 +1,17 @@
-//! Where each tensor of a network stands in a Keras file, and whether the layers agree.
+//! Finds each tensor of a network in a Keras file, and compares the layers.
 
 use super::chain::{Activation, Conv, Dense};
 use super::file::{Part, TensorNames};
 use super::graph::Graph;
 use crate::interop::weights::place::{Layout, Placement};
 use crate::networks::conventions::{Conventions, Padding, StrideOn};
-use crate::networks::layers::ConvShape;
+use crate::networks::layers::ConvGeometry;
 use crate::networks::outline::{ConvStep, LinearStep, Outline};
 
-/// The conventions that layers follow; that all follow the same is checked when they are placed.
+/// The conventions of the layers; that all layers share them is checked when they are placed.
 ///
 /// # Errors
-/// A sentence, for a norm without its numbers.
+/// A message, for a norm without epsilon or momentum.
 pub fn conventions(graph: &Graph, convs: &[&Conv], dense: &[&Dense]) -> Result<Conventions, String> {
     let strided = convs.iter().find(|conv| conv.stride == 2 && conv.kernel != 7);
     let strided_3x3 = convs.iter().find(|conv| conv.stride == 2 && conv.kernel == 3);
@@ -33,7 +33,7 @@ pub fn conventions(graph: &Graph, convs: &[&Conv], dense: &[&Dense]) -> Result<C
     Ok(conventions)
 }
 
-/// Epsilon, and the share of a new batch: one less Keras' momentum, without its rounding error.
+/// Epsilon and momentum as the share of a new batch, which is 1 minus Keras' momentum, without its rounding error.
 fn norm_numbers(graph: &Graph, node: usize) -> Result<(f64, f64), String> {
     let (name, config) = (&graph.nodes[node].name, &graph.nodes[node].config);
     let number = |key: &str| config[key].as_f64().ok_or_else(|| format!("layer '{name}' has no {key}"));
@@ -41,23 +41,23 @@ fn norm_numbers(graph: &Graph, node: usize) -> Result<(f64, f64), String> {
 }
 
 /// Finds the tensors of a graph's layers.
-pub struct Places<'a> {
+pub struct TensorFinder<'a> {
     /// The layers.
     pub graph: &'a Graph,
     /// The file's tensors.
     pub names: &'a TensorNames<'a>,
 }
 
-impl Places<'_> {
+impl TensorFinder<'_> {
     fn find(&self, node: usize, part: Part) -> Result<String, String> {
         let node = &self.graph.nodes[node];
         self.names.find(&node.group, &node.name, part)
     }
 
-    /// All convolutions, each compared with the step that it becomes.
+    /// All convolutions, each compared with the corresponding step.
     ///
     /// # Errors
-    /// A sentence naming the layer that differs or whose tensor is missing.
+    /// A message with the layer that differs or whose tensor is missing.
     pub fn convs(&self, outline: &Outline, convs: &[&Conv]) -> Result<Vec<Placement>, String> {
         let steps = outline.convs();
         if steps.len() != convs.len() {
@@ -86,7 +86,7 @@ impl Places<'_> {
 
     fn compare(&self, step: &ConvStep, conv: &Conv) -> Result<(), String> {
         let name = &self.graph.nodes[conv.node].name;
-        let ConvShape { c_out, kernel, stride, padding, .. } = step.shape;
+        let ConvGeometry { c_out, kernel, stride, padding, .. } = step.shape;
         let padding = padding.simplest(kernel, stride);
         let epsilon = conv.norm.map(|norm| norm_numbers(self.graph, norm)).transpose()?.map(|(e, _)| e);
         let found = (conv.c_out, conv.kernel, conv.stride, conv.padding, conv.bias, epsilon);
@@ -120,10 +120,10 @@ impl Places<'_> {
         ])
     }
 
-    /// A dense layer, compared with the step that it becomes.
+    /// A dense layer, compared with the corresponding step.
     ///
     /// # Errors
-    /// A sentence naming the layer that differs or whose tensor is missing.
+    /// A message with the layer that differs or whose tensor is missing.
     pub fn dense(&self, step: &LinearStep, dense: &Dense, layout: Layout) -> Result<Vec<Placement>, String> {
         let name = &self.graph.nodes[dense.node].name;
         let epsilon = dense.norm.map(|norm| norm_numbers(self.graph, norm)).transpose()?.map(|(e, _)| e);
@@ -148,10 +148,10 @@ impl Places<'_> {
         Ok(placements)
     }
 
-    /// Two last layers whose results are added are one on both inputs, with the sum of biases.
+    /// Two last layers whose outputs are added equal one layer on both inputs, with the sum of the biases.
     ///
     /// # Errors
-    /// A sentence naming the missing tensor.
+    /// A message with the missing tensor.
     pub fn join_shortcut(
         &self,
         head: &mut [Placement],

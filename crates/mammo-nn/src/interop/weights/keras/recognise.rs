@@ -1,4 +1,4 @@
-//! A layer graph as a chain of convolutions, pools, residual blocks and dense layers.
+//! Recognises a chain of convolutions, pools, residual blocks and dense layers in a layer graph.
 
 use serde_json::Value;
 
@@ -7,17 +7,17 @@ use super::graph::{Graph, Node};
 use super::settings::{self, count, square, square_padding};
 use crate::networks::conventions::Padding;
 
-/// The chain from input to output; with each step, whether it stands in a nested model.
+/// The chain from input to output; each step with a flag that is true in a nested model.
 ///
 /// # Errors
-/// A sentence naming the layer that has no place in this project's networks.
+/// A message with the layer that the networks of this project do not have.
 pub fn recognise(graph: &Graph) -> Result<Vec<(Layer, bool)>, String> {
     let inputs: Vec<usize> = (0..graph.nodes.len()).filter(|&i| graph.nodes[i].inputs.is_empty()).collect();
     let [start] = inputs[..] else { return Err(format!("{} inputs, expected one image", inputs.len())) };
     let mut walk = Walk { graph, flat: false, pad: 0 };
     let mut layers = Vec::new();
     let mut at = start;
-    // A Sequential without an input layer begins with its first convolution.
+    // A Sequential model without an input layer begins with its first convolution.
     if graph.nodes[start].class != "InputLayer" {
         let (layer, end) = walk.layer(start)?;
         layers.extend(layer.map(|layer| (layer, graph.nodes[start].nested)));
@@ -35,7 +35,7 @@ pub fn recognise(graph: &Graph) -> Result<Vec<(Layer, bool)>, String> {
             }
             [a, b] => {
                 let nested = graph.nodes[a].nested;
-                let (layer, end) = walk.fork(a, b)?;
+                let (layer, end) = walk.residual_block(a, b)?;
                 layers.push((layer, nested));
                 at = end;
             }
@@ -46,7 +46,7 @@ pub fn recognise(graph: &Graph) -> Result<Vec<(Layer, bool)>, String> {
 
 struct Walk<'a> {
     graph: &'a Graph,
-    /// Whether the map has become a vector.
+    /// Whether the map has been flattened to a vector.
     flat: bool,
     /// Zeros added on each side by a padding layer, for the next window.
     pad: usize,
@@ -57,7 +57,7 @@ impl Walk<'_> {
         &self.graph.nodes[node]
     }
 
-    /// The only layer that a node feeds, when it is of one of these classes.
+    /// The only consumer of a node, if its class is one of these.
     fn next_of(&self, node: usize, classes: &[&str]) -> Option<usize> {
         match self.graph.consumers(node)[..] {
             [next] if classes.contains(&self.node(next).class.as_str()) => Some(next),
@@ -65,7 +65,7 @@ impl Walk<'_> {
         }
     }
 
-    /// The layer at a node, with norm and activation, and the last node that belongs to it.
+    /// The layer at a node with its norm and activation, and the last node of these.
     fn layer(&mut self, node: usize) -> Result<(Option<Layer>, usize), String> {
         let Node { class, name, config, .. } = self.node(node).clone();
         let refuse = |what: String| Err(format!("layer '{name}' ({class}): {what}"));
@@ -166,7 +166,7 @@ impl Walk<'_> {
         Ok((Dense { node, norm, d_out: count(&config, "units")?, activation }, end))
     }
 
-    /// Norm and activation after a layer, and the last node that belongs to it.
+    /// Norm and activation after a layer, and the last node of these.
     fn norm_and_activation(&self, node: usize) -> Result<(Option<usize>, Activation, usize), String> {
         let name = &self.node(node).name;
         let mut activation = settings::activation(&self.node(node).config, name)?;
@@ -205,7 +205,7 @@ impl Walk<'_> {
         match (config["padding"].as_str(), pad) {
             (Some("same"), 0) => Ok(Padding::Same),
             (Some("valid"), 0) => Ok(Padding::Valid),
-            // Zeros around values that ReLU made positive never win a max pool.
+            // Zero padding of values after ReLU never wins a max pool.
             (Some("valid"), pad) if pad == kernel / 2 => Ok(Padding::Half),
             (padding, pad) => {
                 let padding = padding.unwrap_or("unknown");
@@ -216,12 +216,12 @@ impl Walk<'_> {
         }
     }
 
-    /// Two ways from one layer to the `Add` where they meet.
-    fn fork(&mut self, a: usize, b: usize) -> Result<(Layer, usize), String> {
-        let (a, meet_a) = self.way(a)?;
-        let (b, meet_b) = self.way(b)?;
+    /// The residual block from a node with two consumers to the `Add` that joins them.
+    fn residual_block(&mut self, a: usize, b: usize) -> Result<(Layer, usize), String> {
+        let (a, meet_a) = self.branch(a)?;
+        let (b, meet_b) = self.branch(b)?;
         if meet_a != meet_b {
-            return Err(format!("'{}' and '{}' do not meet", self.node(meet_a).name, self.node(meet_b).name));
+            return Err(format!("'{}' and '{}' do not join", self.node(meet_a).name, self.node(meet_b).name));
         }
         let (long, short) = if a.len() >= b.len() { (a, b) } else { (b, a) };
         let name = self.node(meet_a).name.clone();
@@ -229,20 +229,20 @@ impl Walk<'_> {
             let dense = |layers: Vec<Layer>| -> Result<Vec<Dense>, String> {
                 let keep = |layer| match layer {
                     Layer::Dense(dense) => Ok(dense),
-                    _ => Err(format!("ways that meet in '{name}' have other layers than dense ones")),
+                    _ => Err(format!("branches that join in '{name}' have other layers than dense ones")),
                 };
                 layers.into_iter().map(keep).collect()
             };
             let (layers, mut short) = (dense(long)?, dense(short)?);
             let (Some(shortcut), true) = (short.pop(), short.is_empty()) else {
-                return Err(format!("ways that meet in '{name}': expected one of a single dense layer"));
+                return Err(format!("branches that join in '{name}': expected one of a single dense layer"));
             };
             return Ok((Layer::DenseShortcut { layers, shortcut }, meet_a));
         }
         let convs = |layers: Vec<Layer>| -> Result<Vec<Conv>, String> {
             let keep = |layer| match layer {
                 Layer::Conv(conv) => Ok(conv),
-                _ => Err(format!("ways that meet in '{name}' have other layers than convolutions")),
+                _ => Err(format!("branches that join in '{name}' have other layers than convolutions")),
             };
             layers.into_iter().map(keep).collect()
         };
@@ -253,7 +253,7 @@ impl Walk<'_> {
     }
 
     /// Layers from a node to the next `Add`.
-    fn way(&mut self, first: usize) -> Result<(Vec<Layer>, usize), String> {
+    fn branch(&mut self, first: usize) -> Result<(Vec<Layer>, usize), String> {
         let (mut layers, mut at) = (Vec::new(), first);
         loop {
             let node = self.node(at);
@@ -263,7 +263,7 @@ impl Walk<'_> {
             let (layer, end) = self.layer(at)?;
             layers.extend(layer);
             let [next] = self.graph.consumers(end)[..] else {
-                return Err(format!("after '{}': expected one way on", self.node(end).name));
+                return Err(format!("after '{}': expected one consumer", self.node(end).name));
             };
             at = next;
         }

@@ -1,13 +1,13 @@
-//! Numbers and words in the settings of a Keras layer.
+//! Parses the settings of a Keras layer.
 
 use serde_json::Value;
 
 use super::chain::Activation;
 
-/// What follows a layer, by its own setting.
+/// The activation in a layer's own settings.
 ///
 /// # Errors
-/// A sentence naming another activation.
+/// A message with an unknown activation.
 pub fn activation(config: &Value, name: &str) -> Result<Activation, String> {
     match config["activation"].as_str() {
         None | Some("linear") => Ok(Activation::None),
@@ -17,10 +17,10 @@ pub fn activation(config: &Value, name: &str) -> Result<Activation, String> {
     }
 }
 
-/// A square window or step.
+/// A square window or stride.
 ///
 /// # Errors
-/// A sentence, for windows that are not square or larger than 64.
+/// A message, for windows that are not square or larger than 64.
 pub fn square(config: &Value, key: &str) -> Result<usize, String> {
     let [rows, cols] = [0, 1].map(|i| config[key].get(i).and_then(Value::as_u64));
     match (rows, cols) {
@@ -46,7 +46,7 @@ pub fn square_padding(value: &Value) -> Option<usize> {
 /// A number of channels or features.
 ///
 /// # Errors
-/// A sentence, for none and for absurd ones.
+/// A message, for zero or absurd counts.
 pub fn count(config: &Value, key: &str) -> Result<usize, String> {
     let value = config[key].as_u64().filter(|n| (1..=65_536).contains(n));
     value.map(|n| n as usize).ok_or_else(|| format!("{key} {}: expected 1 to 65536", config[key]))

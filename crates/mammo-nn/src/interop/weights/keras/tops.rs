@@ -1,13 +1,13 @@
-//! What stands on a Keras trunk: a patch head, or the top of a whole-image model.
+//! Recognises the layers on top of a Keras trunk: a patch head, or the top of a whole-image model.
 
 use super::chain::{Activation, Conv, Dense, Layer};
 use super::graph::Graph;
 use crate::networks::conventions::Padding;
 use crate::networks::top::{HeatmapActivation, HeatmapRule, TopConfig};
 
-/// What stands on the trunk.
+/// The layers on top of the trunk.
 pub enum Top<'a> {
-    /// Nothing that this program has.
+    /// None that this program has.
     None,
     /// A patch head.
     Patch { head: &'a Dense },
@@ -22,10 +22,10 @@ pub enum Top<'a> {
     },
 }
 
-/// What the layers after a trunk are.
+/// Recognises the layers after a trunk.
 ///
 /// # Errors
-/// A sentence naming what this program has not.
+/// A message with the unsupported layers.
 pub fn top<'a>(graph: &Graph, rest: &[&'a Layer], notes: &mut Vec<String>) -> Result<Top<'a>, String> {
     let (heatmap, rest) = heatmap(graph, rest)?;
     let mut top_convs: Vec<&Conv> = heatmap.iter().map(|(conv, _)| *conv).collect();
@@ -81,7 +81,7 @@ pub fn top<'a>(graph: &Graph, rest: &[&'a Layer], notes: &mut Vec<String>) -> Re
     }
 }
 
-/// A heatmap layer at the head of the top, and what follows it.
+/// A heatmap layer at the start of the top, and the layers after it.
 #[allow(clippy::type_complexity)]
 fn heatmap<'a, 'b>(
     graph: &Graph,

@@ -1,12 +1,12 @@
-//! Copies of maps with pixels side by side, as the gradient of the weights multiplies them: pixels are the depth
-//! of its product, so two of them make a unit of bf16.
+//! Copies of feature maps with adjacent pixels, for the gradient of the weights: pixels are the inner dimension of
+//! that product, so two of them form a unit of bf16.
 
 use super::ConvShape;
 use crate::micro::{Lanes, Simd, VectorJob};
 use crate::operand::{Operand, units};
 
-/// One row of input pixels, shifted by `kx` and strided, into `[group][unit][row of the tile]`.
-/// Rows beyond the channels may hold anything: so do the sums that come of them.
+/// Copies one row of input pixels, shifted by `kx` and strided, into `[group][unit][row of the tile]`. Rows beyond
+/// the channels are not initialised: their sums are never read.
 pub(super) struct CopyLeft<'a, T> {
     pub rows: usize,
     pub shape: &'a ConvShape,
@@ -32,7 +32,7 @@ impl<T: Operand> VectorJob for CopyLeft<'_, T> {
             for ((a, b), run) in groups.zip(self.copy.chunks_exact_mut(self.run_len)) {
                 let to = &mut run[unit * unit_len..][..unit_len];
                 match a.len() {
-                    // The usual lengths, known to the compiler.
+                    // The common lengths, constants for the compiler.
                     12 => Lanes::join(simd, [a, b], to, 12),
                     6 => Lanes::join(simd, [a, b], to, 6),
                     n => Lanes::join(simd, [a, b], to, n),
@@ -42,7 +42,7 @@ impl<T: Operand> VectorJob for CopyLeft<'_, T> {
     }
 }
 
-/// One row of output pixels into `[unit][column of the panel]`.
+/// Copies one row of output pixels into `[unit][column of the panel]`.
 pub(super) struct CopyRight<'a, T> {
     pub c_out: usize,
     pub line: &'a [T],
@@ -62,7 +62,7 @@ impl<T: Operand> VectorJob for CopyRight<'_, T> {
             let a = pixels.next().unwrap_or(&zeros);
             let b = if T::PER_UNIT == 2 { pixels.next().unwrap_or(&zeros) } else { a };
             match a.len() {
-                // The usual lengths, known to the compiler.
+                // The common lengths, constants for the compiler.
                 32 => Lanes::join(simd, [a, b], unit, 32),
                 16 => Lanes::join(simd, [a, b], unit, 16),
                 n => Lanes::join(simd, [a, b], unit, n),
