@@ -6,9 +6,9 @@ use anyhow::{Context, Result, bail};
 use mammo_core::record::Mammogram;
 use mammo_core::write::write_atomically;
 use mammo_data::manifest::Manifest;
-use mammo_eval::aggregate::Case;
-use mammo_eval::findings::read_findings;
-use mammo_eval::sample::Sample;
+use mammo_eval::tables::aggregate::Case;
+use mammo_eval::tables::findings::read_findings;
+use mammo_eval::tables::sample::Sample;
 use mammo_eval::{
     BootstrapConfig, EvalConfig, EvalInputs, Interval, OperatingPoint, OperatingRule, Report, ScoreRow,
     ScoreTable, evaluate_patches, evaluate_scores, read_scores,

@@ -9,7 +9,7 @@ use mammo_core::record::{Mammogram, Polarity};
 use mammo_data::manifest::Manifest;
 use mammo_data::split::Side;
 use mammo_dicom::UnknownObjects;
-use mammo_eval::scores::ScoreRow;
+use mammo_eval::tables::scores::ScoreRow;
 use mammo_nn::device;
 use mammo_nn::inference::predict::{ImageModel, Score, Tta};
 use rayon::prelude::*;

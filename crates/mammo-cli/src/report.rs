@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use mammo_data::manifest::Manifest;
 use mammo_data::split::{Side, Split};
-use mammo_eval::findings::read_findings;
+use mammo_eval::tables::findings::read_findings;
 use mammo_eval::{
     BootstrapConfig, EvalConfig, EvalInputs, Evaluation, ScoreRow, ScoreTable, compare_auc, evaluate_scores,
 };

@@ -12,12 +12,12 @@
 //! ```
 
 use mammo_core::seed::stream;
-use mammo_eval::area_difference::PairedAreas;
-use mammo_eval::bootstrap::{Resamples, Statistic, resample};
-use mammo_eval::curve_statistic::{CurveStatistic, index_of_threshold};
-use mammo_eval::logistic::{Fitted, LogisticFit, logit, sigmoid};
-use mammo_eval::reliability::{CalibrationFigures, Estimate};
-use mammo_eval::roc::Roc;
+use mammo_eval::calibration::logistic::{Fitted, LogisticFit, logit, sigmoid};
+use mammo_eval::calibration::reliability::{CalibrationFigures, Estimate};
+use mammo_eval::intervals::area_difference::PairedAreas;
+use mammo_eval::intervals::bootstrap::{Resamples, Statistic, resample};
+use mammo_eval::roc::curve_statistic::{CurveStatistic, index_of_threshold};
+use mammo_eval::roc::ranked::Roc;
 use mammo_eval::{
     BootstrapConfig, Measured, Patients, Proportion, RankedScores, Sample, brier_score, delong_auc,
     delong_difference,

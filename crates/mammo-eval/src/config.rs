@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::aggregate::Pooling;
-use super::bootstrap::BootstrapConfig;
-use super::froc::HitRule;
+use crate::intervals::bootstrap::BootstrapConfig;
+use crate::localisation::froc::HitRule;
+use crate::tables::aggregate::Pooling;
 use crate::{Error, Result};
 
 /// How a score table is evaluated.

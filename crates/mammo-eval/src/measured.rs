@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::interval::Interval;
+use crate::intervals::interval::Interval;
 use crate::{Error, Result};
 
 /// A statistic, or why the data do not define it.

@@ -4,13 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::bootstrap::Patients;
-use super::delong::{AucError, delong_auc, delong_covariance};
-use super::grouping::READER_PREFIX;
-use super::measured::Measured;
-use super::normal::{two_sided_p, two_sided_z};
-use super::proportion::check_level;
-use super::scores::ScoreTable;
+use crate::intervals::bootstrap::Patients;
+use crate::intervals::delong::{AucError, delong_auc, delong_covariance};
+use crate::intervals::normal::{two_sided_p, two_sided_z};
+use crate::intervals::proportion::check_level;
+use crate::measured::Measured;
+use crate::tables::grouping::READER_PREFIX;
+use crate::tables::scores::ScoreTable;
 use crate::{Error, Result};
 
 /// Readers against the model.
@@ -247,7 +247,7 @@ fn undefined(reason: String) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scores::tests::row;
+    use crate::tables::scores::tests::row;
     use mammo_core::record::Pathology::{Benign, Malignant};
 
     fn table(columns: &[(&str, &[&str])]) -> ScoreTable {

@@ -4,21 +4,21 @@
 
 use serde::Deserialize;
 
-use super::curve_statistic::{CurveStatistic, index_of_threshold};
-use super::curves::PrecisionRecallCurve;
-use super::decision_curve::DecisionCurve;
-use super::findings::Finding;
-use super::grouping::Grouping;
-use super::normal::{two_sided_p, two_sided_z};
-use super::readers::{ReaderDifference, compare_readings};
-use super::reliability::{CalibrationFigures, Estimate};
-use super::roc::Roc;
-use super::scores::tests::row;
-use super::shortcut::Shortcut;
-use super::tests::{TwoClass, check, check_all, check_within, fixture, reference};
-use super::unit::{FrozenPoint, UnitFigures};
-use super::*;
+use crate::calibration::reliability::{CalibrationFigures, Estimate};
+use crate::intervals::normal::{two_sided_p, two_sided_z};
+use crate::readers::{ReaderDifference, compare_readings};
+use crate::report::shortcut::Shortcut;
+use crate::report::unit::{FrozenPoint, UnitFigures};
+use crate::roc::curve_statistic::{CurveStatistic, index_of_threshold};
+use crate::roc::curves::PrecisionRecallCurve;
+use crate::roc::decision_curve::DecisionCurve;
+use crate::roc::ranked::Roc;
+use crate::tables::findings::Finding;
+use crate::tables::grouping::Grouping;
+use crate::tables::scores::tests::row;
 use crate::tests::mammogram;
+use crate::tests::{TwoClass, check, check_all, check_within, fixture, reference};
+use crate::*;
 use mammo_core::geometry::Rect;
 use mammo_core::record::{Lesion, LesionKind, LesionShape, Pathology};
 
@@ -297,7 +297,7 @@ fn net_benefit_agrees_with_dcurves() {
     for (case, expected) in cases() {
         let sample = sample(&case);
         let ranked = sample.ranked().unwrap();
-        let further = decision_curve::statistics(&ranked, None);
+        let further = crate::roc::decision_curve::statistics(&ranked, None);
         let config = EvalConfig { bootstrap: quick(), ..Default::default() };
         let (_, figures) = UnitFigures::of(&sample, &ranked, &[], &further, &config).unwrap();
         let curve = DecisionCurve::of(&sample, &ranked, &figures, None);
@@ -414,7 +414,7 @@ fn localisation_agrees_with_a_search_over_all_thresholds() {
         }));
     }
     let config = EvalConfig { bootstrap: quick(), ..Default::default() };
-    let found = froc::Localisation::of(&rows, &records, &findings, &config).unwrap();
+    let found = crate::localisation::froc::Localisation::of(&rows, &records, &findings, &config).unwrap();
     let curve = found.froc.value().unwrap();
     check_all("sensitivity at a rate", curve.at.iter().map(|at| at.estimate), &expected.at);
     // Ours keeps corners alone: each of them is among the thresholds tried.

@@ -2,8 +2,8 @@
 
 mod training;
 
-use mammo_eval::decision_curve::DecisionPoint;
-use mammo_eval::subgroup::Subgroup;
+use mammo_eval::report::subgroup::Subgroup;
+use mammo_eval::roc::decision_curve::DecisionPoint;
 use mammo_eval::{Evaluation, Measured, Origin};
 
 use crate::chart::{Axis, Chart, Dot, Figure, Forest, ForestRow, Head, Ink, Mark, Series};

@@ -191,7 +191,7 @@ struct ShortcutView {
 
 fn shortcuts(report: &Report) -> Vec<ShortcutView> {
     let Some(run) = report.runs.first() else { return Vec::new() };
-    let view = |(i, shortcut): (usize, &mammo_eval::shortcut::Shortcut)| {
+    let view = |(i, shortcut): (usize, &mammo_eval::report::shortcut::Shortcut)| {
         let at = format!("/runs/0/evaluation/shortcuts/{i}");
         let alone = match &shortcut.site_alone_auc {
             Measured::Value(auc) => {

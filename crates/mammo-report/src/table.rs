@@ -1,8 +1,8 @@
 //! From evaluations to rows of numbers, each with its place in `report.json`.
 
-use mammo_eval::figure::p_in_words;
 use mammo_eval::readers::ReaderDifference;
-use mammo_eval::unit::OperatingShare;
+use mammo_eval::report::figure::p_in_words;
+use mammo_eval::report::unit::OperatingShare;
 use mammo_eval::{AucError, Evaluation, Interval, Measured, UnitFigures};
 
 use crate::content::Report;
@@ -245,10 +245,11 @@ fn calibration(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String, 
     let here = format!("{at}/calibration");
     let mut ece = Cell::plain(figures.ece, 3, format!("{here}/ece"));
     ece.note = format!("{:.3} by chance alone", figures.ece_by_chance);
-    let line = |measured: &Measured<mammo_eval::reliability::Estimate>, name: &str| match measured {
-        Measured::Value(e) => Cell::with_ends([e.estimate, e.low, e.high], &format!("{here}/{name}")),
-        Measured::Undefined { undefined } => Cell::missing(undefined),
-    };
+    let line =
+        |measured: &Measured<mammo_eval::calibration::reliability::Estimate>, name: &str| match measured {
+            Measured::Value(e) => Cell::with_ends([e.estimate, e.low, e.high], &format!("{here}/{name}")),
+            Measured::Undefined { undefined } => Cell::missing(undefined),
+        };
     vec![
         (heading, "Brier score".into(), Cell::measured(&figures.brier, &format!("{here}/brier"))),
         (heading, "Log loss".into(), Cell::plain(figures.log_loss, 3, format!("{here}/log_loss"))),

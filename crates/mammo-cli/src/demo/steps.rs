@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 use mammo_data::split::Side;
 use mammo_eval::ScoreRow;
-use mammo_eval::scores::write_scores;
+use mammo_eval::tables::scores::write_scores;
 use mammo_nn::training::run::{METRICS_FILE, MODEL_FILE};
 use mammo_phantom::{Layout, PhantomConfig, Site};
 

@@ -2,15 +2,15 @@
 
 use std::collections::HashSet;
 
-use super::super::aggregate::{Case, Pooling, by_breast, by_patient, parts_of_patients};
-use super::super::config::EvalConfig;
-use super::super::measured::Measured;
-use super::super::operating_point::{OperatingPoint, OperatingRule};
-use super::super::origin::Origin;
-use super::super::sample::Sample;
-use super::super::scores::ScoreRow;
-use super::super::unit::{FrozenPoint, UnitFigures};
 use super::PoolingFigures;
+use crate::config::EvalConfig;
+use crate::measured::Measured;
+use crate::origin::Origin;
+use crate::report::unit::{FrozenPoint, UnitFigures};
+use crate::roc::operating_point::{OperatingPoint, OperatingRule};
+use crate::tables::aggregate::{Case, Pooling, by_breast, by_patient, parts_of_patients};
+use crate::tables::sample::Sample;
+use crate::tables::scores::ScoreRow;
 use crate::{Error, Result};
 
 /// What is chosen on validation scores, for each kind of unit.

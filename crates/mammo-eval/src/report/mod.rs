@@ -1,35 +1,42 @@
 //! Everything that a score table says about a model, in one structure.
 
+pub mod comparison;
+mod evaluation_figures;
+pub mod figure;
 mod levels;
 mod recalibration;
+pub mod shortcut;
+pub mod subgroup;
 #[cfg(test)]
 mod tests;
+pub mod unit;
 
 use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::aggregate::Pooling;
-use super::calibrator::Calibrator;
-use super::comparison::{Comparison, compare_auc};
-use super::config::EvalConfig;
-use super::decision_curve::{self, DecisionCurve};
-use super::findings::Finding;
-use super::froc::Localisation;
-use super::grouping::{chosen, groupings};
-use super::measured::Measured;
-use super::operating_point::OperatingPoint;
-use super::origin::Origin;
-use super::readers::ReaderStudy;
-use super::reliability::{CalibrationFigures, Recalibrated};
-use super::sample::Sample;
-use super::scores::{ScoreRow, ScoreTable};
-use super::shortcut::Shortcut;
-use super::subgroup::Subgroups;
-use super::unit::{FrozenPoint, UnitFigures};
 use crate::Result;
-pub(super) use levels::labelled_images;
+use crate::calibration::calibrator::Calibrator;
+use crate::calibration::reliability::{CalibrationFigures, Recalibrated};
+use crate::config::EvalConfig;
+use crate::localisation::froc::Localisation;
+use crate::measured::Measured;
+use crate::origin::Origin;
+use crate::readers::ReaderStudy;
+use crate::report::comparison::{Comparison, compare_auc};
+use crate::report::shortcut::Shortcut;
+use crate::report::subgroup::Subgroups;
+use crate::report::unit::{FrozenPoint, UnitFigures};
+use crate::roc::decision_curve;
+use crate::roc::decision_curve::DecisionCurve;
+use crate::roc::operating_point::OperatingPoint;
+use crate::tables::aggregate::Pooling;
+use crate::tables::findings::Finding;
+use crate::tables::grouping::{chosen, groupings};
+use crate::tables::sample::Sample;
+use crate::tables::scores::{ScoreRow, ScoreTable};
+pub(crate) use levels::labelled_images;
 use levels::{Levels, choose_points, poolings};
 use mammo_core::record::Mammogram;
 use recalibration::{by_model_file, calibration, not_probabilities, recalibrated};

@@ -1,12 +1,12 @@
 //! Whether the probabilities are true: as scored, and after each map that can be had.
 
-use super::super::calibrator::Calibrator;
-use super::super::config::EvalConfig;
-use super::super::measured::Measured;
-use super::super::origin::Origin;
-use super::super::reliability::{CalibrationFigures, Recalibrated};
-use super::super::sample::Sample;
-use super::super::scores::ScoreRow;
+use crate::calibration::calibrator::Calibrator;
+use crate::calibration::reliability::{CalibrationFigures, Recalibrated};
+use crate::config::EvalConfig;
+use crate::measured::Measured;
+use crate::origin::Origin;
+use crate::tables::sample::Sample;
+use crate::tables::scores::ScoreRow;
 use crate::{Error, Result};
 
 /// A figure that scores on another scale do not have.

@@ -1,6 +1,6 @@
 use super::*;
 use crate::Error;
-use crate::scores::tests::row;
+use crate::tables::scores::tests::row;
 use crate::{BootstrapConfig, OperatingRule, Report};
 use mammo_core::record::Laterality;
 use mammo_core::record::Pathology::{Benign, Malignant, Unknown};
@@ -101,7 +101,7 @@ fn what_was_chosen_on_validation_scores_is_applied_unchanged() {
     let evaluation = evaluate(shifted, &inputs).unwrap();
     let frozen = &evaluation.images.operating_points;
     let of_validation = evaluate(rows(), &inputs).unwrap().images.operating_points;
-    let points = |figures: &[super::super::unit::OperatingFigures]| {
+    let points = |figures: &[crate::report::unit::OperatingFigures]| {
         figures.iter().map(|figures| figures.point).collect::<Vec<_>>()
     };
     assert_eq!(points(frozen), points(&of_validation));
