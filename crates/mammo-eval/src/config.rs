@@ -15,8 +15,8 @@ pub struct EvalConfig {
     pub bootstrap: BootstrapConfig,
     /// How the views of a breast become one score: their mean.
     pub views: Pooling,
-    /// How the breasts of a woman become one score: the higher one, because one suspicious
-    /// breast is enough to recall her.
+    /// How the scores of the two breasts become one score per patient: by default the higher one,
+    /// because one suspicious breast is enough to recall the patient.
     pub breasts: Pooling,
     /// Prevalence where the model is to be used, for predictive values and net benefit; without
     /// one, those of the sample are given.

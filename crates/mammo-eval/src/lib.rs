@@ -1,7 +1,7 @@
 //! From scores and truth to a result table.
 //!
 //! In: a table with one [`ScoreRow`] per image. Out: an [`Evaluation`] with figures per image, breast
-//! and patient, whose intervals respect that the images of one woman resemble each other; figures
+//! and patient, whose intervals respect that the images of one patient resemble each other; figures
 //! at [`OperatingPoint`]s chosen beforehand on validation data; calibration, subgroups,
 //! localisation, readers; or a [`PatchEvaluation`] for the patch classifier. What each statistic
 //! means and how it was checked: docs/evaluation.md.

@@ -26,9 +26,9 @@ pub struct ReaderStudy {
     pub readers: Vec<Reader>,
     /// Mean area of the readers.
     pub mean_auc: Measured<f64>,
-    /// Model less mean reader, for these readers only (fixed readers, random cases).
+    /// Model minus mean reader, for these readers only (fixed readers, random cases).
     pub fixed_readers: Measured<ReaderDifference>,
-    /// Model less mean reader, for readers like these (random readers, random cases).
+    /// Model minus mean reader, for readers like these (random readers, random cases).
     pub random_readers: Measured<ReaderDifference>,
 }
 
@@ -126,9 +126,9 @@ fn mean_auc(readers: &[Reader]) -> Measured<f64> {
 /// Two ways to read the same cases, compared over the same readers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReadingComparison {
-    /// Second less first, for these readers only.
+    /// Second minus first, for these readers only.
     pub fixed_readers: Measured<ReaderDifference>,
-    /// Second less first, for readers like these.
+    /// Second minus first, for readers like these.
     pub random_readers: Measured<ReaderDifference>,
 }
 

@@ -203,7 +203,7 @@ fn curve_statistics_agree_with_scikit_learn() {
         ] {
             check_all(what, statistics.iter().map(|statistic| statistic.of(&roc).unwrap()), expected);
             for ((statistic, found), expected) in statistics.iter().zip(found).zip(expected) {
-                match statistic.check_women(ranked.units_by_class()) {
+                match statistic.check_patients(ranked.units_by_class()) {
                     Ok(()) => check(what, estimate(&found.value), *expected),
                     Err(reason) => assert_eq!(found.value.reason(), Some(&reason[..])),
                 }
@@ -348,7 +348,7 @@ fn several_readers_agree_with_mrmcaov_on_the_data_of_van_dyke() {
         let (first, second) = (slices(&readings.first), slices(&readings.second));
         let first: Vec<&[f64]> = first.iter().map(Vec::as_slice).collect();
         let second: Vec<&[f64]> = second.iter().map(Vec::as_slice).collect();
-        // Ours is the second less the first, theirs the first less the second.
+        // Ours is the second minus the first, theirs the first minus the second.
         let found = compare_readings(&second, &first, &readings.malignant, &alone, 0.95).unwrap();
         check_difference(found.random_readers.value().unwrap(), &readings.random);
         check_difference(found.fixed_readers.value().unwrap(), &readings.fixed);

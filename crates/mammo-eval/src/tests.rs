@@ -165,7 +165,7 @@ fn bootstrap_and_closed_form_agree_on_the_spread() {
         let patients = Patients::from_ids(patients.iter().map(String::as_str));
         let ranked = RankedScores::new(&case.first, &case.malignant, patients.of_case()).unwrap();
         let auc = |times: &[u8]| Ok([ranked.auc(|patient| f64::from(times[patient as usize]))?]);
-        let scale = Scale::Open { n_women: 1_000_000 };
+        let scale = Scale::Open { n_patients: 1_000_000 };
         let [interval] = bootstrap(patients.n(), &BootstrapConfig::default(), [scale], auc).unwrap();
         let closed = delong_auc(&case.first, &case.malignant, patients.of_case(), 0.95).unwrap();
         let ratio = (interval.high - interval.low) / (2.0 * 1.96 * closed.standard_error);

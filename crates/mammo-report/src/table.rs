@@ -289,7 +289,7 @@ fn localisation(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String,
     out
 }
 
-/// The readers of the images, if the table held any, and the model less their mean.
+/// The readers of the images, if the table held any, and the model minus their mean.
 fn readers(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String, Cell)> {
     let heading = "Beside the readers";
     let Some(study) = &evaluation.readers else { return Vec::new() };
@@ -323,8 +323,8 @@ fn readers(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String, Cell
     };
     out.push((heading, "Mean AUC of the readers".into(), mean));
     for (name, label, value) in [
-        ("fixed_readers", "Model less mean of these readers", &study.fixed_readers),
-        ("random_readers", "Model less mean of such readers", &study.random_readers),
+        ("fixed_readers", "Model minus mean of these readers", &study.fixed_readers),
+        ("random_readers", "Model minus mean of such readers", &study.random_readers),
     ] {
         out.push((heading, label.into(), difference(value, &format!("{here}/{name}"))));
     }

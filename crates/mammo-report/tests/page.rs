@@ -4,7 +4,7 @@
 use mammo_eval::{EvalConfig, EvalInputs, Evaluation, ScoreTable, evaluate_scores};
 use mammo_report::{Epoch, Flow, FlowStep, LeftOut, Part, Report, Run, render, write};
 
-/// Forty women with an image each, from a table as a user would bring it.
+/// Forty patients with an image each, from a table as a user would bring it.
 fn evaluation(folder: &std::path::Path, shift: f64) -> Evaluation {
     let mut table = String::from("file,patient_id,label,probability,site\n");
     for i in 0..40 {

@@ -30,9 +30,9 @@ pub struct LogisticFit {
     pub covariance: [[f64; 2]; 2],
     /// Mean negative log likelihood, in nats.
     pub log_loss: f64,
-    /// Women in the rarer class: their number less one is the degrees of freedom of the intervals,
-    /// because their spread is what the covariance knows least.
-    pub n_women: usize,
+    /// Patients in the rarer class. The intervals have this number minus one degrees of freedom,
+    /// because the variance among these patients is the least precisely estimated.
+    pub n_patients: usize,
 }
 
 /// Gradient and negative second derivatives of the log likelihood.
@@ -71,8 +71,8 @@ impl LogisticFit {
             if change < 1e-9 {
                 let covariance = clustered_covariance(x, malignant, patients, next, &there, fitted)?;
                 let [intercept, slope] = next;
-                let n_women = women_in_rarer_class(malignant, patients);
-                return Ok(Self { intercept, slope, covariance, log_loss: there.log_loss, n_women });
+                let n_patients = patients_in_rarer_class(malignant, patients);
+                return Ok(Self { intercept, slope, covariance, log_loss: there.log_loss, n_patients });
             }
             if there.log_loss < here.log_loss * (1.0 + 1e-9) {
                 (at, here, step) = (next, there, 1.0);
@@ -95,7 +95,7 @@ impl LogisticFit {
 
     fn estimate(&self, estimate: f64, variance: f64, level: f64) -> Estimate {
         let standard_error = variance.max(0.0).sqrt();
-        let half_width = two_sided_t(level, self.n_women) * standard_error;
+        let half_width = two_sided_t(level, self.n_patients) * standard_error;
         Estimate { estimate, standard_error, low: estimate - half_width, high: estimate + half_width }
     }
 }
@@ -111,7 +111,7 @@ pub fn sigmoid(x: f64) -> f64 {
     if x >= 0.0 { 1.0 / (1.0 + (-x).exp()) } else { x.exp() / (1.0 + x.exp()) }
 }
 
-fn women_in_rarer_class(malignant: &[bool], patients: &[u32]) -> usize {
+fn patients_in_rarer_class(malignant: &[bool], patients: &[u32]) -> usize {
     let [with_malignant, with_benign] =
         units_by_class(patients.iter().copied().zip(malignant.iter().copied()));
     with_malignant.min(with_benign)

@@ -11,7 +11,7 @@
 use crate::intervals::bootstrap::Spread;
 use crate::intervals::interval::{Scale, two_sided_t};
 
-/// One less this p-value is still told from 1.
+/// Smallest p-value reported: `1 - p` must still differ from 1 in `f64`.
 const SMALLEST_P: f64 = 1e-15;
 
 /// An area with its standard error.
@@ -32,20 +32,20 @@ pub struct PairedAreas {
     pub second: Area,
     /// Standard error of the difference, the correlation of the two accounted for.
     pub standard_error: f64,
-    /// Women in the rarer class.
-    pub n_women: usize,
+    /// Patients in the rarer class.
+    pub n_patients: usize,
 }
 
 impl PairedAreas {
     /// Of the spreads of first area, second area and difference over the same resamples.
-    pub fn of_spreads([first, second, difference]: [Spread; 3], women_by_class: [usize; 2]) -> Self {
+    pub fn of_spreads([first, second, difference]: [Spread; 3], patients_by_class: [usize; 2]) -> Self {
         let area = |of: Spread| Area { auc: of.estimate, standard_error: of.standard_error };
-        let n_women = women_by_class[0].min(women_by_class[1]);
+        let n_patients = patients_by_class[0].min(patients_by_class[1]);
         let (first, second) = (area(first), area(second));
-        Self { first, second, standard_error: difference.standard_error, n_women }
+        Self { first, second, standard_error: difference.standard_error, n_patients }
     }
 
-    /// Second area less first area.
+    /// Second area minus first area.
     pub fn difference(&self) -> f64 {
         self.second.auc - self.first.auc
     }
@@ -56,9 +56,8 @@ impl PairedAreas {
         (self.difference() - half_width, self.difference() + half_width)
     }
 
-    /// Chance of a difference at least this large in size if there were none: one less the level at
-    /// which the interval begins to hold 0, so that both always tell the same. Not below
-    /// 1e-15.
+    /// Two-sided p-value: one minus the level at which the interval begins to contain 0, so that
+    /// interval and test always agree. At least 1e-15.
     pub fn p_value(&self) -> f64 {
         let difference = self.difference().abs();
         // Halves an interval of p on a logarithmic scale until its ends are neighbours.
@@ -73,13 +72,13 @@ impl PairedAreas {
 
     fn half_width(&self, level: f64) -> f64 {
         let length = |area: Area| {
-            let scale = Scale::Area { n_women: self.n_women, most: 1.0 };
+            let scale = Scale::Area { n_patients: self.n_patients, most: 1.0 };
             let (low, high) = scale.ends(area.auc, area.standard_error, level);
             0.5 * (high - low)
         };
         let (a, b) = (length(self.first), length(self.second));
         let joined = (a * a + b * b - 2.0 * self.correlation() * a * b).max(0.0).sqrt();
-        joined.max(two_sided_t(level, self.n_women) * self.standard_error)
+        joined.max(two_sided_t(level, self.n_patients) * self.standard_error)
     }
 
     /// Of the two areas; 0 where one has no spread.
@@ -97,13 +96,13 @@ mod tests {
     use super::*;
     use crate::intervals::normal::two_sided_p;
 
-    fn areas(first: [f64; 2], second: [f64; 2], standard_error: f64, n_women: usize) -> PairedAreas {
+    fn areas(first: [f64; 2], second: [f64; 2], standard_error: f64, n_patients: usize) -> PairedAreas {
         let area = |[auc, standard_error]: [f64; 2]| Area { auc, standard_error };
-        PairedAreas { first: area(first), second: area(second), standard_error, n_women }
+        PairedAreas { first: area(first), second: area(second), standard_error, n_patients }
     }
 
     #[test]
-    fn with_many_women_it_is_the_normal_test() {
+    fn with_many_patients_it_is_the_normal_test() {
         let many = areas([0.8, 0.004], [0.81, 0.004], 0.005, 4000);
         let (low, high) = many.ends(0.95);
         assert!((low - (0.01 - 1.96 * 0.005)).abs() < 2e-5 && (high - (0.01 + 1.96 * 0.005)).abs() < 2e-5);

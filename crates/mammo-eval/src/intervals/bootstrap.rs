@@ -1,6 +1,6 @@
 //! Intervals by resampling patients, not images.
 //!
-//! The images of one woman share her breast, her density and often her lesion. Resampling
+//! The images of one patient show the same breasts, density and often the same lesion. Resampling
 //! single images would treat them as independent and give intervals that are too narrow, so
 //! whole patients are drawn (cluster bootstrap: Davison & Hinkley 1997, *Bootstrap Methods and
 //! their Application*, section 3.8; Rutter 2000, Acad. Radiol. 7:413–419, for ROC areas).
@@ -104,7 +104,7 @@ impl Patients {
 ///     let sum: f64 = times.iter().zip(values).map(|(&t, v)| f64::from(t) * v).sum();
 ///     Ok([sum / f64::from(times.iter().map(|&t| u32::from(t)).sum::<u32>())])
 /// };
-/// let [interval] = bootstrap(3, &BootstrapConfig::default(), [Scale::Open { n_women: 3 }], mean)?;
+/// let [interval] = bootstrap(3, &BootstrapConfig::default(), [Scale::Open { n_patients: 3 }], mean)?;
 /// assert_eq!(interval.estimate, 3.0);
 /// // 4.30 (Student's t, two degrees of freedom) standard deviations over the root of three.
 /// assert!((interval.high - 8.37).abs() < 0.2 && (interval.low + 2.37).abs() < 0.2);
@@ -303,7 +303,7 @@ mod tests {
     use super::*;
     use crate::{RankedScores, delong_auc, roc_auc};
 
-    /// `n_patients` women with four images each; the images of a woman share most of their
+    /// `n_patients` patients with four images each; the images of a patient share most of their
     /// score (correlation 0.8) and all of their truth. The true area is Φ(1/√2) = 0.760.
     fn correlated_sample(item: u64, n_patients: usize) -> (Vec<f64>, Vec<bool>, Vec<String>) {
         let mut rng = stream(2, "test correlated", item);
@@ -421,16 +421,17 @@ mod tests {
         let only_the_sample = |times: &[u8]| {
             if times.iter().all(|&t| t == 1) { Ok([1.0]) } else { Err(undefined("never".into())) }
         };
-        let error =
-            bootstrap(20, &config, [Scale::Open { n_women: 20 }], only_the_sample).unwrap_err().to_string();
+        let error = bootstrap(20, &config, [Scale::Open { n_patients: 20 }], only_the_sample)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("100 resamples in a row had no value (never)"), "{error}");
         assert!(matches!(
-            bootstrap(1, &config, [Scale::Open { n_women: 20 }], |_| Ok([1.0])),
+            bootstrap(1, &config, [Scale::Open { n_patients: 20 }], |_| Ok([1.0])),
             Err(Error::Undefined { .. })
         ));
         let few = BootstrapConfig { n_resamples: 5, ..config };
         assert!(matches!(
-            bootstrap(9, &few, [Scale::Open { n_women: 20 }], |_| Ok([1.0])),
+            bootstrap(9, &few, [Scale::Open { n_patients: 20 }], |_| Ok([1.0])),
             Err(Error::Setting { .. })
         ));
     }

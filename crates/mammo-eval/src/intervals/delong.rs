@@ -27,8 +27,8 @@ pub struct AucError {
     /// Upper end of the interval, not above 1.
     pub high: f64,
     /// The interval that is even on the scale of `ln(auc / (1 - auc))`, which stays inside of (0, 1)
-    /// and covers better near 1 (Pepe 2003, section 5.2.4), with Student's t at one degree of freedom
-    /// less than there are patients in the rarer class. Undefined for an area of 0 or 1.
+    /// and covers better near 1 (Pepe 2003, section 5.2.4), with Student's t; its degrees of
+    /// freedom are the patients in the rarer class minus one. Undefined for an area of 0 or 1.
     pub logit: Measured<Ends>,
 }
 
@@ -56,7 +56,7 @@ pub struct Ends {
 /// distribution; with few cancers that finds differences too often.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AucDifference {
-    /// Second area less first area.
+    /// Second area minus first area.
     pub difference: f64,
     /// Its standard error, with the correlation of the two areas accounted for.
     pub standard_error: f64,
@@ -64,8 +64,7 @@ pub struct AucDifference {
     pub low: f64,
     /// Upper end of its interval.
     pub high: f64,
-    /// Chance of a difference at least this large in size if there were none; below one less the
-    /// level exactly when the interval leaves out 0.
+    /// Two-sided p-value; it is below one minus the level exactly when the interval excludes 0.
     pub p_value: f64,
 }
 
@@ -83,7 +82,7 @@ pub fn delong_auc(scores: &[f64], malignant: &[bool], patients: &[u32], level: f
     let standard_error = placed.covariance(&placed)?.max(0.0).sqrt();
     let half_width = two_sided_z(level) * standard_error;
     let (low, high) = ((placed.auc - half_width).max(0.0), (placed.auc + half_width).min(1.0));
-    let t = two_sided_t(level, placed.n_women());
+    let t = two_sided_t(level, placed.n_in_rarer_class());
     let logit = match on_logit_scale(placed.auc, t * standard_error) {
         Some((low, high)) => Measured::Value(Ends { low, high }),
         None => Measured::undefined(format!("the logit of an area of {} is infinite", placed.auc)),
@@ -118,7 +117,8 @@ pub fn delong_difference(
         Ok(Area { auc: sums.auc, standard_error: sums.covariance(sums)?.max(0.0).sqrt() })
     };
     let standard_error = variance.sqrt();
-    let areas = PairedAreas { first: area(&a)?, second: area(&b)?, standard_error, n_women: a.n_women() };
+    let areas =
+        PairedAreas { first: area(&a)?, second: area(&b)?, standard_error, n_patients: a.n_in_rarer_class() };
     let (low, high) = areas.ends(level);
     Ok(AucDifference { difference: areas.difference(), standard_error, low, high, p_value: areas.p_value() })
 }
@@ -149,7 +149,7 @@ struct PatientSums {
     patients: Vec<PatientSum>,
 }
 
-/// One patient: sums of (placement − area) over her malignant and her benign cases.
+/// One patient: sums of (placement − area) over the malignant and the benign cases.
 #[derive(Clone, Default)]
 struct PatientSum {
     has_malignant: bool,
@@ -191,8 +191,8 @@ impl PatientSums {
         self.patients.iter().filter(|patient| patient.has_benign).count()
     }
 
-    /// Women in the rarer class.
-    fn n_women(&self) -> usize {
+    /// Patients in the rarer class.
+    fn n_in_rarer_class(&self) -> usize {
         self.n_with_malignant().min(self.n_with_benign())
     }
 

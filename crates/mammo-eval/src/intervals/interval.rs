@@ -1,7 +1,7 @@
 //! From the spread of resampled values to the ends of an interval.
 //!
 //! Percentiles of the resamples cover too little where a model is good and cancers are few: the
-//! spread is then lopsided, a handful of women decides it, and at the border (no cancer missed) it
+//! spread is then lopsided, a handful of patients decides it, and at the border (no cancer missed) it
 //! is nothing at all. So only the standard error is taken from the resamples, and the interval is
 //! drawn on a [`Scale`] on which it is about even. BCa intervals (Efron 1987) were tried beside it
 //! and cover less; `docs/evaluation.md` has the simulation.
@@ -31,31 +31,31 @@ pub struct Interval {
 
 /// On what scale an interval is even around its estimate.
 ///
-/// `n_women` counts those who decide the statistic: with cases of its class, of the rarer class
+/// `n_patients` counts those who decide the statistic: with cases of its class, of the rarer class
 /// where it needs both.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scale {
-    /// As it is, with Student's t at `n_women - 1` degrees of freedom: net benefit, which has no
+    /// As it is, with Student's t at `n_patients - 1` degrees of freedom: net benefit, which has no
     /// border.
     Open {
-        /// Women who decide it.
-        n_women: usize,
+        /// Patients who decide it.
+        n_patients: usize,
     },
     /// A share of cases, between 0 and 1: Wilson's score interval (1927) for the number of
     /// independent cases that would have this standard error (Korn & Graubard 1998, Survey
-    /// Methodology 24:193–201). Without any spread that number is `n_women`.
+    /// Methodology 24:193–201). Without any spread that number is `n_patients`.
     Share {
-        /// Women who decide it.
-        n_women: usize,
+        /// Patients who decide it.
+        n_patients: usize,
         /// Whose quantile makes it wide.
         deviate: Deviate,
     },
     /// A mean over pairs or ranks, between 0 and `most`: even in the logit, with Student's t at
-    /// `n_women - 1` degrees of freedom (Pepe 2003, section 5.2.4, for the logit). Without any
+    /// `n_patients - 1` degrees of freedom (Pepe 2003, section 5.2.4, for the logit). Without any
     /// spread, as [`Share`](Self::Share).
     Area {
-        /// Women who decide it.
-        n_women: usize,
+        /// Patients who decide it.
+        n_patients: usize,
         /// Its largest value.
         most: f64,
     },
@@ -66,11 +66,11 @@ pub enum Scale {
 pub enum Deviate {
     /// Normal.
     Normal,
-    /// Student's t at one degree of freedom less than there are women whose spread was estimated,
-    /// as Korn & Graubard (1998) take it.
+    /// Student's t; its degrees of freedom are the patients whose variance was estimated, minus one
+    /// (Korn & Graubard 1998).
     Student {
-        /// Those women.
-        n_women: usize,
+        /// Those patients.
+        n_patients: usize,
     },
 }
 
@@ -79,40 +79,40 @@ impl Deviate {
     fn quantile(self, level: f64) -> f64 {
         match self {
             Self::Normal => two_sided_z(level),
-            Self::Student { n_women } => two_sided_t(level, n_women),
+            Self::Student { n_patients } => two_sided_t(level, n_patients),
         }
     }
 }
 
 impl Scale {
-    /// A share that `n_women` decide, its deviate normal.
-    pub fn share(n_women: usize) -> Self {
-        Self::Share { n_women, deviate: Deviate::Normal }
+    /// A share that `n_patients` decide, its deviate normal.
+    pub fn share(n_patients: usize) -> Self {
+        Self::Share { n_patients, deviate: Deviate::Normal }
     }
 
-    /// An area from 0 to 1 that needs women of both classes.
-    pub fn area(women_by_class: [usize; 2]) -> Self {
-        Self::Area { n_women: women_by_class[0].min(women_by_class[1]), most: 1.0 }
+    /// An area from 0 to 1 that needs patients of both classes.
+    pub fn area(patients_by_class: [usize; 2]) -> Self {
+        Self::Area { n_patients: patients_by_class[0].min(patients_by_class[1]), most: 1.0 }
     }
 
     /// The ends of the interval at `level` around an estimate with this standard error.
     pub fn ends(self, estimate: f64, standard_error: f64, level: f64) -> (f64, f64) {
         match self {
-            Self::Open { n_women } => {
-                let half_width = two_sided_t(level, n_women) * standard_error;
+            Self::Open { n_patients } => {
+                let half_width = two_sided_t(level, n_patients) * standard_error;
                 (estimate - half_width, estimate + half_width)
             }
-            Self::Share { n_women, deviate } => {
-                wilson(estimate, standard_error, n_women, deviate.quantile(level))
+            Self::Share { n_patients, deviate } => {
+                wilson(estimate, standard_error, n_patients, deviate.quantile(level))
             }
-            Self::Area { n_women, most } => {
+            Self::Area { n_patients, most } => {
                 let (share, standard_error) = (estimate / most, standard_error / most);
-                let t = two_sided_t(level, n_women);
+                let t = two_sided_t(level, n_patients);
                 let ends = match standard_error > 0.0 {
                     true => on_logit_scale(share, t * standard_error),
                     false => None,
                 };
-                let (low, high) = ends.unwrap_or_else(|| wilson(share, standard_error, n_women, t));
+                let (low, high) = ends.unwrap_or_else(|| wilson(share, standard_error, n_patients, t));
                 (low * most, high * most)
             }
         }
@@ -142,11 +142,11 @@ pub(crate) fn two_sided_t(level: f64, n: usize) -> f64 {
 }
 
 /// Wilson's interval for as many cases as would give the standard error; it always holds the share.
-fn wilson(share: f64, standard_error: f64, n_women: usize, z: f64) -> (f64, f64) {
+fn wilson(share: f64, standard_error: f64, n_patients: usize, z: f64) -> (f64, f64) {
     let variance = share * (1.0 - share);
     let n = match variance > 0.0 && standard_error > 0.0 {
         true => variance / standard_error.powi(2),
-        false => n_women.max(1) as f64,
+        false => n_patients.max(1) as f64,
     };
     let z2 = z * z;
     let center = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn an_area_stays_within_its_range_and_widens_with_fewer_women() {
+    fn an_area_stays_within_its_range_and_widens_with_fewer_patients() {
         let few = Scale::area([6, 40]).ends(0.97, 0.02, 0.95);
         let many = Scale::area([600, 400]).ends(0.97, 0.02, 0.95);
         assert!(few.0 < many.0 && many.0 < 0.97 && 0.97 < many.1 && many.1 < few.1 && few.1 < 1.0);
@@ -182,9 +182,9 @@ mod tests {
         let perfect = Scale::area([6, 40]).ends(1.0, 0.0, 0.95);
         assert!(perfect.0 > 0.4 && perfect.0 < 0.6 && perfect.1 == 1.0, "{perfect:?}");
         // An area that rounding has pushed past its largest value.
-        let (low, high) = Scale::Area { n_women: 6, most: 0.2 }.ends(0.2 + 1e-16, 0.0, 0.95);
+        let (low, high) = Scale::Area { n_patients: 6, most: 0.2 }.ends(0.2 + 1e-16, 0.0, 0.95);
         assert!(low < high && high >= 0.2, "{low} {high}");
-        let part = Scale::Area { n_women: 6, most: 0.2 }.ends(0.97 * 0.2, 0.02 * 0.2, 0.95);
+        let part = Scale::Area { n_patients: 6, most: 0.2 }.ends(0.97 * 0.2, 0.02 * 0.2, 0.95);
         assert!((part.0 - 0.2 * few.0).abs() < 1e-12 && (part.1 - 0.2 * few.1).abs() < 1e-12);
     }
 }

@@ -193,7 +193,7 @@ mod tests {
         Finding { file: file.into(), bounds: Rect::new(x, y, size, size), probability }
     }
 
-    /// Four women with one image each: two malignant lesions, one benign, none.
+    /// Four patients with one image each: two malignant lesions, one benign, none.
     fn set() -> (Vec<ScoreRow>, Vec<Mammogram>, Vec<Finding>) {
         let truths = [Pathology::Malignant, Pathology::Malignant, Pathology::Benign, Pathology::Benign];
         let rows =

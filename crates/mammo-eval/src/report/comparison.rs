@@ -26,7 +26,7 @@ pub struct Comparison {
     pub first: Interval,
     /// Area of the second model.
     pub second: Interval,
-    /// Second less first: positive when the second model is better.
+    /// Second minus first: positive when the second model is better.
     pub difference: Interval,
     /// Two-sided p-value of the difference ([`delong_difference`], clustered by patient, Student's t); `None`
     /// when the two rank alike or a class has fewer than two patients.
@@ -75,15 +75,15 @@ pub fn compare_auc(first: &[ScoreRow], second: &[ScoreRow], config: &BootstrapCo
 /// The intervals of first area, second area and difference from resamples of the three.
 fn intervals(
     resamples: &Resamples,
-    women_by_class: [usize; 2],
+    patients_by_class: [usize; 2],
     config: &BootstrapConfig,
 ) -> Result<[Interval; 3]> {
     let undefined = |reason| Error::Undefined { statistic: "difference of two areas", reason };
     let spread = |statistic| resamples.spread(statistic, config).into_result().map_err(undefined);
     let spreads = [spread(0)?, spread(1)?, spread(2)?];
-    let areas = PairedAreas::of_spreads(spreads, women_by_class);
+    let areas = PairedAreas::of_spreads(spreads, patients_by_class);
     let on_own_scale =
-        |of: Spread| Scale::area(women_by_class).ends(of.estimate, of.standard_error, config.level);
+        |of: Spread| Scale::area(patients_by_class).ends(of.estimate, of.standard_error, config.level);
     let [first, second, between] = spreads;
     let interval = |of: Spread, ends| resamples.interval_between(of.estimate, ends, of.n, config);
     Ok([
@@ -135,7 +135,7 @@ impl Report for Comparison {
             Figure::count("n_patients", self.n_patients),
             Figure::interval("auc_first", &self.first, n),
             Figure::interval("auc_second", &self.second, n),
-            Figure::interval("auc_second_less_first", &self.difference, n),
+            Figure::interval("auc_second_minus_first", &self.difference, n),
             Figure::value("p_value", self.p_value, n),
         ]
     }
@@ -154,16 +154,16 @@ mod tests {
     use mammo_core::record::Pathology::{Benign, Malignant, Unknown};
     use mammo_core::seed::stream;
 
-    /// Forty women with two images each; the signal of the second model is `gain` stronger.
+    /// Forty patients with two images each; the signal of the second model is `gain` stronger.
     fn tables(gain: f64) -> (Vec<ScoreRow>, Vec<ScoreRow>) {
         let mut rng = stream(3, "test comparison", 0);
         let mut tables = (vec![], vec![]);
         for image in 0..80 {
-            let woman = image / 2;
-            let (label, signal) = if woman % 2 == 0 { (Malignant, 1.0) } else { (Benign, 0.0) };
+            let patient = image / 2;
+            let (label, signal) = if patient % 2 == 0 { (Malignant, 1.0) } else { (Benign, 0.0) };
             let (noise, own): (f64, f64) = (rng.random(), rng.random());
             let score = |signal_weight: f64| (0.6 * noise + 0.1 * own + signal_weight * signal).min(1.0);
-            let row = |probability| row(&format!("{image}"), &format!("w{woman}"), label, probability);
+            let row = |probability| row(&format!("{image}"), &format!("w{patient}"), label, probability);
             tables.0.push(row(score(0.1)));
             tables.1.push(row(score(0.1 + gain)));
         }
@@ -189,7 +189,7 @@ mod tests {
         assert_eq!((comparison.n_images, comparison.n_patients), (80, 40));
         let estimate = comparison.second.estimate - comparison.first.estimate;
         assert_eq!(comparison.difference.estimate, estimate);
-        assert!(comparison.to_markdown().contains("auc_second_less_first"));
+        assert!(comparison.to_markdown().contains("auc_second_minus_first"));
     }
 
     #[test]

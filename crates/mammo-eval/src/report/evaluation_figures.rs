@@ -274,7 +274,7 @@ fn readers(evaluation: &Evaluation) -> Vec<Figure> {
     });
     for (kind, difference) in [("fixed", &study.fixed_readers), ("random", &study.random_readers)] {
         let ends = difference.clone().map(|d| (d.difference, d.low, d.high));
-        let mut figure = Figure::ends(&format!("auc_model_less_{kind}_readers"), &ends, n);
+        let mut figure = Figure::ends(&format!("auc_model_minus_{kind}_readers"), &ends, n);
         if let Some(difference) = difference.value() {
             figure.note = p_in_words(difference.p_value);
         }

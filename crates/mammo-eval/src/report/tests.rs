@@ -5,9 +5,9 @@ use crate::{BootstrapConfig, OperatingRule, Report};
 use mammo_core::record::Laterality;
 use mammo_core::record::Pathology::{Benign, Malignant, Unknown};
 
-/// Twelve women with two images each; every third has a cancer, in the left breast only.
+/// Twelve patients with two images each; every third has a cancer, in the left breast only.
 fn rows() -> Vec<ScoreRow> {
-    let women = (0..12).flat_map(|w| {
+    let patients = (0..12).flat_map(|w| {
         let (left, probability) = if w % 3 == 0 { (Malignant, 0.6) } else { (Benign, 0.3) };
         let jitter = f64::from(w * 7 % 12) / 30.0;
         let right = row(&format!("{w}-r"), &format!("w{w}"), Benign, 0.2 + jitter);
@@ -16,7 +16,7 @@ fn rows() -> Vec<ScoreRow> {
             ScoreRow { laterality: Some(Laterality::Right), ..right },
         ]
     });
-    women.chain([row("extra", "w0", Unknown, 0.5)]).collect()
+    patients.chain([row("extra", "w0", Unknown, 0.5)]).collect()
 }
 
 fn quick() -> EvalConfig {

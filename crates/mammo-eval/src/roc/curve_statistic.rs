@@ -70,38 +70,40 @@ pub enum CurveStatistic {
 }
 
 impl CurveStatistic {
-    /// The scale of its interval, given how many women have malignant and how many benign cases.
-    pub fn scale(self, women_by_class: [usize; 2]) -> Scale {
-        let [malignant, benign] = women_by_class;
+    /// The scale of its interval, given how many patients have malignant and how many benign cases.
+    pub fn scale(self, patients_by_class: [usize; 2]) -> Scale {
+        let [malignant, benign] = patients_by_class;
         let rarer = malignant.min(benign);
         match self {
-            Self::Auc | Self::AveragePrecision => Scale::area(women_by_class),
+            Self::Auc | Self::AveragePrecision => Scale::area(patients_by_class),
             Self::PartialAuc { min_specificity } => {
-                Scale::Area { n_women: rarer, most: 1.0 - min_specificity }
+                Scale::Area { n_patients: rarer, most: 1.0 - min_specificity }
             }
             Self::SensitivityAt(_) | Self::OnCurve(_) | Self::Sensitivity { .. } => Scale::share(malignant),
             Self::Specificity { .. } => Scale::share(benign),
             // The cancers choose the threshold, so their spread decides.
             Self::SpecificityAt(_) => {
-                Scale::Share { n_women: benign, deviate: Deviate::Student { n_women: rarer } }
+                Scale::Share { n_patients: benign, deviate: Deviate::Student { n_patients: rarer } }
             }
-            Self::Npv { .. } => Scale::Share { n_women: rarer, deviate: Deviate::Student { n_women: rarer } },
+            Self::Npv { .. } => {
+                Scale::Share { n_patients: rarer, deviate: Deviate::Student { n_patients: rarer } }
+            }
             Self::Ppv { .. } | Self::RecallRate { .. } => Scale::share(rarer),
-            // A mean over all women; with a prevalence stated, of two means by class.
-            Self::NetBenefit { prevalence: None, .. } => Scale::Open { n_women: malignant.max(benign) },
-            Self::NetBenefit { prevalence: Some(_), .. } => Scale::Open { n_women: rarer },
+            // A mean over all patients; with a prevalence stated, of two means by class.
+            Self::NetBenefit { prevalence: None, .. } => Scale::Open { n_patients: malignant.max(benign) },
+            Self::NetBenefit { prevalence: Some(_), .. } => Scale::Open { n_patients: rarer },
         }
     }
 
-    /// Refuses what so few women cannot show: a share of at least 0.9 of a class can be told from 1
-    /// only among ten women or more.
+    /// Refuses what so few patients cannot show: a share of at least 0.9 of a class can be told from 1
+    /// only among ten patients or more.
     ///
     /// # Errors
     /// The reason.
-    pub fn check_women(self, women_by_class: [usize; 2]) -> std::result::Result<(), String> {
+    pub fn check_patients(self, patients_by_class: [usize; 2]) -> std::result::Result<(), String> {
         let (class, share, least, n) = match self {
-            Self::SensitivityAt(least) => ("benign images", "specificity", least, women_by_class[1]),
-            Self::SpecificityAt(least) => ("cancer", "sensitivity", least, women_by_class[0]),
+            Self::SensitivityAt(least) => ("benign images", "specificity", least, patients_by_class[1]),
+            Self::SpecificityAt(least) => ("cancer", "sensitivity", least, patients_by_class[0]),
             _ => return Ok(()),
         };
         // Rounding must not ask for one more: 1 / (1 - 0.9) is a little more than 10.
@@ -109,7 +111,9 @@ impl CurveStatistic {
         if n as f64 >= needed {
             return Ok(());
         }
-        Err(format!("{share} {least} cannot be told from 1 among {n} women with {class}; it takes {needed}"))
+        Err(format!(
+            "{share} {least} cannot be told from 1 among {n} patients with {class}; it takes {needed}"
+        ))
     }
 
     /// Its value on one curve.
@@ -151,8 +155,8 @@ impl CurveStatistic {
     }
 }
 
-/// Net benefit in true positives per case: those found, less the false recalls at the rate of
-/// exchange that the threshold probability implies.
+/// Net benefit in true positives per case: true positives minus false positives, the latter
+/// weighted by the odds of the threshold probability.
 pub fn net_benefit(sensitivity: f64, specificity: f64, prevalence: f64, threshold: f64) -> f64 {
     let false_alarms = (1.0 - prevalence) * (1.0 - specificity);
     prevalence * sensitivity - false_alarms * threshold / (1.0 - threshold)
@@ -189,15 +193,16 @@ impl CurveFigures {
             }
             Ok(())
         };
-        let women_by_class = ranked.units_by_class();
-        let scales: Vec<Scale> = statistics.iter().map(|statistic| statistic.scale(women_by_class)).collect();
+        let patients_by_class = ranked.units_by_class();
+        let scales: Vec<Scale> =
+            statistics.iter().map(|statistic| statistic.scale(patients_by_class)).collect();
         let values = bootstrap_each(patients.n(), config, &scales, Roc::default, resample);
         let values = match Measured::of(values)? {
             Measured::Value(values) => values,
             Measured::Undefined { undefined } => vec![Measured::undefined(undefined); n],
         };
         let shown = |(value, statistic): (Measured<Interval>, &CurveStatistic)| match (
-            statistic.check_women(women_by_class),
+            statistic.check_patients(patients_by_class),
             &value,
         ) {
             (Err(reason), Measured::Value(_)) => Measured::undefined(reason),
@@ -230,12 +235,12 @@ mod tests {
 
     #[test]
     fn a_share_that_the_sample_cannot_show_is_refused_with_its_reason() {
-        let reason = CurveStatistic::SpecificityAt(0.9).check_women([9, 400]).unwrap_err();
-        assert!(reason.contains("among 9 women with cancer; it takes 10"), "{reason}");
-        assert_eq!(CurveStatistic::SpecificityAt(0.9).check_women([10, 5]), Ok(()));
-        assert!(CurveStatistic::SensitivityAt(0.95).check_women([400, 19]).is_err());
-        assert_eq!(CurveStatistic::SensitivityAt(0.95).check_women([1, 20]), Ok(()));
-        assert_eq!(CurveStatistic::SensitivityAt(0.8).check_women([1, 5]), Ok(()));
-        assert_eq!(CurveStatistic::Auc.check_women([2, 2]), Ok(()));
+        let reason = CurveStatistic::SpecificityAt(0.9).check_patients([9, 400]).unwrap_err();
+        assert!(reason.contains("among 9 patients with cancer; it takes 10"), "{reason}");
+        assert_eq!(CurveStatistic::SpecificityAt(0.9).check_patients([10, 5]), Ok(()));
+        assert!(CurveStatistic::SensitivityAt(0.95).check_patients([400, 19]).is_err());
+        assert_eq!(CurveStatistic::SensitivityAt(0.95).check_patients([1, 20]), Ok(()));
+        assert_eq!(CurveStatistic::SensitivityAt(0.8).check_patients([1, 5]), Ok(()));
+        assert_eq!(CurveStatistic::Auc.check_patients([2, 2]), Ok(()));
     }
 }

@@ -37,7 +37,7 @@ pub const MAX_POINTS: usize = 500;
 pub struct RocCurvePoint {
     /// Scores of at least this are positive; `None` for the corner at which nothing is.
     pub threshold: Option<f64>,
-    /// One less specificity.
+    /// 1 minus specificity.
     pub false_positive_rate: f64,
     /// Share of the malignant cases that is positive.
     pub sensitivity: f64,

@@ -191,7 +191,7 @@ impl RankedScores {
     /// Goes down the scores and tells `at` the weights of the malignant and the benign cases so far
     /// after each distinct score.
     fn walk(&self, times: &[u8], mut at: impl FnMut((u32, u32))) {
-        // Malignant in the upper half, benign in the lower: one sum less to keep per case.
+        // Malignant in the upper half, benign in the lower: one sum per case instead of two.
         let mut sums = 0_u64;
         for case in &self.ranked {
             sums += u64::from(times[case.unit() as usize]) << (32 * case.malignant());
@@ -219,9 +219,9 @@ pub struct RocPoint {
     pub true_positives: usize,
     /// Benign cases at or above the threshold.
     pub false_positives: usize,
-    /// `true_positives` over all malignant cases.
+    /// `true_positives / n_malignant`.
     pub sensitivity: f64,
-    /// One less `false_positives` over all benign cases.
+    /// `1 - false_positives / n_benign`.
     pub specificity: f64,
 }
 

@@ -49,7 +49,7 @@ impl Pooling {
 /// A labelled image, breast or patient with its score.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Case {
-    /// The woman.
+    /// The patient.
     pub patient_id: String,
     /// Which breast; `None` for a patient, and for an image whose side is not known.
     pub laterality: Option<Laterality>,
@@ -192,13 +192,13 @@ mod tests {
     #[test]
     fn the_better_pooling_is_learned() {
         // The highest view tells cancer, the mean does not: benign breasts are evenly grey.
-        let breast = |woman: usize, malignant: bool| {
+        let breast = |patient: usize, malignant: bool| {
             let truth = if malignant { Malignant } else { Benign };
-            let (noise, other) = ((woman * 7 % 10) as f64 / 40.0, (woman * 3 % 11) as f64 / 14.0);
+            let (noise, other) = ((patient * 7 % 10) as f64 / 40.0, (patient * 3 % 11) as f64 / 14.0);
             let views = if malignant { [0.9 - noise, 0.1 + other] } else { [0.75 - noise, 0.7 - noise] };
-            views.map(|score| row(&format!("{woman}-{score}"), &format!("w{woman}"), truth, score))
+            views.map(|score| row(&format!("{patient}-{score}"), &format!("w{patient}"), truth, score))
         };
-        let rows: Vec<ScoreRow> = (0..40).flat_map(|woman| breast(woman, woman % 2 == 0)).collect();
+        let rows: Vec<ScoreRow> = (0..40).flat_map(|patient| breast(patient, patient % 2 == 0)).collect();
         let images: Vec<Case> = rows.iter().filter_map(Case::of_image).collect();
         let Pooling::Learned { weight_of_max } = Pooling::learn(&images).unwrap() else { panic!() };
         assert!(weight_of_max > 0.8, "{weight_of_max}");

@@ -22,7 +22,7 @@ pub struct ScoreRow {
     /// and so on.
     #[serde(default, alias = "image")]
     pub file: String,
-    /// The woman.
+    /// The patient.
     pub patient_id: String,
     /// Which breast; `None` when the table does not say.
     #[serde(default, alias = "side", deserialize_with = "word_or_blank")]
