@@ -10,7 +10,7 @@ use mammo_eval::tables::aggregate::Case;
 use mammo_eval::tables::findings::read_findings;
 use mammo_eval::tables::sample::Sample;
 use mammo_eval::{
-    BootstrapConfig, EvalConfig, EvalInputs, Interval, OperatingPoint, OperatingRule, Report, ScoreRow,
+    BootstrapConfig, EvalConfig, EvalInputs, FigureTable, Interval, OperatingPoint, OperatingRule, ScoreRow,
     ScoreTable, evaluate_patches, evaluate_scores, read_scores,
 };
 use mammo_nn::model_file::{self, ModelCard};
@@ -165,7 +165,7 @@ fn choose_operating_point(rows: &[ScoreRow]) -> Result<OperatingPoint> {
 }
 
 /// Prints the figures and, with a folder, writes them as JSON, CSV and Markdown.
-fn publish(report: &impl Report, out: Option<&Path>) -> Result<Done> {
+fn publish(report: &impl FigureTable, out: Option<&Path>) -> Result<Done> {
     print!("{}", report.to_markdown());
     if let Some(dir) = out {
         report.write(dir, "evaluation")?;

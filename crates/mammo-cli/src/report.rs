@@ -8,11 +8,12 @@ use mammo_data::manifest::Manifest;
 use mammo_data::split::{Side, Split};
 use mammo_eval::tables::findings::read_findings;
 use mammo_eval::{
-    BootstrapConfig, EvalConfig, EvalInputs, Evaluation, ScoreRow, ScoreTable, compare_auc, evaluate_scores,
+    BootstrapConfig, Defined, EvalConfig, EvalInputs, Evaluation, ScoreRow, ScoreTable, compare_auc,
+    evaluate_scores,
 };
 use mammo_nn::model_file::{self, ModelFile};
 use mammo_nn::training::run::{EpochRow, METRICS_FILE, MODEL_FILE};
-use mammo_report::{Epoch, Flow, FlowStep, LeftOut, PairedTest, Part, Report, Run};
+use mammo_report::{Epoch, Flow, FlowStep, LeftOut, Report, Run, RunComparison};
 
 use crate::config::with_settings;
 use crate::{Done, model_card, report_pictures};
@@ -124,9 +125,9 @@ impl RunFiles {
             .with_context(|| format!("{}: cannot be evaluated", self.scores.display()))
     }
 
-    fn training(&self) -> Result<Part<Vec<Epoch>>> {
+    fn training(&self) -> Result<Defined<Vec<Epoch>>> {
         let Some(path) = &self.metrics else {
-            return Ok(Part::missing(format!("no {METRICS_FILE} beside {}", self.scores.display())));
+            return Ok(Defined::undefined(format!("no {METRICS_FILE} beside {}", self.scores.display())));
         };
         let mut reader = csv::Reader::from_path(path).with_context(|| format!("{}", path.display()))?;
         let rows = reader.deserialize().map(|row| {
@@ -142,8 +143,8 @@ impl RunFiles {
         });
         let rows: Vec<Epoch> = rows.collect::<Result<_>>().with_context(|| format!("{}", path.display()))?;
         Ok(match rows.is_empty() {
-            true => Part::missing(format!("{} holds no epoch", path.display())),
-            false => Part::There(rows),
+            true => Defined::undefined(format!("{} holds no epoch", path.display())),
+            false => Defined::Value(rows),
         })
     }
 }
@@ -170,8 +171,8 @@ pub fn write(files: &[RunFiles], args: &Args) -> Result<PathBuf> {
             )?,
             training: file.training()?,
             card: match &model {
-                Some(model) => Part::There(model_card::sections(model)),
-                None => Part::missing(format!("no {MODEL_FILE} beside {}", file.scores.display())),
+                Some(model) => Defined::Value(model_card::sections(model)),
+                None => Defined::undefined(format!("no {MODEL_FILE} beside {}", file.scores.display())),
             },
         });
         rows.push(table.rows);
@@ -179,11 +180,11 @@ pub fn write(files: &[RunFiles], args: &Args) -> Result<PathBuf> {
     let (Some(main), Some(first)) = (files.first(), rows.first()) else {
         bail!("no run; expected at least one")
     };
-    let comparisons = files.iter().zip(&rows).skip(1).map(|(file, other)| PairedTest {
+    let comparisons = files.iter().zip(&rows).skip(1).map(|(file, other)| RunComparison {
         name: file.name.clone(),
         result: match compare_auc(other, first, &BootstrapConfig::default()) {
-            Ok(comparison) => Part::There(comparison),
-            Err(error) => Part::missing(error.to_string()),
+            Ok(comparison) => Defined::Value(comparison),
+            Err(error) => Defined::undefined(error.to_string()),
         },
     });
     let without = || "no manifest was given; add --manifest".to_string();
@@ -192,9 +193,11 @@ pub fn write(files: &[RunFiles], args: &Args) -> Result<PathBuf> {
             let flow = flow(path, manifest, first, &runs[0].evaluation)?;
             let pictures =
                 report_pictures::draw(manifest, main.model.as_deref(), first, &runs[0].evaluation, args)?;
-            (Part::There(flow), pictures)
+            (Defined::Value(flow), pictures)
         }
-        None => (Part::missing(without()), (Part::missing(without()), Part::missing(without()))),
+        None => {
+            (Defined::undefined(without()), (Defined::undefined(without()), Defined::undefined(without())))
+        }
     };
     let report = Report {
         title: args.title.clone().unwrap_or_else(|| main.name.clone()),

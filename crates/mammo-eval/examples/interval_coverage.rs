@@ -19,7 +19,7 @@ use mammo_eval::intervals::bootstrap::{Resamples, Statistic, resample};
 use mammo_eval::roc::curve_statistic::{CurveStatistic, index_of_threshold};
 use mammo_eval::roc::ranked::Roc;
 use mammo_eval::{
-    BootstrapConfig, Measured, Patients, Proportion, RankedScores, Sample, brier_score, delong_auc,
+    BootstrapConfig, Defined, Patients, Proportion, RankedScores, Sample, brier_score, delong_auc,
     delong_difference,
 };
 use rand_distr::{Distribution, StandardNormal};
@@ -212,7 +212,7 @@ fn intervals(study: &Study, n_resamples: usize) -> mammo_core::Result<Vec<Ends>>
     };
     let mut found: Vec<Ends> = curve.iter().enumerate().map(of_curve).collect();
     let calibration = CalibrationFigures::of(sample, 10, &config)?;
-    let estimate = |measured: &Measured<Estimate>| measured.value().map(|e| (e.low, e.high));
+    let estimate = |measured: &Defined<Estimate>| measured.value().map(|e| (e.low, e.high));
     let clustered = delong_auc(scores, malignant, patients, LEVEL).ok();
     let alone: Vec<u32> = (0..scores.len() as u32).collect();
     let independent = delong_auc(scores, malignant, &alone, LEVEL).ok();

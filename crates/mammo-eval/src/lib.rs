@@ -16,16 +16,16 @@
 //! | [`readers`] | several readers (Obuchowski–Rockette) |
 //! | [`patches`] | several classes: confusion matrix, recalls, one-versus-rest areas |
 //! | [`report`] | everything about one score table; two models on the same images; named figures |
-//! | [`config`], [`measured`], [`origin`] | settings; a value or why there is none; where a threshold comes from |
+//! | [`config`], [`defined`], [`origin`] | settings; a value or why there is none; where a threshold comes from |
 //!
 //! A statistic that the data do not define is an error or a stated reason, never 0.5, 0 or NaN.
 //! Everything works on slices and rows; nothing here knows a tensor or an image.
 
 pub mod calibration;
 pub mod config;
+pub mod defined;
 pub mod intervals;
 pub mod localisation;
-pub mod measured;
 pub mod origin;
 pub mod patches;
 pub mod readers;
@@ -36,17 +36,17 @@ pub mod tables;
 pub use calibration::calibrator::Calibrator;
 pub use calibration::losses::{brier_score, log_loss};
 pub use config::EvalConfig;
+pub use defined::Defined;
 pub use intervals::bootstrap::{BootstrapConfig, Patients, bootstrap};
 pub use intervals::delong::{AucDifference, AucError, Ends, delong_auc, delong_difference};
 pub use intervals::interval::{Interval, Scale};
 pub use intervals::proportion::Proportion;
 pub use mammo_core::{Error, Result};
-pub use measured::Measured;
 pub use origin::Origin;
 pub use patches::confusion::{ClassFigures, ConfusionMatrix, OneVersusRest, one_versus_rest_auc};
 pub use patches::patch_report::{PatchEvaluation, evaluate_patches};
 pub use report::comparison::{Comparison, compare_auc};
-pub use report::figure::{Figure, Report};
+pub use report::figure::{Figure, FigureTable};
 pub use report::unit::UnitFigures;
 pub use report::{EvalInputs, Evaluation, evaluate_scores};
 pub use roc::operating_point::{OperatingPoint, OperatingResult, OperatingRule};

@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
+use crate::defined::Defined;
 use crate::intervals::bootstrap::Patients;
 use crate::intervals::delong::{AucError, delong_auc, delong_covariance};
 use crate::intervals::normal::{two_sided_p, two_sided_z};
 use crate::intervals::proportion::check_level;
-use crate::measured::Measured;
 use crate::tables::grouping::READER_PREFIX;
 use crate::tables::scores::ScoreTable;
 use crate::{Error, Result};
@@ -21,15 +21,15 @@ pub struct ReaderStudy {
     /// Patients they belong to.
     pub n_patients: usize,
     /// Area of the model on the same images.
-    pub model: Measured<AucError>,
+    pub model: Defined<AucError>,
     /// One per reader.
     pub readers: Vec<Reader>,
     /// Mean area of the readers.
-    pub mean_auc: Measured<f64>,
+    pub mean_auc: Defined<f64>,
     /// Model minus mean reader, for these readers only (fixed readers, random cases).
-    pub fixed_readers: Measured<ReaderDifference>,
+    pub fixed_readers: Defined<ReaderDifference>,
     /// Model minus mean reader, for readers like these (random readers, random cases).
-    pub random_readers: Measured<ReaderDifference>,
+    pub random_readers: Defined<ReaderDifference>,
 }
 
 /// One reader.
@@ -38,7 +38,7 @@ pub struct Reader {
     /// Name, from the column `reader_NAME`.
     pub name: String,
     /// Area of the ratings.
-    pub auc: Measured<AucError>,
+    pub auc: Defined<AucError>,
 }
 
 /// A mean difference of areas with its test.
@@ -84,7 +84,7 @@ impl ReaderStudy {
         let malignant: Vec<bool> =
             rows.iter().map(|&row| table.rows[row].malignant() == Some(true)).collect();
         let patients = Patients::from_ids(rows.iter().map(|&row| table.rows[row].patient_id.as_str()));
-        let area = |scores: &[f64]| Measured::of(delong_auc(scores, &malignant, patients.of_case(), level));
+        let area = |scores: &[f64]| Defined::of(delong_auc(scores, &malignant, patients.of_case(), level));
         let readers: Vec<Reader> = columns
             .iter()
             .zip(&readings)
@@ -112,24 +112,24 @@ fn rating(table: &ScoreTable, reader: &str, text: &str, row: usize) -> Result<f6
     })
 }
 
-fn mean_auc(readers: &[Reader]) -> Measured<f64> {
+fn mean_auc(readers: &[Reader]) -> Defined<f64> {
     let mut sum = 0.0;
     for reader in readers {
         match &reader.auc {
-            Measured::Value(auc) => sum += auc.auc,
-            Measured::Undefined { undefined } => return Measured::undefined(undefined),
+            Defined::Value(auc) => sum += auc.auc,
+            Defined::Undefined { undefined } => return Defined::undefined(undefined),
         }
     }
-    Measured::Value(sum / readers.len() as f64)
+    Defined::Value(sum / readers.len() as f64)
 }
 
 /// Two ways to read the same cases, compared over the same readers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReadingComparison {
     /// Second minus first, for these readers only.
-    pub fixed_readers: Measured<ReaderDifference>,
+    pub fixed_readers: Defined<ReaderDifference>,
     /// Second minus first, for readers like these.
-    pub random_readers: Measured<ReaderDifference>,
+    pub random_readers: Defined<ReaderDifference>,
 }
 
 /// Compares two ways to read the same cases by the mean difference of the readers' areas: without
@@ -158,10 +158,10 @@ pub fn compare_readings(
     check_level(level)?;
     assert_eq!(first.len(), second.len(), "both ways read by the same readers");
     let all: Vec<&[f64]> = first.iter().chain(second).copied().collect();
-    let (areas, covariance) = match Measured::of(delong_covariance(&all, malignant, patients))? {
-        Measured::Value(found) => found,
-        Measured::Undefined { undefined } => {
-            let undefined = Measured::undefined(undefined);
+    let (areas, covariance) = match Defined::of(delong_covariance(&all, malignant, patients))? {
+        Defined::Value(found) => found,
+        Defined::Undefined { undefined } => {
+            let undefined = Defined::undefined(undefined);
             return Ok(ReadingComparison { fixed_readers: undefined.clone(), random_readers: undefined });
         }
     };
@@ -172,8 +172,8 @@ pub fn compare_readings(
         covariance[n + a][n + b] - covariance[n + a][b] - covariance[a][n + b] + covariance[a][b]
     };
     Ok(ReadingComparison {
-        fixed_readers: Measured::of(for_these_readers(&differences, of_differences, level))?,
-        random_readers: Measured::of(for_readers_like_these(&differences, of_differences, level))?,
+        fixed_readers: Defined::of(for_these_readers(&differences, of_differences, level))?,
+        random_readers: Defined::of(for_readers_like_these(&differences, of_differences, level))?,
     })
 }
 

@@ -178,7 +178,7 @@ fn curve_statistics_agree_with_scikit_learn() {
         let frozen = [FrozenPoint { origin: Origin::ValidationScores, point }];
         let config = EvalConfig { prevalence: Some(PREVALENCE), bootstrap: quick(), ..Default::default() };
         let (unit, _) = UnitFigures::of(&sample, &ranked, &frozen, &[], &config).unwrap();
-        let estimate = |measured: &Measured| measured.value().unwrap().estimate;
+        let estimate = |measured: &Defined| measured.value().unwrap().estimate;
         check("average precision", estimate(&unit.average_precision), expected.average_precision);
         let partial = unit.partial_auc.value().unwrap();
         check("partial area", partial.standardised.estimate, expected.partial_auc_standardised);

@@ -1,43 +1,7 @@
 //! What a report is made of.
 
-use mammo_eval::{Comparison, Evaluation};
+use mammo_eval::{Comparison, Defined, Evaluation};
 use serde::Serialize;
-
-/// A part of the report, or why it is missing.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum Part<T> {
-    /// It is not there.
-    Missing {
-        /// Why not, and how to get it.
-        missing: String,
-    },
-    /// It is there.
-    There(T),
-}
-
-impl<T> Part<T> {
-    /// A part that is missing, for this reason.
-    pub fn missing(reason: impl Into<String>) -> Self {
-        Self::Missing { missing: reason.into() }
-    }
-
-    /// The part, if it is there.
-    pub fn get(&self) -> Option<&T> {
-        match self {
-            Self::There(part) => Some(part),
-            Self::Missing { .. } => None,
-        }
-    }
-
-    /// Why it is missing, if it is.
-    pub fn reason(&self) -> Option<&str> {
-        match self {
-            Self::There(_) => None,
-            Self::Missing { missing } => Some(missing),
-        }
-    }
-}
 
 /// Everything on the page; serialised, it is `report.json`.
 #[derive(Clone, Debug, Serialize)]
@@ -49,13 +13,13 @@ pub struct Report {
     /// The runs; the first one is the one that the page is about.
     pub runs: Vec<Run>,
     /// The first run against each of the others, on the same images.
-    pub comparisons: Vec<PairedTest>,
+    pub comparisons: Vec<RunComparison>,
     /// How many images were left at each step.
-    pub flow: Part<Flow>,
+    pub flow: Defined<Flow>,
     /// One image through preprocessing.
-    pub preprocessing: Part<ContactSheet>,
+    pub preprocessing: Defined<ContactSheet>,
     /// The most confident cases of the first run.
-    pub gallery: Part<Vec<Case>>,
+    pub gallery: Defined<Vec<GalleryCase>>,
 }
 
 /// One model with its scores.
@@ -66,9 +30,9 @@ pub struct Run {
     /// Its figures.
     pub evaluation: Evaluation,
     /// One row per epoch.
-    pub training: Part<Vec<Epoch>>,
+    pub training: Defined<Vec<Epoch>>,
     /// What the model is, for whom, made of what.
-    pub card: Part<Vec<CardSection>>,
+    pub card: Defined<Vec<CardSection>>,
 }
 
 /// One epoch of a training, as in `metrics.csv`.
@@ -90,11 +54,11 @@ pub struct Epoch {
 
 /// A paired comparison on the same images.
 #[derive(Clone, Debug, Serialize)]
-pub struct PairedTest {
+pub struct RunComparison {
     /// Name of the other run.
     pub name: String,
     /// The other run as first, the report's first run as second; or why they cannot be compared.
-    pub result: Part<Comparison>,
+    pub result: Defined<Comparison>,
 }
 
 /// The way of the images from the data set to the figures.
@@ -201,7 +165,7 @@ impl CaseKind {
 
 /// One image of the gallery.
 #[derive(Clone, Debug, Serialize)]
-pub struct Case {
+pub struct GalleryCase {
     /// How it came out.
     pub kind: CaseKind,
     /// Which image.

@@ -17,13 +17,13 @@
 
 pub mod chart;
 pub mod content;
-pub mod figures;
+pub mod evaluation_charts;
 pub mod page;
 pub mod palette;
 pub mod table;
 
 pub use content::{
-    CardSection, Case, CaseKind, ContactSheet, Epoch, Flow, FlowStep, LeftOut, PairedTest, Panel, Part,
-    Picture, Report, Run,
+    CardSection, CaseKind, ContactSheet, Epoch, Flow, FlowStep, GalleryCase, LeftOut, Panel, Picture, Report,
+    Run, RunComparison,
 };
 pub use page::{render, write};

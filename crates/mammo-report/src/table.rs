@@ -3,7 +3,7 @@
 use mammo_eval::readers::ReaderDifference;
 use mammo_eval::report::figure::p_in_words;
 use mammo_eval::report::unit::OperatingShare;
-use mammo_eval::{AucError, Evaluation, Interval, Measured, UnitFigures};
+use mammo_eval::{AucError, Defined, Evaluation, Interval, UnitFigures};
 
 use crate::content::Report;
 
@@ -68,10 +68,10 @@ impl Cell {
     }
 
     /// An estimate with its bootstrap interval.
-    pub fn measured(measured: &Measured<Interval>, pointer: &str) -> Self {
+    pub fn measured(measured: &Defined<Interval>, pointer: &str) -> Self {
         match measured {
-            Measured::Value(i) => Self::with_ends([i.estimate, i.low, i.high], pointer),
-            Measured::Undefined { undefined } => Self::missing(undefined),
+            Defined::Value(i) => Self::with_ends([i.estimate, i.low, i.high], pointer),
+            Defined::Undefined { undefined } => Self::missing(undefined),
         }
     }
 
@@ -79,8 +79,8 @@ impl Cell {
     fn share(share: &OperatingShare, pointer: &str) -> Self {
         let Some((estimate, low, high)) = share.ends() else { return Self::missing(share.note()) };
         let pointer = match share.clustered {
-            Measured::Value(_) => format!("{pointer}/{}", share.name),
-            Measured::Undefined { .. } => format!("{pointer}/result/{}", share.name),
+            Defined::Value(_) => format!("{pointer}/{}", share.name),
+            Defined::Undefined { .. } => format!("{pointer}/result/{}", share.name),
         };
         Self { note: share.note(), ..Self::with_ends([estimate, low, high], &pointer) }
     }
@@ -175,7 +175,7 @@ fn capital(word: &str) -> String {
 fn discrimination(images: &UnitFigures, at: &str) -> Vec<(&'static str, String, Cell)> {
     let heading = "Telling cancer from no cancer";
     let mut out = Vec::new();
-    if let Measured::Value(delong) = &images.delong {
+    if let Defined::Value(delong) = &images.delong {
         let note = "closed form, clustered by patient, on the logit scale";
         out.push((
             heading,
@@ -183,7 +183,7 @@ fn discrimination(images: &UnitFigures, at: &str) -> Vec<(&'static str, String, 
             closed_form(delong, &format!("{at}/delong"), note),
         ));
     }
-    if let Measured::Value(partial) = &images.partial_auc {
+    if let Defined::Value(partial) = &images.partial_auc {
         let i = &partial.standardised;
         let cell = Cell::with_ends([i.estimate, i.low, i.high], &format!("{at}/partial_auc/standardised"));
         let label = format!("Partial AUC, specificity from {} (standardised)", partial.min_specificity);
@@ -212,6 +212,15 @@ fn closed_form(area: &AucError, pointer: &str, note: &str) -> Cell {
     Cell { value: Some(num(auc, "auc")), interval: Some(interval), note: note.into() }
 }
 
+/// Sensitivity, specificity, predictive values and recall rate at the first operating point, each
+/// with its label; empty without an operating point.
+pub(crate) fn operating_shares(images: &UnitFigures, at: &str) -> Vec<(&'static str, Cell)> {
+    let Some(point) = images.operating_points.first() else { return Vec::new() };
+    let labels = ["Sensitivity", "Specificity", "PPV in this sample", "NPV in this sample", "Recall rate"];
+    let cell = |share| Cell::share(&share, &format!("{at}/operating_points/0"));
+    labels.into_iter().zip(point.shares().map(cell)).collect()
+}
+
 fn operating(images: &UnitFigures, at: &str) -> Vec<(&'static str, String, Cell)> {
     let heading = "At the threshold chosen beforehand";
     let Some(point) = images.operating_points.first() else {
@@ -221,10 +230,7 @@ fn operating(images: &UnitFigures, at: &str) -> Vec<(&'static str, String, Cell)
     let mut threshold = Cell::plain(point.result.threshold, 3, format!("{here}/result/threshold"));
     threshold.note = format!("from {}", point.origin);
     let mut out = vec![(heading, "Threshold".into(), threshold)];
-    let labels = ["Sensitivity", "Specificity", "PPV in this sample", "NPV in this sample", "Recall rate"];
-    for (label, share) in labels.into_iter().zip(point.shares()) {
-        out.push((heading, label.into(), Cell::share(&share, &here)));
-    }
+    out.extend(operating_shares(images, at).into_iter().map(|(label, cell)| (heading, label.into(), cell)));
     if let Some(stated) = &point.at_prevalence {
         for (name, label, value) in [("ppv", "PPV", &stated.ppv), ("npv", "NPV", &stated.npv)] {
             let cell = Cell::measured(value, &format!("{here}/at_prevalence/{name}"));
@@ -237,19 +243,19 @@ fn operating(images: &UnitFigures, at: &str) -> Vec<(&'static str, String, Cell)
 fn calibration(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String, Cell)> {
     let heading = "Are the probabilities true";
     let figures = match &evaluation.calibration {
-        Measured::Value(figures) => figures,
-        Measured::Undefined { undefined } => {
+        Defined::Value(figures) => figures,
+        Defined::Undefined { undefined } => {
             return vec![(heading, "Calibration".into(), Cell::missing(undefined))];
         }
     };
     let here = format!("{at}/calibration");
     let mut ece = Cell::plain(figures.ece, 3, format!("{here}/ece"));
     ece.note = format!("{:.3} by chance alone", figures.ece_by_chance);
-    let line =
-        |measured: &Measured<mammo_eval::calibration::reliability::Estimate>, name: &str| match measured {
-            Measured::Value(e) => Cell::with_ends([e.estimate, e.low, e.high], &format!("{here}/{name}")),
-            Measured::Undefined { undefined } => Cell::missing(undefined),
-        };
+    let line = |measured: &Defined<mammo_eval::calibration::reliability::Estimate>, name: &str| match measured
+    {
+        Defined::Value(e) => Cell::with_ends([e.estimate, e.low, e.high], &format!("{here}/{name}")),
+        Defined::Undefined { undefined } => Cell::missing(undefined),
+    };
     vec![
         (heading, "Brier score".into(), Cell::measured(&figures.brier, &format!("{here}/brier"))),
         (heading, "Log loss".into(), Cell::plain(figures.log_loss, 3, format!("{here}/log_loss"))),
@@ -268,7 +274,7 @@ fn localisation(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String,
     let Some(localisation) = &evaluation.localisation else { return Vec::new() };
     let here = format!("{at}/localisation");
     let mut out = Vec::new();
-    if let Measured::Value(froc) = &localisation.froc {
+    if let Defined::Value(froc) = &localisation.froc {
         for (i, point) in
             froc.at.iter().enumerate().filter(|(_, point)| [0.5, 1.0, 2.0, 4.0].contains(&point.at))
         {
@@ -294,15 +300,15 @@ fn readers(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String, Cell
     let heading = "Beside the readers";
     let Some(study) = &evaluation.readers else { return Vec::new() };
     let here = format!("{at}/readers");
-    let area = |area: &Measured<AucError>, pointer: &str| match area {
-        Measured::Value(area) => {
+    let area = |area: &Defined<AucError>, pointer: &str| match area {
+        Defined::Value(area) => {
             let note = format!("{} images that all read", study.n_images);
             closed_form(area, pointer, &note)
         }
-        Measured::Undefined { undefined } => Cell::missing(undefined),
+        Defined::Undefined { undefined } => Cell::missing(undefined),
     };
-    let difference = |difference: &Measured<ReaderDifference>, pointer: &str| match difference {
-        Measured::Value(d) => {
+    let difference = |difference: &Defined<ReaderDifference>, pointer: &str| match difference {
+        Defined::Value(d) => {
             let num = |value, name: &str| Num::new(value, 3, format!("{pointer}/{name}"));
             Cell {
                 value: Some(num(d.difference, "difference")),
@@ -310,7 +316,7 @@ fn readers(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String, Cell
                 note: format!("Obuchowski–Rockette, {}", p_in_words(d.p_value)),
             }
         }
-        Measured::Undefined { undefined } => Cell::missing(undefined),
+        Defined::Undefined { undefined } => Cell::missing(undefined),
     };
     let mut out = vec![(heading, "AUC of the model".into(), area(&study.model, &format!("{here}/model")))];
     for (i, reader) in study.readers.iter().enumerate() {
@@ -318,8 +324,8 @@ fn readers(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String, Cell
         out.push((heading, format!("AUC of reader {}", reader.name), cell));
     }
     let mean = match &study.mean_auc {
-        Measured::Value(mean) => Cell::plain(*mean, 3, format!("{here}/mean_auc")),
-        Measured::Undefined { undefined } => Cell::missing(undefined),
+        Defined::Value(mean) => Cell::plain(*mean, 3, format!("{here}/mean_auc")),
+        Defined::Undefined { undefined } => Cell::missing(undefined),
     };
     out.push((heading, "Mean AUC of the readers".into(), mean));
     for (name, label, value) in [

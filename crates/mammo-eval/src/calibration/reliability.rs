@@ -7,10 +7,10 @@ use crate::Result;
 use crate::calibration::calibrator::Calibrator;
 use crate::calibration::logistic::{Fitted, LogisticFit, logit};
 use crate::calibration::losses::log_loss;
+use crate::defined::Defined;
 use crate::intervals::bootstrap::{BootstrapConfig, bootstrap};
 use crate::intervals::interval::Scale;
 use crate::intervals::proportion::Proportion;
-use crate::measured::Measured;
 use crate::origin::Origin;
 use crate::roc::curves::{bin_edges, bin_of};
 use crate::tables::sample::Sample;
@@ -21,7 +21,7 @@ pub struct CalibrationFigures {
     /// Images.
     pub n: usize,
     /// Mean squared distance between probability and truth.
-    pub brier: Measured,
+    pub brier: Defined,
     /// What the Brier score is made of.
     pub brier_parts: BrierParts,
     /// Mean negative logarithm of the probability given to the truth, in nats.
@@ -34,13 +34,13 @@ pub struct CalibrationFigures {
     /// alone: the bias of `ece`, which is never below 0 and shrinks with the sample.
     pub ece_by_chance: f64,
     /// Malignant images over the sum of the probabilities; 1 when risks are right on average.
-    pub observed_over_expected: Measured<f64>,
+    pub observed_over_expected: Defined<f64>,
     /// Intercept of a logistic recalibration with slope 1 (calibration in the large); 0 is right.
-    pub in_the_large: Measured<Estimate>,
+    pub in_the_large: Defined<Estimate>,
     /// Slope of the logistic recalibration; below 1 the probabilities are too extreme.
-    pub slope: Measured<Estimate>,
+    pub slope: Defined<Estimate>,
     /// Intercept that goes with `slope`.
-    pub intercept: Measured<Estimate>,
+    pub intercept: Defined<Estimate>,
 }
 
 /// An estimate with a standard error clustered by patient and its normal interval.
@@ -108,7 +108,7 @@ impl CalibrationFigures {
         let bins = Binned::of(probabilities, malignant, n_bins);
         let logits: Vec<f64> = probabilities.iter().map(|&p| logit(p)).collect();
         let fit =
-            |fitted| Measured::of(LogisticFit::of(&logits, malignant, sample.patients.of_case(), fitted));
+            |fitted| Defined::of(LogisticFit::of(&logits, malignant, sample.patients.of_case(), fitted));
         let (both, intercept) = (fit(Fitted::Both)?, fit(Fitted::Intercept)?);
         let level = config.level;
         Ok(Self {
@@ -128,7 +128,7 @@ impl CalibrationFigures {
 }
 
 /// The Brier score, its interval by resampling patients.
-fn brier_interval(sample: &Sample, config: &BootstrapConfig) -> Result<Measured> {
+fn brier_interval(sample: &Sample, config: &BootstrapConfig) -> Result<Defined> {
     let mut sums = vec![(0.0, 0_u32); sample.patients.n()];
     for ((p, &malignant), &patient) in
         sample.scores.iter().zip(&sample.malignant).zip(sample.patients.of_case())
@@ -144,15 +144,15 @@ fn brier_interval(sample: &Sample, config: &BootstrapConfig) -> Result<Measured>
         Ok([loss / f64::from(n)])
     };
     let scale = Scale::share(sample.patients.n());
-    Measured::of(bootstrap(sample.patients.n(), config, [scale], brier).map(|[interval]| interval))
+    Defined::of(bootstrap(sample.patients.n(), config, [scale], brier).map(|[interval]| interval))
 }
 
-fn observed_over_expected(sample: &Sample) -> Measured<f64> {
+fn observed_over_expected(sample: &Sample) -> Defined<f64> {
     let expected: f64 = sample.scores.iter().sum();
     if expected > 0.0 {
-        Measured::Value(sample.n_malignant() as f64 / expected)
+        Defined::Value(sample.n_malignant() as f64 / expected)
     } else {
-        Measured::undefined("all probabilities are 0")
+        Defined::undefined("all probabilities are 0")
     }
 }
 

@@ -9,9 +9,9 @@ use rand::RngExt;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::defined::Defined;
 use crate::intervals::interval::{Interval, Scale};
 use crate::intervals::proportion::check_level;
-use crate::measured::Measured;
 use crate::{Error, Result};
 use mammo_core::seed::{Rng, stream};
 
@@ -129,8 +129,8 @@ pub fn bootstrap<const N: usize>(
     let mut found = vec![];
     for interval in intervals {
         match interval {
-            Measured::Value(interval) => found.push(interval),
-            Measured::Undefined { undefined: reason } => return Err(undefined(reason)),
+            Defined::Value(interval) => found.push(interval),
+            Defined::Undefined { undefined: reason } => return Err(undefined(reason)),
         }
     }
     <[Interval; N]>::try_from(found).map_err(|_| unreachable!("one interval per statistic"))
@@ -146,14 +146,14 @@ pub type Statistic = std::result::Result<f64, &'static str>;
 /// is given up when fewer than half of the resamples have one.
 ///
 /// # Errors
-/// As [`bootstrap`], but that a single statistic without value is [`Measured::Undefined`].
+/// As [`bootstrap`], but that a single statistic without value is [`Defined::Undefined`].
 pub fn bootstrap_each<S>(
     n_patients: usize,
     config: &BootstrapConfig,
     scales: &[Scale],
     scratch: impl Fn() -> S + Sync,
     statistics: impl Fn(&[u8], &mut S, &mut [Statistic]) -> Result<()> + Sync,
-) -> Result<Vec<Measured<Interval>>> {
+) -> Result<Vec<Defined<Interval>>> {
     let resamples = resample(n_patients, config, scales.len(), scratch, statistics)?;
     Ok(scales.iter().enumerate().map(|(i, &scale)| resamples.interval(i, scale, config)).collect())
 }
@@ -181,7 +181,7 @@ pub struct Resamples {
 
 impl Resamples {
     /// The interval of one of the statistics on its scale.
-    pub fn interval(&self, statistic: usize, scale: Scale, config: &BootstrapConfig) -> Measured<Interval> {
+    pub fn interval(&self, statistic: usize, scale: Scale, config: &BootstrapConfig) -> Defined<Interval> {
         self.spread(statistic, config).map(|Spread { estimate, standard_error, n }| {
             let (low, high) = scale.ends(estimate, standard_error, config.level);
             self.interval_between(estimate, (low, high), n, config)
@@ -201,21 +201,21 @@ impl Resamples {
     }
 
     /// One of the statistics with its standard error.
-    pub fn spread(&self, statistic: usize, config: &BootstrapConfig) -> Measured<Spread> {
+    pub fn spread(&self, statistic: usize, config: &BootstrapConfig) -> Defined<Spread> {
         let estimate = match self.estimates[statistic] {
             Ok(estimate) => estimate,
-            Err(reason) => return Measured::undefined(reason),
+            Err(reason) => return Defined::undefined(reason),
         };
         let values = || self.values.iter().filter_map(|values| values[statistic].ok());
         let n = values().count();
         if n < config.n_resamples.div_ceil(2) {
             let (left_out, all) = (config.n_resamples - n, config.n_resamples);
             let reason = format!("{left_out} of {all} resamples have no value");
-            return Measured::undefined(reason);
+            return Defined::undefined(reason);
         }
         let mean = values().sum::<f64>() / n as f64;
         let variance = values().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1) as f64;
-        Measured::Value(Spread { estimate, standard_error: variance.sqrt(), n })
+        Defined::Value(Spread { estimate, standard_error: variance.sqrt(), n })
     }
 }
 

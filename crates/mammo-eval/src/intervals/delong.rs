@@ -7,11 +7,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::defined::Defined;
 use crate::intervals::area_difference::{Area, PairedAreas};
 use crate::intervals::interval::{on_logit_scale, two_sided_t};
 use crate::intervals::normal::two_sided_z;
 use crate::intervals::proportion::check_level;
-use crate::measured::Measured;
 use crate::roc::ranked::{ascending, check_finite, roc_auc};
 use crate::{Error, Result};
 
@@ -29,7 +29,7 @@ pub struct AucError {
     /// The interval that is even on the scale of `ln(auc / (1 - auc))`, which stays inside of (0, 1)
     /// and covers better near 1 (Pepe 2003, section 5.2.4), with Student's t; its degrees of
     /// freedom are the patients in the rarer class minus one. Undefined for an area of 0 or 1.
-    pub logit: Measured<Ends>,
+    pub logit: Defined<Ends>,
 }
 
 impl AucError {
@@ -84,8 +84,8 @@ pub fn delong_auc(scores: &[f64], malignant: &[bool], patients: &[u32], level: f
     let (low, high) = ((placed.auc - half_width).max(0.0), (placed.auc + half_width).min(1.0));
     let t = two_sided_t(level, placed.n_in_rarer_class());
     let logit = match on_logit_scale(placed.auc, t * standard_error) {
-        Some((low, high)) => Measured::Value(Ends { low, high }),
-        None => Measured::undefined(format!("the logit of an area of {} is infinite", placed.auc)),
+        Some((low, high)) => Defined::Value(Ends { low, high }),
+        None => Defined::undefined(format!("the logit of an area of {} is infinite", placed.auc)),
     };
     Ok(AucError { auc: placed.auc, standard_error, low, high, logit })
 }

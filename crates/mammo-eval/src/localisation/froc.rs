@@ -5,8 +5,8 @@ mod marked;
 use serde::{Deserialize, Serialize};
 
 use crate::config::EvalConfig;
+use crate::defined::Defined;
 use crate::intervals::interval::Interval;
-use crate::measured::Measured;
 use crate::roc::curves::BandPoint;
 use crate::tables::findings::Finding;
 use crate::tables::scores::ScoreRow;
@@ -41,13 +41,13 @@ pub struct Localisation {
     /// Findings.
     pub n_findings: usize,
     /// The FROC curve.
-    pub froc: Measured<FrocCurve>,
+    pub froc: Defined<FrocCurve>,
     /// Share of images with a malignant lesion whose most probable finding hits one; an image
     /// without findings misses.
-    pub pointing_game: Measured,
+    pub pointing_game: Defined,
     /// Mean over the malignant lesions of the intersection over union with the most probable
     /// finding that hits it; 0 for a missed lesion.
-    pub mean_overlap: Measured,
+    pub mean_overlap: Defined,
     /// Share of lesions that any finding hits, by mass and calcification.
     pub by_kind: Vec<LesionKindFigures>,
 }
@@ -82,7 +82,7 @@ pub struct LesionKindFigures {
     /// Malignant lesions of this kind.
     pub n_lesions: usize,
     /// Sensitivity at 1 false positive per image, the threshold being that of all lesions.
-    pub sensitivity_at_one: Measured,
+    pub sensitivity_at_one: Defined,
 }
 
 /// False positives per image at which lesion sensitivity is given.
@@ -116,7 +116,7 @@ impl Localisation {
         let mut statistics = marked.statistics(&kinds, &config.bootstrap)?.into_iter();
         let mut next = || statistics.next().unwrap_or_else(|| unreachable!("one value per statistic"));
         let (pointing_game, mean_overlap, mean_sensitivity) = (next(), next(), next());
-        let at: Vec<Measured> = RATES.iter().map(|_| next()).collect();
+        let at: Vec<Defined> = RATES.iter().map(|_| next()).collect();
         let by_kind = kinds.into_iter().map(|(kind, n_lesions)| LesionKindFigures {
             kind: kind.to_string(),
             n_lesions,

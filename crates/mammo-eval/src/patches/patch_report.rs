@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::patches::confusion::{ConfusionMatrix, OneVersusRest, one_versus_rest_auc};
-use crate::report::figure::{Figure, Report};
+use crate::report::figure::{Figure, FigureTable};
 
 /// The evaluation of a patch classifier.
 ///
@@ -46,7 +46,7 @@ pub fn evaluate_patches(classes: &[&str], truth: &[usize], probabilities: &[f64]
     })
 }
 
-impl Report for PatchEvaluation {
+impl FigureTable for PatchEvaluation {
     fn figures(&self) -> Vec<Figure> {
         let mut figures = vec![
             Figure::count("n_patches", self.n),

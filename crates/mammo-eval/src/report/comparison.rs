@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::defined::Defined;
 use crate::intervals::area_difference::PairedAreas;
 use crate::intervals::bootstrap::{BootstrapConfig, Patients, Resamples, Spread, Statistic, resample};
 use crate::intervals::delong::{AucDifference, delong_difference};
 use crate::intervals::interval::{Interval, Scale};
-use crate::measured::Measured;
-use crate::report::figure::{Figure, Report};
+use crate::report::figure::{Figure, FigureTable};
 use crate::report::labelled_images;
 use crate::roc::ranked::RankedScores;
 use crate::tables::scores::ScoreRow;
@@ -32,7 +32,7 @@ pub struct Comparison {
     /// when the two rank alike or a class has fewer than two patients.
     pub p_value: Option<f64>,
     /// The same test in full: difference, standard error, interval.
-    pub delong: Measured<AucDifference>,
+    pub delong: Defined<AucDifference>,
 }
 
 /// Compares the areas of two score tables of the same images.
@@ -60,7 +60,7 @@ pub fn compare_auc(first: &[ScoreRow], second: &[ScoreRow], config: &BootstrapCo
     };
     let resamples = resample(patients.n(), config, 3, || (), areas)?;
     let [first, second, difference] = intervals(&resamples, ranked_first.units_by_class(), config)?;
-    let delong = Measured::of(delong_difference(
+    let delong = Defined::of(delong_difference(
         &scores,
         &second_probabilities,
         &malignant,
@@ -127,7 +127,7 @@ fn in_order_of(first: &[ScoreRow], second: &[ScoreRow]) -> Result<Vec<f64>> {
     Ok(probabilities)
 }
 
-impl Report for Comparison {
+impl FigureTable for Comparison {
     fn figures(&self) -> Vec<Figure> {
         let n = self.n_images;
         vec![

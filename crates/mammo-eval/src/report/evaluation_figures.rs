@@ -1,10 +1,10 @@
 //! An [`Evaluation`] as a list of named figures, for the CSV and the readable table.
 
 use crate::calibration::reliability::{CalibrationFigures, Estimate, Recalibrated};
+use crate::defined::Defined;
 use crate::intervals::delong::AucError;
-use crate::measured::Measured;
 use crate::origin::Origin;
-use crate::report::figure::{Figure, Report, p_in_words};
+use crate::report::figure::{Figure, FigureTable, p_in_words};
 use crate::report::unit::{OperatingFigures, UnitFigures};
 use crate::report::{Evaluation, PoolingFigures};
 use crate::roc::decision_curve::DecisionPoint;
@@ -16,7 +16,7 @@ const FEW_PATIENTS: usize = 20;
 /// Threshold probabilities whose net benefit the table shows.
 const NET_BENEFIT_AT: [f64; 5] = [0.05, 0.1, 0.2, 0.3, 0.5];
 
-impl Report for Evaluation {
+impl FigureTable for Evaluation {
     fn figures(&self) -> Vec<Figure> {
         let mut figures = counts(self);
         for (name, unit) in units(self) {
@@ -27,7 +27,7 @@ impl Report for Evaluation {
         }
         figures.extend(poolings(self));
         figures.extend(calibration("", &self.calibration, self.images.n));
-        let by_model_file = |r: &&Measured<Recalibrated>| r.value().is_some_and(of_model_file);
+        let by_model_file = |r: &&Defined<Recalibrated>| r.value().is_some_and(of_model_file);
         if let Some(recalibrated) = self.recalibrated.iter().find(by_model_file) {
             let figures_after = recalibrated.clone().map(|r| r.figures);
             figures.extend(calibration("calibrated_", &figures_after, self.images.n));
@@ -91,7 +91,7 @@ fn discrimination(name: &str, unit: &UnitFigures) -> Vec<Figure> {
     let n = unit.n;
     let logit = match unit.delong.value() {
         Some(delong) => delong.logit.clone().map(|ends| (delong.auc, ends.low, ends.high)),
-        None => Measured::undefined(unit.delong.reason().unwrap_or_default()),
+        None => Defined::undefined(unit.delong.reason().unwrap_or_default()),
     };
     let standardised = unit.partial_auc.clone().map(|partial| partial.standardised);
     let mut figures = vec![
@@ -132,9 +132,9 @@ fn recalibrated(evaluation: &Evaluation) -> Vec<Figure> {
     let mut list = vec![];
     for after in &evaluation.recalibrated {
         let (method, figures) = match after {
-            Measured::Value(after) if of_model_file(after) => continue,
-            Measured::Value(after) => (after.calibrator.name(), &after.figures),
-            Measured::Undefined { undefined } => {
+            Defined::Value(after) if of_model_file(after) => continue,
+            Defined::Value(after) => (after.calibrator.name(), &after.figures),
+            Defined::Undefined { undefined } => {
                 list.push(Figure::undefined("recalibrated", undefined, evaluation.images.n));
                 continue;
             }
@@ -153,15 +153,15 @@ fn of_model_file(recalibrated: &Recalibrated) -> bool {
     recalibrated.origin == Origin::ModelFile
 }
 
-fn calibration(prefix: &str, calibration: &Measured<CalibrationFigures>, n: usize) -> Vec<Figure> {
+fn calibration(prefix: &str, calibration: &Defined<CalibrationFigures>, n: usize) -> Vec<Figure> {
     let name = |name: &str| format!("{prefix}{name}");
     let figures = match calibration {
-        Measured::Value(figures) => figures,
-        Measured::Undefined { undefined } => {
+        Defined::Value(figures) => figures,
+        Defined::Undefined { undefined } => {
             return vec![Figure::undefined(&name("brier"), undefined, n)];
         }
     };
-    let ends = |estimate: &Measured<Estimate>| estimate.clone().map(|e| (e.estimate, e.low, e.high));
+    let ends = |estimate: &Defined<Estimate>| estimate.clone().map(|e| (e.estimate, e.low, e.high));
     vec![
         Figure::measured(&name("brier"), &figures.brier, n),
         Figure::value(&name("brier_reliability"), Some(figures.brier_parts.reliability), figures.n),
@@ -206,12 +206,12 @@ fn operating_point(prefix: &str, figures: &OperatingFigures) -> Vec<Figure> {
 fn net_benefits(evaluation: &Evaluation) -> Vec<Figure> {
     let n = evaluation.images.n;
     let curve = match &evaluation.decision_curve {
-        Measured::Value(curve) => curve,
-        Measured::Undefined { undefined } => return vec![Figure::undefined("net_benefit", undefined, n)],
+        Defined::Value(curve) => curve,
+        Defined::Undefined { undefined } => return vec![Figure::undefined("net_benefit", undefined, n)],
     };
     let shown = |point: &&DecisionPoint| NET_BENEFIT_AT.contains(&point.threshold);
     let figure = |point: &DecisionPoint| {
-        let ends = Measured::Value((point.net_benefit, point.low, point.high));
+        let ends = Defined::Value((point.net_benefit, point.low, point.high));
         let mut figure = Figure::ends(&format!("net_benefit_at_{}", point.threshold), &ends, n);
         figure.note = format!("recalling everybody {:.4}, nobody 0", point.recall_all);
         figure
@@ -233,8 +233,8 @@ fn subgroups(evaluation: &Evaluation) -> Vec<Figure> {
         figures.push(Figure::measured(&name, &shortcut.within_auc, n));
         let alone = format!("auc_of_{}_alone", shortcut.column);
         figures.push(match &shortcut.site_alone_auc {
-            Measured::Value(auc) => Figure::value(&alone, Some(*auc), n),
-            Measured::Undefined { undefined } => Figure::undefined(&alone, undefined, n),
+            Defined::Value(auc) => Figure::value(&alone, Some(*auc), n),
+            Defined::Undefined { undefined } => Figure::undefined(&alone, undefined, n),
         });
         for site in &shortcut.sites {
             let name = format!("auc_of_telling_{}={}_benign", shortcut.column, site.value);
@@ -250,7 +250,7 @@ fn localisation(evaluation: &Evaluation) -> Vec<Figure> {
     let mut figures = vec![Figure::measured("lesion_sensitivity_mean", &mean, found.n_lesions)];
     for at in found.froc.value().map(|froc| &froc.at[..]).unwrap_or_default() {
         let name = format!("lesion_sensitivity_at_{}_fp_per_image", at.at);
-        let value = Measured::Value((at.estimate, at.low, at.high));
+        let value = Defined::Value((at.estimate, at.low, at.high));
         figures.push(Figure::ends(&name, &value, found.n_lesions));
     }
     figures.push(Figure::measured("pointing_game", &found.pointing_game, found.n_images_with_lesion));
@@ -263,14 +263,14 @@ fn readers(evaluation: &Evaluation) -> Vec<Figure> {
     let n = study.n_images;
     let mut figures = vec![];
     let area =
-        |name: &str, auc: &Measured<AucError>| Figure::ends(name, &auc.clone().map(|auc| auc.best()), n);
+        |name: &str, auc: &Defined<AucError>| Figure::ends(name, &auc.clone().map(|auc| auc.best()), n);
     figures.push(area("auc_model_where_all_read", &study.model));
     for reader in &study.readers {
         figures.push(area(&format!("auc_reader_{}", reader.name), &reader.auc));
     }
     figures.push(match &study.mean_auc {
-        Measured::Value(mean) => Figure::value("auc_readers_mean", Some(*mean), n),
-        Measured::Undefined { undefined } => Figure::undefined("auc_readers_mean", undefined, n),
+        Defined::Value(mean) => Figure::value("auc_readers_mean", Some(*mean), n),
+        Defined::Undefined { undefined } => Figure::undefined("auc_readers_mean", undefined, n),
     });
     for (kind, difference) in [("fixed", &study.fixed_readers), ("random", &study.random_readers)] {
         let ends = difference.clone().map(|d| (d.difference, d.low, d.high));

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::defined::Defined;
 use crate::intervals::interval::Interval;
-use crate::measured::Measured;
 use crate::{Error, Result};
 use mammo_core::write::{write_atomically, write_json};
 
 /// A result that can be stored as JSON and told as a list of figures.
-pub trait Report: Serialize + Sized {
+pub trait FigureTable: Serialize + Sized {
     /// Its figures, in reading order.
     fn figures(&self) -> Vec<Figure>;
 
@@ -75,20 +75,20 @@ impl Figure {
     }
 
     /// A statistic with its bootstrap interval over `n` cases, or why it has none.
-    pub fn measured(name: &str, measured: &Measured<Interval>, n: usize) -> Self {
+    pub fn measured(name: &str, measured: &Defined<Interval>, n: usize) -> Self {
         match measured {
-            Measured::Value(interval) => Self::interval(name, interval, n),
-            Measured::Undefined { undefined } => Self::undefined(name, undefined, n),
+            Defined::Value(interval) => Self::interval(name, interval, n),
+            Defined::Undefined { undefined } => Self::undefined(name, undefined, n),
         }
     }
 
     /// A value with the ends of its interval over `n` cases, or why there is none.
-    pub fn ends(name: &str, value: &Measured<(f64, f64, f64)>, n: usize) -> Self {
+    pub fn ends(name: &str, value: &Defined<(f64, f64, f64)>, n: usize) -> Self {
         match value {
-            &Measured::Value((value, low, high)) => {
+            &Defined::Value((value, low, high)) => {
                 Self { interval: Some((low, high)), ..Self::value(name, Some(value), n) }
             }
-            Measured::Undefined { undefined } => Self::undefined(name, undefined, n),
+            Defined::Undefined { undefined } => Self::undefined(name, undefined, n),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::PoolingFigures;
 use crate::config::EvalConfig;
-use crate::measured::Measured;
+use crate::defined::Defined;
 use crate::origin::Origin;
 use crate::report::unit::{FrozenPoint, UnitFigures};
 use crate::roc::operating_point::{OperatingPoint, OperatingRule};
@@ -90,7 +90,7 @@ pub(super) fn poolings(
     for pooling in [Some(Pooling::Mean), Some(Pooling::Max), learned].into_iter().flatten() {
         let auc = match by_breast(images, pooling) {
             Some(pooled) if pooling != config.views => {
-                Measured::of(Sample::of(&pooled).auc(&config.bootstrap))?
+                Defined::of(Sample::of(&pooled).auc(&config.bootstrap))?
             }
             _ => breasts.auc.clone(),
         };

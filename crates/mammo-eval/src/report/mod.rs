@@ -20,8 +20,8 @@ use crate::Result;
 use crate::calibration::calibrator::Calibrator;
 use crate::calibration::reliability::{CalibrationFigures, Recalibrated};
 use crate::config::EvalConfig;
+use crate::defined::Defined;
 use crate::localisation::froc::Localisation;
-use crate::measured::Measured;
 use crate::origin::Origin;
 use crate::readers::ReaderStudy;
 use crate::report::comparison::{Comparison, compare_auc};
@@ -69,12 +69,12 @@ pub struct Evaluation {
     /// were given; empty without breasts.
     pub poolings: Vec<PoolingFigures>,
     /// Calibration per image; undefined for scores that are no probabilities.
-    pub calibration: Measured<CalibrationFigures>,
+    pub calibration: Defined<CalibrationFigures>,
     /// Calibration after the model's own calibrator, after each one learned on the validation
     /// scores, and after correction for the prevalence; empty without any.
-    pub recalibrated: Vec<Measured<Recalibrated>>,
+    pub recalibrated: Vec<Defined<Recalibrated>>,
     /// Net benefit per image.
-    pub decision_curve: Measured<DecisionCurve>,
+    pub decision_curve: Defined<DecisionCurve>,
     /// The images by each column that groups them.
     pub subgroups: Vec<Subgroups>,
     /// Shortcut tests by each column asked for.
@@ -95,7 +95,7 @@ pub struct PoolingFigures {
     /// How the views became one score.
     pub pooling: Pooling,
     /// Area under the ROC curve per breast.
-    pub auc: Measured,
+    pub auc: Defined,
 }
 
 /// Another model on the same images.
@@ -215,7 +215,7 @@ fn image_figures(
     images: &Sample,
     frozen: &[FrozenPoint],
     config: &EvalConfig,
-) -> Result<(UnitFigures, Measured<DecisionCurve>)> {
+) -> Result<(UnitFigures, Defined<DecisionCurve>)> {
     let ranked = images.ranked()?;
     let benefits = decision_curve::statistics(&ranked, config.prevalence);
     let (unit, figures) = UnitFigures::of(images, &ranked, frozen, &benefits, config)?;

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::defined::Defined;
 use crate::intervals::bootstrap::{BootstrapConfig, bootstrap};
 use crate::intervals::interval::Scale;
-use crate::measured::Measured;
 use crate::roc::ranked::{RankedScores, Roc, roc_auc};
 use crate::tables::aggregate::Case;
 use crate::tables::grouping::Grouping;
@@ -17,12 +17,12 @@ pub struct Shortcut {
     /// Name of the column, such as `site`.
     pub column: String,
     /// Area over all pairs of a malignant and a benign image with a value in this column.
-    pub overall_auc: Measured,
+    pub overall_auc: Defined,
     /// Area over the pairs from one site only: a shortcut through the site gains nothing here.
-    pub within_auc: Measured,
+    pub within_auc: Defined,
     /// Area when the share of cancers at its site is the only score of an image: what knowing the
     /// site alone would be worth.
-    pub site_alone_auc: Measured<f64>,
+    pub site_alone_auc: Defined<f64>,
     /// One per value.
     pub sites: Vec<ShortcutSite>,
 }
@@ -38,9 +38,9 @@ pub struct ShortcutSite {
     pub n_malignant: usize,
     /// Area of telling benign images of this site from benign images elsewhere by the score;
     /// 0.5 when the score does not know the site.
-    pub site_auc_benign: Measured,
+    pub site_auc_benign: Defined,
     /// The same among malignant images.
-    pub site_auc_malignant: Measured,
+    pub site_auc_malignant: Defined,
 }
 
 impl Shortcut {
@@ -70,9 +70,9 @@ impl Shortcut {
         };
         Ok(Self {
             column: grouping.column.clone(),
-            overall_auc: Measured::of(sample.auc(config))?,
+            overall_auc: Defined::of(sample.auc(config))?,
             within_auc: within(&sample, &sites, grouping.order.len(), config)?,
-            site_alone_auc: Measured::of(site_alone(&sample.malignant, &sites, grouping.order.len()))?,
+            site_alone_auc: Defined::of(site_alone(&sample.malignant, &sites, grouping.order.len()))?,
             sites: (0..grouping.order.len()).map(site).collect::<Result<_>>()?,
         })
     }
@@ -88,7 +88,7 @@ fn relabelled(sample: &Sample, keep: impl Fn(usize) -> bool, positive: &[bool]) 
 }
 
 /// Area of telling `here` from elsewhere by the score, within one class.
-fn telling_apart(sample: &Sample, here: &[bool], class: bool, config: &BootstrapConfig) -> Result<Measured> {
+fn telling_apart(sample: &Sample, here: &[bool], class: bool, config: &BootstrapConfig) -> Result<Defined> {
     let ranked = relabelled(sample, |case| sample.malignant[case] == class, here)?;
     let auc = |times: &[u8]| Ok([ranked.resampled_auc(times)?]);
     let scale = Scale::area(ranked.units_by_class());
@@ -96,14 +96,14 @@ fn telling_apart(sample: &Sample, here: &[bool], class: bool, config: &Bootstrap
     let class = if class { "malignant" } else { "benign" };
     let elsewhere = format!("the {class} images are all of this site or all of others");
     // The reason of the area speaks of cancers, which are sites here.
-    Ok(match Measured::of(area)? {
-        Measured::Undefined { .. } => Measured::undefined(elsewhere),
+    Ok(match Defined::of(area)? {
+        Defined::Undefined { .. } => Defined::undefined(elsewhere),
         value => value,
     })
 }
 
 /// Area over the pairs of one site, all sites together, a site counting by its pairs.
-fn within(sample: &Sample, sites: &[usize], n_sites: usize, config: &BootstrapConfig) -> Result<Measured> {
+fn within(sample: &Sample, sites: &[usize], n_sites: usize, config: &BootstrapConfig) -> Result<Defined> {
     let of_site = |site| relabelled(sample, |case| sites[case] == site, &sample.malignant);
     let ranked: Vec<RankedScores> = (0..n_sites).map(of_site).collect::<Result<_>>()?;
     let area = |times: &[u8]| {
@@ -123,7 +123,7 @@ fn within(sample: &Sample, sites: &[usize], n_sites: usize, config: &BootstrapCo
         Err(Error::Undefined { statistic: "area within sites", reason })
     };
     let scale = Scale::area(sample.ranked()?.units_by_class());
-    Measured::of(bootstrap(sample.patients.n(), config, [scale], area).map(|[interval]| interval))
+    Defined::of(bootstrap(sample.patients.n(), config, [scale], area).map(|[interval]| interval))
 }
 
 /// Area when every image is scored by the share of cancers at its site.

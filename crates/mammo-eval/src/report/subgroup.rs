@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
+use crate::defined::Defined;
 use crate::intervals::bootstrap::BootstrapConfig;
 use crate::intervals::proportion::Proportion;
-use crate::measured::Measured;
 use crate::roc::operating_point::OperatingPoint;
 use crate::tables::aggregate::Case;
 use crate::tables::grouping::Grouping;
@@ -37,7 +37,7 @@ pub struct Subgroup {
     /// Patients they belong to.
     pub n_patients: usize,
     /// Area under the ROC curve, its interval by resampling patients.
-    pub auc: Measured,
+    pub auc: Defined,
     /// Sensitivity at the first operating point of the images; `None` without one or without
     /// malignant images.
     pub sensitivity: Option<Proportion>,
@@ -88,7 +88,7 @@ impl Subgroup {
             n: sample.n(),
             n_malignant: sample.n_malignant(),
             n_patients: sample.patients.n(),
-            auc: Measured::of(sample.auc(config))?,
+            auc: Defined::of(sample.auc(config))?,
             sensitivity: applied.as_ref().and_then(|result| result.sensitivity),
             specificity: applied.as_ref().and_then(|result| result.specificity),
         })

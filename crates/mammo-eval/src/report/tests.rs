@@ -1,7 +1,7 @@
 use super::*;
 use crate::Error;
 use crate::tables::scores::tests::row;
-use crate::{BootstrapConfig, OperatingRule, Report};
+use crate::{BootstrapConfig, FigureTable, OperatingRule};
 use mammo_core::record::Laterality;
 use mammo_core::record::Pathology::{Benign, Malignant, Unknown};
 

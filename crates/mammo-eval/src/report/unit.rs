@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::config::EvalConfig;
+use crate::defined::Defined;
 use crate::intervals::delong::{AucError, delong_auc};
 use crate::intervals::interval::Interval;
 use crate::intervals::proportion::Proportion;
-use crate::measured::Measured;
 use crate::origin::Origin;
 use crate::roc::curve_statistic::{CurveFigures, CurveStatistic, index_of_threshold};
 use crate::roc::curves::{PrecisionRecallCurve, RocCurve, ScoreHistogram, band_statistics};
@@ -28,13 +28,13 @@ pub struct UnitFigures {
     /// Patients they belong to.
     pub n_patients: usize,
     /// Area under the ROC curve.
-    pub auc: Measured,
+    pub auc: Defined,
     /// The same area with a standard error and intervals in closed form, clustered by patient.
-    pub delong: Measured<AucError>,
+    pub delong: Defined<AucError>,
     /// Area over the range of high specificity alone.
-    pub partial_auc: Measured<PartialAuc>,
+    pub partial_auc: Defined<PartialAuc>,
     /// Mean precision over the malignant cases (step-wise area under precision–recall).
-    pub average_precision: Measured,
+    pub average_precision: Defined,
     /// Largest sensitivity at each of the specificities asked for.
     pub sensitivity_at_specificity: Vec<AtFixed>,
     /// Largest specificity at each of the sensitivities asked for.
@@ -42,9 +42,9 @@ pub struct UnitFigures {
     /// What each frozen threshold does; the first is that of the model, if there is one.
     pub operating_points: Vec<OperatingFigures>,
     /// The ROC curve with its band.
-    pub roc: Measured<RocCurve>,
+    pub roc: Defined<RocCurve>,
     /// The precision–recall curve.
-    pub precision_recall: Measured<PrecisionRecallCurve>,
+    pub precision_recall: Defined<PrecisionRecallCurve>,
     /// Scores by truth.
     pub histogram: ScoreHistogram,
 }
@@ -67,7 +67,7 @@ pub struct AtFixed {
     pub at: f64,
     /// The statistic there. The threshold is chosen anew in every resample, so that the interval
     /// holds the uncertainty of the choice too.
-    pub value: Measured,
+    pub value: Defined,
 }
 
 /// What a threshold chosen beforehand does here.
@@ -80,15 +80,15 @@ pub struct OperatingFigures {
     /// Confusion counts and shares with Wilson intervals, which take the cases as independent.
     pub result: OperatingResult,
     /// Sensitivity, its interval by resampling patients, as those of the next ones.
-    pub sensitivity: Measured,
+    pub sensitivity: Defined,
     /// Specificity.
-    pub specificity: Measured,
+    pub specificity: Defined,
     /// Positive predictive value at the prevalence of this set.
-    pub ppv: Measured,
+    pub ppv: Defined,
     /// Negative predictive value at the prevalence of this set.
-    pub npv: Measured,
+    pub npv: Defined,
     /// Share of all cases that is positive.
-    pub recall_rate: Measured,
+    pub recall_rate: Defined,
     /// Predictive values at the stated prevalence, if one was stated.
     pub at_prevalence: Option<PredictiveValues>,
 }
@@ -99,7 +99,7 @@ pub struct OperatingShare<'a> {
     /// Its name in tables and in `evaluation.json`.
     pub name: &'static str,
     /// With an interval by resampling patients.
-    pub clustered: &'a Measured,
+    pub clustered: &'a Defined,
     /// As counted, with Wilson's interval, which takes the cases as independent; `None` without
     /// any.
     pub counted: Option<&'a Proportion>,
@@ -110,7 +110,7 @@ impl OperatingShare<'_> {
     /// one class has no resamples).
     pub fn ends(&self) -> Option<(f64, f64, f64)> {
         match (self.clustered, self.counted) {
-            (Measured::Value(share), _) => Some((share.estimate, share.low, share.high)),
+            (Defined::Value(share), _) => Some((share.estimate, share.low, share.high)),
             (_, Some(share)) => Some((share.estimate, share.low, share.high)),
             _ => None,
         }
@@ -121,8 +121,8 @@ impl OperatingShare<'_> {
         let Some(share) = self.counted else { return "undefined: no such cases".into() };
         let counts = format!("{} of {}", share.successes, share.n);
         match self.clustered {
-            Measured::Value(_) => counts,
-            Measured::Undefined { .. } => format!("{counts}, as if independent"),
+            Defined::Value(_) => counts,
+            Defined::Undefined { .. } => format!("{counts}, as if independent"),
         }
     }
 }
@@ -148,11 +148,11 @@ pub struct PredictiveValues {
     /// Share of malignant cases where the model is to be used.
     pub prevalence: f64,
     /// Share of the positive that would be malignant.
-    pub ppv: Measured,
+    pub ppv: Defined,
     /// Share of the negative that would be benign.
-    pub npv: Measured,
+    pub npv: Defined,
     /// Share of all that would be positive.
-    pub recall_rate: Measured,
+    pub recall_rate: Defined,
 }
 
 /// A frozen threshold and where it comes from.
@@ -189,7 +189,7 @@ impl UnitFigures {
         let figures = CurveFigures::bootstrap(ranked, &sample.patients, statistics, &config.bootstrap)?;
 
         let mut roc = Roc::default();
-        let both_classes = Measured::of(ranked.curve(&vec![1; sample.patients.n()], &mut roc))?;
+        let both_classes = Defined::of(ranked.curve(&vec![1; sample.patients.n()], &mut roc))?;
         let curve = |()| RocCurve::of(ranked, &roc, &figures);
         let level = config.bootstrap.level;
         let delong = delong_auc(&sample.scores, &sample.malignant, sample.patients.of_case(), level);
@@ -202,7 +202,7 @@ impl UnitFigures {
             n_malignant: sample.n_malignant(),
             n_patients: sample.patients.n(),
             auc: figures.of(Auc),
-            delong: Measured::of(delong)?,
+            delong: Defined::of(delong)?,
             partial_auc: figures.of(range).map(|area| PartialAuc::of(area, config.min_specificity)),
             average_precision: figures.of(AveragePrecision),
             sensitivity_at_specificity: at(SensitivityAt),

@@ -1,9 +1,9 @@
 //! Statistics of a ROC curve as data, so that all of them share the resamples of one bootstrap.
 
 use crate::Result;
+use crate::defined::Defined;
 use crate::intervals::bootstrap::{BootstrapConfig, Patients, Statistic, bootstrap_each};
 use crate::intervals::interval::{Deviate, Interval, Scale};
-use crate::measured::Measured;
 use crate::roc::ranked::{RankedScores, Roc};
 
 /// A statistic that is read off the ROC curve.
@@ -170,7 +170,7 @@ pub fn index_of_threshold(ranked: &RankedScores, threshold: f64) -> usize {
 /// Statistics of one sample with their intervals, found again by what they are.
 pub struct CurveFigures {
     statistics: Vec<CurveStatistic>,
-    values: Vec<Measured<Interval>>,
+    values: Vec<Defined<Interval>>,
 }
 
 impl CurveFigures {
@@ -197,15 +197,15 @@ impl CurveFigures {
         let scales: Vec<Scale> =
             statistics.iter().map(|statistic| statistic.scale(patients_by_class)).collect();
         let values = bootstrap_each(patients.n(), config, &scales, Roc::default, resample);
-        let values = match Measured::of(values)? {
-            Measured::Value(values) => values,
-            Measured::Undefined { undefined } => vec![Measured::undefined(undefined); n],
+        let values = match Defined::of(values)? {
+            Defined::Value(values) => values,
+            Defined::Undefined { undefined } => vec![Defined::undefined(undefined); n],
         };
-        let shown = |(value, statistic): (Measured<Interval>, &CurveStatistic)| match (
+        let shown = |(value, statistic): (Defined<Interval>, &CurveStatistic)| match (
             statistic.check_patients(patients_by_class),
             &value,
         ) {
-            (Err(reason), Measured::Value(_)) => Measured::undefined(reason),
+            (Err(reason), Defined::Value(_)) => Defined::undefined(reason),
             _ => value,
         };
         let values = values.into_iter().zip(&statistics).map(shown).collect();
@@ -216,7 +216,7 @@ impl CurveFigures {
     ///
     /// # Panics
     /// When it was not among those computed.
-    pub fn of(&self, statistic: CurveStatistic) -> Measured<Interval> {
+    pub fn of(&self, statistic: CurveStatistic) -> Defined<Interval> {
         match self.statistics.iter().position(|&computed| computed == statistic) {
             Some(index) => self.values[index].clone(),
             None => panic!("{statistic:?} was not computed"),

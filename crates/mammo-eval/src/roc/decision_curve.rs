@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::measured::Measured;
+use crate::defined::Defined;
 use crate::roc::curve_statistic::{CurveFigures, CurveStatistic, index_of_threshold, net_benefit};
 use crate::roc::ranked::RankedScores;
 use crate::tables::sample::Sample;
@@ -51,14 +51,14 @@ impl DecisionCurve {
         ranked: &RankedScores,
         figures: &CurveFigures,
         prevalence: Option<f64>,
-    ) -> Measured<Self> {
+    ) -> Defined<Self> {
         let of_sample = sample.n_malignant() as f64 / sample.n() as f64;
         let mut points = vec![];
         for statistic in statistics(ranked, prevalence) {
             let CurveStatistic::NetBenefit { threshold, .. } = statistic else { continue };
             let interval = match figures.of(statistic) {
-                Measured::Value(interval) => interval,
-                Measured::Undefined { undefined } => return Measured::undefined(undefined),
+                Defined::Value(interval) => interval,
+                Defined::Undefined { undefined } => return Defined::undefined(undefined),
             };
             points.push(DecisionPoint {
                 threshold,
@@ -68,6 +68,6 @@ impl DecisionCurve {
                 recall_all: net_benefit(1.0, 0.0, prevalence.unwrap_or(of_sample), threshold),
             });
         }
-        Measured::Value(Self { prevalence: prevalence.unwrap_or(of_sample), points })
+        Defined::Value(Self { prevalence: prevalence.unwrap_or(of_sample), points })
     }
 }

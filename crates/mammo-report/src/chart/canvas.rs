@@ -7,7 +7,7 @@ use kuva::render::render::{Primitive, render_multiple};
 use kuva::render::theme::Theme;
 
 use super::Axis;
-use super::dress::{Look, clip, dress, in_hundredths};
+use super::style::{SeriesStyle, apply_styles, clip, in_hundredths};
 use super::svg::Body;
 use crate::palette;
 
@@ -97,7 +97,7 @@ pub(super) fn body(
     id: &str,
     plots: Vec<Plot>,
     layout: Layout,
-    looks: &[Look],
+    styles: &[SeriesStyle],
     texts: Vec<Primitive>,
     colours: Colours,
 ) -> Body {
@@ -107,7 +107,7 @@ pub(super) fn body(
     let range = [frame.x_range.0, frame.x_range.1, frame.y_range.0, frame.y_range.1];
     let mut scene = render_multiple(plots, layout);
     scene.background_color = None;
-    scene.elements = dress(std::mem::take(&mut scene.elements), looks, colours);
+    scene.elements = apply_styles(std::mem::take(&mut scene.elements), styles, colours);
     scene.elements.extend(texts);
     clip(&mut scene, id);
     let (width, height) = (scene.width, scene.height - blank);

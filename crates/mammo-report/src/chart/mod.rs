@@ -5,9 +5,9 @@
 //! to what kuva draws and marks whose it is, `svg` puts the element with its text alternative around.
 
 mod canvas;
-mod dress;
 mod forest;
 mod plot;
+mod style;
 mod svg;
 mod words;
 
@@ -28,7 +28,7 @@ pub struct Head {
 
 /// A figure with one pair of axes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Chart {
+pub struct XyChart {
     /// Name and words.
     #[serde(flatten)]
     pub head: Head,
@@ -205,18 +205,18 @@ pub struct Forest {
 /// Either kind of figure.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
-pub enum Figure {
+pub enum Chart {
     /// Curves, dots, bars.
-    Chart(Chart),
+    Xy(XyChart),
     /// Groups with intervals.
     Forest(Forest),
 }
 
-impl Figure {
+impl Chart {
     /// The figure as something to draw.
     pub fn drawing(&self) -> &dyn Drawing {
         match self {
-            Self::Chart(chart) => chart,
+            Self::Xy(chart) => chart,
             Self::Forest(forest) => forest,
         }
     }

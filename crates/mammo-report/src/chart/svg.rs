@@ -36,8 +36,8 @@ pub fn inline(figure: &dyn Drawing) -> String {
         "<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\" fill=\"{}\" \
          data-plot=\"{}\" data-range=\"{}\"><title id=\"{id}-t\">{}</title><desc id=\"{id}-d\">{}</desc>{content}</svg>",
         Colours::Page.css("ink"),
-        numbers(&plot),
-        numbers(&range),
+        values(&plot),
+        values(&range),
         escape(title),
         escape(&format!("{caption} {}", figure.in_words())),
     )
@@ -62,7 +62,7 @@ pub fn standalone(figure: &dyn Drawing) -> String {
     )
 }
 
-fn numbers(values: &[f64]) -> String {
+fn values(values: &[f64]) -> String {
     values.iter().map(f64::to_string).collect::<Vec<_>>().join(" ")
 }
 

@@ -1,8 +1,8 @@
 //! Figures in words: what a drawing shows, in numbers, for readers who do not see it.
 
-use super::{Axis, Chart, Dot, Forest, ForestRow, Mark, Series};
+use super::{Axis, Dot, Forest, ForestRow, Mark, Series, XyChart};
 
-impl Chart {
+impl XyChart {
     /// The named series at the ticks of the horizontal axis.
     pub(super) fn words(&self) -> String {
         let named = self.series.iter().filter(|series| !series.name.is_empty());
@@ -104,7 +104,7 @@ mod tests {
     fn words(mark: Mark) -> String {
         let head = Head::default();
         let (x, y) = (Axis::share("false positives"), Axis::share("found"));
-        Chart { head, x, y, series: vec![Series::new("model", Ink::Accent, mark)], square: true }.words()
+        XyChart { head, x, y, series: vec![Series::new("model", Ink::Accent, mark)], square: true }.words()
     }
 
     #[test]

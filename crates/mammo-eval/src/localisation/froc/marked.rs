@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::defined::Defined;
 use crate::intervals::bootstrap::{BootstrapConfig, Patients, Statistic, bootstrap_each};
 use crate::intervals::interval::Scale;
-use crate::measured::Measured;
 use crate::roc::curves::{corners, thinned};
 use crate::roc::ranked::{RankedScores, Roc};
 use crate::tables::findings::Finding;
@@ -114,7 +114,7 @@ impl Marked {
         &self,
         kinds: &[(LesionKind, usize)],
         config: &BootstrapConfig,
-    ) -> Result<Vec<Measured>> {
+    ) -> Result<Vec<Defined>> {
         let n = 3 + RATES.len() + kinds.len();
         let resample = |times: &[u8], roc: &mut Roc, values: &mut [Statistic]| {
             let weight = |patient: u32| f64::from(times[patient as usize]);
@@ -150,10 +150,10 @@ impl Marked {
         let with_lesion: HashSet<u32> = self.lesions.iter().map(|lesion| lesion.patient).collect();
         let scales = vec![Scale::share(with_lesion.len()); n];
         let values = bootstrap_each(self.patients.n(), config, &scales, Roc::default, resample);
-        let values = Measured::of(values)?;
+        let values = Defined::of(values)?;
         Ok(match values {
-            Measured::Value(values) => values,
-            Measured::Undefined { undefined } => vec![Measured::undefined(undefined); n],
+            Defined::Value(values) => values,
+            Defined::Undefined { undefined } => vec![Defined::undefined(undefined); n],
         })
     }
 

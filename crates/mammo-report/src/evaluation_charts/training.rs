@@ -1,11 +1,12 @@
-//! The curves of a training.
+//! Training curves: loss and validation metric by epoch.
 
-use super::{called, chart, line};
-use crate::chart::{Axis, Chart, Dot, Ink, Mark, Series};
-use crate::content::{Epoch, Part, Run};
+use super::{curve_label, line, xy_chart};
+use crate::chart::{Axis, Dot, Ink, Mark, Series, XyChart};
+use crate::content::{Epoch, Run};
+use mammo_eval::Defined;
 
-/// Epochs counted through all stages, with a value of each.
-fn course(epochs: &[Epoch], value: impl Fn(&Epoch) -> f64) -> Vec<[f64; 2]> {
+/// A value of each epoch; epochs are numbered across all stages.
+fn by_epoch(epochs: &[Epoch], value: impl Fn(&Epoch) -> f64) -> Vec<[f64; 2]> {
     epochs.iter().enumerate().map(|(i, epoch)| [(i + 1) as f64, value(epoch)]).collect()
 }
 
@@ -24,40 +25,40 @@ fn over(label: &str, series: &[Series]) -> Axis {
     Axis::over(label, low, high)
 }
 
-pub(super) fn loss(runs: &[Run]) -> Part<Chart> {
-    let Some(run) = runs.first() else { return Part::missing("no run") };
+pub(super) fn loss(runs: &[Run]) -> Defined<XyChart> {
+    let Some(run) = runs.first() else { return Defined::undefined("no run") };
     let epochs = match &run.training {
-        Part::There(epochs) => epochs,
-        Part::Missing { missing } => return Part::missing(missing),
+        Defined::Value(epochs) => epochs,
+        Defined::Undefined { undefined } => return Defined::undefined(undefined),
     };
     let series = vec![
-        Series::new("training", Ink::Neutral, line(course(epochs, |e| e.train_loss))),
-        Series::new("validation", Ink::Accent, line(course(epochs, |e| e.validation_loss))),
+        Series::new("training", Ink::Neutral, line(by_epoch(epochs, |e| e.train_loss))),
+        Series::new("validation", Ink::Accent, line(by_epoch(epochs, |e| e.validation_loss))),
     ];
     let caption = "Mean loss of the training batches, which are augmented and balanced, and loss on the \
                    validation side. A rising validation loss means that the model learns its examples by heart.";
     let y = over("loss", &series);
-    Part::There(chart(caption, epoch_axis(epochs.len()), y, series, false))
+    Defined::Value(xy_chart(caption, epoch_axis(epochs.len()), y, series, false))
 }
 
-pub(super) fn metric(runs: &[Run]) -> Part<Chart> {
+pub(super) fn metric(runs: &[Run]) -> Defined<XyChart> {
     let known: Vec<(usize, &Run, &Vec<Epoch>)> = runs
         .iter()
         .enumerate()
-        .filter_map(|(i, run)| Some((i, run, run.training.get().filter(|e| !e.is_empty())?)))
+        .filter_map(|(i, run)| Some((i, run, run.training.value().filter(|e| !e.is_empty())?)))
         .collect();
     if known.is_empty() {
         let reason = runs.first().and_then(|run| run.training.reason()).unwrap_or("no epochs");
-        return Part::missing(reason);
+        return Defined::undefined(reason);
     }
     let longest = known.iter().map(|(_, _, epochs)| epochs.len()).max().unwrap_or(1);
     let mut series: Vec<Series> = known
         .iter()
         .map(|(i, run, epochs)| {
             Series::new(
-                called(runs, run, "validation"),
+                curve_label(runs, run, "validation"),
                 Ink::of_run(*i),
-                line(course(epochs, |e| e.validation_metric)),
+                line(by_epoch(epochs, |e| e.validation_metric)),
             )
         })
         .collect();
@@ -73,5 +74,5 @@ pub(super) fn metric(runs: &[Run]) -> Part<Chart> {
     }
     let caption = "What the best epoch was chosen by, on the validation side. The dot is the epoch that was \
                    kept; its value is optimistic, because it was chosen as the highest.";
-    Part::There(chart(caption, epoch_axis(longest), y, series, false))
+    Defined::Value(xy_chart(caption, epoch_axis(longest), y, series, false))
 }

@@ -11,9 +11,9 @@ use super::Ink;
 use super::canvas::{Colours, SMALL};
 use super::svg::escape;
 
-/// How the shapes of a series look, beyond what kuva was told.
+/// How the shapes of a series style, beyond what kuva was told.
 #[derive(Clone, Debug)]
-pub(super) struct Look {
+pub(super) struct SeriesStyle {
     /// The colour that kuva was given in place of the real one.
     pub(super) token: String,
     /// The real one.
@@ -47,28 +47,32 @@ pub(super) fn in_hundredths(svg: &str) -> String {
     out
 }
 
-/// Gives every shape that is drawn in a look's colour that look, and a group around those of one
+/// Gives every shape that is drawn in a style's colour that style, and a group around those of one
 /// series. Dots and their whiskers go on top: on an edge of the plot they would be cut in half.
-pub(super) fn dress(shapes: Vec<Primitive>, looks: &[Look], colours: Colours) -> Vec<Primitive> {
-    let (mut dressed, mut dots) = (Vec::with_capacity(shapes.len() + 2 * looks.len()), Vec::new());
+pub(super) fn apply_styles(
+    shapes: Vec<Primitive>,
+    styles: &[SeriesStyle],
+    colours: Colours,
+) -> Vec<Primitive> {
+    let (mut styled, mut dots) = (Vec::with_capacity(shapes.len() + 2 * styles.len()), Vec::new());
     for run in shapes.chunk_by(|a, b| token(a) == token(b)) {
-        let look = token(&run[0]).and_then(|token| looks.iter().find(|look| look.token == token));
-        let on_top = look.is_some_and(|look| look.attributes.is_some()) && run.iter().any(is_dot);
-        let shapes = if on_top { &mut dots } else { &mut dressed };
-        let group = look.and_then(|look| look.attributes.clone());
+        let style = token(&run[0]).and_then(|token| styles.iter().find(|style| style.token == token));
+        let on_top = style.is_some_and(|style| style.attributes.is_some()) && run.iter().any(is_dot);
+        let shapes = if on_top { &mut dots } else { &mut styled };
+        let group = style.and_then(|style| style.attributes.clone());
         shapes.extend(group.clone().map(|attributes| Primitive::GroupStart {
             transform: None,
             title: None,
             extra_attrs: Some(attributes),
         }));
-        shapes.extend(run.iter().cloned().map(|shape| match look {
-            Some(look) => painted(shape, look, colours),
+        shapes.extend(run.iter().cloned().map(|shape| match style {
+            Some(style) => painted(shape, style, colours),
             None => muted(shape, colours),
         }));
         shapes.extend(group.map(|_| Primitive::GroupEnd));
     }
-    dressed.append(&mut dots);
-    dressed
+    styled.append(&mut dots);
+    styled
 }
 
 fn is_dot(shape: &Primitive) -> bool {
@@ -91,8 +95,8 @@ fn token(shape: &Primitive) -> Option<&str> {
     }
 }
 
-fn painted(mut shape: Primitive, look: &Look, colours: Colours) -> Primitive {
-    let ink = || Color::from(colours.css(look.ink.variable()));
+fn painted(mut shape: Primitive, style: &SeriesStyle, colours: Colours) -> Primitive {
+    let ink = || Color::from(colours.css(style.ink.variable()));
     match &mut shape {
         // Dots stand out from lines under them.
         Primitive::Circle { fill, stroke, stroke_width, .. }
@@ -104,12 +108,12 @@ fn painted(mut shape: Primitive, look: &Look, colours: Colours) -> Primitive {
         Primitive::Line { stroke, .. } | Primitive::PolyLine { stroke, .. } => *stroke = ink(),
         Primitive::Path(path) => {
             path.fill = Some(ink());
-            path.opacity = Some(look.opacity);
+            path.opacity = Some(style.opacity);
         }
         Primitive::Rect { fill, stroke, stroke_width, opacity, .. } => {
             *fill = ink();
-            *opacity = Some(look.opacity);
-            if look.outlined {
+            *opacity = Some(style.opacity);
+            if style.outlined {
                 *stroke = Some(ink());
                 *stroke_width = Some(1.0);
             }

@@ -1,14 +1,14 @@
 //! A figure on the page: drawing, words, and its data as tables.
 
-use crate::chart::{self, Figure, Mark};
-use crate::figures::Slot;
+use crate::chart::{self, Chart, Mark};
+use crate::evaluation_charts::Slot;
 use crate::table::number;
 
 /// Rows of the data shown under a figure; longer series are thinned, `report.json` has all.
 const MAX_ROWS: usize = 21;
 
 /// A figure with its words and data.
-pub(super) struct FigureView {
+pub(super) struct ChartView {
     pub(super) id: &'static str,
     pub(super) title: &'static str,
     pub(super) svg: Option<String>,
@@ -24,9 +24,9 @@ pub(super) struct DataView {
     pub(super) thinned: bool,
 }
 
-impl FigureView {
+impl ChartView {
     pub(super) fn new(slot: &Slot) -> Self {
-        match slot.figure.get() {
+        match slot.chart.value() {
             Some(figure) => Self {
                 id: slot.id,
                 title: slot.title,
@@ -38,15 +38,15 @@ impl FigureView {
                 id: slot.id,
                 title: slot.title,
                 svg: None,
-                text: slot.figure.reason().unwrap_or_default().to_string(),
+                text: slot.chart.reason().unwrap_or_default().to_string(),
                 data: Vec::new(),
             },
         }
     }
 }
 
-fn data(figure: &Figure) -> Vec<DataView> {
-    let Figure::Chart(chart) = figure else { return Vec::new() };
+fn data(figure: &Chart) -> Vec<DataView> {
+    let Chart::Xy(chart) = figure else { return Vec::new() };
     let number = |v: f64| number(v, 3);
     let ends = |v: Option<f64>| v.map(number).unwrap_or_default();
     chart

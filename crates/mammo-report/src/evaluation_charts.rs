@@ -1,70 +1,83 @@
-//! From evaluations to the figures of a report.
+//! The charts of a report, made from its evaluations.
 
 mod training;
 
 use mammo_eval::report::subgroup::Subgroup;
 use mammo_eval::roc::decision_curve::DecisionPoint;
-use mammo_eval::{Evaluation, Measured, Origin};
+use mammo_eval::{Defined, Evaluation, Origin};
 
-use crate::chart::{Axis, Chart, Dot, Figure, Forest, ForestRow, Head, Ink, Mark, Series};
-use crate::content::{Part, Report, Run};
+use crate::chart::{Axis, Chart, Dot, Forest, ForestRow, Head, Ink, Mark, Series, XyChart};
+use crate::content::{Report, Run};
 use training::{loss, metric};
 
-/// A place for a figure on the page.
+/// Where a chart stands on the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section {
+    /// Charts of the results, in two columns.
+    Results,
+    /// The forest plot, over the whole width.
+    Subgroups,
+    /// Charts of the training.
+    Training,
+}
+
+/// A chart of the page, or why there is none.
 #[derive(Clone, Debug)]
 pub struct Slot {
     /// Name in file names and anchors.
     pub id: &'static str,
-    /// Heading when there is no figure.
+    /// Heading.
     pub title: &'static str,
-    /// The figure, or why there is none.
-    pub figure: Part<Figure>,
+    /// Where it stands.
+    pub section: Section,
+    /// The chart, or why there is none.
+    pub chart: Defined<Chart>,
 }
 
-/// All figures of a report, in the order of the page.
+/// All charts of a report, in the order of the page.
 pub fn slots(report: &Report) -> Vec<Slot> {
     let runs = &report.runs;
-    let slot = |id: &'static str, title: &'static str, figure: Part<Chart>| {
-        let figure = match figure {
-            Part::There(chart) => {
-                let head = Head { id: id.into(), title: title.into(), ..chart.head };
-                Part::There(Figure::Chart(Chart { head, ..chart }))
-            }
-            Part::Missing { missing } => Part::Missing { missing },
-        };
-        Slot { id, title, figure }
+    let slot = |section, id: &'static str, title: &'static str, chart: Defined<XyChart>| {
+        let chart = chart.map(|chart| {
+            let head = Head { id: id.into(), title: title.into(), ..chart.head };
+            Chart::Xy(XyChart { head, ..chart })
+        });
+        Slot { id, title, section, chart }
     };
-    let mut slots = vec![
-        slot("roc", "ROC curve", roc(runs)),
-        slot("precision-recall", "Precision–recall", precision_recall(runs)),
-        slot("calibration", "Calibration", first(runs, calibration)),
-        slot("scores", "Scores by truth", first(runs, histogram)),
-        slot("decision-curve", "Decision curve", first(runs, decision_curve)),
-        slot("froc", "FROC: finding the lesions", first(runs, froc)),
-    ];
-    let forest = first(runs, subgroups);
-    let figure = match forest {
-        Part::There(forest) => Part::There(Figure::Forest(forest)),
-        Part::Missing { missing } => Part::Missing { missing },
-    };
-    slots.push(Slot { id: "subgroups", title: "Subgroups", figure });
-    slots.push(slot("training-loss", "Training: loss", loss(runs)));
-    slots.push(slot("training-metric", "Training: validation figure", metric(runs)));
-    slots
+    let result = |id, title, chart| slot(Section::Results, id, title, chart);
+    let training = |id, title, chart| slot(Section::Training, id, title, chart);
+    vec![
+        result("roc", "ROC curve", roc(runs)),
+        result("precision-recall", "Precision–recall", precision_recall(runs)),
+        result("calibration", "Calibration", first(runs, calibration)),
+        result("scores", "Scores by truth", first(runs, histogram)),
+        result("decision-curve", "Decision curve", first(runs, decision_curve)),
+        result("froc", "FROC: finding the lesions", first(runs, froc)),
+        Slot {
+            id: "subgroups",
+            title: "Subgroups",
+            section: Section::Subgroups,
+            chart: first(runs, subgroups).map(Chart::Forest),
+        },
+        training("training-loss", "Training: loss", loss(runs)),
+        training("training-metric", "Training: validation figure", metric(runs)),
+    ]
 }
 
-fn first<T>(runs: &[Run], part: impl Fn(&Evaluation) -> Part<T>) -> Part<T> {
-    runs.first().map_or_else(|| Part::missing("no run"), |run| part(&run.evaluation))
+fn first<T>(runs: &[Run], part: impl Fn(&Evaluation) -> Defined<T>) -> Defined<T> {
+    runs.first().map_or_else(|| Defined::undefined("no run"), |run| part(&run.evaluation))
 }
 
-/// Turns a statistic without value into a missing part with its reason.
-fn there<T>(measured: &Measured<T>) -> Result<&T, String> {
-    measured.value().ok_or_else(|| format!("undefined: {}", measured.reason().unwrap_or("no reason stored")))
+/// The value of a statistic, or the reason as it is shown in place of a chart.
+fn value_of<T>(statistic: &Defined<T>) -> Result<&T, String> {
+    statistic
+        .value()
+        .ok_or_else(|| format!("undefined: {}", statistic.reason().unwrap_or("no reason stored")))
 }
 
-fn chart(caption: impl Into<String>, x: Axis, y: Axis, series: Vec<Series>, square: bool) -> Chart {
+fn xy_chart(caption: impl Into<String>, x: Axis, y: Axis, series: Vec<Series>, square: bool) -> XyChart {
     let head = Head { caption: caption.into(), ..Head::default() };
-    Chart { head, x, y, series, square }
+    XyChart { head, x, y, series, square }
 }
 
 fn line(points: Vec<[f64; 2]>) -> Mark {
@@ -75,17 +88,17 @@ fn dashed(points: Vec<[f64; 2]>) -> Mark {
     Mark::Line { points, dashed: true }
 }
 
-/// A run's name where there are several, else what the line is.
-fn called(runs: &[Run], run: &Run, alone: &str) -> String {
+/// The label of a run's curve: the name of the run if there are several, else `alone`.
+fn curve_label(runs: &[Run], run: &Run, alone: &str) -> String {
     if runs.len() > 1 { run.name.clone() } else { alone.to_string() }
 }
 
-fn roc(runs: &[Run]) -> Part<Chart> {
+fn roc(runs: &[Run]) -> Defined<XyChart> {
     let mut series = vec![Series::new("chance", Ink::Neutral, dashed(vec![[0.0, 0.0], [1.0, 1.0]]))];
-    let Some(main) = runs.first() else { return Part::missing("no run") };
-    let curve = match there(&main.evaluation.images.roc) {
+    let Some(main) = runs.first() else { return Defined::undefined("no run") };
+    let curve = match value_of(&main.evaluation.images.roc) {
         Ok(curve) => curve,
-        Err(reason) => return Part::missing(reason),
+        Err(reason) => return Defined::undefined(reason),
     };
     let level = percent(main.evaluation.config.bootstrap.level);
     if !curve.band.is_empty() {
@@ -95,7 +108,7 @@ fn roc(runs: &[Run]) -> Part<Chart> {
     for (i, run) in runs.iter().enumerate().rev() {
         if let Some(curve) = run.evaluation.images.roc.value() {
             let points = curve.points.iter().map(|p| [p.false_positive_rate, p.sensitivity]).collect();
-            series.push(Series::new(called(runs, run, "model"), Ink::of_run(i), line(points)));
+            series.push(Series::new(curve_label(runs, run, "model"), Ink::of_run(i), line(points)));
         }
     }
     let operating = main.evaluation.images.operating_points.first();
@@ -120,26 +133,26 @@ fn roc(runs: &[Run]) -> Part<Chart> {
         }
     );
     let (x, y) = (Axis::share("1 − specificity"), Axis::share("sensitivity"));
-    Part::There(chart(caption.replace("  ", " "), x, y, series, true))
+    Defined::Value(xy_chart(caption.replace("  ", " "), x, y, series, true))
 }
 
-fn precision_recall(runs: &[Run]) -> Part<Chart> {
-    let Some(main) = runs.first() else { return Part::missing("no run") };
-    let prevalence = match there(&main.evaluation.images.precision_recall) {
+fn precision_recall(runs: &[Run]) -> Defined<XyChart> {
+    let Some(main) = runs.first() else { return Defined::undefined("no run") };
+    let prevalence = match value_of(&main.evaluation.images.precision_recall) {
         Ok(curve) => curve.prevalence,
-        Err(reason) => return Part::missing(reason),
+        Err(reason) => return Defined::undefined(reason),
     };
     let level = dashed(vec![[0.0, prevalence], [1.0, prevalence]]);
     let mut series = vec![Series::new("prevalence", Ink::Neutral, level)];
     for (i, run) in runs.iter().enumerate().rev() {
         if let Some(curve) = run.evaluation.images.precision_recall.value() {
             let points = curve.points.iter().map(|p| [p.recall, p.precision]).collect();
-            series.push(Series::new(called(runs, run, "model"), Ink::of_run(i), Mark::Steps { points }));
+            series.push(Series::new(curve_label(runs, run, "model"), Ink::of_run(i), Mark::Steps { points }));
         }
     }
     let caption = "Share of the flagged images that are malignant, against the share of malignant images \
                    that are flagged. The broken line is what flagging everything gives.";
-    Part::There(chart(
+    Defined::Value(xy_chart(
         caption,
         Axis::share("recall (sensitivity)"),
         Axis::share("precision (PPV)"),
@@ -148,10 +161,10 @@ fn precision_recall(runs: &[Run]) -> Part<Chart> {
     ))
 }
 
-fn calibration(evaluation: &Evaluation) -> Part<Chart> {
-    let figures = match there(&evaluation.calibration) {
+fn calibration(evaluation: &Evaluation) -> Defined<XyChart> {
+    let figures = match value_of(&evaluation.calibration) {
         Ok(figures) => figures,
-        Err(reason) => return Part::missing(reason),
+        Err(reason) => return Defined::undefined(reason),
     };
     let mut series = vec![Series::new("perfect", Ink::Neutral, dashed(vec![[0.0, 0.0], [1.0, 1.0]]))];
     for (i, recalibrated) in evaluation.recalibrated.iter().filter_map(|r| r.value()).enumerate() {
@@ -172,7 +185,7 @@ fn calibration(evaluation: &Evaluation) -> Part<Chart> {
     series.push(Series::new("model, as scored", Ink::Accent, Mark::Dots { points: dots.collect() }));
     let caption = "Share of malignant images in bins of predicted probability, with Wilson intervals. \
                    Below the broken line the model is too sure of cancer.";
-    Part::There(chart(
+    Defined::Value(xy_chart(
         caption,
         Axis::share("mean predicted probability"),
         Axis::share("observed share"),
@@ -181,14 +194,14 @@ fn calibration(evaluation: &Evaluation) -> Part<Chart> {
     ))
 }
 
-fn histogram(evaluation: &Evaluation) -> Part<Chart> {
+fn histogram(evaluation: &Evaluation) -> Defined<XyChart> {
     let histogram = &evaluation.images.histogram;
     let total = |counts: &[usize]| counts.iter().sum::<usize>();
     let (n_malignant, n_benign) = (total(&histogram.malignant), total(&histogram.benign));
     let (Some(&low), Some(&high)) = (histogram.edges.first(), histogram.edges.last()) else {
-        return Part::missing("the evaluation holds no histogram");
+        return Defined::undefined("the evaluation holds no histogram");
     };
-    // Both truths stand side by side in a bin: bars on top of each other hide one of them.
+    // The bars of the two classes stand side by side in a bin: stacked or overlaid bars hide one.
     let bars = |counts: &[usize], total: usize, half: f64| -> Vec<[f64; 3]> {
         let ends = histogram.edges.windows(2);
         ends.zip(counts)
@@ -210,15 +223,15 @@ fn histogram(evaluation: &Evaluation) -> Part<Chart> {
         (0.0, 1.0) => Axis::share("score"),
         _ => Axis::over("score", low, high),
     };
-    Part::There(chart(caption, x, Axis::over("share of images", 0.0, tallest), series, false))
+    Defined::Value(xy_chart(caption, x, Axis::over("share of images", 0.0, tallest), series, false))
 }
 
-fn decision_curve(evaluation: &Evaluation) -> Part<Chart> {
-    let curve = match there(&evaluation.decision_curve) {
+fn decision_curve(evaluation: &Evaluation) -> Defined<XyChart> {
+    let curve = match value_of(&evaluation.decision_curve) {
         Ok(curve) => curve,
-        Err(reason) => return Part::missing(reason),
+        Err(reason) => return Defined::undefined(reason),
     };
-    // Far from the prevalence nobody would set a threshold, and the band says nothing there.
+    // Thresholds far above the prevalence are not used in practice, and the band is wide there.
     let last = (4.0 * curve.prevalence).clamp(0.2, 1.0);
     let shown: Vec<&DecisionPoint> = curve.points.iter().filter(|p| p.threshold <= last).collect();
     let best = shown.iter().map(|p| p.net_benefit.max(p.recall_all)).fold(0.0, f64::max);
@@ -243,19 +256,19 @@ fn decision_curve(evaluation: &Evaluation) -> Part<Chart> {
          threshold probability on. The model helps where its line is above both broken ones.",
         curve.prevalence
     );
-    Part::There(chart(caption, x, y, series, false))
+    Defined::Value(xy_chart(caption, x, y, series, false))
 }
 
-fn froc(evaluation: &Evaluation) -> Part<Chart> {
+fn froc(evaluation: &Evaluation) -> Defined<XyChart> {
     let Some(localisation) = &evaluation.localisation else {
-        return Part::missing(
+        return Defined::undefined(
             "no findings were evaluated; write them with `mammo heatmap` on a patch model and give them to \
              `mammo evaluate --findings`",
         );
     };
-    let curve = match there(&localisation.froc) {
+    let curve = match value_of(&localisation.froc) {
         Ok(curve) => curve,
-        Err(reason) => return Part::missing(reason),
+        Err(reason) => return Defined::undefined(reason),
     };
     let widest = curve.points.last().map_or(1.0, |p| p.false_positives_per_image);
     let x = Axis::over("false positives per image", 0.0, widest.clamp(1.0, 8.0));
@@ -282,11 +295,11 @@ fn froc(evaluation: &Evaluation) -> Part<Chart> {
         localisation.n_images,
         localisation.hit_rule.in_words()
     );
-    Part::There(chart(caption, x, Axis::share("lesion sensitivity"), series, false))
+    Defined::Value(xy_chart(caption, x, Axis::share("lesion sensitivity"), series, false))
 }
 
-fn subgroups(evaluation: &Evaluation) -> Part<Forest> {
-    let estimate = |auc: &Measured| auc.value().map(|i| [i.estimate, i.low, i.high]);
+fn subgroups(evaluation: &Evaluation) -> Defined<Forest> {
+    let estimate = |auc: &Defined| auc.value().map(|i| [i.estimate, i.low, i.high]);
     let mut rows = vec![ForestRow {
         label: "All images".into(),
         heading: false,
@@ -309,14 +322,14 @@ fn subgroups(evaluation: &Evaluation) -> Part<Forest> {
         }));
     }
     if rows.len() == 1 {
-        return Part::missing("the score table has no column that groups the images");
+        return Defined::undefined("the score table has no column that groups the images");
     }
     let lowest = rows.iter().filter_map(|row| row.estimate).map(|e| e[1]).fold(0.5, f64::min);
     let low = (lowest * 5.0).floor() / 5.0;
     let caption = "Area under the ROC curve within groups of images, with intervals by resampling patients. \
                    The broken line is the area of all images. Many groups are looked at: one of twenty \
                    intervals misses its value by chance.";
-    Part::There(Forest {
+    Defined::Value(Forest {
         head: Head { id: "subgroups".into(), title: "Subgroups".into(), caption: caption.into() },
         label: "area under the ROC curve".into(),
         range: [low, 1.0],
@@ -325,16 +338,16 @@ fn subgroups(evaluation: &Evaluation) -> Part<Forest> {
     })
 }
 
-/// Why a group has no area, in the few words that fit beside a figure; nothing when it has one.
+/// Why a group has no area, short enough for a row of the forest plot; empty when it has one.
 fn note_of_area(group: &Subgroup) -> &'static str {
     match (&group.auc, group.n_malignant) {
-        (Measured::Value(_), _) => "",
-        (Measured::Undefined { .. }, n) if n == 0 || n == group.n => "undefined: one truth only",
-        (Measured::Undefined { .. }, _) => "undefined: too few patients",
+        (Defined::Value(_), _) => "",
+        (Defined::Undefined { .. }, n) if n == 0 || n == group.n => "undefined: one truth only",
+        (Defined::Undefined { .. }, _) => "undefined: too few patients",
     }
 }
 
-/// A level as a percentage without the noise of binary fractions.
+/// A level as a percentage, rounded so that 0.95 gives 95 and not 94.99999999999999.
 pub fn percent(level: f64) -> f64 {
     (level * 1e6).round() / 1e4
 }
@@ -351,7 +364,7 @@ mod tests {
                 n: 10,
                 n_malignant,
                 n_patients: 5,
-                auc: Measured::undefined(reason),
+                auc: Defined::undefined(reason),
                 sensitivity: None,
                 specificity: None,
             })

@@ -10,7 +10,7 @@ use crate::{Error, Result};
 /// As JSON the value stands as it is; without one there is `{"undefined": "the reason"}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Measured<T = Interval> {
+pub enum Defined<T = Interval> {
     /// It has none.
     Undefined {
         /// Why not.
@@ -20,7 +20,7 @@ pub enum Measured<T = Interval> {
     Value(T),
 }
 
-impl<T> Measured<T> {
+impl<T> Defined<T> {
     /// Turns [`Error::Undefined`] into a stated reason and passes every other error on.
     ///
     /// # Errors
@@ -39,10 +39,10 @@ impl<T> Measured<T> {
     }
 
     /// The value under `f`, or the same reason.
-    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Measured<U> {
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Defined<U> {
         match self {
-            Self::Value(value) => Measured::Value(f(value)),
-            Self::Undefined { undefined } => Measured::Undefined { undefined },
+            Self::Value(value) => Defined::Value(f(value)),
+            Self::Undefined { undefined } => Defined::Undefined { undefined },
         }
     }
 
