@@ -15,7 +15,7 @@ use mammo_core::seed::stream;
 use mammo_eval::calibration::logistic::{Fitted, LogisticFit, logit, sigmoid};
 use mammo_eval::calibration::reliability::{CalibrationFigures, Estimate};
 use mammo_eval::intervals::area_difference::PairedAreas;
-use mammo_eval::intervals::bootstrap::{Resamples, Statistic, resample};
+use mammo_eval::intervals::bootstrap::{NoValue, Resamples, resample};
 use mammo_eval::roc::curve_statistic::{CurveStatistic, index_of_threshold};
 use mammo_eval::roc::ranked::Roc;
 use mammo_eval::{
@@ -196,7 +196,7 @@ fn intervals(study: &Study, n_resamples: usize) -> mammo_core::Result<Vec<Ends>>
         return Ok(vec![]);
     }
     let curve: Vec<CurveStatistic> = curve_statistics(&ranked).into_iter().map(|(_, s)| s).collect();
-    let all = |times: &[u8], roc: &mut Roc, values: &mut [Statistic]| {
+    let all = |times: &[u8], roc: &mut Roc, values: &mut [std::result::Result<f64, NoValue>]| {
         ranked.curve(times, roc)?;
         curve.iter().zip(values.iter_mut()).for_each(|(statistic, value)| *value = statistic.of(roc));
         let other = ranked_second.resampled_auc(times)?;

@@ -136,8 +136,17 @@ pub fn bootstrap<const N: usize>(
     <[Interval; N]>::try_from(found).map_err(|_| unreachable!("one interval per statistic"))
 }
 
-/// The value of a statistic in one resample, or why it has none there.
-pub type Statistic = std::result::Result<f64, &'static str>;
+/// Why a statistic has no value in a sample or resample, such as "nothing is positive".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoValue(pub &'static str);
+
+impl std::fmt::Display for NoValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for NoValue {}
 
 /// [`bootstrap`] of any number of statistics, some of which may lack a value now and then.
 ///
@@ -152,7 +161,7 @@ pub fn bootstrap_each<S>(
     config: &BootstrapConfig,
     scales: &[Scale],
     scratch: impl Fn() -> S + Sync,
-    statistics: impl Fn(&[u8], &mut S, &mut [Statistic]) -> Result<()> + Sync,
+    statistics: impl Fn(&[u8], &mut S, &mut [std::result::Result<f64, NoValue>]) -> Result<()> + Sync,
 ) -> Result<Vec<Defined<Interval>>> {
     let resamples = resample(n_patients, config, scales.len(), scratch, statistics)?;
     Ok(scales.iter().enumerate().map(|(i, &scale)| resamples.interval(i, scale, config)).collect())
@@ -172,9 +181,9 @@ pub struct Spread {
 /// Statistics of a sample and of its resamples.
 pub struct Resamples {
     /// Those of the sample itself.
-    pub estimates: Vec<Statistic>,
+    pub estimates: Vec<std::result::Result<f64, NoValue>>,
     /// Those of each resample, in the same order.
-    pub values: Vec<Vec<Statistic>>,
+    pub values: Vec<Vec<std::result::Result<f64, NoValue>>>,
     /// Resamples that were drawn anew because none of the statistics had a value.
     pub n_redrawn: usize,
 }
@@ -204,7 +213,7 @@ impl Resamples {
     pub fn spread(&self, statistic: usize, config: &BootstrapConfig) -> Defined<Spread> {
         let estimate = match self.estimates[statistic] {
             Ok(estimate) => estimate,
-            Err(reason) => return Defined::undefined(reason),
+            Err(NoValue(reason)) => return Defined::undefined(reason),
         };
         let values = || self.values.iter().filter_map(|values| values[statistic].ok());
         let n = values().count();
@@ -234,7 +243,7 @@ pub fn resample<S>(
     config: &BootstrapConfig,
     n_statistics: usize,
     scratch: impl Fn() -> S + Sync,
-    statistics: impl Fn(&[u8], &mut S, &mut [Statistic]) -> Result<()> + Sync,
+    statistics: impl Fn(&[u8], &mut S, &mut [std::result::Result<f64, NoValue>]) -> Result<()> + Sync,
 ) -> Result<Resamples> {
     check_level(config.level)?;
     if config.n_resamples < 100 {
@@ -244,13 +253,13 @@ pub fn resample<S>(
             "at least 100; 2000 is usual",
         ));
     }
-    let blank = || vec![Err("it was not computed"); n_statistics];
-    let mut estimates: Vec<Statistic> = blank();
+    let blank = || vec![Err(NoValue("it was not computed")); n_statistics];
+    let mut estimates: Vec<std::result::Result<f64, NoValue>> = blank();
     statistics(&vec![1; n_patients], &mut scratch(), &mut estimates)?;
     if n_patients < 2 {
         return Err(undefined("one patient alone says nothing about the spread among patients".into()));
     }
-    let resamples: Vec<(Vec<Statistic>, usize)> = (0..config.n_resamples)
+    let resamples: Vec<(Vec<std::result::Result<f64, NoValue>>, usize)> = (0..config.n_resamples)
         .into_par_iter()
         .map_init(
             || (vec![0; n_patients], scratch()),

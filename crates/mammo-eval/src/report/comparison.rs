@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::defined::Defined;
 use crate::intervals::area_difference::PairedAreas;
-use crate::intervals::bootstrap::{BootstrapConfig, Patients, Resamples, Spread, Statistic, resample};
+use crate::intervals::bootstrap::{BootstrapConfig, NoValue, Patients, Resamples, Spread, resample};
 use crate::intervals::delong::{AucDifference, delong_difference};
 use crate::intervals::interval::{Interval, Scale};
 use crate::report::figure::{Figure, FigureTable};
@@ -53,7 +53,7 @@ pub fn compare_auc(first: &[ScoreRow], second: &[ScoreRow], config: &BootstrapCo
     let patients = Patients::from_ids(images.iter().map(|image| image.patient_id.as_str()));
     let ranked_first = RankedScores::new(&scores, &malignant, patients.of_case())?;
     let ranked_second = RankedScores::new(&second_probabilities, &malignant, patients.of_case())?;
-    let areas = |times: &[u8], (): &mut (), values: &mut [Statistic]| {
+    let areas = |times: &[u8], (): &mut (), values: &mut [std::result::Result<f64, NoValue>]| {
         let (first, second) = (ranked_first.resampled_auc(times)?, ranked_second.resampled_auc(times)?);
         values.copy_from_slice(&[Ok(first), Ok(second), Ok(second - first)]);
         Ok(())

@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::defined::Defined;
-use crate::intervals::bootstrap::{BootstrapConfig, Patients, Statistic, bootstrap_each};
+use crate::intervals::bootstrap::{BootstrapConfig, NoValue, Patients, bootstrap_each};
 use crate::intervals::interval::{Deviate, Interval, Scale};
 use crate::roc::ranked::{RankedScores, Roc};
 
@@ -117,7 +117,7 @@ impl CurveStatistic {
     }
 
     /// Its value on one curve.
-    pub fn of(self, roc: &Roc) -> Statistic {
+    pub fn of(self, roc: &Roc) -> std::result::Result<f64, NoValue> {
         let shares = |index| (roc.sensitivity(index), roc.specificity(index));
         let or_own = |prevalence: Option<f64>| {
             let (malignant, benign) = roc.totals();
@@ -136,12 +136,12 @@ impl CurveStatistic {
                 let ((sensitivity, specificity), prevalence) = (shares(index), or_own(prevalence));
                 let (found, false_alarms) =
                     (prevalence * sensitivity, (1.0 - prevalence) * (1.0 - specificity));
-                share(found, false_alarms).ok_or("nothing is positive")?
+                share(found, false_alarms).ok_or(NoValue("nothing is positive"))?
             }
             Self::Npv { index, prevalence } => {
                 let ((sensitivity, specificity), prevalence) = (shares(index), or_own(prevalence));
                 let (spared, missed) = ((1.0 - prevalence) * specificity, prevalence * (1.0 - sensitivity));
-                share(spared, missed).ok_or("nothing is negative")?
+                share(spared, missed).ok_or(NoValue("nothing is negative"))?
             }
             Self::RecallRate { index, prevalence } => {
                 let ((sensitivity, specificity), prevalence) = (shares(index), or_own(prevalence));
@@ -186,7 +186,7 @@ impl CurveFigures {
         config: &BootstrapConfig,
     ) -> Result<Self> {
         let n = statistics.len();
-        let resample = |times: &[u8], roc: &mut Roc, values: &mut [Statistic]| {
+        let resample = |times: &[u8], roc: &mut Roc, values: &mut [std::result::Result<f64, NoValue>]| {
             ranked.curve(times, roc)?;
             for (value, statistic) in values.iter_mut().zip(&statistics) {
                 *value = statistic.of(roc);

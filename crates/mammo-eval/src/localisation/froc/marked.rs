@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::defined::Defined;
-use crate::intervals::bootstrap::{BootstrapConfig, Patients, Statistic, bootstrap_each};
+use crate::intervals::bootstrap::{BootstrapConfig, NoValue, Patients, bootstrap_each};
 use crate::intervals::interval::Scale;
 use crate::roc::curves::{corners, thinned};
 use crate::roc::ranked::{RankedScores, Roc};
@@ -116,7 +116,7 @@ impl Marked {
         config: &BootstrapConfig,
     ) -> Result<Vec<Defined>> {
         let n = 3 + RATES.len() + kinds.len();
-        let resample = |times: &[u8], roc: &mut Roc, values: &mut [Statistic]| {
+        let resample = |times: &[u8], roc: &mut Roc, values: &mut [std::result::Result<f64, NoValue>]| {
             let weight = |patient: u32| f64::from(times[patient as usize]);
             self.ranked.fill(times, roc);
             let n_images: f64 = self.images.iter().map(|image| weight(image.patient)).sum();
@@ -207,9 +207,9 @@ fn surest<'a>(findings: impl Iterator<Item = &'a Finding>) -> Option<&'a Finding
 }
 
 /// Share of the weight for which something holds.
-fn weighted_share(cases: impl Iterator<Item = (bool, f64)>) -> Statistic {
+fn weighted_share(cases: impl Iterator<Item = (bool, f64)>) -> std::result::Result<f64, NoValue> {
     let (part, all) = cases.fold((0.0, 0.0), |(part, all), (holds, weight)| {
         (part + if holds { weight } else { 0.0 }, all + weight)
     });
-    if all > 0.0 { Ok(part / all) } else { Err("there are no such cases") }
+    if all > 0.0 { Ok(part / all) } else { Err(NoValue("there are no such cases")) }
 }
