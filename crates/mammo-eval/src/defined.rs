@@ -1,27 +1,28 @@
-//! A statistic, or the reason why the data do not define it.
+//! A value, or the reason why there is none.
 
 use serde::{Deserialize, Serialize};
 
 use crate::intervals::interval::Interval;
 use crate::{Error, Result};
 
-/// A statistic, or why the data do not define it.
+/// A value, or the reason why there is none: a statistic that the data do not define, a part of a
+/// report whose input was not given.
 ///
-/// As JSON the value stands as it is; without one there is `{"undefined": "the reason"}`.
+/// In JSON a value is written as it is, and a missing one as `{"undefined": "the reason"}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Defined<T = Interval> {
-    /// It has none.
+    /// There is no value.
     Undefined {
-        /// Why not.
+        /// The reason.
         undefined: String,
     },
-    /// Its value, usually with an interval.
+    /// The value; of a statistic, usually with its interval.
     Value(T),
 }
 
 impl<T> Defined<T> {
-    /// Turns [`Error::Undefined`] into a stated reason and passes every other error on.
+    /// Converts [`Error::Undefined`] into [`Defined::Undefined`] and returns every other error.
     ///
     /// # Errors
     /// Those of `result` that are not [`Error::Undefined`].
@@ -33,12 +34,12 @@ impl<T> Defined<T> {
         }
     }
 
-    /// A statistic without value, for this reason.
+    /// No value, for this reason.
     pub fn undefined(reason: impl Into<String>) -> Self {
         Self::Undefined { undefined: reason.into() }
     }
 
-    /// The value under `f`, or the same reason.
+    /// Applies `f` to the value; a reason is kept.
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Defined<U> {
         match self {
             Self::Value(value) => Defined::Value(f(value)),

@@ -1,10 +1,10 @@
-//! From scores and truth to a result table.
+//! Evaluation of classifier scores against known truth.
 //!
-//! In: a table with one [`ScoreRow`] per image. Out: an [`Evaluation`] with figures per image, breast
-//! and patient, whose intervals respect that the images of one patient resemble each other; figures
-//! at [`OperatingPoint`]s chosen beforehand on validation data; calibration, subgroups,
-//! localisation, readers; or a [`PatchEvaluation`] for the patch classifier. What each statistic
-//! means and how it was checked: docs/evaluation.md.
+//! The input is a table with one [`ScoreRow`] per image. The output is an [`Evaluation`]:
+//! discrimination per image, breast and patient, with intervals clustered by patient; sensitivity
+//! and specificity at [`OperatingPoint`]s chosen on validation data; calibration, subgroups,
+//! localisation and readers. A patch classifier has a [`PatchEvaluation`]. docs/evaluation.md
+//! defines each statistic and says how it was checked.
 //!
 //! | module | what |
 //! |---|---|
@@ -18,8 +18,8 @@
 //! | [`report`] | everything about one score table; two models on the same images; named figures |
 //! | [`config`], [`defined`], [`origin`] | settings; a value or why there is none; where a threshold comes from |
 //!
-//! A statistic that the data do not define is an error or a stated reason, never 0.5, 0 or NaN.
-//! Everything works on slices and rows; nothing here knows a tensor or an image.
+//! A statistic that the data do not define is an error or [`Defined::Undefined`] with the reason,
+//! never 0.5, 0 or NaN. The crate works on slices and table rows; it reads no image and no model.
 
 pub mod calibration;
 pub mod config;

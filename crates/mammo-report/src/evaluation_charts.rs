@@ -52,7 +52,7 @@ pub fn slots(report: &Report) -> Vec<Slot> {
         result("calibration", "Calibration", first(runs, calibration)),
         result("scores", "Scores by truth", first(runs, histogram)),
         result("decision-curve", "Decision curve", first(runs, decision_curve)),
-        result("froc", "FROC: finding the lesions", first(runs, froc)),
+        result("froc", "FROC: lesion localisation", first(runs, froc)),
         Slot {
             id: "subgroups",
             title: "Subgroups",
@@ -126,11 +126,7 @@ fn roc(runs: &[Run]) -> Defined<XyChart> {
     };
     let caption = format!(
         "Sensitivity against false-positive rate, per image.{} {operating}",
-        if curve.band.is_empty() {
-            ""
-        } else {
-            " The band holds each point by itself, by resampling patients."
-        }
+        if curve.band.is_empty() { "" } else { " The band is pointwise, by resampling patients." }
     );
     let (x, y) = (Axis::share("1 − specificity"), Axis::share("sensitivity"));
     Defined::Value(xy_chart(caption.replace("  ", " "), x, y, series, true))
@@ -151,7 +147,7 @@ fn precision_recall(runs: &[Run]) -> Defined<XyChart> {
         }
     }
     let caption = "Share of the flagged images that are malignant, against the share of malignant images \
-                   that are flagged. The broken line is what flagging everything gives.";
+                   that are flagged. The broken line is the precision of flagging every image.";
     Defined::Value(xy_chart(
         caption,
         Axis::share("recall (sensitivity)"),
@@ -184,7 +180,7 @@ fn calibration(evaluation: &Evaluation) -> Defined<XyChart> {
     });
     series.push(Series::new("model, as scored", Ink::Accent, Mark::Dots { points: dots.collect() }));
     let caption = "Share of malignant images in bins of predicted probability, with Wilson intervals. \
-                   Below the broken line the model is too sure of cancer.";
+                   Below the broken line the model overestimates the probability of cancer.";
     Defined::Value(xy_chart(
         caption,
         Axis::share("mean predicted probability"),
@@ -218,7 +214,8 @@ fn histogram(evaluation: &Evaluation) -> Defined<XyChart> {
         Series::new(format!("benign ({n_benign})"), Ink::Neutral, Mark::Bars { bars: benign }),
         Series::new(format!("malignant ({n_malignant})"), Ink::Accent, Mark::Bars { bars: malignant }),
     ];
-    let caption = "How the scores of benign and malignant images are spread; each truth adds up to 1.";
+    let caption =
+        "Distribution of the scores of benign and malignant images; the bars of each class add up to 1.";
     let x = match (low, high) {
         (0.0, 1.0) => Axis::share("score"),
         _ => Axis::over("score", low, high),
@@ -327,8 +324,8 @@ fn subgroups(evaluation: &Evaluation) -> Defined<Forest> {
     let lowest = rows.iter().filter_map(|row| row.estimate).map(|e| e[1]).fold(0.5, f64::min);
     let low = (lowest * 5.0).floor() / 5.0;
     let caption = "Area under the ROC curve within groups of images, with intervals by resampling patients. \
-                   The broken line is the area of all images. Many groups are looked at: one of twenty \
-                   intervals misses its value by chance.";
+                   The broken line is the area of all images. Of many groups, one in twenty intervals misses its \
+                   value by chance.";
     Defined::Value(Forest {
         head: Head { id: "subgroups".into(), title: "Subgroups".into(), caption: caption.into() },
         label: "area under the ROC curve".into(),

@@ -1,4 +1,4 @@
-//! The page: one HTML file with everything in it.
+//! The page: one self-contained HTML file.
 
 mod chart_view;
 
@@ -25,10 +25,10 @@ const STYLE: &str = include_str!("../templates/style.css");
 /// Name of the page.
 pub const PAGE_FILE: &str = "report.html";
 
-/// Writes the page, its numbers and its figures into a folder; returns the page's path.
+/// Writes `report.html`, `report.json` and the charts into a folder; returns the path of the page.
 ///
 /// # Errors
-/// [`Error::Io`] when the disk refuses.
+/// [`Error::Io`] if a file cannot be written.
 pub fn write(report: &Report, folder: &Path) -> Result<PathBuf> {
     let slots = slots(report);
     for slot in &slots {
@@ -52,7 +52,7 @@ pub fn render(report: &Report) -> Result<String> {
     render_with(report, &slots(report))
 }
 
-/// What `report.json` holds and the page embeds: the report and its figures by name.
+/// The content of `report.json`, which the page embeds: the report and its charts by name.
 #[derive(Serialize)]
 struct PageData<'a> {
     #[serde(flatten)]
@@ -74,7 +74,7 @@ fn render_with(report: &Report, slots: &[Slot]) -> Result<String> {
     let page = Page {
         report,
         style: format!("{}{STYLE}", palette::css()),
-        // No text of a report can close the script element.
+        // Escaped, so that no text of a report can close the script element.
         json: json.replace("</", "<\\/"),
         level: report.runs.first().map_or(95.0, |run| percent(run.evaluation.config.bootstrap.level)),
         headlines: headlines(report),
@@ -112,7 +112,7 @@ struct Page<'a> {
     missing: Vec<(String, String)>,
 }
 
-/// A large number at the top.
+/// A number at the top of the page.
 struct Headline {
     label: &'static str,
     cell: Cell,
@@ -142,10 +142,10 @@ fn headlines(report: &Report) -> Vec<Headline> {
     out
 }
 
-/// One paired test.
+/// One paired comparison.
 struct ComparisonView {
     name: String,
-    /// Other, this, difference.
+    /// Area of the other run, area of the first run, difference.
     cells: Vec<Cell>,
     p_value: Option<Num>,
     note: String,
@@ -175,7 +175,7 @@ fn comparisons(report: &Report) -> Vec<ComparisonView> {
     report.comparisons.iter().enumerate().map(view).collect()
 }
 
-/// A test for a shortcut.
+/// A test for shortcut learning.
 struct ShortcutView {
     column: String,
     overall: Cell,
@@ -203,7 +203,7 @@ fn shortcuts(report: &Report) -> Vec<ShortcutView> {
     run.evaluation.shortcuts.iter().enumerate().map(view).collect()
 }
 
-/// A step of the data flow.
+/// A step of the image flow.
 struct StepView<'a> {
     step: &'a FlowStep,
     n: Num,
@@ -231,7 +231,7 @@ fn flow(report: &Report) -> Vec<StepView<'_>> {
         .collect()
 }
 
-/// A picture with its words.
+/// A picture with its caption.
 struct PanelView {
     caption: String,
     uri: String,
@@ -250,7 +250,7 @@ fn panels(report: &Report) -> Vec<PanelView> {
     sheet.panels.iter().map(view).collect()
 }
 
-/// The cases of one kind.
+/// The gallery cases of one kind.
 struct GalleryView<'a> {
     heading: &'static str,
     cases: Vec<CaseView<'a>>,
@@ -285,7 +285,7 @@ fn gallery(report: &Report) -> Vec<GalleryView<'_>> {
         .collect()
 }
 
-/// Everything that the page does not have, with the reason.
+/// The parts that are missing, with the reason.
 fn missing(report: &Report, slots: &[Slot]) -> Vec<(String, String)> {
     let parts = [
         ("Data flow", report.flow.reason()),

@@ -1,4 +1,4 @@
-//! From evaluations to rows of numbers, each with its place in `report.json`.
+//! The result table: rows of numbers, each with its position in `report.json`.
 
 use mammo_eval::readers::ReaderDifference;
 use mammo_eval::report::figure::p_in_words;
@@ -10,23 +10,23 @@ use crate::content::Report;
 /// A number on the page.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Num {
-    /// As read: rounded, with a real minus sign.
+    /// Rounded text, with a minus sign (U+2212).
     pub text: String,
-    /// As stored.
+    /// Exact value.
     pub value: f64,
     /// Decimals of `text`.
     pub decimals: usize,
-    /// Where it stands in `report.json` (JSON pointer, RFC 6901).
+    /// Position in `report.json` (JSON pointer, RFC 6901).
     pub pointer: String,
 }
 
-/// A number as it is read, its minus sign as long as its digits are wide.
+/// A number as text, with a minus sign (U+2212) instead of a hyphen.
 pub(crate) fn number(value: f64, decimals: usize) -> String {
     format!("{value:.decimals$}").replace('-', "−")
 }
 
 impl Num {
-    /// A number with so many decimals.
+    /// A number with this number of decimals.
     pub fn new(value: f64, decimals: usize, pointer: impl Into<String>) -> Self {
         let text = number(value, decimals);
         Self { text, value, decimals, pointer: pointer.into() }
@@ -38,14 +38,14 @@ impl Num {
     }
 }
 
-/// A number with its interval, or why there is none.
+/// A number with its interval, or the reason why there is none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cell {
     /// The estimate.
     pub value: Option<Num>,
     /// Lower and upper end.
     pub interval: Option<(Num, Num)>,
-    /// Counts behind it, or why it is missing.
+    /// Counts, or the reason why the value is missing.
     pub note: String,
 }
 
@@ -75,7 +75,7 @@ impl Cell {
         }
     }
 
-    /// A share at the operating point whose figures stand at `pointer`.
+    /// A share at the operating point whose JSON pointer is `pointer`.
     fn share(share: &OperatingShare, pointer: &str) -> Self {
         let Some((estimate, low, high)) = share.ends() else { return Self::missing(share.note()) };
         let pointer = match share.clustered {
@@ -86,10 +86,10 @@ impl Cell {
     }
 }
 
-/// One figure of every run.
+/// One figure for every run.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// What it is.
+    /// Name of the figure.
     pub label: String,
     /// One cell per run.
     pub cells: Vec<Cell>,
@@ -141,7 +141,7 @@ fn column(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String, Cell)
         let here = format!("{at}/{name}");
         let singular = name.trim_end_matches('s');
         out.push((
-            "Telling cancer from no cancer",
+            "Discrimination",
             format!("AUC per {singular}"),
             Cell::measured(&unit.auc, &format!("{here}/auc")),
         ));
@@ -149,7 +149,7 @@ fn column(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String, Cell)
     for (i, figures) in evaluation.poolings.iter().enumerate() {
         let cell = Cell::measured(&figures.auc, &format!("{at}/poolings/{i}/auc"));
         let label = format!("AUC per breast, views by {}", figures.pooling.name());
-        out.push(("Telling cancer from no cancer", label, cell));
+        out.push(("Discrimination", label, cell));
     }
     let (images, here) = (&evaluation.images, format!("{at}/images"));
     out.extend(discrimination(images, &here));
@@ -173,7 +173,7 @@ fn capital(word: &str) -> String {
 }
 
 fn discrimination(images: &UnitFigures, at: &str) -> Vec<(&'static str, String, Cell)> {
-    let heading = "Telling cancer from no cancer";
+    let heading = "Discrimination";
     let mut out = Vec::new();
     if let Defined::Value(delong) = &images.delong {
         let note = "closed form, clustered by patient, on the logit scale";
@@ -203,7 +203,7 @@ fn discrimination(images: &UnitFigures, at: &str) -> Vec<(&'static str, String, 
     out
 }
 
-/// An area with its interval on the logit scale where it has one.
+/// An area with its interval on the logit scale, or the normal interval if that is undefined.
 fn closed_form(area: &AucError, pointer: &str, note: &str) -> Cell {
     let num = |value, name: &str| Num::new(value, 3, format!("{pointer}/{name}"));
     let (auc, low, high) = area.best();
@@ -222,7 +222,7 @@ pub(crate) fn operating_shares(images: &UnitFigures, at: &str) -> Vec<(&'static 
 }
 
 fn operating(images: &UnitFigures, at: &str) -> Vec<(&'static str, String, Cell)> {
-    let heading = "At the threshold chosen beforehand";
+    let heading = "At the threshold chosen on validation data";
     let Some(point) = images.operating_points.first() else {
         return vec![(heading, "Threshold".into(), Cell::missing("none was chosen on validation data"))];
     };
@@ -241,7 +241,7 @@ fn operating(images: &UnitFigures, at: &str) -> Vec<(&'static str, String, Cell)
 }
 
 fn calibration(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String, Cell)> {
-    let heading = "Are the probabilities true";
+    let heading = "Calibration";
     let figures = match &evaluation.calibration {
         Defined::Value(figures) => figures,
         Defined::Undefined { undefined } => {
@@ -250,7 +250,7 @@ fn calibration(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String, 
     };
     let here = format!("{at}/calibration");
     let mut ece = Cell::plain(figures.ece, 3, format!("{here}/ece"));
-    ece.note = format!("{:.3} by chance alone", figures.ece_by_chance);
+    ece.note = format!("{:.3} expected by chance", figures.ece_by_chance);
     let line = |measured: &Defined<mammo_eval::calibration::reliability::Estimate>, name: &str| match measured
     {
         Defined::Value(e) => Cell::with_ends([e.estimate, e.low, e.high], &format!("{here}/{name}")),
@@ -260,17 +260,17 @@ fn calibration(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String, 
         (heading, "Brier score".into(), Cell::measured(&figures.brier, &format!("{here}/brier"))),
         (heading, "Log loss".into(), Cell::plain(figures.log_loss, 3, format!("{here}/log_loss"))),
         (heading, "Expected calibration error".into(), ece),
-        (heading, "Calibration slope (1 is right)".into(), line(&figures.slope, "slope")),
+        (heading, "Calibration slope (1 is ideal)".into(), line(&figures.slope, "slope")),
         (
             heading,
-            "Calibration in the large (0 is right)".into(),
+            "Calibration in the large (0 is ideal)".into(),
             line(&figures.in_the_large, "in_the_large"),
         ),
     ]
 }
 
 fn localisation(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String, Cell)> {
-    let heading = "Finding the lesions";
+    let heading = "Localisation";
     let Some(localisation) = &evaluation.localisation else { return Vec::new() };
     let here = format!("{at}/localisation");
     let mut out = Vec::new();
@@ -288,21 +288,21 @@ fn localisation(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String,
         }
     }
     let mut pointing = Cell::measured(&localisation.pointing_game, &format!("{here}/pointing_game"));
-    pointing.note += &format!("surest finding, {} images", localisation.n_images_with_lesion);
+    pointing.note += &format!("most probable finding, {} images", localisation.n_images_with_lesion);
     out.push((heading, "Pointing game".into(), pointing));
     let overlap = Cell::measured(&localisation.mean_overlap, &format!("{here}/mean_overlap"));
     out.push((heading, "Mean overlap (IoU)".into(), overlap));
     out
 }
 
-/// The readers of the images, if the table held any, and the model minus their mean.
+/// Areas of the readers, and of the model minus their mean; empty without ratings.
 fn readers(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String, Cell)> {
-    let heading = "Beside the readers";
+    let heading = "Comparison with readers";
     let Some(study) = &evaluation.readers else { return Vec::new() };
     let here = format!("{at}/readers");
     let area = |area: &Defined<AucError>, pointer: &str| match area {
         Defined::Value(area) => {
-            let note = format!("{} images that all read", study.n_images);
+            let note = format!("{} images that all readers rated", study.n_images);
             closed_form(area, pointer, &note)
         }
         Defined::Undefined { undefined } => Cell::missing(undefined),
@@ -329,8 +329,8 @@ fn readers(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String, Cell
     };
     out.push((heading, "Mean AUC of the readers".into(), mean));
     for (name, label, value) in [
-        ("fixed_readers", "Model minus mean of these readers", &study.fixed_readers),
-        ("random_readers", "Model minus mean of such readers", &study.random_readers),
+        ("fixed_readers", "Model minus mean of the readers (fixed readers)", &study.fixed_readers),
+        ("random_readers", "Model minus mean of the readers (random readers)", &study.random_readers),
     ] {
         out.push((heading, label.into(), difference(value, &format!("{here}/{name}"))));
     }

@@ -1,7 +1,8 @@
-//! Maps from a model's probability to a calibrated one, learned on validation scores.
+//! Maps from a model's probability to a calibrated one, fitted on validation scores.
 //!
-//! Training on balanced batches teaches a prevalence of one half, so that raw outputs are far too
-//! high wherever cancer is rare. Every map here rises: ranks, areas and operating points stay.
+//! A model trained on balanced batches assumes a prevalence of one half, so that its outputs are far
+//! too high where cancer is rare. All maps are increasing and keep the order of the scores, so that
+//! areas and operating points do not change.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,45 +11,44 @@ use crate::roc::ranked::{ascending, check_finite};
 use crate::tables::sample::Sample;
 use crate::{Error, Result};
 
-/// A rising map from a model's probability to a calibrated one; small enough to travel in a
-/// model's card.
+/// An increasing map from a model's probability to a calibrated one, as the model card stores it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "method", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Calibrator {
-    /// `σ(intercept + slope · logit p)` (Platt 1999, on the logit and without his smoothed
-    /// targets, so that it is plain maximum likelihood).
+    /// `σ(intercept + slope · logit p)` by maximum likelihood (Platt 1999, but on the logit and
+    /// without smoothed targets).
     Platt {
-        /// Added to the scaled logit.
+        /// Intercept.
         intercept: f64,
-        /// Factor on the logit.
+        /// Slope.
         slope: f64,
     },
-    /// `σ(logit p / temperature)` (Guo et al. 2017); keeps 0.5 where it is.
+    /// `σ(logit p / temperature)` (Guo et al. 2017); 0.5 stays 0.5.
     Temperature {
-        /// Above 1 draws probabilities towards one half.
+        /// Above 1, probabilities move towards one half.
         temperature: f64,
     },
-    /// A rising line through these points, level outside of them (pool adjacent violators; Zadrozny
-    /// & Elkan 2002). Differs from them in that no probability is nearer to 0 or 1 than half a
-    /// case in all validation cases: they cannot show that something never happens.
+    /// Isotonic regression: linear between these points, constant outside of them (pool adjacent
+    /// violators; Zadrozny & Elkan 2002). Unlike theirs, the result is clamped to
+    /// [1 / 2n, 1 − 1 / 2n] for `n` validation cases, which cannot show a probability of 0 or 1.
     Isotonic {
         /// Probabilities of the model, ascending.
         from: Vec<f64>,
-        /// Calibrated probability at each of them, never falling.
+        /// Calibrated probability at each of them, non-decreasing.
         to: Vec<f64>,
     },
-    /// Bayes' rule for a prevalence other than that of training (Saerens et al. 2002, equation 4):
-    /// right when the images within each class look alike in both places.
+    /// Bayes' rule for a prevalence other than that of training (Saerens et al. 2002, equation 4). It
+    /// assumes that the distribution of images within each class is the same in both populations.
     PriorShift {
-        /// Prevalence that the model was trained at; 0.5 for balanced batches.
+        /// Prevalence during training; 0.5 for balanced batches.
         trained_at: f64,
-        /// Prevalence where it is used.
+        /// Prevalence in use.
         used_at: f64,
     },
 }
 
 impl Calibrator {
-    /// Its name, as it is stored.
+    /// Its name in files.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Platt { .. } => "platt",
@@ -58,7 +58,7 @@ impl Calibrator {
         }
     }
 
-    /// Its name, as it is read.
+    /// Its name in text.
     pub fn label(&self) -> &'static str {
         match self {
             Self::Platt { .. } => "Platt",
@@ -68,16 +68,16 @@ impl Calibrator {
         }
     }
 
-    /// Platt's map of the validation scores.
+    /// Platt scaling fitted on the validation scores.
     ///
     /// # Errors
-    /// [`Error::Undefined`] as [`LogisticFit::of`], or when the map would fall.
+    /// [`Error::Undefined`] as [`LogisticFit::of`], or when the fitted slope is not positive.
     pub fn platt(validation: &Sample) -> Result<Self> {
         let LogisticFit { intercept, slope, .. } = fit(validation, Fitted::Both)?;
         Ok(Self::Platt { intercept, slope: rising(slope)? })
     }
 
-    /// The temperature of the validation scores.
+    /// The temperature fitted on the validation scores.
     ///
     /// # Errors
     /// As [`Calibrator::platt`].
@@ -99,7 +99,7 @@ impl Calibrator {
         Ok(Self::Isotonic { from, to })
     }
 
-    /// Corrects for the prevalence.
+    /// The correction from one prevalence to another.
     ///
     /// # Errors
     /// [`Error::Setting`] for a prevalence that is not strictly between 0 and 1.
@@ -113,7 +113,7 @@ impl Calibrator {
         Ok(Self::PriorShift { trained_at, used_at })
     }
 
-    /// Refuses numbers that are no such map, as an edited file may hold them.
+    /// Checks the parameters, as an edited file may hold invalid ones.
     ///
     /// # Errors
     /// [`Error::Setting`] saying what was found.
@@ -184,8 +184,8 @@ fn rising(slope: f64) -> Result<f64> {
     )))
 }
 
-/// The never falling step function nearest to the truth, as the ends of its steps, half a case away
-/// from 0 and 1.
+/// The non-decreasing step function with the least squared error, as the ends of its steps, clamped
+/// half a case away from 0 and 1.
 fn pool_adjacent_violators(scores: &[f64], malignant: &[bool]) -> (Vec<f64>, Vec<f64>) {
     struct Step {
         first: f64,
@@ -193,7 +193,7 @@ fn pool_adjacent_violators(scores: &[f64], malignant: &[bool]) -> (Vec<f64>, Vec
         malignant: usize,
         n: usize,
     }
-    // Whole numbers, so that equal shares are equal. Later shares above earlier ones, or pool.
+    // Integers, so that ties are exact. Steps whose shares do not increase are pooled.
     let falls = |before: &Step, after: &Step| before.malignant * after.n >= after.malignant * before.n;
     let order = ascending(scores);
     let mut steps: Vec<Step> = vec![];
@@ -225,7 +225,7 @@ fn pool_adjacent_violators(scores: &[f64], malignant: &[bool]) -> (Vec<f64>, Vec
     (from, to)
 }
 
-/// Straight between the points, level outside of them.
+/// Linear interpolation; constant outside of the points.
 fn between_points(from: &[f64], to: &[f64], at: f64) -> f64 {
     let after = from.partition_point(|&from| from <= at);
     match (after.checked_sub(1), from.get(after)) {

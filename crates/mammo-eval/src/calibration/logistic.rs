@@ -1,11 +1,11 @@
-//! Logistic regression on one score: what calibration slopes and calibrators are made of.
+//! Logistic regression on one score, for calibration slopes and calibrators.
 
 use crate::calibration::reliability::Estimate;
 use crate::intervals::interval::two_sided_t;
 use crate::roc::ranked::units_by_class;
 use crate::{Error, Result};
 
-/// Newton steps before a fit is given up; five to ten are usual.
+/// Most Newton steps of a fit; five to ten are usual.
 const MAX_STEPS: usize = 100;
 
 /// Which of intercept and slope are fitted; a fixed intercept is 0, a fixed slope 1.
@@ -13,9 +13,9 @@ const MAX_STEPS: usize = 100;
 pub enum Fitted {
     /// Both.
     Both,
-    /// The intercept, the slope being 1.
+    /// The intercept; the slope is 1.
     Intercept,
-    /// The slope, the intercept being 0.
+    /// The slope; the intercept is 0.
     Slope,
 }
 
@@ -26,7 +26,7 @@ pub struct LogisticFit {
     pub intercept: f64,
     /// Slope.
     pub slope: f64,
-    /// Covariance of (intercept, slope), clustered by patient; 0 for what was not fitted.
+    /// Covariance of (intercept, slope), clustered by patient; 0 for a fixed parameter.
     pub covariance: [[f64; 2]; 2],
     /// Mean negative log likelihood, in nats.
     pub log_loss: f64,
@@ -43,10 +43,10 @@ struct Derivatives {
 }
 
 impl LogisticFit {
-    /// Fits the model; `patients` names the patient of each case.
+    /// Fits the model; `patients[case]` is the number of the patient.
     ///
-    /// The covariance is the sandwich of Liang & Zeger (1986, Biometrika 73:13–22) with the usual
-    /// correction for the numbers of patients and cases.
+    /// The covariance is the sandwich estimator of Liang & Zeger (1986, Biometrika 73:13–22) with the
+    /// usual small-sample correction for the numbers of patients and cases.
     ///
     /// # Errors
     /// [`Error::Undefined`] when a class is missing, all `x` are equal, or `x` separates the
@@ -66,8 +66,8 @@ impl LogisticFit {
             let next = [at[0] + step * newton[0], at[1] + step * newton[1]];
             let there = derivatives(x, malignant, next, fitted);
             let change = newton.iter().zip(at).map(|(d, a)| d.abs() / (1.0 + a.abs())).fold(0.0, f64::max);
-            // Steps square their error: after one this small nothing but rounding is left, which
-            // must not be mistaken for a step that went too far.
+            // Newton's method converges quadratically: after a step this small only rounding is left,
+            // which must not be mistaken for an overshoot.
             if change < 1e-9 {
                 let covariance = clustered_covariance(x, malignant, patients, next, &there, fitted)?;
                 let [intercept, slope] = next;
@@ -100,7 +100,7 @@ impl LogisticFit {
     }
 }
 
-/// `ln(p / (1 - p))`, with probabilities held off 0 and 1 by 2⁻⁵² as in the log loss.
+/// `ln(p / (1 - p))`, with probabilities clamped to [2⁻⁵², 1 − 2⁻⁵²] as in the log loss.
 pub fn logit(probability: f64) -> f64 {
     let p = probability.clamp(f64::EPSILON, 1.0 - f64::EPSILON);
     p.ln() - (-p).ln_1p()
@@ -117,7 +117,7 @@ fn patients_in_rarer_class(malignant: &[bool], patients: &[u32]) -> usize {
     with_malignant.min(with_benign)
 }
 
-/// Refuses data whose likelihood has no maximum.
+/// Checks that the likelihood has a finite maximum.
 fn check_maximum(x: &[f64], malignant: &[bool], fitted: Fitted) -> Result<()> {
     let of_class = |class: bool| x.iter().zip(malignant).filter(move |&(_, &m)| m == class).map(|(&x, _)| x);
     if of_class(true).next().is_none() || of_class(false).next().is_none() {
@@ -155,7 +155,7 @@ fn derivatives(x: &[f64], malignant: &[bool], at: [f64; 2], fitted: Fitted) -> D
         w0 += weight;
         w1 += weight * x;
         w2 += weight * x * x;
-        // ln(1 + exp(z)) without overflow, z being the logit of the wrong class.
+        // ln(1 + exp(z)) without overflow; z is the logit of the wrong class.
         let wrong = if malignant { -linear } else { linear };
         log_loss += wrong.max(0.0) + (-wrong.abs()).exp().ln_1p();
     }
@@ -168,7 +168,7 @@ fn derivatives(x: &[f64], malignant: &[bool], at: [f64; 2], fitted: Fitted) -> D
     Derivatives { gradient, information, log_loss: log_loss / x.len() as f64 }
 }
 
-/// The vector with 0 for what is not fitted.
+/// The vector with fixed parameters set to 0.
 fn free_part(vector: [f64; 2], fitted: Fitted) -> [f64; 2] {
     match fitted {
         Fitted::Both => vector,
@@ -177,7 +177,8 @@ fn free_part(vector: [f64; 2], fitted: Fitted) -> [f64; 2] {
     }
 }
 
-/// Inverse information on both sides of the spread of the patients' score sums.
+/// Sandwich estimator: inverse information on both sides of the covariance of the score sums per
+/// patient.
 fn clustered_covariance(
     x: &[f64],
     malignant: &[bool],
@@ -197,7 +198,7 @@ fn clustered_covariance(
     }
     let clusters = present.iter().filter(|&&present| present).count() as f64;
     if clusters < 2.0 {
-        return Err(undefined("one patient alone says nothing about the spread among patients".into()));
+        return Err(undefined("one patient gives no estimate of the variance among patients".into()));
     }
     let mut meat = [[0.0; 2]; 2];
     for sum in &sums {

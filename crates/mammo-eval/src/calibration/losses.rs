@@ -1,9 +1,9 @@
-//! How far probabilities are from the truth, not only whether they rank it.
+//! Brier score and log loss: losses that depend on the probabilities, not only on their order.
 
 use crate::{Error, Result};
 
-/// Mean squared distance between probability and truth (Brier 1950); 0 is perfect, and always
-/// answering one half gives 0.25.
+/// Mean squared difference between probability and truth (Brier 1950); 0 is perfect, and a constant
+/// probability of one half gives 0.25.
 ///
 /// # Errors
 /// [`Error::Undefined`] without cases or with a probability outside `[0, 1]`.
@@ -14,11 +14,11 @@ pub fn brier_score(probabilities: &[f64], malignant: &[bool]) -> Result<f64> {
     mean_loss("Brier score", probabilities, malignant, |p, m| (p - f64::from(u8::from(m))).powi(2))
 }
 
-/// Mean negative logarithm of the probability given to the truth, in nats; always answering
+/// Mean negative logarithm of the probability of the true class, in nats; a constant probability of
 /// one half gives ln 2.
 ///
-/// A probability closer to 0 or 1 than 2⁻⁵² counts as that close, so that one fully
-/// confident mistake costs 36 nats instead of making the mean infinite.
+/// Probabilities are clamped to [2⁻⁵², 1 − 2⁻⁵²], so that a wrong probability of 0 or 1 costs 36 nats
+/// and does not make the mean infinite.
 ///
 /// # Errors
 /// [`Error::Undefined`] without cases or with a probability outside `[0, 1]`.

@@ -1,5 +1,5 @@
-//! Calibration as a reviewer asks for it: reliability curve, decomposed Brier score, expected
-//! calibration error beside the value that chance alone gives, slope and intercept.
+//! Reliability curve, decomposed Brier score, expected calibration error with its value under perfect
+//! calibration, calibration slope and intercept.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,35 +15,35 @@ use crate::origin::Origin;
 use crate::roc::curves::{bin_edges, bin_of};
 use crate::tables::sample::Sample;
 
-/// How far the probabilities of the images are from the truth.
+/// Calibration of the probabilities of the images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CalibrationFigures {
     /// Images.
     pub n: usize,
-    /// Mean squared distance between probability and truth.
+    /// Mean squared difference between probability and truth.
     pub brier: Defined,
-    /// What the Brier score is made of.
+    /// Decomposition of the Brier score.
     pub brier_parts: BrierParts,
-    /// Mean negative logarithm of the probability given to the truth, in nats.
+    /// Mean negative logarithm of the probability of the true class, in nats.
     pub log_loss: f64,
     /// The reliability curve: equally wide bins of probability, empty ones left out.
     pub bins: Vec<CalibrationBin>,
     /// Expected calibration error over the bins.
     pub ece: f64,
-    /// The error that a perfectly calibrated model would show with these probabilities by chance
-    /// alone: the bias of `ece`, which is never below 0 and shrinks with the sample.
+    /// Expected value of `ece` for a perfectly calibrated model with these probabilities: its bias,
+    /// which is positive and decreases with the sample size.
     pub ece_by_chance: f64,
-    /// Malignant images over the sum of the probabilities; 1 when risks are right on average.
+    /// Malignant images over the sum of the probabilities; 1 if calibrated on average.
     pub observed_over_expected: Defined<f64>,
-    /// Intercept of a logistic recalibration with slope 1 (calibration in the large); 0 is right.
+    /// Intercept of a logistic recalibration with slope 1 (calibration in the large); 0 if calibrated.
     pub in_the_large: Defined<Estimate>,
-    /// Slope of the logistic recalibration; below 1 the probabilities are too extreme.
+    /// Slope of the logistic recalibration; below 1 if the probabilities are too extreme.
     pub slope: Defined<Estimate>,
-    /// Intercept that goes with `slope`.
+    /// Intercept of the same fit as `slope`.
     pub intercept: Defined<Estimate>,
 }
 
-/// An estimate with a standard error clustered by patient and its normal interval.
+/// An estimate with a standard error clustered by patient and its interval by Student's t.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// The estimate.
@@ -59,23 +59,25 @@ pub struct Estimate {
 /// Murphy's decomposition: Brier score = reliability − resolution + uncertainty + within bins.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BrierParts {
-    /// Mean squared distance between bin probability and bin truth; 0 is calibrated.
+    /// Mean squared difference between the probability and the observed share of a bin; 0 if
+    /// calibrated.
     pub reliability: f64,
-    /// Mean squared distance between bin truth and prevalence; larger is better.
+    /// Mean squared difference between the observed share of a bin and the prevalence; larger is
+    /// better.
     pub resolution: f64,
-    /// Prevalence times its complement; not the model's doing.
+    /// Prevalence times its complement; independent of the model.
     pub uncertainty: f64,
-    /// What the spread of probabilities inside of bins adds (Stephenson et al. 2008); Murphy's
-    /// three parts add up exactly only when this is 0.
+    /// Contribution of the variation of the probabilities within bins (Stephenson et al. 2008);
+    /// Murphy's three parts add up exactly only if it is 0.
     pub within_bins: f64,
 }
 
 /// The images whose probability lies in one bin.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CalibrationBin {
-    /// Lower edge, which only the first bin holds.
+    /// Lower edge, included in the first bin only.
     pub low: f64,
-    /// Upper edge, which the bin holds.
+    /// Upper edge, included.
     pub high: f64,
     /// Mean probability.
     pub mean_probability: f64,
@@ -83,12 +85,12 @@ pub struct CalibrationBin {
     pub observed: Proportion,
 }
 
-/// Calibration after a calibrator that was learned on validation scores.
+/// Calibration after a calibrator was applied.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recalibrated {
-    /// What was learned.
+    /// The calibrator.
     pub calibrator: Calibrator,
-    /// Where.
+    /// Where it comes from.
     #[serde(default)]
     pub origin: Origin,
     /// Calibration of the calibrated probabilities.
@@ -103,7 +105,7 @@ impl CalibrationFigures {
     /// [`Error::Setting`](crate::Error::Setting) for an unusable setting.
     pub fn of(sample: &Sample, n_bins: usize, config: &BootstrapConfig) -> Result<Self> {
         let (probabilities, malignant) = (&sample.scores, &sample.malignant);
-        // The checks of the losses hold for everything below.
+        // `log_loss` checks the probabilities for everything below.
         let log_loss = log_loss(probabilities, malignant)?;
         let bins = Binned::of(probabilities, malignant, n_bins);
         let logits: Vec<f64> = probabilities.iter().map(|&p| logit(p)).collect();
@@ -127,7 +129,7 @@ impl CalibrationFigures {
     }
 }
 
-/// The Brier score, its interval by resampling patients.
+/// The Brier score with a bootstrap interval over patients.
 fn brier_interval(sample: &Sample, config: &BootstrapConfig) -> Result<Defined> {
     let mut sums = vec![(0.0, 0_u32); sample.patients.n()];
     for ((p, &malignant), &patient) in
@@ -167,12 +169,12 @@ struct Binned {
 struct BinSums {
     n: usize,
     n_malignant: usize,
-    /// Of the probabilities.
+    /// Sum of the probabilities.
     sum: f64,
-    /// Of `p (1 - p)`: the variance of the number of malignant images if calibrated.
+    /// Sum of `p (1 - p)`: the variance of the number of malignant images if calibrated.
     variance: f64,
-    /// Of the squared distances of the probabilities from their mean, and of their products with
-    /// the distances of the truths from theirs.
+    /// Sums of the squared deviations of the probabilities from their mean, and of their products
+    /// with the deviations of the truth from its mean.
     spread: (f64, f64),
 }
 
@@ -207,14 +209,14 @@ impl Binned {
         Self { edges, bins, n: probabilities.len() as f64 }
     }
 
-    /// The bins that hold images, with their edges.
+    /// The non-empty bins with their edges.
     fn filled(&self) -> impl Iterator<Item = (&BinSums, f64, f64)> {
         let with_edges =
             self.bins.iter().zip(self.edges.windows(2)).map(|(bin, ends)| (bin, ends[0], ends[1]));
         with_edges.filter(|(bin, ..)| bin.n > 0)
     }
 
-    /// Mean over the images of what their bin gives.
+    /// Mean over the images of a value of their bin.
     fn mean_over_images(&self, of_bin: impl Fn(&BinSums) -> f64) -> f64 {
         self.filled().map(|(bin, ..)| bin.n as f64 * of_bin(bin)).sum::<f64>() / self.n
     }
@@ -231,7 +233,7 @@ impl Binned {
         self.mean_over_images(|bin| (bin.mean() - bin.observed()).abs())
     }
 
-    /// Mean distance of a normal deviate from its mean, times its standard deviation.
+    /// Per bin the mean absolute deviation of a normal distribution, `√(2/π)` standard deviations.
     fn ece_by_chance(&self) -> f64 {
         let mean_distance = (2.0 / std::f64::consts::PI).sqrt();
         self.mean_over_images(|bin| mean_distance * bin.variance.sqrt() / bin.n as f64)

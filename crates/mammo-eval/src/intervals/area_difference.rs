@@ -1,12 +1,12 @@
 //! The interval and the p-value of a difference of two areas over the same cases.
 //!
-//! Near 1 a difference that happens to be small has a standard error that is too small too, because
-//! the few cancers on which two models differ make both. So the spread of each area is not its
-//! standard error but half the length of its own interval, which covers well there
-//! ([`Scale::Area`]), and the correlation of the two areas joins them, as in the method of variance
-//! estimates recovery (Zou & Donner 2008, Stat. Med. 27:1693–1702). Differs from theirs in that the
-//! lengths to both sides are made even: otherwise models that rank nearly alike would not come out as
-//! nearly equal. docs/evaluation.md has the simulation.
+//! For areas near 1, the estimated difference and its standard error depend on the same few cancers
+//! that the two models rank differently, so that a small difference comes with too small a standard
+//! error. Therefore half the length of each area's own interval ([`Scale::Area`]) takes the place of
+//! its standard error, and the two are combined with the correlation of the areas: the method of
+//! variance estimates recovery (Zou & Donner 2008, Stat. Med. 27:1693–1702). Unlike theirs, the
+//! interval is symmetric, so that two models with nearly equal rankings have a difference near 0 with
+//! a short interval. docs/evaluation.md reports the simulated coverage.
 
 use crate::intervals::bootstrap::Spread;
 use crate::intervals::interval::{Scale, two_sided_t};
@@ -30,14 +30,14 @@ pub struct PairedAreas {
     pub first: Area,
     /// Of the second model.
     pub second: Area,
-    /// Standard error of the difference, the correlation of the two accounted for.
+    /// Standard error of the difference, which accounts for the correlation of the two areas.
     pub standard_error: f64,
     /// Patients in the rarer class.
     pub n_patients: usize,
 }
 
 impl PairedAreas {
-    /// Of the spreads of first area, second area and difference over the same resamples.
+    /// From the standard errors of first area, second area and difference over the same resamples.
     pub fn of_spreads([first, second, difference]: [Spread; 3], patients_by_class: [usize; 2]) -> Self {
         let area = |of: Spread| Area { auc: of.estimate, standard_error: of.standard_error };
         let n_patients = patients_by_class[0].min(patients_by_class[1]);
@@ -60,7 +60,8 @@ impl PairedAreas {
     /// interval and test always agree. At least 1e-15.
     pub fn p_value(&self) -> f64 {
         let difference = self.difference().abs();
-        // Halves an interval of p on a logarithmic scale until its ends are neighbours.
+        // Bisection of ln p: the half width depends on the level through a logit and a t quantile,
+        // so that p has no closed form.
         let (mut smaller, mut larger) = (SMALLEST_P.ln(), 0.0_f64);
         for _ in 0..60 {
             let middle = 0.5 * (smaller + larger);
@@ -81,7 +82,7 @@ impl PairedAreas {
         joined.max(two_sided_t(level, self.n_patients) * self.standard_error)
     }
 
-    /// Of the two areas; 0 where one has no spread.
+    /// Correlation of the two areas; 0 if one has no variance.
     fn correlation(&self) -> f64 {
         let (a, b) = (self.first.standard_error, self.second.standard_error);
         if a * b <= 0.0 {
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn p_value_and_interval_tell_the_same() {
+    fn p_value_and_interval_agree() {
         for second in [0.9, 0.93, 0.95, 0.99] {
             let few = areas([0.88, 0.05], [second, 0.04], 0.035, 9);
             let p = few.p_value();

@@ -1,8 +1,8 @@
-//! Intervals by resampling patients, not images.
+//! Cluster bootstrap: intervals by resampling patients, not images.
 //!
-//! The images of one patient show the same breasts, density and often the same lesion. Resampling
-//! single images would treat them as independent and give intervals that are too narrow, so
-//! whole patients are drawn (cluster bootstrap: Davison & Hinkley 1997, *Bootstrap Methods and
+//! The images of one patient show the same breasts, the same density and often the same lesion.
+//! Resampling single images would treat them as independent and give intervals that are too narrow,
+//! so whole patients are drawn ( Davison & Hinkley 1997, *Bootstrap Methods and
 //! their Application*, section 3.8; Rutter 2000, Acad. Radiol. 7:413–419, for ROC areas).
 
 use rand::RngExt;
@@ -15,18 +15,18 @@ use crate::intervals::proportion::check_level;
 use crate::{Error, Result};
 use mammo_core::seed::{Rng, stream};
 
-/// How often a resample without a value is drawn anew before the interval is given up.
+/// A resample without a value is redrawn up to this many times.
 const MAX_DRAWS: usize = 100;
 
-/// How intervals are drawn.
+/// Settings of the bootstrap.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BootstrapConfig {
-    /// Number of resamples, at least 100; 2,000 steady the ends of a 95 % interval.
+    /// Number of resamples, at least 100; 2,000 give stable ends of a 95 % interval.
     pub n_resamples: usize,
     /// Confidence level, such as 0.95.
     pub level: f64,
-    /// Equal seeds draw equal patients, whatever the statistic and the number of threads.
+    /// Equal seeds draw the same patients, for any statistic and any number of threads.
     pub seed: u64,
 }
 
@@ -36,7 +36,7 @@ impl Default for BootstrapConfig {
     }
 }
 
-/// Which patient each case belongs to.
+/// The patient of each case, by number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Patients {
     of_case: Vec<u32>,
@@ -46,8 +46,8 @@ pub struct Patients {
 impl Patients {
     /// Numbers the patients of the cases, one identifier per case.
     ///
-    /// The numbers follow the sorted identifiers, so that intervals do not depend on the order
-    /// in which a table lists its images.
+    /// Patients are numbered in the order of their identifiers, so that intervals do not depend on
+    /// the order of the images in a table.
     pub fn from_ids<'a>(ids: impl IntoIterator<Item = &'a str>) -> Self {
         let ids: Vec<&str> = ids.into_iter().collect();
         let mut by_id: Vec<usize> = (0..ids.len()).collect();
@@ -67,7 +67,7 @@ impl Patients {
         &self.of_case
     }
 
-    /// How many patients there are.
+    /// Number of patients.
     pub fn n(&self) -> usize {
         self.n
     }
@@ -75,27 +75,27 @@ impl Patients {
 
 /// Intervals of one or more statistics by resampling patients.
 ///
-/// Each resample draws as many patients as there are, with replacement; all cases of a patient
-/// come along. The deviation of a statistic among the resamples is its standard error, from which
-/// its [`Scale`] makes the interval. Several statistics share their resamples, so that a difference
-/// can stand beside its two terms.
+/// Each resample draws as many patients as the sample has, with replacement, each with all cases. The
+/// standard deviation of a statistic over the resamples is its standard error, from which its
+/// [`Scale`] computes the interval. All statistics are computed from the same resamples, so that the
+/// difference of two statistics can be one of them.
 ///
 /// # Inputs
 /// - `scales`: one per statistic.
-/// - `statistics`: takes how often each patient was drawn (all ones for the sample itself), as bytes:
-///   that is what is read at random, and 250,000 of them fit into a core's second cache. Among 256
-///   patients or more, one is drawn 256 times once in 10⁵⁰⁰ resamples.
+/// - `statistics`: takes how often each patient was drawn (all ones for the sample itself). The
+///   counts are bytes because they are read in random order, and 250,000 bytes fit into the L2 cache
+///   of a core. A count saturates at 255; a patient is drawn 256 times in one of 10⁵⁰⁰ resamples.
 ///
 /// # Randomness
-/// Resample `r` has the stream `("bootstrap", r)` of `config.seed`.
+/// Resample `r` uses the random stream `("bootstrap", r)` of `config.seed`.
 ///
 /// # Errors
 /// [`Error::Undefined`] when the sample itself has no value, when there are fewer than two
-/// patients, or when a resample stays without value after 100 draws; [`Error::Setting`] for
+/// patients, or when a resample has no value in 100 draws; [`Error::Setting`] for
 /// an unusable `config`. Any other error of `statistics` is passed on.
 ///
 /// # Example
-/// A mean with its interval; each of the three patients has one case.
+/// The mean of three patients with one case each, and its interval:
 /// ```
 /// use mammo_eval::{BootstrapConfig, Scale, bootstrap};
 ///
@@ -148,14 +148,14 @@ impl std::fmt::Display for NoValue {
 
 impl std::error::Error for NoValue {}
 
-/// [`bootstrap`] of any number of statistics, some of which may lack a value now and then.
+/// [`bootstrap`] of any number of statistics, each of which may have no value in some resamples.
 ///
 /// # Inputs
-/// As [`resample`]. A statistic without value in a resample is left out of its own interval, which
-/// is given up when fewer than half of the resamples have one.
+/// As [`resample`]. A resample without a value of a statistic is left out of the interval of that
+/// statistic, which is undefined if fewer than half of the resamples have a value.
 ///
 /// # Errors
-/// As [`bootstrap`], but that a single statistic without value is [`Defined::Undefined`].
+/// As [`bootstrap`], except that a statistic without value is [`Defined::Undefined`].
 pub fn bootstrap_each<S>(
     n_patients: usize,
     config: &BootstrapConfig,
@@ -167,29 +167,29 @@ pub fn bootstrap_each<S>(
     Ok(scales.iter().enumerate().map(|(i, &scale)| resamples.interval(i, scale, config)).collect())
 }
 
-/// A statistic and how much it varies.
+/// A statistic with its bootstrap standard error.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
     /// The statistic of the sample itself.
     pub estimate: f64,
     /// Its standard deviation over the resamples.
     pub standard_error: f64,
-    /// Resamples in which it has a value.
+    /// Number of resamples in which it has a value.
     pub n: usize,
 }
 
-/// Statistics of a sample and of its resamples.
+/// The values of all statistics in a sample and in its resamples.
 pub struct Resamples {
-    /// Those of the sample itself.
+    /// Values in the sample itself.
     pub estimates: Vec<std::result::Result<f64, NoValue>>,
-    /// Those of each resample, in the same order.
+    /// Values in each resample, in the same order.
     pub values: Vec<Vec<std::result::Result<f64, NoValue>>>,
-    /// Resamples that were drawn anew because none of the statistics had a value.
+    /// Number of resamples that were redrawn because no statistic had a value.
     pub n_redrawn: usize,
 }
 
 impl Resamples {
-    /// The interval of one of the statistics on its scale.
+    /// The interval of a statistic on its scale.
     pub fn interval(&self, statistic: usize, scale: Scale, config: &BootstrapConfig) -> Defined<Interval> {
         self.spread(statistic, config).map(|Spread { estimate, standard_error, n }| {
             let (low, high) = scale.ends(estimate, standard_error, config.level);
@@ -197,7 +197,7 @@ impl Resamples {
         })
     }
 
-    /// An interval whose ends were made from spreads, with the counts of these resamples.
+    /// An interval with given ends and the counts of these resamples.
     pub(crate) fn interval_between(
         &self,
         estimate: f64,
@@ -209,7 +209,7 @@ impl Resamples {
         Interval { estimate, low, high, level: config.level, n_resamples: n, n_redrawn }
     }
 
-    /// One of the statistics with its standard error.
+    /// A statistic with its standard error.
     pub fn spread(&self, statistic: usize, config: &BootstrapConfig) -> Defined<Spread> {
         let estimate = match self.estimates[statistic] {
             Ok(estimate) => estimate,
@@ -228,13 +228,13 @@ impl Resamples {
     }
 }
 
-/// Draws resamples of patients and computes statistics of each.
+/// Draws resamples of patients and computes the statistics of each.
 ///
 /// # Inputs
 /// - `n_statistics`: length of the slice that `statistics` fills.
-/// - `scratch`: makes working memory, which each thread keeps over its resamples.
-/// - `statistics`: takes how often each patient was drawn. An [`Error::Undefined`] draws the whole
-///   resample anew.
+/// - `scratch`: allocates working memory; each thread reuses its own for all its resamples.
+/// - `statistics`: takes how often each patient was drawn. If it returns [`Error::Undefined`], the
+///   resample is redrawn.
 ///
 /// # Errors
 /// As [`bootstrap`].
@@ -257,7 +257,7 @@ pub fn resample<S>(
     let mut estimates: Vec<std::result::Result<f64, NoValue>> = blank();
     statistics(&vec![1; n_patients], &mut scratch(), &mut estimates)?;
     if n_patients < 2 {
-        return Err(undefined("one patient alone says nothing about the spread among patients".into()));
+        return Err(undefined("one patient gives no estimate of the variance among patients".into()));
     }
     let resamples: Vec<(Vec<std::result::Result<f64, NoValue>>, usize)> = (0..config.n_resamples)
         .into_par_iter()
@@ -277,14 +277,14 @@ pub fn resample<S>(
     Ok(Resamples { estimates, values: resamples.into_iter().map(|(values, _)| values).collect(), n_redrawn })
 }
 
-/// Draws until `statistics` has values; returns how many draws before had none.
+/// Draws until `statistics` has values; returns the number of rejected draws.
 fn resample_until_defined(
     rng: &mut Rng,
     times_drawn: &mut [u8],
     mut statistics: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<usize> {
     let mut reason = String::new();
-    // Half the random bits of a `usize`: with many patients, drawing is most of the time.
+    // `u32` takes half the random bits of `usize`; with many patients, drawing dominates the time.
     let n_patients = times_drawn.len() as u32;
     for redrawn in 0..MAX_DRAWS {
         times_drawn.fill(0);

@@ -1,9 +1,9 @@
-//! Standard errors of areas in closed form, for cases that come in patients.
+//! Closed-form standard errors of areas, clustered by patient.
 //!
 //! DeLong, DeLong & Clarke-Pearson (1988, Biometrics 44:837–845) in the form of Obuchowski
-//! (1997, Biometrics 53:567–578) for clustered data. With one case per patient it is exactly
-//! DeLong's. A second way to the intervals of [`bootstrap`](mod@crate::bootstrap), and the source of
-//! the p-value of a difference.
+//! (1997, Biometrics 53:567–578) for clustered data. With one case per patient it equals
+//! DeLong's. It is an alternative to the intervals of [`bootstrap`](mod@crate::intervals::bootstrap), and
+//! gives the p-value of a difference.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ use crate::intervals::proportion::check_level;
 use crate::roc::ranked::{ascending, check_finite, roc_auc};
 use crate::{Error, Result};
 
-/// An area with its standard error and the normal interval they give.
+/// An area with its standard error and its normal interval.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AucError {
     /// Area under the ROC curve.
@@ -26,15 +26,15 @@ pub struct AucError {
     pub low: f64,
     /// Upper end of the interval, not above 1.
     pub high: f64,
-    /// The interval that is even on the scale of `ln(auc / (1 - auc))`, which stays inside of (0, 1)
-    /// and covers better near 1 (Pepe 2003, section 5.2.4), with Student's t; its degrees of
+    /// The interval that is symmetric in `ln(auc / (1 - auc))`, which stays within (0, 1) and has
+    /// better coverage near 1 (Pepe 2003, section 5.2.4), with Student's t; its degrees of
     /// freedom are the patients in the rarer class minus one. Undefined for an area of 0 or 1.
     pub logit: Defined<Ends>,
 }
 
 impl AucError {
-    /// Area and ends of the interval that covers better: the one on the logit scale where the area
-    /// has one.
+    /// Area and ends of the interval with the better coverage: on the logit scale, or the normal one
+    /// for an area of 0 or 1.
     pub fn best(&self) -> (f64, f64, f64) {
         let (low, high) = self.logit.value().map_or((self.low, self.high), |ends| (ends.low, ends.high));
         (self.auc, low, high)
@@ -52,13 +52,13 @@ pub struct Ends {
 
 /// The difference of two areas on the same cases.
 ///
-/// `difference / standard_error` is DeLong's statistic, which he compares with the normal
-/// distribution; with few cancers that finds differences too often.
+/// `difference / standard_error` is DeLong's test statistic. Their test compares it with the normal
+/// distribution, which rejects too often with few cancers; this one uses [`PairedAreas`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AucDifference {
     /// Second area minus first area.
     pub difference: f64,
-    /// Its standard error, with the correlation of the two areas accounted for.
+    /// Its standard error, which accounts for the correlation of the two areas.
     pub standard_error: f64,
     /// Lower end of its interval ([`PairedAreas`]).
     pub low: f64,
@@ -68,7 +68,7 @@ pub struct AucDifference {
     pub p_value: f64,
 }
 
-/// Area, standard error and interval at `level`; `patients` names the patient of each case.
+/// Area, standard error and interval at `level`; `patients[case]` is the number of the patient.
 ///
 /// # Errors
 /// As [`roc_auc`], also [`Error::Undefined`] when a class has fewer than two patients;
@@ -90,10 +90,10 @@ pub fn delong_auc(scores: &[f64], malignant: &[bool], patients: &[u32], level: f
     Ok(AucError { auc: placed.auc, standard_error, low, high, logit })
 }
 
-/// Tests whether the second scores rank the same cases better or worse than the first.
+/// Tests whether two scores of the same cases have different areas.
 ///
 /// # Errors
-/// As [`delong_auc`]; also [`Error::Undefined`] when the difference has no spread, as between
+/// As [`delong_auc`]; also [`Error::Undefined`] when the variance of the difference is 0, as for
 /// equal rankings.
 ///
 /// # Panics
@@ -109,9 +109,11 @@ pub fn delong_difference(
     let (a, b) =
         (PatientSums::of(first, malignant, patients)?, PatientSums::of(second, malignant, patients)?);
     let variance = a.covariance(&a)? + b.covariance(&b)? - 2.0 * a.covariance(&b)?;
-    // Equal rankings leave nothing but the rounding of terms that cancel.
+    // For equal rankings the terms cancel up to rounding.
     if variance <= 1e-14 {
-        return Err(undefined("the two rankings agree, so that their difference has no spread".into()));
+        return Err(undefined(
+            "the two rankings agree, so that the variance of their difference is 0".into(),
+        ));
     }
     let area = |sums: &PatientSums| -> Result<Area> {
         Ok(Area { auc: sums.auc, standard_error: sums.covariance(sums)?.max(0.0).sqrt() })
@@ -141,7 +143,7 @@ pub fn delong_covariance(
     Ok((sums.iter().map(|sum| sum.auc).collect(), sums.iter().map(row).collect::<Result<_>>()?))
 }
 
-/// What each patient adds to the area, split by class.
+/// Contributions of the patients to the area, by class.
 struct PatientSums {
     auc: f64,
     n_malignant: f64,
@@ -177,7 +179,7 @@ impl PatientSums {
                 sum.benign += placement - auc;
             }
         }
-        // Numbers that no case bears are not patients.
+        // Patient numbers without any case are not counted.
         sums.retain(|sum| sum.has_malignant || sum.has_benign);
         let n_malignant = malignant.iter().filter(|&&m| m).count() as f64;
         Ok(Self { auc, n_malignant, n_benign: scores.len() as f64 - n_malignant, patients: sums })
@@ -196,7 +198,7 @@ impl PatientSums {
         self.n_with_malignant().min(self.n_with_benign())
     }
 
-    /// Covariance of two areas over the same patients; of one with itself, its variance.
+    /// Covariance of two areas over the same patients; with itself, the variance.
     fn covariance(&self, other: &Self) -> Result<f64> {
         let pairs = || self.patients.iter().zip(&other.patients);
         let (n_with_malignant, n_with_benign) = (self.n_with_malignant(), self.n_with_benign());
@@ -217,8 +219,8 @@ impl PatientSums {
     }
 }
 
-/// For a malignant case the share of benign cases below it, for a benign case the share of
-/// malignant cases above it; ties count half.
+/// Placement values: for a malignant case the share of benign cases with a lower score, for a benign
+/// case the share of malignant cases with a higher score; ties count half.
 fn placements(scores: &[f64], malignant: &[bool]) -> Vec<f64> {
     let n_malignant = malignant.iter().filter(|&&m| m).count();
     let n_benign = malignant.len() - n_malignant;

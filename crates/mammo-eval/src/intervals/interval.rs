@@ -1,10 +1,11 @@
-//! From the spread of resampled values to the ends of an interval.
+//! From the standard error of a statistic to the ends of its interval.
 //!
-//! Percentiles of the resamples cover too little where a model is good and cancers are few: the
-//! spread is then lopsided, a handful of patients decides it, and at the border (no cancer missed) it
-//! is nothing at all. So only the standard error is taken from the resamples, and the interval is
-//! drawn on a [`Scale`] on which it is about even. BCa intervals (Efron 1987) were tried beside it
-//! and cover less; `docs/evaluation.md` has the simulation.
+//! Percentile intervals have too low coverage when a model is good and cancers are few: the
+//! distribution over the resamples is then skewed and depends on a few patients, and at the boundary
+//! (no cancer missed) all resamples are equal. Therefore only the standard error comes from the
+//! resamples, and the interval is computed on a [`Scale`] on which the statistic is about
+//! symmetrically distributed. BCa intervals (Efron 1987) have lower coverage; `docs/evaluation.md`
+//! reports the simulation.
 
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
@@ -14,7 +15,7 @@ use crate::intervals::normal::two_sided_z;
 /// A statistic with its interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
-    /// The statistic of the sample itself.
+    /// Value in the sample itself.
     pub estimate: f64,
     /// Lower end.
     pub low: f64,
@@ -22,46 +23,46 @@ pub struct Interval {
     pub high: f64,
     /// Confidence level, such as 0.95.
     pub level: f64,
-    /// Resamples behind the interval.
+    /// Number of resamples used.
     pub n_resamples: usize,
-    /// Resamples that were drawn anew or left out because the statistic had no value in them, as
-    /// with no cancers drawn. When they are many, the sample is too small for the interval.
+    /// Number of resamples that were redrawn or left out because the statistic had no value, as when
+    /// no cancer was drawn. If there are many, the sample is too small for the interval.
     pub n_redrawn: usize,
 }
 
-/// On what scale an interval is even around its estimate.
+/// The scale on which an interval is symmetric around its estimate.
 ///
-/// `n_patients` counts those who decide the statistic: with cases of its class, of the rarer class
-/// where it needs both.
+/// `n_patients` is the number of patients with cases of the class of the statistic, or of the rarer
+/// class if the statistic depends on both.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scale {
-    /// As it is, with Student's t at `n_patients - 1` degrees of freedom: net benefit, which has no
-    /// border.
+    /// Untransformed, with Student's t at `n_patients - 1` degrees of freedom: net benefit, which is
+    /// unbounded.
     Open {
-        /// Patients who decide it.
+        /// Number of patients, as above.
         n_patients: usize,
     },
     /// A share of cases, between 0 and 1: Wilson's score interval (1927) for the number of
     /// independent cases that would have this standard error (Korn & Graubard 1998, Survey
-    /// Methodology 24:193–201). Without any spread that number is `n_patients`.
+    /// Methodology 24:193–201). For a standard error of 0 that number is `n_patients`.
     Share {
-        /// Patients who decide it.
+        /// Number of patients, as above.
         n_patients: usize,
-        /// Whose quantile makes it wide.
+        /// Distribution whose quantile is used.
         deviate: Deviate,
     },
-    /// A mean over pairs or ranks, between 0 and `most`: even in the logit, with Student's t at
-    /// `n_patients - 1` degrees of freedom (Pepe 2003, section 5.2.4, for the logit). Without any
-    /// spread, as [`Share`](Self::Share).
+    /// A mean over pairs or ranks, between 0 and `most`: symmetric in the logit, with Student's t at
+    /// `n_patients - 1` degrees of freedom (Pepe 2003, section 5.2.4, for the logit). For a standard
+    /// error of 0 as [`Share`](Self::Share).
     Area {
-        /// Patients who decide it.
+        /// Number of patients, as above.
         n_patients: usize,
         /// Its largest value.
         most: f64,
     },
 }
 
-/// The distribution of an estimate over its standard error.
+/// The distribution of (estimate − true value) / standard error.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Deviate {
     /// Normal.
@@ -69,13 +70,13 @@ pub enum Deviate {
     /// Student's t; its degrees of freedom are the patients whose variance was estimated, minus one
     /// (Korn & Graubard 1998).
     Student {
-        /// Those patients.
+        /// Number of those patients.
         n_patients: usize,
     },
 }
 
 impl Deviate {
-    /// How many standard errors reach to each side at `level`.
+    /// Half width of the interval at `level`, in standard errors.
     fn quantile(self, level: f64) -> f64 {
         match self {
             Self::Normal => two_sided_z(level),
@@ -85,12 +86,12 @@ impl Deviate {
 }
 
 impl Scale {
-    /// A share that `n_patients` decide, its deviate normal.
+    /// A share with the normal quantile.
     pub fn share(n_patients: usize) -> Self {
         Self::Share { n_patients, deviate: Deviate::Normal }
     }
 
-    /// An area from 0 to 1 that needs patients of both classes.
+    /// An area between 0 and 1, which depends on both classes.
     pub fn area(patients_by_class: [usize; 2]) -> Self {
         Self::Area { n_patients: patients_by_class[0].min(patients_by_class[1]), most: 1.0 }
     }
@@ -119,8 +120,8 @@ impl Scale {
     }
 }
 
-/// The interval around a share that is even on the logit scale; `half_width` is that of the even
-/// interval on the scale of the share (delta method). `None` for a share of 0 or 1.
+/// The interval around a share that is symmetric on the logit scale; `half_width` is that of the
+/// symmetric interval on the scale of the share (delta method). `None` for a share of 0 or 1.
 pub(crate) fn on_logit_scale(share: f64, half_width: f64) -> Option<(f64, f64)> {
     let spread = share * (1.0 - share);
     if spread <= 0.0 {
@@ -131,8 +132,7 @@ pub(crate) fn on_logit_scale(share: f64, half_width: f64) -> Option<(f64, f64)> 
     Some((share_of(logit - half_width), share_of(logit + half_width)))
 }
 
-/// The `t` within `±` of which a Student deviate of `n - 1` degrees of freedom, at least one, lies
-/// with probability `level`.
+/// Two-sided quantile of Student's t with `n - 1`, but at least one, degrees of freedom.
 pub(crate) fn two_sided_t(level: f64, n: usize) -> f64 {
     let degrees_of_freedom = n.saturating_sub(1).max(1) as f64;
     match StudentsT::new(0.0, 1.0, degrees_of_freedom) {
@@ -141,7 +141,8 @@ pub(crate) fn two_sided_t(level: f64, n: usize) -> f64 {
     }
 }
 
-/// Wilson's interval for as many cases as would give the standard error; it always holds the share.
+/// Wilson's interval for the number of independent cases with this standard error; it always
+/// contains the share.
 fn wilson(share: f64, standard_error: f64, n_patients: usize, z: f64) -> (f64, f64) {
     let variance = share * (1.0 - share);
     let n = match variance > 0.0 && standard_error > 0.0 {
@@ -151,7 +152,7 @@ fn wilson(share: f64, standard_error: f64, n_patients: usize, z: f64) -> (f64, f
     let z2 = z * z;
     let center = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
     let half_width = z / (1.0 + z2 / n) * (variance.max(0.0) / n + z2 / (4.0 * n * n)).sqrt();
-    // Rounding must not push an end past the share where the two are equal.
+    // With rounding an end could otherwise lie on the wrong side of a share of 0 or 1.
     ((center - half_width).max(0.0).min(share), (center + half_width).min(1.0).max(share))
 }
 

@@ -1,4 +1,4 @@
-//! A share of counted cases, with its interval.
+//! Proportions with Wilson's score interval.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,8 +8,8 @@ use crate::{Error, Result};
 /// `successes` out of `n`, with Wilson's score interval.
 ///
 /// Wilson (1927, J. Am. Stat. Assoc. 22:209–212) keeps its coverage near 0 and 1 and in small
-/// samples, where `p ± z·√(p(1−p)/n)` collapses. It takes the cases as independent: with
-/// several images per patient the true uncertainty is somewhat larger.
+/// samples, where `p ± z·√(p(1−p)/n)` collapses. It assumes independent cases;
+/// with several images per patient the interval is too short.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Proportion {
     /// `successes / n`.
@@ -18,14 +18,14 @@ pub struct Proportion {
     pub low: f64,
     /// Upper end of the interval.
     pub high: f64,
-    /// Cases that count.
+    /// Number of successes.
     pub successes: usize,
-    /// All cases.
+    /// Number of cases.
     pub n: usize,
 }
 
 impl Proportion {
-    /// The share and its interval at `level`, such as 0.95.
+    /// The proportion and its interval at `level`, such as 0.95.
     ///
     /// # Errors
     /// [`Error::Undefined`] when there are no cases, [`Error::Setting`] when `level` is not
@@ -44,14 +44,14 @@ impl Proportion {
         let center = (estimate + z2 / (2.0 * cases)) / (1.0 + z2 / cases);
         let half_width = (z2 * (estimate * (1.0 - estimate) / cases + z2 / (4.0 * cases * cases))).sqrt()
             / (1.0 + z2 / cases);
-        // At no or only successes one end is exactly 0 or 1; rounding must not push it beyond.
+        // With no successes or only successes one end is 0 or 1; set it exactly.
         let low = if successes == 0 { 0.0 } else { center - half_width };
         let high = if successes == n { 1.0 } else { center + half_width };
         Ok(Self { estimate, low, high, successes, n })
     }
 }
 
-/// Refuses a confidence level outside `(0, 1)`.
+/// Checks that a confidence level lies in `(0, 1)`.
 pub(crate) fn check_level(level: f64) -> Result<()> {
     if level > 0.0 && level < 1.0 {
         Ok(())

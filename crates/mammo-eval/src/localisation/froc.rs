@@ -1,4 +1,4 @@
-//! Localisation: are the lesions found, at how many false marks per image?
+//! Free-response ROC analysis: lesion sensitivity against false positives per image.
 
 mod marked;
 
@@ -19,31 +19,31 @@ use marked::Marked;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HitRule {
-    /// The finding's centre lies in the lesion's box, edges included.
+    /// The centre of the finding lies in the bounding box of the lesion, edges included.
     CentreInBox,
     /// Intersection over union of the two boxes is at least this.
     BoxOverlap(f64),
 }
 
-/// How well findings mark malignant lesions.
+/// Localisation of malignant lesions by findings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Localisation {
     /// When a finding is a hit.
     pub hit_rule: HitRule,
-    /// Images that findings were looked for in, those without any finding included.
+    /// Number of images, those without any finding included.
     pub n_images: usize,
     /// Patients they belong to.
     pub n_patients: usize,
     /// Images with a malignant lesion.
     pub n_images_with_lesion: usize,
-    /// Malignant lesions in them.
+    /// Number of malignant lesions in them.
     pub n_lesions: usize,
-    /// Findings.
+    /// Number of findings.
     pub n_findings: usize,
     /// The FROC curve.
     pub froc: Defined<FrocCurve>,
     /// Share of images with a malignant lesion whose most probable finding hits one; an image
-    /// without findings misses.
+    /// without findings counts as a miss.
     pub pointing_game: Defined,
     /// Mean over the malignant lesions of the intersection over union with the most probable
     /// finding that hits it; 0 for a missed lesion.
@@ -55,7 +55,7 @@ pub struct Localisation {
 /// The free-response ROC curve (Bunch et al. 1978).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FrocCurve {
-    /// By falling threshold, thinned like an ROC curve.
+    /// By descending threshold, thinned like an ROC curve.
     pub points: Vec<FrocPoint>,
     /// Lesion sensitivity at 1/8, 1/4, 1/2, 1, 2, 4 false positives per image (`at`).
     pub at: Vec<BandPoint>,
@@ -66,11 +66,11 @@ pub struct FrocCurve {
 /// A point of a [`FrocCurve`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FrocPoint {
-    /// Findings of at least this probability are shown; `None` for the point at which none is.
+    /// Findings of at least this probability count; `None` for the point at which none does.
     pub threshold: Option<f64>,
-    /// Shown findings that hit no malignant lesion, over all images.
+    /// Findings that hit no malignant lesion, divided by the number of images.
     pub false_positives_per_image: f64,
-    /// Share of the malignant lesions that a shown finding hits.
+    /// Share of the malignant lesions that a finding hits.
     pub sensitivity: f64,
 }
 
@@ -81,21 +81,21 @@ pub struct LesionKindFigures {
     pub kind: String,
     /// Malignant lesions of this kind.
     pub n_lesions: usize,
-    /// Sensitivity at 1 false positive per image, the threshold being that of all lesions.
+    /// Sensitivity at the threshold at which all findings have 1 false positive per image.
     pub sensitivity_at_one: Defined,
 }
 
-/// False positives per image at which lesion sensitivity is given.
+/// False positives per image at which lesion sensitivity is reported.
 pub(super) const RATES: [f64; 6] = [0.125, 0.25, 0.5, 1.0, 2.0, 4.0];
 
 impl Localisation {
     /// Compares the findings with the malignant lesions of the scored images.
     ///
-    /// - A finding that hits a malignant lesion is no false positive, and several on one lesion
-    ///   count once, at the highest probability.
+    /// - A finding that hits a malignant lesion is not a false positive; of several findings on one
+    ///   lesion, the one of highest probability counts.
     /// - A finding on a benign lesion is a false positive; one on a lesion of unknown truth does
     ///   not count.
-    /// - Images of unknown truth play no part.
+    /// - Images of unknown truth are left out.
     ///
     /// # Errors
     /// [`Error::Table`] for a scored image without record, or a finding in an image that was not
@@ -151,7 +151,7 @@ impl Localisation {
 }
 
 impl HitRule {
-    /// What makes a hit, to follow "a finding hits when".
+    /// The rule in words, to follow "a finding hits when".
     pub fn in_words(self) -> String {
         match self {
             Self::CentreInBox => "its centre lies in the lesion's box".into(),

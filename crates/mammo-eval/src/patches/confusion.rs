@@ -1,12 +1,11 @@
-//! Several classes at once, as the patch classifier has: confusion matrix, recalls,
-//! one-versus-rest areas.
+//! Statistics of several classes: confusion matrix, recall, precision, one-versus-rest areas.
 
 use serde::{Deserialize, Serialize};
 
 use crate::roc::ranked::roc_auc;
 use crate::{Error, Result};
 
-/// How often each true class was taken for each class.
+/// Counts of cases by true and predicted class.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfusionMatrix {
     /// Class names, in the order of rows and columns.
@@ -22,11 +21,11 @@ pub struct ClassFigures {
     pub class: String,
     /// Cases of this class.
     pub n: usize,
-    /// Cases taken for this class.
+    /// Cases predicted as this class.
     pub n_predicted: usize,
-    /// Share of its cases that was recognised; `None` when the class is absent.
+    /// Share of its cases that is predicted correctly; `None` if the class is absent.
     pub recall: Option<f64>,
-    /// Share of the cases taken for it that is right; `None` when none was taken for it.
+    /// Share of the cases predicted as this class that belong to it; `None` if there are none.
     pub precision: Option<f64>,
 }
 
@@ -82,14 +81,14 @@ impl ConfusionMatrix {
         self.counts.iter().flatten().sum()
     }
 
-    /// Share of all cases that was recognised.
+    /// Share of all cases that is predicted correctly.
     pub fn accuracy(&self) -> f64 {
         let right: usize = (0..self.classes.len()).map(|class| self.counts[class][class]).sum();
         right as f64 / self.n() as f64
     }
 
-    /// Mean recall of the classes that are present, so that a rare class counts as much as a
-    /// frequent one.
+    /// Mean recall of the classes that are present, so that rare and frequent classes have equal
+    /// weight.
     pub fn balanced_accuracy(&self) -> f64 {
         let recalls: Vec<f64> = self.per_class().iter().filter_map(|class| class.recall).collect();
         recalls.iter().sum::<f64>() / recalls.len() as f64
@@ -108,7 +107,7 @@ impl ConfusionMatrix {
     }
 }
 
-/// Areas of each class against all others.
+/// Area of each class against all others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OneVersusRest {
     /// Mean over the classes that have an area.

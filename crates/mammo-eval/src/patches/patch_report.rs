@@ -1,4 +1,4 @@
-//! Everything that class probabilities say about a patch classifier.
+//! Evaluation of a patch classifier by its class probabilities.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,18 +8,18 @@ use crate::report::figure::{Figure, FigureTable};
 
 /// The evaluation of a patch classifier.
 ///
-/// Patches of one image overlap and resemble each other, so no intervals are given.
+/// It has no intervals, because patches of one image overlap and are not independent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PatchEvaluation {
-    /// Patches.
+    /// Number of patches.
     pub n: usize,
-    /// Share recognised.
+    /// Share of patches whose class is predicted correctly.
     pub accuracy: f64,
-    /// Mean recall of the classes present.
+    /// Mean recall of the classes that are present.
     pub balanced_accuracy: f64,
     /// Area of each class against all others.
     pub one_versus_rest: OneVersusRest,
-    /// How often each class was taken for each.
+    /// Counts by true and predicted class.
     pub confusion: ConfusionMatrix,
 }
 

@@ -1,4 +1,4 @@
-//! Two models on the same images: is one better, and by how much?
+//! Comparison of two models on the same images: difference of the areas, with a paired test.
 
 use std::collections::HashMap;
 
@@ -15,10 +15,10 @@ use crate::roc::ranked::RankedScores;
 use crate::tables::scores::ScoreRow;
 use crate::{Error, Result};
 
-/// Areas of two models per image and their difference, over the same resampled patients.
+/// Areas of two models per image and their difference, from the same resampled patients.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
-    /// Labelled images that both models scored.
+    /// Number of labelled images.
     pub n_images: usize,
     /// Patients they belong to.
     pub n_patients: usize,
@@ -29,7 +29,7 @@ pub struct Comparison {
     /// Second minus first: positive when the second model is better.
     pub difference: Interval,
     /// Two-sided p-value of the difference ([`delong_difference`], clustered by patient, Student's t); `None`
-    /// when the two rank alike or a class has fewer than two patients.
+    /// if both rank the images equally or a class has fewer than two patients.
     pub p_value: Option<f64>,
     /// The same test in full: difference, standard error, interval.
     pub delong: Defined<AucDifference>,
@@ -37,15 +37,16 @@ pub struct Comparison {
 
 /// Compares the areas of two score tables of the same images.
 ///
-/// The resamples are shared, so that what makes an image easy or hard for both models cancels.
+/// Both areas use the same resamples, so that the variation that the models share cancels in the
+/// difference.
 ///
 /// # Errors
-/// [`Error::Table`] when an image was scored by one model only, scored twice, or has two truths
-/// or patients, or a probability is outside `[0, 1]`; [`Error::Undefined`] when the labels do not
+/// [`Error::Table`] when an image was scored by one model only or twice, when the tables disagree
+/// about its truth or patient, or when a score is not finite; [`Error::Undefined`] when the labels do not
 /// define an area; [`Error::Setting`] for an unusable `config`.
 pub fn compare_auc(first: &[ScoreRow], second: &[ScoreRow], config: &BootstrapConfig) -> Result<Comparison> {
     let images = labelled_images(first)?;
-    // Checks the second table the same way; its labels must equal those of the first.
+    // The same checks for the second table; `in_order_of` compares its labels with the first.
     labelled_images(second)?;
     let second_probabilities = in_order_of(first, second)?;
     let scores: Vec<f64> = images.iter().map(|image| image.score).collect();

@@ -1,4 +1,4 @@
-//! An [`Evaluation`] as a list of named figures, for the CSV and the readable table.
+//! An [`Evaluation`] as a list of named figures, for CSV and Markdown.
 
 use crate::calibration::reliability::{CalibrationFigures, Estimate, Recalibrated};
 use crate::defined::Defined;
@@ -10,7 +10,7 @@ use crate::report::{Evaluation, PoolingFigures};
 use crate::roc::decision_curve::DecisionPoint;
 use crate::tables::aggregate::Pooling;
 
-/// With fewer patients of a class some intervals cover too little or too much (docs/evaluation.md).
+/// With fewer patients of a class the coverage of some intervals is not nominal (docs/evaluation.md).
 const FEW_PATIENTS: usize = 20;
 
 /// Threshold probabilities whose net benefit the table shows.
@@ -40,7 +40,7 @@ impl FigureTable for Evaluation {
             figures.extend(operating_point(&format!("{}_", other.point.rule.name()), other));
         }
         for (name, unit) in units(self).into_iter().skip(1) {
-            // The first of a unit's points tells enough here; all are in the JSON.
+            // Only the first operating point of a unit; all are in the JSON.
             if let Some(first) = unit.operating_points.first() {
                 figures.extend(operating_point(&format!("{name}_"), first));
             }
@@ -57,7 +57,7 @@ impl FigureTable for Evaluation {
     }
 }
 
-/// The kinds of units with the words that end the names of their figures.
+/// The units, each with the suffix of the names of its figures.
 fn units(evaluation: &Evaluation) -> Vec<(&'static str, &UnitFigures)> {
     let mut units = vec![("image", &evaluation.images)];
     units.extend(evaluation.breasts.as_ref().map(|breasts| ("breast", breasts)));
@@ -71,15 +71,14 @@ fn counts(evaluation: &Evaluation) -> Vec<Figure> {
         figures.push(Figure::count(&format!("n_{name}s"), unit.n));
         let mut malignant = Figure::count(&format!("n_{name}s_malignant"), unit.n_malignant);
         if name == "patient" && unit.n_malignant.min(unit.n - unit.n_malignant) < FEW_PATIENTS {
-            malignant.note =
-                "few of a class: 95 % intervals held in 92 to 99 of 100 simulated studies".into();
+            malignant.note = "few of a class: 95 % intervals covered 92 to 99 % in simulations".into();
         }
         figures.push(malignant);
         if name == "image" {
             figures.push(Figure::count("n_images_unlabelled", evaluation.n_unlabelled));
             if evaluation.n_without_side > 0 {
                 let mut without = Figure::count("n_images_side_unknown", evaluation.n_without_side);
-                without.note = "in no breast; parts of their patients".into();
+                without.note = "counted per patient, not per breast".into();
                 figures.push(without);
             }
         }
@@ -127,7 +126,7 @@ fn poolings(evaluation: &Evaluation) -> Vec<Figure> {
     evaluation.poolings.iter().map(of_pooling).collect()
 }
 
-/// The calibration after each calibrator fitted to the chosen scores, in three numbers.
+/// Three calibration figures after each calibrator that does not come from the model file.
 fn recalibrated(evaluation: &Evaluation) -> Vec<Figure> {
     let mut list = vec![];
     for after in &evaluation.recalibrated {

@@ -1,4 +1,4 @@
-//! Named figures with their intervals: one CSV row each, or one line of a readable table.
+//! Named figures with their intervals, as CSV and as Markdown.
 
 use std::path::Path;
 
@@ -9,25 +9,25 @@ use crate::intervals::interval::Interval;
 use crate::{Error, Result};
 use mammo_core::write::{write_atomically, write_json};
 
-/// A result that can be stored as JSON and told as a list of figures.
+/// A result that can be written as JSON and as a table of figures.
 pub trait FigureTable: Serialize + Sized {
-    /// Its figures, in reading order.
+    /// Its figures, in the order of the table.
     fn figures(&self) -> Vec<Figure>;
 
-    /// Confidence level of its intervals; `None` when it has none.
+    /// Confidence level of its intervals; `None` without intervals.
     fn level(&self) -> Option<f64>;
 
-    /// An aligned Markdown table, readable as plain text.
+    /// An aligned Markdown table.
     fn to_markdown(&self) -> String {
         let interval =
             self.level().map_or("interval".into(), |level| format!("{} % interval", percent(level)));
         figures_to_markdown(&self.figures(), interval)
     }
 
-    /// Writes `<name>.json` with everything and `<name>.csv` with one row per figure.
+    /// Writes the whole result to `<name>.json` and one row per figure to `<name>.csv`.
     ///
     /// # Errors
-    /// [`Error::Io`] when the disk refuses.
+    /// [`Error::Io`] if a file cannot be written.
     fn write(&self, folder: &Path, name: &str) -> Result<()> {
         write_json(&folder.join(format!("{name}.json")), self)?;
         let table = folder.join(format!("{name}.csv"));
@@ -37,18 +37,18 @@ pub trait FigureTable: Serialize + Sized {
     }
 }
 
-/// One number of a report.
+/// A named number, such as a statistic or a count, with its interval.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Figure {
     /// Name in snake case, such as `auc_image`.
     pub name: String,
-    /// Its value; `None` when the data do not define it.
+    /// Its value; `None` if the data do not define it.
     pub value: Option<f64>,
     /// Ends of its interval, if it has one.
     pub interval: Option<(f64, f64)>,
-    /// Cases behind it; `None` for counts and thresholds.
+    /// Number of cases that it is computed from; `None` for counts and thresholds.
     pub n: Option<usize>,
-    /// What the reader must know, such as why there is no value.
+    /// A remark, such as why there is no value.
     pub note: String,
 }
 
@@ -58,13 +58,13 @@ impl Figure {
         Self { name: name.into(), value: Some(count as f64), ..Self::default() }
     }
 
-    /// A value without interval over `n` cases; `None` reads "undefined".
+    /// A value of `n` cases without interval; the note of `None` is "undefined".
     pub fn value(name: &str, value: Option<f64>, n: usize) -> Self {
         let note = if value.is_none() { "undefined" } else { "" };
         Self { name: name.into(), value, n: Some(n), note: note.into(), ..Self::default() }
     }
 
-    /// A statistic with its bootstrap interval over `n` cases.
+    /// A statistic of `n` cases with its bootstrap interval.
     pub fn interval(name: &str, interval: &Interval, n: usize) -> Self {
         let note = match interval.n_redrawn {
             0 => String::new(),
@@ -82,7 +82,7 @@ impl Figure {
         }
     }
 
-    /// A value with the ends of its interval over `n` cases, or why there is none.
+    /// A value of `n` cases with the ends of its interval, or the reason why it is undefined.
     pub fn ends(name: &str, value: &Defined<(f64, f64, f64)>, n: usize) -> Self {
         match value {
             &Defined::Value((value, low, high)) => {
@@ -92,18 +92,18 @@ impl Figure {
         }
     }
 
-    /// A statistic without value, and why.
+    /// An undefined statistic with the reason.
     pub fn undefined(name: &str, reason: &str, n: usize) -> Self {
         Self { note: format!("undefined: {reason}"), ..Self::value(name, None, n) }
     }
 }
 
-/// A p-value as it is written in a text.
+/// A p-value in text, such as `p = 0.0400`.
 pub fn p_in_words(p: f64) -> String {
     if p < 0.0001 { "p < 0.0001".into() } else { format!("p = {p:.4}") }
 }
 
-/// One row per figure under `name,value,low,high,n`; what does not exist is left blank.
+/// One row per figure under `name,value,low,high,n`; missing values are blank.
 fn figures_to_csv(figures: &[Figure]) -> std::io::Result<Vec<u8>> {
     let text = |value: Option<f64>| value.map(|v| v.to_string()).unwrap_or_default();
     let mut writer = csv::Writer::from_writer(vec![]);
@@ -116,15 +116,15 @@ fn figures_to_csv(figures: &[Figure]) -> std::io::Result<Vec<u8>> {
     writer.into_inner().map_err(csv::IntoInnerError::into_error)
 }
 
-/// The figures under a header whose column of intervals is called `interval`.
+/// A Markdown table of the figures; `interval` is the header of the interval column.
 fn figures_to_markdown(figures: &[Figure], interval: String) -> String {
     let header = ["figure".into(), "value".into(), interval, "n".into(), "note".into()];
     let mut table: Vec<[String; 5]> = vec![header];
     table.extend(figures.iter().map(|figure| {
-        // Counts are whole; everything else shows four decimals.
+        // Counts are integers; all other values have four decimals.
         let number = |v: f64| match figure.n {
             None if v.fract() == 0.0 => format!("{v}"),
-            // A small number is not 0.
+            // A small number must not be shown as 0.
             _ if v != 0.0 && v.abs() < 0.00005 => format!("{v:.1e}"),
             _ => format!("{v:.4}"),
         };
@@ -164,7 +164,7 @@ fn figures_to_markdown(figures: &[Figure], interval: String) -> String {
     text
 }
 
-/// A level as a percentage without the noise of binary fractions.
+/// A level as a percentage, rounded so that 0.95 gives 95 and not 94.99999999999999.
 fn percent(level: f64) -> f64 {
     (level * 1e6).round() / 1e4
 }

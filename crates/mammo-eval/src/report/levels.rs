@@ -1,4 +1,4 @@
-//! One table as images, breasts and patients, and what is chosen on each.
+//! One table as images, breasts and patients; operating points and poolings for them.
 
 use std::collections::HashSet;
 
@@ -13,14 +13,14 @@ use crate::tables::sample::Sample;
 use crate::tables::scores::ScoreRow;
 use crate::{Error, Result};
 
-/// What is chosen on validation scores, for each kind of unit.
+/// Rules for the operating points on validation scores, for images, breasts and patients each.
 const RULES: [OperatingRule; 3] = [
     OperatingRule::MaxYouden,
     OperatingRule::SensitivityAtLeast(0.9),
     OperatingRule::SpecificityAtLeast(0.9),
 ];
 
-/// The labelled rows as cases of one image each, checked.
+/// Checks the rows and returns the labelled ones as cases.
 pub(crate) fn labelled_images(rows: &[ScoreRow]) -> Result<Vec<Case>> {
     let mut files = HashSet::new();
     for row in rows {
@@ -64,7 +64,7 @@ impl Levels {
     }
 }
 
-/// An operating point by each rule.
+/// One operating point for each rule.
 pub(super) fn choose_points(validation: &Sample) -> Result<Vec<FrozenPoint>> {
     let choose = |rule| {
         let point = OperatingPoint::choose(rule, &validation.scores, &validation.malignant)?;
@@ -73,7 +73,7 @@ pub(super) fn choose_points(validation: &Sample) -> Result<Vec<FrozenPoint>> {
     RULES.into_iter().map(choose).collect()
 }
 
-/// The area per breast for each way to pool its views; `breasts` are those of the setting.
+/// The area per breast for each pooling of its views; `breasts` are pooled as in the settings.
 pub(super) fn poolings(
     images: &[Case],
     breasts: Option<&UnitFigures>,

@@ -1,4 +1,4 @@
-//! Whether the probabilities are true: as scored, and after each map that can be had.
+//! Calibration of the scores as they are and after each available calibrator.
 
 use crate::calibration::calibrator::Calibrator;
 use crate::calibration::reliability::{CalibrationFigures, Recalibrated};
@@ -9,9 +9,9 @@ use crate::tables::sample::Sample;
 use crate::tables::scores::ScoreRow;
 use crate::{Error, Result};
 
-/// A figure that scores on another scale do not have.
+/// A figure that needs probabilities, for scores on another scale.
 pub(super) fn not_probabilities<T>() -> Defined<T> {
-    Defined::undefined("the scores are no probabilities between 0 and 1")
+    Defined::undefined("the scores are not probabilities between 0 and 1")
 }
 
 /// Calibration of the scores as they are.
@@ -22,7 +22,7 @@ pub(super) fn calibration(images: &Sample, config: &EvalConfig) -> Result<Define
     Defined::of(CalibrationFigures::of(images, config.n_bins, &config.bootstrap))
 }
 
-/// Calibration after the map in the model's file.
+/// Calibration after the calibrator of the model file.
 pub(super) fn by_model_file(
     images: &Sample,
     rows: &[ScoreRow],
@@ -49,7 +49,8 @@ pub(super) fn by_model_file(
     })])
 }
 
-/// Calibration after each map that can be had.
+/// Calibration after each calibrator fitted on validation scores and after the correction for the
+/// prevalence.
 pub(super) fn recalibrated(
     images: &Sample,
     validation: Option<&Sample>,

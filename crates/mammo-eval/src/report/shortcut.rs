@@ -1,4 +1,4 @@
-//! Does the score know the hospital? Tests for a shortcut through site, scanner or any column.
+//! Tests for shortcut learning: does the score depend on the site, the scanner or another column?
 
 use serde::{Deserialize, Serialize};
 
@@ -11,17 +11,17 @@ use crate::tables::grouping::Grouping;
 use crate::tables::sample::Sample;
 use crate::{Error, Result};
 
-/// How much of the area may come from telling sites apart.
+/// How much of the area may be due to differences between sites.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Shortcut {
     /// Name of the column, such as `site`.
     pub column: String,
-    /// Area over all pairs of a malignant and a benign image with a value in this column.
+    /// Area over all pairs of malignant and benign images that have a value in this column.
     pub overall_auc: Defined,
-    /// Area over the pairs from one site only: a shortcut through the site gains nothing here.
+    /// Area over the pairs from the same site, to which differences between sites do not contribute.
     pub within_auc: Defined,
-    /// Area when the share of cancers at its site is the only score of an image: what knowing the
-    /// site alone would be worth.
+    /// Area when the score of an image is the share of cancers at its site, that is, the area of a
+    /// model that knows nothing but the site.
     pub site_alone_auc: Defined<f64>,
     /// One per value.
     pub sites: Vec<ShortcutSite>,
@@ -36,8 +36,8 @@ pub struct ShortcutSite {
     pub n: usize,
     /// Those that are malignant.
     pub n_malignant: usize,
-    /// Area of telling benign images of this site from benign images elsewhere by the score;
-    /// 0.5 when the score does not know the site.
+    /// Area of the score for separating benign images of this site from benign images of other sites;
+    /// 0.5 if the score is independent of the site.
     pub site_auc_benign: Defined,
     /// The same among malignant images.
     pub site_auc_malignant: Defined,
@@ -45,7 +45,7 @@ pub struct ShortcutSite {
 
 impl Shortcut {
     /// The tests for one column; `images[i]` is the row with `grouping.values[i]`, and rows without
-    /// a value play no part.
+    /// a value are left out.
     ///
     /// # Errors
     /// Scores that are not finite, or an unusable setting.
@@ -64,8 +64,8 @@ impl Shortcut {
                 value: grouping.order[site].clone(),
                 n: here.iter().filter(|&&here| here).count(),
                 n_malignant,
-                site_auc_benign: telling_apart(&sample, &here, false, config)?,
-                site_auc_malignant: telling_apart(&sample, &here, true, config)?,
+                site_auc_benign: site_auc(&sample, &here, false, config)?,
+                site_auc_malignant: site_auc(&sample, &here, true, config)?,
             })
         };
         Ok(Self {
@@ -78,7 +78,7 @@ impl Shortcut {
     }
 }
 
-/// The cases that `keep` accepts, with `positive` as their truth.
+/// The cases for which `keep` is true, with `positive` as the truth.
 fn relabelled(sample: &Sample, keep: impl Fn(usize) -> bool, positive: &[bool]) -> Result<RankedScores> {
     let kept: Vec<usize> = (0..sample.n()).filter(|&case| keep(case)).collect();
     let scores: Vec<f64> = kept.iter().map(|&case| sample.scores[case]).collect();
@@ -87,22 +87,22 @@ fn relabelled(sample: &Sample, keep: impl Fn(usize) -> bool, positive: &[bool]) 
     RankedScores::new(&scores, &truth, &patients)
 }
 
-/// Area of telling `here` from elsewhere by the score, within one class.
-fn telling_apart(sample: &Sample, here: &[bool], class: bool, config: &BootstrapConfig) -> Result<Defined> {
+/// Area of the score for separating `here` from other sites, within one class.
+fn site_auc(sample: &Sample, here: &[bool], class: bool, config: &BootstrapConfig) -> Result<Defined> {
     let ranked = relabelled(sample, |case| sample.malignant[case] == class, here)?;
     let auc = |times: &[u8]| Ok([ranked.resampled_auc(times)?]);
     let scale = Scale::area(ranked.units_by_class());
     let area = bootstrap(sample.patients.n(), config, [scale], auc).map(|[interval]| interval);
     let class = if class { "malignant" } else { "benign" };
     let elsewhere = format!("the {class} images are all of this site or all of others");
-    // The reason of the area speaks of cancers, which are sites here.
+    // The reason given by the area is about malignant cases, which are images of the site here.
     Ok(match Defined::of(area)? {
         Defined::Undefined { .. } => Defined::undefined(elsewhere),
         value => value,
     })
 }
 
-/// Area over the pairs of one site, all sites together, a site counting by its pairs.
+/// Area over the pairs within a site, pooled over all sites by their number of pairs.
 fn within(sample: &Sample, sites: &[usize], n_sites: usize, config: &BootstrapConfig) -> Result<Defined> {
     let of_site = |site| relabelled(sample, |case| sites[case] == site, &sample.malignant);
     let ranked: Vec<RankedScores> = (0..n_sites).map(of_site).collect::<Result<_>>()?;

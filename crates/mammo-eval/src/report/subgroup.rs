@@ -1,4 +1,4 @@
-//! The same statistics within the values of a column: view, density, lesion type, site.
+//! Figures of subgroups: images with one value of a column, such as view, density, lesion type, site.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,10 +18,10 @@ pub struct Subgroups {
     pub column: String,
     /// One per value, in order of value.
     pub groups: Vec<Subgroup>,
-    /// Labelled images without a value.
+    /// Number of labelled images without a value.
     pub n_missing: usize,
-    /// Benign images without any lesion, which stand in every group of a column about lesions as
-    /// its controls: a normal mammogram has no lesion type.
+    /// Number of benign images without any lesion. In a column about lesions they are controls of
+    /// every group, because a normal mammogram has no lesion type.
     pub n_shared_controls: usize,
 }
 
@@ -36,7 +36,7 @@ pub struct Subgroup {
     pub n_malignant: usize,
     /// Patients they belong to.
     pub n_patients: usize,
-    /// Area under the ROC curve, its interval by resampling patients.
+    /// Area under the ROC curve with a bootstrap interval over patients.
     pub auc: Defined,
     /// Sensitivity at the first operating point of the images; `None` without one or without
     /// malignant images.
@@ -49,7 +49,7 @@ impl Subgroups {
     /// The figures of each group; `images[i]` is the row with `grouping.values[i]`.
     ///
     /// # Errors
-    /// As [`Sample::auc`], but what the labels do not define is no error.
+    /// As [`Sample::auc`], except that undefined statistics are not errors.
     pub fn of(
         grouping: &Grouping,
         images: &[Case],

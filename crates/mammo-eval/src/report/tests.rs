@@ -163,7 +163,7 @@ fn scores_on_another_scale_have_areas_and_no_calibration() {
     let same = evaluate(rows(), &EvalInputs::default()).unwrap();
     assert_eq!(evaluation.images.auc, same.images.auc);
     for reason in [evaluation.calibration.reason(), evaluation.decision_curve.reason()] {
-        assert!(reason.unwrap().contains("no probabilities"));
+        assert!(reason.unwrap().contains("not probabilities"));
     }
     assert!(evaluation.to_markdown().contains("| net_benefit "));
 }

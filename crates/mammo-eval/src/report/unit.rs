@@ -15,31 +15,30 @@ use crate::roc::operating_point::{OperatingPoint, OperatingResult};
 use crate::roc::ranked::{RankedScores, Roc};
 use crate::tables::sample::Sample;
 
-/// Everything about how well one kind of unit is told apart.
+/// The discrimination of one kind of unit.
 ///
-/// [`Interval`]s come from resampling patients; those of [`AucError`] are in closed
-/// form.
+/// Each [`Interval`] comes from the bootstrap over patients; those of [`AucError`] are closed forms.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct UnitFigures {
-    /// Labelled units.
+    /// Number of labelled units.
     pub n: usize,
-    /// Those that are malignant.
+    /// Number of malignant ones.
     pub n_malignant: usize,
-    /// Patients they belong to.
+    /// Number of their patients.
     pub n_patients: usize,
     /// Area under the ROC curve.
     pub auc: Defined,
-    /// The same area with a standard error and intervals in closed form, clustered by patient.
+    /// The same area with closed-form standard error and intervals, clustered by patient.
     pub delong: Defined<AucError>,
-    /// Area over the range of high specificity alone.
+    /// Partial area over high specificities.
     pub partial_auc: Defined<PartialAuc>,
-    /// Mean precision over the malignant cases (step-wise area under precision–recall).
+    /// Average precision (step-wise area under the precision–recall curve).
     pub average_precision: Defined,
-    /// Largest sensitivity at each of the specificities asked for.
+    /// Highest sensitivity at each specificity of the settings.
     pub sensitivity_at_specificity: Vec<AtFixed>,
-    /// Largest specificity at each of the sensitivities asked for.
+    /// Highest specificity at each sensitivity of the settings.
     pub specificity_at_sensitivity: Vec<AtFixed>,
-    /// What each frozen threshold does; the first is that of the model, if there is one.
+    /// Figures at each frozen threshold; the first is that of the model, if there is one.
     pub operating_points: Vec<OperatingFigures>,
     /// The ROC curve with its band.
     pub roc: Defined<RocCurve>,
@@ -52,11 +51,11 @@ pub struct UnitFigures {
 /// The area under part of the ROC curve.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PartialAuc {
-    /// The part from this specificity up to 1.
+    /// The range is from this specificity up to 1.
     pub min_specificity: f64,
     /// Its area, at most `1 - min_specificity`.
     pub area: Interval,
-    /// McClish's standardised area: 0.5 for chance, 1 for perfection.
+    /// McClish's standardised area: 0.5 for chance, 1 for perfect separation.
     pub standardised: Interval,
 }
 
@@ -65,21 +64,21 @@ pub struct PartialAuc {
 pub struct AtFixed {
     /// The fixed value, such as specificity 0.9.
     pub at: f64,
-    /// The statistic there. The threshold is chosen anew in every resample, so that the interval
-    /// holds the uncertainty of the choice too.
+    /// The statistic at that value. The threshold is chosen again in every resample, so that the
+    /// interval includes the uncertainty of the choice.
     pub value: Defined,
 }
 
-/// What a threshold chosen beforehand does here.
+/// Figures at a threshold that was chosen on other data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OperatingFigures {
     /// Where the threshold comes from.
     pub origin: Origin,
-    /// The threshold and how it was chosen; its own figures are those of the data it was chosen on.
+    /// The threshold and its rule, with sensitivity and specificity on the data it was chosen on.
     pub point: OperatingPoint,
-    /// Confusion counts and shares with Wilson intervals, which take the cases as independent.
+    /// Confusion counts and shares with Wilson intervals, which assume independent cases.
     pub result: OperatingResult,
-    /// Sensitivity, its interval by resampling patients, as those of the next ones.
+    /// Sensitivity; this and the next ones have bootstrap intervals over patients.
     pub sensitivity: Defined,
     /// Specificity.
     pub specificity: Defined,
@@ -87,7 +86,7 @@ pub struct OperatingFigures {
     pub ppv: Defined,
     /// Negative predictive value at the prevalence of this set.
     pub npv: Defined,
-    /// Share of all cases that is positive.
+    /// Share of all cases that are positive.
     pub recall_rate: Defined,
     /// Predictive values at the stated prevalence, if one was stated.
     pub at_prevalence: Option<PredictiveValues>,
@@ -98,16 +97,16 @@ pub struct OperatingFigures {
 pub struct OperatingShare<'a> {
     /// Its name in tables and in `evaluation.json`.
     pub name: &'static str,
-    /// With an interval by resampling patients.
+    /// With a bootstrap interval over patients.
     pub clustered: &'a Defined,
-    /// As counted, with Wilson's interval, which takes the cases as independent; `None` without
-    /// any.
+    /// From the counts, with Wilson's interval, which assumes independent cases; `None` without
+    /// cases.
     pub counted: Option<&'a Proportion>,
 }
 
 impl OperatingShare<'_> {
-    /// Estimate and ends of the interval: by patient where there is one, else as counted (a set of
-    /// one class has no resamples).
+    /// Estimate and ends of the interval: clustered by patient if defined, else from the counts (with
+    /// one class there is no bootstrap).
     pub fn ends(&self) -> Option<(f64, f64, f64)> {
         match (self.clustered, self.counted) {
             (Defined::Value(share), _) => Some((share.estimate, share.low, share.high)),
@@ -116,7 +115,7 @@ impl OperatingShare<'_> {
         }
     }
 
-    /// The counts behind it, and what must be known of its interval.
+    /// The counts, and a remark if the interval assumes independent cases.
     pub fn note(&self) -> String {
         let Some(share) = self.counted else { return "undefined: no such cases".into() };
         let counts = format!("{} of {}", share.successes, share.n);
@@ -142,16 +141,16 @@ impl OperatingFigures {
     }
 }
 
-/// Predictive values re-weighted from the prevalence of the sample to a stated one.
+/// Predictive values at a stated prevalence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PredictiveValues {
-    /// Share of malignant cases where the model is to be used.
+    /// Prevalence in the intended population.
     pub prevalence: f64,
-    /// Share of the positive that would be malignant.
+    /// Positive predictive value.
     pub ppv: Defined,
-    /// Share of the negative that would be benign.
+    /// Negative predictive value.
     pub npv: Defined,
-    /// Share of all that would be positive.
+    /// Share of all cases that would be positive.
     pub recall_rate: Defined,
 }
 
@@ -165,11 +164,11 @@ pub struct FrozenPoint {
 }
 
 impl UnitFigures {
-    /// All figures of one sample, and beside them `further` statistics over the same resamples.
+    /// All figures of one sample, and `further` statistics from the same resamples.
     ///
     /// # Errors
-    /// Scores that are not finite, or an unusable setting. What one class alone does not define
-    /// is no error.
+    /// Scores that are not finite, or an unusable setting. Statistics that need both
+    /// classes are undefined with one class, which is not an error.
     pub fn of(
         sample: &Sample,
         ranked: &RankedScores,
@@ -220,8 +219,8 @@ impl UnitFigures {
 }
 
 impl PartialAuc {
-    /// McClish (1989, Med. Decis. Making 9:190–195): chance maps to 0.5, perfection to 1. The map
-    /// rises, so it carries the ends of the interval too.
+    /// McClish (1989, Med. Decis. Making 9:190–195): chance maps to 0.5, perfect separation to 1. The
+    /// map is increasing, so that it also maps the ends of the interval.
     fn of(area: Interval, min_specificity: f64) -> Self {
         let width = 1.0 - min_specificity;
         let chance = 0.5 * width * width;
@@ -232,7 +231,7 @@ impl PartialAuc {
     }
 }
 
-/// What is asked about a threshold.
+/// The statistics at a threshold.
 fn point_statistics(
     ranked: &RankedScores,
     point: &OperatingPoint,

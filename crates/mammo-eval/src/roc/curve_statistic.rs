@@ -1,4 +1,4 @@
-//! Statistics of a ROC curve as data, so that all of them share the resamples of one bootstrap.
+//! Statistics of a ROC curve as an enum, so that one bootstrap computes all of them.
 
 use crate::Result;
 use crate::defined::Defined;
@@ -8,13 +8,13 @@ use crate::roc::ranked::{RankedScores, Roc};
 
 /// A statistic that is read off the ROC curve.
 ///
-/// `index` is a point of the curve, as [`index_of_threshold`] gives it; `prevalence`, where there
-/// is one, replaces the share of malignant cases in the sample.
+/// `index` is a point of the curve, see [`index_of_threshold`]; `prevalence`, if given, replaces the
+/// share of malignant cases in the sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum CurveStatistic {
     /// Area under the curve.
     Auc,
-    /// Area above a specificity.
+    /// Partial area over high specificities.
     PartialAuc {
         /// Lower end of the range of specificity.
         min_specificity: f64,
@@ -25,7 +25,7 @@ pub enum CurveStatistic {
     SensitivityAt(f64),
     /// Largest specificity with at least this sensitivity.
     SpecificityAt(f64),
-    /// Sensitivity at this false-positive rate, on straight lines between the points.
+    /// Sensitivity at this false-positive rate, interpolated linearly.
     OnCurve(f64),
     /// Sensitivity at a point.
     Sensitivity {
@@ -41,36 +41,36 @@ pub enum CurveStatistic {
     Ppv {
         /// The point.
         index: usize,
-        /// Where the value is to hold; that of the resample without one.
+        /// Prevalence that the value refers to; `None` for that of the resample.
         prevalence: Option<f64>,
     },
     /// Negative predictive value at a point.
     Npv {
         /// The point.
         index: usize,
-        /// Where the value is to hold; that of the resample without one.
+        /// Prevalence that the value refers to; `None` for that of the resample.
         prevalence: Option<f64>,
     },
     /// Share of all cases that is positive at a point.
     RecallRate {
         /// The point.
         index: usize,
-        /// Where the share is to hold; that of the resample without one.
+        /// Prevalence that the share refers to; `None` for that of the resample.
         prevalence: Option<f64>,
     },
     /// Net benefit at a point and a threshold probability.
     NetBenefit {
-        /// The point: what is positive at the threshold.
+        /// The point of the threshold.
         index: usize,
         /// The threshold probability.
         threshold: f64,
-        /// Where the benefit is to hold; that of the resample without one.
+        /// Prevalence that the benefit refers to; `None` for that of the resample.
         prevalence: Option<f64>,
     },
 }
 
 impl CurveStatistic {
-    /// The scale of its interval, given how many patients have malignant and how many benign cases.
+    /// The scale of its interval, given the numbers of patients with malignant and with benign cases.
     pub fn scale(self, patients_by_class: [usize; 2]) -> Scale {
         let [malignant, benign] = patients_by_class;
         let rarer = malignant.min(benign);
@@ -81,7 +81,7 @@ impl CurveStatistic {
             }
             Self::SensitivityAt(_) | Self::OnCurve(_) | Self::Sensitivity { .. } => Scale::share(malignant),
             Self::Specificity { .. } => Scale::share(benign),
-            // The cancers choose the threshold, so their spread decides.
+            // The malignant cases determine the threshold, so their variance dominates.
             Self::SpecificityAt(_) => {
                 Scale::Share { n_patients: benign, deviate: Deviate::Student { n_patients: rarer } }
             }
@@ -89,14 +89,14 @@ impl CurveStatistic {
                 Scale::Share { n_patients: rarer, deviate: Deviate::Student { n_patients: rarer } }
             }
             Self::Ppv { .. } | Self::RecallRate { .. } => Scale::share(rarer),
-            // A mean over all patients; with a prevalence stated, of two means by class.
+            // A mean over all patients; at a stated prevalence, a weighted sum of two class means.
             Self::NetBenefit { prevalence: None, .. } => Scale::Open { n_patients: malignant.max(benign) },
             Self::NetBenefit { prevalence: Some(_), .. } => Scale::Open { n_patients: rarer },
         }
     }
 
-    /// Refuses what so few patients cannot show: a share of at least 0.9 of a class can be told from 1
-    /// only among ten patients or more.
+    /// Checks that a class has enough patients: a share of at least 0.9 differs from 1 only among ten
+    /// patients or more.
     ///
     /// # Errors
     /// The reason.
@@ -116,7 +116,10 @@ impl CurveStatistic {
         ))
     }
 
-    /// Its value on one curve.
+    /// Its value on a curve.
+    ///
+    /// # Errors
+    /// [`NoValue`] for a predictive value if no case is positive or negative.
     pub fn of(self, roc: &Roc) -> std::result::Result<f64, NoValue> {
         let shares = |index| (roc.sensitivity(index), roc.specificity(index));
         let or_own = |prevalence: Option<f64>| {
@@ -167,18 +170,18 @@ pub fn index_of_threshold(ranked: &RankedScores, threshold: f64) -> usize {
     ranked.thresholds().partition_point(|&score| score >= threshold)
 }
 
-/// Statistics of one sample with their intervals, found again by what they are.
+/// Statistics of one sample with their intervals.
 pub struct CurveFigures {
     statistics: Vec<CurveStatistic>,
     values: Vec<Defined<Interval>>,
 }
 
 impl CurveFigures {
-    /// Computes the statistics, each with its interval by resampling patients; all share their
-    /// resamples. With one class only, all are undefined.
+    /// Computes the statistics with bootstrap intervals over patients, all from the same resamples.
+    /// With one class only, all are undefined.
     ///
     /// # Errors
-    /// As [`bootstrap_each`], but for [`Error::Undefined`](crate::Error::Undefined).
+    /// As [`bootstrap_each`] except [`Error::Undefined`](crate::Error::Undefined).
     pub fn bootstrap(
         ranked: &RankedScores,
         patients: &Patients,
@@ -224,7 +227,7 @@ impl CurveFigures {
     }
 }
 
-/// `part` of `part + rest`, where there is anything.
+/// `part / (part + rest)`; `None` if both are 0.
 fn share(part: f64, rest: f64) -> Option<f64> {
     (part + rest > 0.0).then(|| part / (part + rest))
 }

@@ -9,7 +9,7 @@ use crate::tables::sample::Sample;
 /// A value on a curve with its pointwise interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BandPoint {
-    /// Where on the horizontal axis; each curve says what that is.
+    /// Position on the horizontal axis, whose meaning depends on the curve.
     pub at: f64,
     /// Value of the curve.
     pub estimate: f64,
@@ -22,14 +22,14 @@ pub struct BandPoint {
 /// The ROC curve.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RocCurve {
-    /// From (0, 0) to (1, 1) by falling threshold, corners only: at most [`MAX_POINTS`] of them.
+    /// From (0, 0) to (1, 1) by descending threshold, corners only, at most [`MAX_POINTS`].
     pub points: Vec<RocCurvePoint>,
-    /// Sensitivity at false-positive rates `at` = 0, 0.01, ..., 1, its intervals by resampling
-    /// patients. Intervals hold at one rate each, not for the curve as a whole.
+    /// Sensitivity at false-positive rates `at` = 0, 0.01, ..., 1, with bootstrap intervals over
+    /// patients. The intervals are pointwise; they do not cover the whole curve simultaneously.
     pub band: Vec<BandPoint>,
 }
 
-/// Longer curves are thinned to this many points, which no drawing can tell from all.
+/// Longer curves are thinned to this many points, which look the same in a drawing.
 pub const MAX_POINTS: usize = 500;
 
 /// A corner of a [`RocCurve`].
@@ -43,10 +43,10 @@ pub struct RocCurvePoint {
     pub sensitivity: f64,
 }
 
-/// The precision–recall curve: steps, not to be joined by straight lines.
+/// The precision–recall curve, a step function.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PrecisionRecallCurve {
-    /// By falling threshold, thinned to at most [`MAX_POINTS`].
+    /// By descending threshold, thinned to at most [`MAX_POINTS`].
     pub points: Vec<PrecisionRecallPoint>,
     /// Share of malignant cases: the precision of calling everything positive.
     pub prevalence: f64,
@@ -66,8 +66,8 @@ pub struct PrecisionRecallPoint {
 /// How many cases have a score in each of equally wide bins.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScoreHistogram {
-    /// Edges of the bins, one more than there are bins. A bin holds its upper edge; the first one
-    /// holds both.
+    /// Edges of the bins, one more than there are bins. A bin includes its upper edge; the first bin
+    /// includes both edges.
     pub edges: Vec<f64>,
     /// Malignant cases per bin.
     pub malignant: Vec<usize>,
@@ -101,7 +101,7 @@ impl RocCurve {
     }
 }
 
-/// Points at which the curve turns, and its two ends.
+/// Indices of the points at which the slope of the curve changes, and of its two ends.
 pub(crate) fn corners(roc: &Roc) -> Vec<usize> {
     let last = roc.len() - 1;
     let step = |from: usize, to: usize| {
@@ -116,7 +116,7 @@ pub(crate) fn corners(roc: &Roc) -> Vec<usize> {
     std::iter::once(0).chain(inner).chain([last]).collect()
 }
 
-/// At most [`MAX_POINTS`] of the points of a curve of length `length`, its ends among them.
+/// Thins the points of a curve of total length `length` to at most [`MAX_POINTS`], keeping its ends.
 pub(crate) fn thinned<T: Copy>(points: Vec<T>, length: f64, moved: impl Fn(&T, &T) -> f64) -> Vec<T> {
     if points.len() <= MAX_POINTS {
         return points;
@@ -133,8 +133,8 @@ pub(crate) fn thinned<T: Copy>(points: Vec<T>, length: f64, moved: impl Fn(&T, &
 }
 
 impl PrecisionRecallCurve {
-    /// The curve of a sample of both classes: one point per threshold that finds another
-    /// malignant case.
+    /// The curve of a sample of both classes: one point per threshold at which the number of true
+    /// positives grows.
     pub fn of(ranked: &RankedScores, roc: &Roc) -> Self {
         let found_more = |&index: &usize| roc.counts(index).0 > roc.counts(index - 1).0;
         let point = |index: usize| {
@@ -171,12 +171,13 @@ impl ScoreHistogram {
     }
 }
 
-/// Edges of `n_bins` equally wide bins; over [0, 1] the decimal fractions nearest to them.
+/// Edges of `n_bins` equally wide bins; over [0, 1] they are exact decimal fractions as far as
+/// `f64` allows.
 pub(crate) fn bin_edges(low: f64, high: f64, n_bins: usize) -> Vec<f64> {
     (0..=n_bins).map(|bin| low + (high - low) * (bin as f64 / n_bins as f64)).collect()
 }
 
-/// The bin of a value within the edges; a bin holds its upper edge, the first one both.
+/// The bin of a value within the edges; a bin includes its upper edge, the first one both.
 pub(crate) fn bin_of(edges: &[f64], value: f64) -> usize {
     edges[1..edges.len() - 1].partition_point(|&edge| edge < value)
 }

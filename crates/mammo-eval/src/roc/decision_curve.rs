@@ -1,4 +1,4 @@
-//! Net benefit: is acting on the model better than recalling everybody or nobody?
+//! Decision curve analysis: net benefit of the model against recalling everybody or nobody.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,16 +10,16 @@ use crate::tables::sample::Sample;
 /// Net benefit over the range of threshold probabilities (Vickers & Elkin 2006).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DecisionCurve {
-    /// Share of malignant cases that the benefits are for.
+    /// Prevalence that the net benefits refer to.
     pub prevalence: f64,
-    /// By rising threshold probability.
+    /// By ascending threshold probability.
     pub points: Vec<DecisionPoint>,
 }
 
 /// Net benefit at one threshold probability, in true positives per case.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DecisionPoint {
-    /// Recall from this probability on: recalling one cancer is worth
+    /// Cases of at least this probability are recalled. It implies that one true recall is worth
     /// `(1 - threshold) / threshold` false recalls.
     pub threshold: f64,
     /// Net benefit of the model.
@@ -43,9 +43,8 @@ pub fn statistics(ranked: &RankedScores, prevalence: Option<f64>) -> Vec<CurveSt
 }
 
 impl DecisionCurve {
-    /// The curve, from figures that hold the [`statistics`] of the same arguments.
-    ///
-    /// A threshold probability is compared with scores, so scores must be probabilities.
+    /// The curve, from figures that contain the [`statistics`] for the same arguments. The scores
+    /// must be probabilities, because they are compared with threshold probabilities.
     pub fn of(
         sample: &Sample,
         ranked: &RankedScores,

@@ -1,7 +1,7 @@
 //! A threshold chosen on validation data and applied, unchanged, to test data.
 //!
-//! A threshold chosen on the data it is judged on flatters itself; hence the two steps
-//! and a point that can be stored in between.
+//! Sensitivity and specificity on the data that the threshold was chosen on are optimistic. Hence
+//! choosing and applying are two steps, and the point can be stored in between.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,8 +9,8 @@ use crate::intervals::proportion::Proportion;
 use crate::roc::ranked::{RocPoint, check_finite, roc_curve};
 use crate::{Error, Result};
 
-/// How a threshold is chosen. Among equally good thresholds the more sensitive one wins, and
-/// the highest of those that call the same cases positive.
+/// How a threshold is chosen. Among equally good thresholds the most sensitive one is taken, and of
+/// those with the same positive cases the highest.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OperatingRule {
@@ -20,7 +20,7 @@ pub enum OperatingRule {
     SensitivityAtLeast(f64),
     /// Largest sensitivity with at least this specificity.
     SpecificityAtLeast(f64),
-    /// This threshold, whatever the data say.
+    /// This threshold, independent of the data.
     Fixed(f64),
 }
 
@@ -36,11 +36,11 @@ impl OperatingRule {
     }
 }
 
-/// A threshold with its origin: what is stored beside a trained model.
+/// A threshold with the rule by which it was chosen, as the model file stores it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OperatingPoint {
-    /// A score of at least this is positive; equality is positive.
+    /// Scores of at least this are positive.
     pub threshold: f64,
     /// How it was chosen.
     pub rule: OperatingRule,
@@ -53,8 +53,8 @@ pub struct OperatingPoint {
 impl OperatingPoint {
     /// Chooses the threshold among the scores of validation data.
     ///
-    /// When a rule can only be met by calling nothing positive, the threshold is the number
-    /// just above the highest score and the stored sensitivity is 0.
+    /// If only the point at which nothing is positive satisfies the rule, the threshold is the next
+    /// `f64` above the highest score and the stored sensitivity is 0.
     ///
     /// # Errors
     /// [`Error::Undefined`] when a score is not finite or a class is missing;
@@ -84,20 +84,20 @@ impl OperatingPoint {
             OperatingRule::SpecificityAtLeast(least) => point.specificity >= least,
             OperatingRule::Fixed(threshold) => point.threshold >= threshold,
         };
-        // Whole numbers, so that equal merits are equal and rounding breaks no tie.
+        // Integers, so that ties are exact.
         let merit = |point: &RocPoint| {
             let (found, spared) = (point.true_positives, n_benign - point.false_positives);
             match rule {
                 OperatingRule::MaxYouden => (found * n_benign + spared * n_malignant, found),
                 OperatingRule::SensitivityAtLeast(_) => (spared, found),
                 OperatingRule::SpecificityAtLeast(_) => (found, spared),
-                // A fixed threshold amounts to the lowest observed score that it calls positive.
+                // A fixed threshold is equivalent to the lowest observed score at or above it.
                 OperatingRule::Fixed(_) => (point.true_positives + point.false_positives, 0),
             }
         };
         let better = |best: RocPoint, next: RocPoint| if merit(&next) > merit(&best) { next } else { best };
-        // One end of the curve always qualifies: calling nothing positive is fully specific and
-        // calling everything positive fully sensitive.
+        // One end of the curve always qualifies: with nothing positive the specificity is 1, with
+        // everything positive the sensitivity is 1.
         let best = curve.iter().filter(allowed).copied().reduce(better).unwrap_or(curve[0]);
         let threshold = match rule {
             OperatingRule::Fixed(threshold) => threshold,
@@ -107,9 +107,9 @@ impl OperatingPoint {
         Ok(Self { threshold, rule, sensitivity: best.sensitivity, specificity: best.specificity })
     }
 
-    /// Counts what the threshold does to other cases, with Wilson intervals at `level`.
+    /// Applies the threshold to other cases: counts and shares with Wilson intervals at `level`.
     ///
-    /// A set with one class only is fine: what it does not define is `None`.
+    /// With one class only, the shares of the other class are `None`.
     ///
     /// # Errors
     /// [`Error::Undefined`] when a score is not finite, [`Error::Setting`] for a level outside
@@ -146,10 +146,10 @@ impl OperatingPoint {
     }
 }
 
-/// What an [`OperatingPoint`] does to a set of cases.
+/// Counts and shares of a set of cases at an [`OperatingPoint`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OperatingResult {
-    /// A score of at least this was positive.
+    /// Scores of at least this are positive.
     pub threshold: f64,
     /// Confidence level of the intervals.
     pub level: f64,
@@ -173,7 +173,7 @@ pub struct OperatingResult {
     pub recall_rate: Option<Proportion>,
 }
 
-/// Refuses rules whose number cannot be meant.
+/// Checks the number of a rule.
 fn check_rule(rule: OperatingRule) -> Result<()> {
     let (number, allowed, expected) = match rule {
         OperatingRule::MaxYouden => return Ok(()),

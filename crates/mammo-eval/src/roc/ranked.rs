@@ -1,23 +1,22 @@
-//! The receiver operating characteristic: area and curve, exact for the given scores.
-//!
-//! Throughout, a higher score means "more likely cancer".
+//! Area under the ROC curve and its points, exact for the given scores. A higher score means more
+//! likely cancer.
 
 pub use crate::roc::weighted::Roc;
 use crate::{Error, Result};
 
-/// Area under the ROC curve: the chance that a malignant case outscores a benign one.
+/// Area under the ROC curve: the probability that a malignant case scores higher than a benign one.
 ///
 /// Counts every malignant–benign pair, half for a tie: the Mann–Whitney form of the area
-/// (Hanley & McNeil 1982, Radiology 143:29–36). One sort makes it `O(n log n)`; there is no
-/// grid of thresholds, so the answer is exact.
+/// (Hanley & McNeil 1982, Radiology 143:29–36). It takes one sort, `O(n log n)`, and uses no grid
+/// of thresholds, so the result is exact.
 ///
 /// # Inputs
 /// - `scores`: one per case, on any monotone scale, finite.
 /// - `malignant`: the truth of the same cases, in the same order.
 ///
 /// # Errors
-/// [`Error::Undefined`] when a score is not finite, or when the sample holds no cancers or
-/// only cancers: a stand-in such as 0.5 would be averaged into an interval unnoticed.
+/// [`Error::Undefined`] when a score is not finite or a class is missing. A placeholder such as 0.5
+/// would go unnoticed into averages and intervals.
 ///
 /// # Panics
 /// When the slices differ in length.
@@ -36,7 +35,7 @@ pub fn roc_auc(scores: &[f64], malignant: &[bool]) -> Result<f64> {
     RankedScores::by_case(scores, malignant)?.auc(|_| 1.0)
 }
 
-/// [`roc_auc`] in which a case counts `weights[case]` times; weights need not be whole.
+/// [`roc_auc`] with a weight for each case; weights need not be integers.
 ///
 /// # Errors
 /// As [`roc_auc`], also when a class has no weight or a weight is negative or not finite.
@@ -53,21 +52,20 @@ pub fn roc_auc_weighted(scores: &[f64], malignant: &[bool], weights: &[f64]) -> 
     RankedScores::by_case(scores, malignant)?.auc(|case| weights[case as usize])
 }
 
-/// Cases sorted by score once, so that every curve and area under any reweighting costs a single
-/// pass.
+/// Cases sorted by score, so that a curve or an area under any weights takes a single pass.
 ///
-/// This is what makes thousands of bootstrap resamples affordable: a resample only changes
-/// how often a patient counts, never the order of the scores.
+/// A bootstrap resample only changes how often a patient counts, never the order of the scores, so
+/// one sort serves thousands of resamples.
 pub struct RankedScores {
-    /// By falling score.
+    /// By descending score.
     ranked: Vec<RankedCase>,
-    /// The distinct scores, falling.
+    /// The distinct scores, descending.
     thresholds: Vec<f64>,
 }
 
-/// One case, packed into a word because every resample reads all of them: the unit whose weight
-/// applies (a patient, or the case itself), then whether the case is malignant, then whether the
-/// next case has a lower score or there is none.
+/// One case, packed into 32 bits because every resample reads all cases. From the high bits to the
+/// low ones: the unit whose weight applies (a patient, or the case itself); whether the case is
+/// malignant; whether it is the last case with its score.
 #[derive(Clone, Copy)]
 struct RankedCase(u32);
 
@@ -86,7 +84,7 @@ impl RankedCase {
 }
 
 impl RankedScores {
-    /// Ranks the cases; `units[case]` names whose weight a case takes, usually its patient's.
+    /// Sorts the cases; `units[case]` is the unit whose weight a case takes, usually its patient.
     ///
     /// # Errors
     /// [`Error::Undefined`] when a score is not finite.
@@ -111,23 +109,23 @@ impl RankedScores {
         Ok(Self { ranked, thresholds })
     }
 
-    /// Ranks the cases with a weight for each case of its own.
+    /// Sorts the cases; each case is its own unit.
     fn by_case(scores: &[f64], malignant: &[bool]) -> Result<Self> {
         Self::new(scores, malignant, &(0..scores.len() as u32).collect::<Vec<_>>())
     }
 
-    /// The distinct scores, falling: the thresholds of the points of a [`Roc`] after its first.
+    /// The distinct scores, descending: the thresholds of all points of a [`Roc`] but the first.
     pub fn thresholds(&self) -> &[f64] {
         &self.thresholds
     }
 
-    /// How many units have a malignant case, and how many a benign one.
+    /// Number of units with a malignant case, and with a benign one.
     pub fn units_by_class(&self) -> [usize; 2] {
         units_by_class(self.ranked.iter().map(|case| (case.unit(), case.malignant() == 1)))
     }
 
-    /// The area when unit `u` counts `weight(u)` times. Exact for whole weights: all partial
-    /// sums are then multiples of one half, which `f64` holds without rounding up to 2⁵².
+    /// The area when unit `u` has weight `weight(u)`. Exact for integer weights: all partial sums
+    /// are then multiples of one half, which `f64` represents exactly up to 2⁵².
     ///
     /// # Errors
     /// [`Error::Undefined`] when either class has no weight.
@@ -150,7 +148,7 @@ impl RankedScores {
         Ok(ordered_pairs / (malignant * benign))
     }
 
-    /// The whole curve when unit `u` counts `times[u]` times, into `roc`, whose memory is reused.
+    /// Writes the curve when unit `u` counts `times[u]` times into `roc`, whose memory is reused.
     ///
     /// # Errors
     /// [`Error::Undefined`] when either class has no weight.
@@ -163,15 +161,15 @@ impl RankedScores {
         self.check_classes(malignant > 0.0, benign > 0.0)
     }
 
-    /// [`RankedScores::curve`], whichever classes there are.
+    /// [`RankedScores::curve`] without the check that both classes are present.
     pub(crate) fn fill(&self, times: &[u8], roc: &mut Roc) {
         roc.points.clear();
         roc.points.push((0, 0));
         self.walk(times, |point| roc.points.push(point));
     }
 
-    /// The area when unit `u` counts `times[u]` times: [`RankedScores::auc`] in whole numbers, for
-    /// resamples.
+    /// The area when unit `u` counts `times[u]` times: [`RankedScores::auc`] in integer arithmetic,
+    /// for resamples.
     ///
     /// # Errors
     /// [`Error::Undefined`] when either class has no weight.
@@ -188,8 +186,8 @@ impl RankedScores {
         Ok(doubled_pairs as f64 / (2.0 * f64::from(above) * f64::from(before)))
     }
 
-    /// Goes down the scores and tells `at` the weights of the malignant and the benign cases so far
-    /// after each distinct score.
+    /// Goes through the scores in descending order; after each distinct score, calls `at` with the
+    /// cumulative weights of malignant and benign cases.
     fn walk(&self, times: &[u8], mut at: impl FnMut((u32, u32))) {
         // Malignant in the upper half, benign in the lower: one sum per case instead of two.
         let mut sums = 0_u64;
@@ -210,7 +208,7 @@ impl RankedScores {
     }
 }
 
-/// A point of the ROC curve: what happens when every score of at least `threshold` is positive.
+/// A point of the ROC curve: scores of at least `threshold` are positive.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RocPoint {
     /// An observed score; infinite for the first point, at which nothing is positive.
@@ -225,8 +223,8 @@ pub struct RocPoint {
     pub specificity: f64,
 }
 
-/// The ROC curve: one point per distinct score from the highest down, after the point at which
-/// nothing is positive. The trapezoids under it add up to [`roc_auc`].
+/// The ROC curve: the point at which nothing is positive, then one point per distinct score in
+/// descending order. The trapezoidal area under it is [`roc_auc`].
 ///
 /// # Errors
 /// As [`roc_auc`].
@@ -251,8 +249,7 @@ pub fn roc_curve(scores: &[f64], malignant: &[bool]) -> Result<Vec<RocPoint>> {
     Ok(thresholds.enumerate().map(point).collect())
 }
 
-/// How many units have a malignant case, and how many a benign one, from the unit and the truth of
-/// every case.
+/// Number of units with a malignant case, and with a benign one; a case is (unit, malignant).
 pub(crate) fn units_by_class(cases: impl Iterator<Item = (u32, bool)>) -> [usize; 2] {
     let mut seen: Vec<[bool; 2]> = vec![];
     for (unit, malignant) in cases {
@@ -272,7 +269,7 @@ pub(crate) fn ascending(scores: &[f64]) -> Vec<usize> {
     order
 }
 
-/// Refuses scores that cannot be ranked.
+/// Checks that all scores are finite.
 pub(crate) fn check_finite(scores: &[f64]) -> Result<()> {
     match scores.iter().position(|s| !s.is_finite()) {
         Some(case) => Err(undefined(format!("score {} of case {case} is not finite", scores[case]))),

@@ -1,13 +1,13 @@
-//! The curve of one weighting of the cases, and the statistics that are read off it.
+//! The ROC curve for one set of case weights, and the statistics read off it.
 
 /// Weighted counts of true and false positives at every distinct score.
 ///
-/// Filled by [`RankedScores::curve`](crate::roc::ranked::RankedScores::curve). Point 0 calls nothing
-/// positive; point `i` calls the `i` highest distinct scores positive, whatever the weights, so
-/// that an index means the same threshold in every resample. Both classes have weight.
+/// Filled by [`RankedScores::curve`](crate::roc::ranked::RankedScores::curve). At point 0
+/// nothing is positive; at point `i` the `i` highest distinct scores are, whatever the weights, so
+/// that an index means the same threshold in every resample. Both classes have positive weight.
 #[derive(Default)]
 pub struct Roc {
-    /// (true positives, false positives), never falling.
+    /// (true positives, false positives), non-decreasing.
     pub(crate) points: Vec<(u32, u32)>,
 }
 
@@ -22,7 +22,7 @@ impl Roc {
         self.points.len()
     }
 
-    /// Whether no curve has been filled in yet.
+    /// Whether no curve has been computed yet.
     pub fn is_empty(&self) -> bool {
         self.points.is_empty()
     }
@@ -44,7 +44,7 @@ impl Roc {
         (n_benign - f64::from(self.points[index].1)) / n_benign
     }
 
-    /// The area under the curve, exact: twice the area is a whole number of pairs.
+    /// The area under the curve, exact: twice the number of ordered pairs is an integer.
     pub fn auc(&self) -> f64 {
         let pairs = self.points.windows(2).map(|ends| {
             let ((above, before), (here, now)) = (ends[0], ends[1]);
@@ -54,7 +54,7 @@ impl Roc {
         pairs.sum::<u64>() as f64 / (2.0 * malignant * benign)
     }
 
-    /// The area from specificity 1 down to `min_specificity`, in units of the whole square.
+    /// The area from specificity 1 down to `min_specificity`; the unit square has area 1.
     pub fn partial_auc(&self, min_specificity: f64) -> f64 {
         let (malignant, benign) = self.totals();
         let last = (1.0 - min_specificity) * benign;
@@ -72,8 +72,8 @@ impl Roc {
         doubled / (2.0 * malignant * benign)
     }
 
-    /// Mean over the malignant cases of the precision at their score: the area under the steps of
-    /// the precision–recall curve.
+    /// Average precision: the mean over the malignant cases of the precision at their score, which is
+    /// the area under the step function of the precision–recall curve.
     pub fn average_precision(&self) -> f64 {
         let mut sum = 0.0;
         let mut before = 0;
@@ -88,7 +88,7 @@ impl Roc {
         sum / self.totals().0
     }
 
-    /// The point of largest sensitivity among those of at least this specificity.
+    /// The point of highest sensitivity with at least this specificity.
     pub fn index_at_specificity(&self, least: f64) -> usize {
         let n_benign = self.totals().1;
         let allowed =
@@ -96,21 +96,21 @@ impl Roc {
         self.points.partition_point(allowed).saturating_sub(1)
     }
 
-    /// The point of largest specificity among those of at least this sensitivity.
+    /// The point of highest specificity with at least this sensitivity.
     pub fn index_at_sensitivity(&self, least: f64) -> usize {
         let n_malignant = self.totals().0;
         let missed = |&(true_positives, _): &(u32, u32)| f64::from(true_positives) / n_malignant < least;
         self.points.partition_point(missed).min(self.points.len() - 1)
     }
 
-    /// The point of most true positives among those of at most this weight of false positives.
+    /// The point with the most true positives and at most this weight of false positives.
     pub fn index_at_false_positives(&self, most: f64) -> usize {
         let allowed = |&(_, false_positives): &(u32, u32)| f64::from(false_positives) <= most;
         self.points.partition_point(allowed).saturating_sub(1)
     }
 
-    /// Sensitivity at a false-positive rate, straight between neighbouring points and at the upper
-    /// end of a vertical step.
+    /// Sensitivity at a false-positive rate, interpolated linearly; at a vertical step, its upper
+    /// end.
     pub fn sensitivity_at_rate(&self, false_positive_rate: f64) -> f64 {
         let (malignant, benign) = self.totals();
         let wanted = false_positive_rate * benign;

@@ -1,4 +1,4 @@
-//! Image → breast → patient: the scores of several images pooled into one.
+//! Pooling: from scores per image to scores per breast and per patient.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,23 +8,23 @@ use crate::tables::scores::ScoreRow;
 use crate::{Error, Result};
 use mammo_core::record::Laterality;
 
-/// How several scores become one.
+/// How several scores are combined into one.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pooling {
     /// Their mean.
     Mean,
-    /// The highest: one suspicious part suffices.
+    /// The highest, because one suspicious view or breast is enough for a recall.
     Max,
-    /// Between the two, as learned on validation scores.
+    /// A weighted mean of the two, fitted on validation scores.
     Learned {
-        /// 1 is the highest score, 0 the mean.
+        /// Weight of the highest score; the mean has the rest.
         weight_of_max: f64,
     },
 }
 
 impl Pooling {
-    /// Its name as a setting.
+    /// Its name in settings and tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Mean => "mean",
@@ -49,7 +49,7 @@ impl Pooling {
 /// A labelled image, breast or patient with its score.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Case {
-    /// The patient.
+    /// Identifier of the patient.
     pub patient_id: String,
     /// Which breast; `None` for a patient, and for an image whose side is not known.
     pub laterality: Option<Laterality>,
@@ -57,7 +57,7 @@ pub struct Case {
     pub malignant: bool,
     /// Its probability, or the pooled score of its parts.
     pub score: f64,
-    /// Images behind it.
+    /// Number of its images.
     pub n_images: usize,
 }
 
@@ -75,39 +75,38 @@ impl Case {
     }
 }
 
-/// Pools the images of each breast, in order of patient and side. Images whose side is not known
-/// belong to no breast and are left out; `None` when none is left.
+/// Pools the images of each breast, sorted by patient and side. Images of unknown side are left
+/// out; `None` if no image has a known side.
 pub fn by_breast(images: &[Case], views: Pooling) -> Option<Vec<Case>> {
     let known: Vec<Case> = images.iter().filter(|image| image.laterality.is_some()).cloned().collect();
     (!known.is_empty()).then(|| pool_by(&known, views, |image| image.laterality))
 }
 
-/// The breasts with the images whose side is not known, each of which counts as a part of its
-/// patient by itself.
+/// The breasts and, as separate parts of their patients, the images of unknown side.
 pub fn parts_of_patients(images: &[Case], breasts: Option<&[Case]>) -> Vec<Case> {
     let of_no_breast = images.iter().filter(|image| breasts.is_none() || image.laterality.is_none());
     breasts.unwrap_or_default().iter().chain(of_no_breast).cloned().collect()
 }
 
-/// Pools the breasts of each patient, or the images, in order of patient.
+/// Pools the parts of each patient, sorted by patient.
 pub fn by_patient(parts: &[Case], pooling: Pooling) -> Vec<Case> {
     pool_by(parts, pooling, |_| None)
 }
 
 impl Pooling {
-    /// Where between mean and highest score the views of a breast tell cancers apart best: the
-    /// weight, in steps of 0.05, at which a logistic regression of truth on the pooled score of
-    /// the breasts is most likely.
+    /// Fits the weight of the highest view on validation images: of the weights 0, 0.05, ..., 1,
+    /// the one at which a logistic regression of truth on the pooled score per breast has the
+    /// highest likelihood.
     ///
     /// # Errors
-    /// [`Error::Undefined`] when no image says its side, a class is missing, or the scores separate
-    /// the classes.
+    /// [`Error::Undefined`] when no image has a known side, a class is missing, or the scores
+    /// separate the classes.
     pub fn learn(validation: &[Case]) -> Result<Self> {
         let mut best = None;
         for step in 0..=20 {
             let pooling = Self::Learned { weight_of_max: f64::from(step) / 20.0 };
             let Some(breasts) = by_breast(validation, pooling) else {
-                let reason = "no image says its side".into();
+                let reason = "no image has a known side".into();
                 return Err(Error::Undefined { statistic: "pooling of views", reason });
             };
             let sample = Sample::of(&breasts);

@@ -1,4 +1,4 @@
-//! The findings table: where a model marks images, and how sure it is.
+//! The findings table: positions that a model marks in images, with a probability each.
 
 use std::path::Path;
 
@@ -11,14 +11,14 @@ use mammo_core::table_text::{TableText, problem};
 const EXPECTED: &str = "a header with file, x, y, probability and, for boxes, width and height; \
                         x, y is the left top corner, in pixels of the image as stored";
 
-/// One mark of a model in one image.
+/// A suspicious position that a model marks in an image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
     /// Image file relative to the data set's root.
     pub file: String,
-    /// Its box in pixels of the image as stored; a point has no width and height.
+    /// Bounding box in pixels of the image as stored; a point has width and height 0.
     pub bounds: Rect,
-    /// How sure the model is: more is more likely a malignant lesion.
+    /// Probability, or any score, of a malignant lesion; higher is more likely malignant.
     pub probability: f64,
 }
 
@@ -35,7 +35,8 @@ struct Row {
     probability: f64,
 }
 
-/// Reads a findings table, however it is saved (see [`TableText`]). Columns may stand in any order.
+/// Reads a findings table in any of the formats of [`TableText`]; the order of the columns does not
+/// matter.
 ///
 /// # Errors
 /// [`Error::Io`] when the file cannot be read; [`Error::Table`] with the line for a missing column

@@ -1,4 +1,4 @@
-//! Which columns group the images, and how: from the score table and from the manifest.
+//! Grouping of images by columns of the score table and of the manifest.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -6,27 +6,27 @@ use crate::tables::scores::ScoreTable;
 use crate::{Error, Result};
 use mammo_core::record::{Lesion, Mammogram};
 
-/// Columns with more values than this are numbers to be cut into thirds, or names.
+/// A column with more distinct values is split into thirds if it is numeric, and ignored otherwise.
 const MAX_VALUES: usize = 12;
 
-/// Prefix of the columns that hold readers' ratings.
+/// Prefix of the columns with the ratings of a reader.
 pub const READER_PREFIX: &str = "reader_";
 
-/// One column: a value for each row of a score table.
+/// The values of one column for the rows of a score table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grouping {
     /// Name of the column.
     pub column: String,
-    /// Value of each row, `None` where nothing stands.
+    /// Value of each row; `None` for a blank cell.
     pub values: Vec<Option<String>>,
-    /// The values that occur, in the order in which to list them.
+    /// The distinct values, in the order in which they are listed.
     pub order: Vec<String>,
-    /// Rows that belong to every group of a column about lesions because they have no lesion.
+    /// Rows without any lesion; in a column about lesions they belong to every group.
     pub without_lesion: Vec<bool>,
 }
 
-/// All columns that group the rows of a table into 2 to 12 values; `images` are those of a
-/// manifest. A column of the table hides the manifest's of the same name.
+/// All columns that split the rows of a table into 2 to 12 groups; `images` are those of a
+/// manifest. A column of the table takes precedence over one of the manifest with the same name.
 pub fn groupings(table: &ScoreTable, images: &[Mammogram]) -> Vec<Grouping> {
     let rows = &table.rows;
     let of_rows = |column: &str, value: &dyn Fn(usize) -> Option<String>| {
@@ -49,12 +49,12 @@ pub fn groupings(table: &ScoreTable, images: &[Mammogram]) -> Vec<Grouping> {
     found
 }
 
-/// Whether a column of a score table tells about lesions, so that a blank means that there is none.
+/// Whether a column describes lesions, so that a blank cell means an image without lesion.
 fn is_about_lesions(column: &str) -> bool {
     column == "subtlety" || column.starts_with("lesion_")
 }
 
-/// The groupings that are wanted by name, or all without names.
+/// The groupings with these names; all of them if `wanted` is empty.
 ///
 /// # Errors
 /// [`Error::Setting`] for a name that none of the groupings has.
@@ -73,7 +73,7 @@ pub fn chosen(all: &[Grouping], wanted: &[String]) -> Result<Vec<Grouping>> {
     wanted.iter().map(by_name).collect()
 }
 
-/// What the manifest knows about the images: density, assessment, site, kind and size of lesions.
+/// Groupings by the manifest: density, assessment, site, kind and size of lesions.
 fn of_manifest(table: &ScoreTable, images: &[Mammogram]) -> Vec<Grouping> {
     let by_file: HashMap<&str, &Mammogram> =
         images.iter().map(|image| (image.file.as_str(), image)).collect();
@@ -109,8 +109,8 @@ fn size_px(lesion: &Lesion) -> f64 {
     (bounds.width * bounds.height).sqrt()
 }
 
-/// A column as it stands, or cut into thirds when it holds many numbers. A column of many
-/// different texts groups nothing and gets no order.
+/// Groups by the values of a column, or by thirds if it holds many distinct numbers. A column with
+/// many distinct texts gets an empty order and is not used.
 fn grouping(column: &str, values: Vec<Option<String>>, without_lesion: Vec<bool>) -> Grouping {
     let column = column.to_string();
     let distinct: BTreeSet<&str> = values.iter().flatten().map(String::as_str).collect();
@@ -131,7 +131,7 @@ fn grouping(column: &str, values: Vec<Option<String>>, without_lesion: Vec<bool>
     Grouping { column, values, order, without_lesion }
 }
 
-/// Numbers cut at their first and second tercile over all rows.
+/// Replaces numbers by thirds: split at the first and second tercile of all rows.
 fn in_thirds(values: &[Option<String>], n_distinct: usize) -> (Vec<Option<String>>, Vec<String>) {
     let numbers: Vec<Option<f64>> =
         values.iter().map(|text| text.as_ref().and_then(|text| text.parse().ok())).collect();

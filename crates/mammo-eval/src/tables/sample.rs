@@ -1,4 +1,4 @@
-//! Cases as the parallel slices that statistics work on.
+//! Cases as parallel vectors of scores, truths and patients.
 
 use crate::Result;
 use crate::intervals::bootstrap::{BootstrapConfig, Patients, bootstrap};
@@ -18,7 +18,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// The slices of these cases.
+    /// Collects these cases.
     pub fn of<'a>(cases: impl IntoIterator<Item = &'a Case>) -> Self {
         let (mut scores, mut malignant, mut ids) = (vec![], vec![], vec![]);
         for case in cases {
@@ -39,7 +39,7 @@ impl Sample {
         self.malignant.iter().filter(|&&malignant| malignant).count()
     }
 
-    /// The cases by score, weighted by patient.
+    /// The cases sorted by score; each takes the weight of its patient.
     ///
     /// # Errors
     /// [`Error::Undefined`](crate::Error::Undefined) when a score is not finite.
@@ -47,7 +47,7 @@ impl Sample {
         RankedScores::new(&self.scores, &self.malignant, self.patients.of_case())
     }
 
-    /// Area under the ROC curve, its interval by resampling patients.
+    /// Area under the ROC curve with a bootstrap interval over patients.
     ///
     /// # Errors
     /// As [`roc_auc`](crate::roc::ranked::roc_auc) and [`bootstrap`].
@@ -58,7 +58,7 @@ impl Sample {
         bootstrap(self.patients.n(), config, [scale], area).map(|[interval]| interval)
     }
 
-    /// Whether every score can be a probability.
+    /// Whether every score lies in `[0, 1]`.
     pub fn scores_are_probabilities(&self) -> bool {
         self.scores.iter().all(|score| (0.0..=1.0).contains(score))
     }

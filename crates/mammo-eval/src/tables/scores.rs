@@ -1,7 +1,6 @@
 //! The score table: one row per scored image, as CSV.
 //!
-//! Written when images are scored, read when scores are evaluated, and the place to bring in
-//! scores of any other system.
+//! `predict` writes it and `evaluate` reads it; it is also the format for scores of other systems.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -15,46 +14,46 @@ use mammo_core::record::{Laterality, Pathology, View};
 use mammo_core::table_text::{TableText, problem};
 use mammo_core::write::write_atomically;
 
-/// The score of one image, with what is needed to evaluate it and to repeat it.
+/// The score of one image, with the fields that its evaluation and its repetition need.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScoreRow {
-    /// Image file relative to the data set's root; names the image. Without such a column, `row 1`
-    /// and so on.
+    /// Image file relative to the root of the data set, which identifies the image. Without such a
+    /// column, `row 1` and so on.
     #[serde(default, alias = "image")]
     pub file: String,
-    /// The patient.
+    /// Identifier of the patient.
     pub patient_id: String,
-    /// Which breast; `None` when the table does not say.
+    /// Which breast; `None` if not recorded.
     #[serde(default, alias = "side", deserialize_with = "word_or_blank")]
     pub laterality: Option<Laterality>,
-    /// Which projection; `None` when the table does not say.
+    /// Which projection; `None` if not recorded.
     #[serde(default, deserialize_with = "word_or_blank")]
     pub view: Option<View>,
     /// Truth of the image; a blank or missing label reads as unknown.
     #[serde(default = "unknown", deserialize_with = "truth")]
     pub label: Pathology,
-    /// Probability of cancer, in `[0, 1]`; from a column `score`, a number on any scale on which
-    /// more is more likely cancer.
+    /// Probability of cancer, in `[0, 1]`; or, from a column `score`, a number on any scale on which
+    /// higher means more likely cancer.
     #[serde(alias = "score")]
     pub probability: f64,
-    /// Calibrated probability, by the map in the model's file; `None` without one.
+    /// Probability calibrated by the calibrator of the model file; `None` without one.
     #[serde(default)]
     pub calibrated: Option<f64>,
-    /// Which model scored it: name or digest of the weights.
+    /// Name of the model or digest of its weights.
     #[serde(default)]
     pub model: String,
-    /// Which preprocessing: name or digest of its settings.
+    /// Name of the preprocessing or digest of its settings.
     #[serde(default)]
     pub preprocessing: String,
-    /// Which test-time augmentation was averaged over, `none` without.
+    /// Test-time augmentation whose scores were averaged; `none` without.
     #[serde(default)]
     pub tta: String,
-    /// Time taken for this image, in seconds.
+    /// Time to score this image, in seconds.
     #[serde(default)]
     pub seconds: f64,
 }
 
-/// Headers that [`ScoreRow`] takes; all others are columns of their own.
+/// Headers of the fields of [`ScoreRow`]; all others become [`ScoreTable::columns`].
 const KNOWN: [&str; 14] = [
     "file",
     "image",
@@ -72,7 +71,7 @@ const KNOWN: [&str; 14] = [
     "seconds",
 ];
 
-/// Headers whose cells are words or names, in which a comma is part of the text.
+/// Headers of text columns, in which a comma is not a decimal comma.
 const WORDS: [&str; 10] =
     ["file", "image", "patient_id", "laterality", "side", "view", "label", "model", "preprocessing", "tta"];
 
@@ -81,7 +80,7 @@ const EXPECTED: &str = "a header with patient_id, label (malignant or benign, 1 
                         model, preprocessing, tta, seconds, reader_NAME, and columns to group by";
 
 impl ScoreRow {
-    /// Whether the image is a positive case; `None` when its truth is not recorded.
+    /// Whether the image is malignant; `None` if its truth is not recorded.
     pub fn malignant(&self) -> Option<bool> {
         match self.label {
             Pathology::Malignant => Some(true),
@@ -91,23 +90,23 @@ impl ScoreRow {
     }
 }
 
-/// Score rows with whatever else their table says about the images.
+/// Score rows with the further columns of their table.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ScoreTable {
     /// One row per image.
     pub rows: Vec<ScoreRow>,
-    /// Further columns by their header in lower case: a text per row, blank where nothing stands.
+    /// Further columns by their header in lower case: one text per row, empty for a blank cell.
     pub columns: BTreeMap<String, Vec<String>>,
-    /// Images that the gate refused, which have no score.
+    /// Images that the input check rejected; they have no score.
     pub refused: BTreeSet<String>,
 }
 
 impl ScoreTable {
-    /// Reads a table; columns may stand in any order.
+    /// Reads a table; the order of the columns does not matter.
     ///
     /// # Errors
     /// [`Error::Io`] when the file cannot be read; [`Error::Table`] with the line for a missing
-    /// column, an unknown word, a blank file or patient, or a value that is no probability.
+    /// column, an unknown word, a blank file or patient, or a probability outside `[0, 1]`.
     pub fn read(path: &Path) -> Result<Self> {
         let text = TableText::read(path)?;
         let written = text.header(path)?;
@@ -140,7 +139,7 @@ impl ScoreTable {
             }
         }
         let name = |&(index, header): &(usize, &str)| match header.starts_with(READER_PREFIX) {
-            // A reader's name stays as it is written.
+            // The name of a reader keeps its upper-case letters.
             true => format!("{READER_PREFIX}{}", &written[index][READER_PREFIX.len()..]),
             false => header.to_string(),
         };
@@ -224,7 +223,7 @@ fn check_row(path: &Path, line: Option<u64>, row: &ScoreRow, is_probability: boo
     Ok(())
 }
 
-/// Writes a score table with a header, whole or not at all.
+/// Writes a score table with a header; the file is replaced only when it is complete.
 ///
 /// # Errors
 /// [`Error::Io`] when the disk refuses.
@@ -240,7 +239,7 @@ fn csv_bytes(path: &Path, rows: &[ScoreRow]) -> Result<Vec<u8>> {
     writer.into_inner().map_err(|e| Error::io(path, "write the score table", e.into_error()))
 }
 
-/// A word of the vocabulary, spelled in any case; blank and `unknown` are nothing.
+/// Parses a word in any case; blank and `unknown` give `None`.
 fn word_or_blank<'de, D, T>(input: D) -> std::result::Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -251,8 +250,8 @@ where
     if is_unknown { Ok(None) } else { text.parse().map(Some).map_err(de::Error::custom) }
 }
 
-/// A pathology, or the words and numbers by which other systems tell positive from negative: also
-/// `1.0` and `0.0`, as pandas writes a column that has blanks, with a point or a comma.
+/// Parses a pathology or the words and numbers of other systems for positive and negative, also
+/// `1.0` and `0.0` as pandas writes them in a column with blanks, with a decimal point or comma.
 fn truth<'de, D: Deserializer<'de>>(input: D) -> std::result::Result<Pathology, D::Error> {
     let text = String::deserialize(input)?;
     match (text.to_ascii_lowercase().as_str(), text.replace(',', ".").parse::<f64>()) {

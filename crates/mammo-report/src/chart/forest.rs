@@ -1,4 +1,4 @@
-//! A [`Forest`] in kuva's terms: dots with whiskers, and columns of text beside them.
+//! A [`Forest`] as a kuva plot: dots with whiskers, and columns of text beside them.
 
 use kuva::plot::ScatterPlot;
 use kuva::plot::annotations::ReferenceLine;
@@ -13,11 +13,11 @@ use super::{Axis, Forest, ForestRow, Head, Ink};
 const WIDTH: f64 = 720.0;
 /// Height of a row in pixels.
 const ROW: f64 = 24.0;
-/// Room for names and counts on the left, for the numbers on the right, for the columns' names above.
+/// Margins in pixels: names and counts on the left, estimates on the right, column headers above.
 const LEFT: f64 = 330.0;
 const RIGHT: f64 = 160.0;
 const TOP: f64 = 26.0;
-/// Where columns stand.
+/// Horizontal positions of the columns in pixels.
 const IMAGES: f64 = 250.0;
 const MALIGNANT: f64 = 316.0;
 const ESTIMATE: f64 = 706.0;
@@ -64,7 +64,7 @@ impl Drawing for Forest {
                 styles.push(style);
             }
         }
-        // Without a plot there are no axes: rows that have no estimate stand on them.
+        // kuva draws no axes without a plot, and rows without estimate need them, too.
         if plots.is_empty() {
             plots.push(Plot::Scatter(ScatterPlot::new()));
         }
@@ -82,7 +82,7 @@ fn row_style(row: usize) -> SeriesStyle {
     }
 }
 
-/// Name, counts, and numbers of a row.
+/// Name, counts and estimate of a row.
 fn texts_of(row: &ForestRow, middle: f64, colours: Colours) -> Vec<Primitive> {
     let y = middle + 3.8;
     let (style, indent) = if row.heading { (TextStyle::Heading, 8.0) } else { (TextStyle::Plain, 22.0) };

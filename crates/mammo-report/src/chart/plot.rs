@@ -1,4 +1,4 @@
-//! A [`XyChart`] in kuva's terms.
+//! An [`XyChart`] as kuva plots.
 
 use kuva::plot::legend::{LegendEntry, LegendPosition, LegendShape};
 use kuva::plot::{BandPlot, Histogram, LinePlot, LineStyle, ScatterPlot};
@@ -10,7 +10,7 @@ use super::svg::{Body, Drawing};
 use super::{Dot, Head, Ink, Mark, Series, XyChart};
 
 const WIDTH: f64 = 440.0;
-/// Height of the plot that is not square, in pixels.
+/// Height of a plot area that is not square, in pixels.
 const LOW: f64 = 232.0;
 
 impl Drawing for XyChart {
@@ -35,7 +35,7 @@ impl Drawing for XyChart {
                 styles.push(in_legend);
             }
         }
-        // What is drawn last and lies on top is named first.
+        // The series drawn last, which lies on top, comes first in the legend.
         legend.reverse();
         let layout = canvas::layout(&self.x, &self.y, colours)
             .with_width(WIDTH)
@@ -46,9 +46,9 @@ impl Drawing for XyChart {
     }
 }
 
-/// Letters of the legend that a figure has room for.
+/// Longest name in a legend, in characters.
 const LONGEST_NAME: usize = 46;
-/// Corners and ends of lines.
+/// Round joins and ends of lines.
 const ROUND: &str = " stroke-linejoin=\"round\" stroke-linecap=\"round\"";
 
 fn series_style(series: &Series, token: String, attributes: Option<String>) -> SeriesStyle {
@@ -91,7 +91,7 @@ fn dots(points: &[Dot]) -> ScatterPlot {
     plot
 }
 
-/// Bars with gaps: to kuva a gap is a bin without height.
+/// Bars with gaps; kuva represents a gap as a bin of height 0.
 fn histogram(bars: &[[f64; 3]]) -> Option<Histogram> {
     let mut edges = vec![bars.first()?[0]];
     let mut heights = Vec::new();
@@ -110,7 +110,7 @@ fn is_reference(mark: &Mark) -> bool {
     matches!(mark, Mark::Line { dashed: true, .. })
 }
 
-/// Each ink has a pattern of its own, so that nothing is told by colour alone.
+/// Each ink has its own dash pattern, so that series do not differ by colour alone.
 fn line_style(series: &Series) -> LineStyle {
     let pattern = match series.ink {
         _ if is_reference(&series.mark) => "4 4",
@@ -123,7 +123,7 @@ fn line_style(series: &Series) -> LineStyle {
     LineStyle::Custom(pattern.into())
 }
 
-/// A name that fits below the plot; the page's tables have it whole.
+/// A name shortened for the legend; the data tables of the page have the full name.
 fn shortened(name: &str) -> String {
     match name.char_indices().nth(LONGEST_NAME) {
         Some((end, _)) => format!("{}…", &name[..end]),

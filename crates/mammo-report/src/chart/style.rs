@@ -1,8 +1,8 @@
-//! The shapes that kuva draws, in the page's colours and with marks that tell whose they are.
+//! Styles for the shapes that kuva draws: colours of the page, and groups that name the series.
 //!
-//! kuva takes any CSS colour and hands over its drawing as a list of shapes. So a series is drawn in
-//! a colour that is its name, and here each shape of such a colour gets the ink that is meant and a
-//! group around it that names the series.
+//! kuva accepts any CSS colour and returns its drawing as a list of shapes. Each series is drawn in a
+//! placeholder colour, its token. This module finds the shapes by the token, replaces it by the real
+//! colour, and wraps the shapes in a group that identifies the series.
 
 use kuva::render::color::Color;
 use kuva::render::render::{Primitive, Scene};
@@ -11,23 +11,23 @@ use super::Ink;
 use super::canvas::{Colours, SMALL};
 use super::svg::escape;
 
-/// How the shapes of a series style, beyond what kuva was told.
+/// The style of the shapes of a series.
 #[derive(Clone, Debug)]
 pub(super) struct SeriesStyle {
-    /// The colour that kuva was given in place of the real one.
+    /// Placeholder colour given to kuva.
     pub(super) token: String,
-    /// The real one.
+    /// The real colour.
     pub(super) ink: Ink,
-    /// Share of the ground that areas hide.
+    /// Opacity of areas, 0 to 1.
     pub(super) opacity: f64,
-    /// Whether areas are outlined, because they are faint.
+    /// Whether areas have an outline, because their fill is faint.
     pub(super) outlined: bool,
-    /// Attributes of the group around, such as `data-series="0"`; none in a legend.
+    /// Attributes of the enclosing group, such as `data-series="0"`; `None` in a legend.
     pub(super) attributes: Option<String>,
 }
 
-/// kuva rounds to hundredths of a pixel and then writes the noise of binary fractions behind them,
-/// which makes curves half as long again; text is left alone.
+/// Rounds the numbers of all tags to two decimals. kuva rounds to hundredths of a pixel but writes all
+/// digits of the binary fraction, which makes curves 1.5 times as long. Text is not changed.
 pub(super) fn in_hundredths(svg: &str) -> String {
     let mut out = String::with_capacity(svg.len());
     for piece in svg.split_inclusive('>') {
@@ -47,8 +47,9 @@ pub(super) fn in_hundredths(svg: &str) -> String {
     out
 }
 
-/// Gives every shape that is drawn in a style's colour that style, and a group around those of one
-/// series. Dots and their whiskers go on top: on an edge of the plot they would be cut in half.
+/// Applies to each shape the style whose token is its colour, and wraps the shapes of a series in a
+/// group. Dots and their whiskers are moved to the end, outside of the clipping area, which would cut
+/// off half of a dot on the edge of the plot.
 pub(super) fn apply_styles(
     shapes: Vec<Primitive>,
     styles: &[SeriesStyle],
@@ -79,7 +80,7 @@ fn is_dot(shape: &Primitive) -> bool {
     matches!(shape, Primitive::Circle { .. } | Primitive::CircleBatch { .. })
 }
 
-/// The name that stands for a colour.
+/// The placeholder colour of a shape.
 fn token(shape: &Primitive) -> Option<&str> {
     let colour = match shape {
         Primitive::Circle { fill, .. }
@@ -98,7 +99,7 @@ fn token(shape: &Primitive) -> Option<&str> {
 fn painted(mut shape: Primitive, style: &SeriesStyle, colours: Colours) -> Primitive {
     let ink = || Color::from(colours.css(style.ink.variable()));
     match &mut shape {
-        // Dots stand out from lines under them.
+        // A border in the page colour separates dots from lines under them.
         Primitive::Circle { fill, stroke, stroke_width, .. }
         | Primitive::CircleBatch { fill, stroke, stroke_width, .. } => {
             *fill = ink();
@@ -123,7 +124,7 @@ fn painted(mut shape: Primitive, style: &SeriesStyle, colours: Colours) -> Primi
     shape
 }
 
-/// Ticks are read after the names of the axes.
+/// Tick labels are muted.
 fn muted(mut shape: Primitive, colours: Colours) -> Primitive {
     if let Primitive::Text { size: SMALL, color, .. } = &mut shape {
         *color = Some(Color::from(colours.css("muted")));
@@ -131,8 +132,9 @@ fn muted(mut shape: Primitive, colours: Colours) -> Primitive {
     shape
 }
 
-/// Lines that leave the axes end there; a pixel more keeps those along an edge whole. kuva numbers
-/// its areas through the life of the program, which would make the same report differ.
+/// Clips lines to the plot area, enlarged by one pixel so that lines along an edge keep their width.
+/// The id is replaced because kuva numbers its clip paths per process, so that equal reports would
+/// differ.
 pub(super) fn clip(scene: &mut Scene, figure: &str) {
     let name = format!("{figure}-clip");
     for shape in &mut scene.elements {

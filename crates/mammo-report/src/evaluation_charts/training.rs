@@ -36,7 +36,7 @@ pub(super) fn loss(runs: &[Run]) -> Defined<XyChart> {
         Series::new("validation", Ink::Accent, line(by_epoch(epochs, |e| e.validation_loss))),
     ];
     let caption = "Mean loss of the training batches, which are augmented and balanced, and loss on the \
-                   validation side. A rising validation loss means that the model learns its examples by heart.";
+                   validation side. A rising validation loss indicates overfitting.";
     let y = over("loss", &series);
     Defined::Value(xy_chart(caption, epoch_axis(epochs.len()), y, series, false))
 }
@@ -72,7 +72,7 @@ pub(super) fn metric(runs: &[Run]) -> Defined<XyChart> {
         });
         series.push(Series::new("", Ink::of_run(*i), Mark::Dots { points: best.into_iter().collect() }));
     }
-    let caption = "What the best epoch was chosen by, on the validation side. The dot is the epoch that was \
-                   kept; its value is optimistic, because it was chosen as the highest.";
+    let caption = "Metric by which the best epoch was chosen, on the validation set. The dot is the chosen \
+                   epoch; its value is optimistic, because it is the highest of all epochs.";
     Defined::Value(xy_chart(caption, epoch_axis(longest), y, series, false))
 }

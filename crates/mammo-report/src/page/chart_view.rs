@@ -1,13 +1,13 @@
-//! A figure on the page: drawing, words, and its data as tables.
+//! A chart on the page: drawing, caption, and its data as tables.
 
 use crate::chart::{self, Chart, Mark};
 use crate::evaluation_charts::Slot;
 use crate::table::number;
 
-/// Rows of the data shown under a figure; longer series are thinned, `report.json` has all.
+/// Most rows of a data table under a chart; longer series are thinned, `report.json` has all points.
 const MAX_ROWS: usize = 21;
 
-/// A figure with its words and data.
+/// A chart with its caption and data.
 pub(super) struct ChartView {
     pub(super) id: &'static str,
     pub(super) title: &'static str,

@@ -1,4 +1,4 @@
-//! Findings and lesions brought together, and what is counted of them in a resample.
+//! Findings matched with lesions, and their statistics in a resample.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,7 +14,7 @@ use mammo_core::record::{Lesion, LesionKind, Mammogram, Pathology};
 
 use super::{FrocPoint, HitRule, RATES, overlap};
 
-/// One image with malignant lesions or without.
+/// One labelled image.
 pub(super) struct MarkedImage {
     patient: u32,
     /// Whether the most probable finding hits a malignant lesion; `None` without such a lesion.
@@ -25,22 +25,22 @@ pub(super) struct MarkedImage {
 pub(super) struct MarkedLesion {
     patient: u32,
     kind: LesionKind,
-    /// Most probable finding that hits it: its probability and its overlap.
+    /// Probability and overlap of the most probable finding that hits it; `None` if missed.
     best: Option<(f64, f64)>,
 }
 
-/// Findings and lesions brought together.
+/// All labelled images with their findings matched to lesions.
 pub(super) struct Marked {
     pub(super) patients: Patients,
     pub(super) images: Vec<MarkedImage>,
     pub(super) lesions: Vec<MarkedLesion>,
     pub(super) n_findings: usize,
-    /// Found lesions (as malignant) and false positives (as benign) by probability.
+    /// Found lesions (as malignant) and false positives (as benign), sorted by probability.
     ranked: RankedScores,
 }
 
 impl Marked {
-    /// Goes through the labelled images.
+    /// Matches the findings of the labelled images.
     ///
     /// # Errors
     /// [`Error::Table`] for an image without record or a finding without image.
@@ -82,7 +82,7 @@ impl Marked {
         Ok(marked)
     }
 
-    /// Adds an image with its malignant lesions; returns the probabilities of its false positives.
+    /// Adds an image and its malignant lesions; returns the probabilities of its false positives.
     fn add(&mut self, patient: u32, lesions: &[Lesion], found: &[&Finding], rule: HitRule) -> Vec<f64> {
         self.n_findings += found.len();
         let of_truth = |truth| lesions.iter().filter(move |lesion| lesion.pathology == truth);
@@ -90,12 +90,13 @@ impl Marked {
         let hits_malignant =
             |finding: &Finding| of_truth(Pathology::Malignant).any(|lesion| hits(finding, lesion));
         for lesion in of_truth(Pathology::Malignant) {
-            let best = surest(found.iter().copied().filter(|finding| hits(finding, lesion)));
+            let best = most_probable(found.iter().copied().filter(|finding| hits(finding, lesion)));
             let best = best.map(|f| (f.probability, overlap(&f.bounds, &lesion.shape.bounds())));
             self.lesions.push(MarkedLesion { patient, kind: lesion.kind, best });
         }
         let has_lesion = of_truth(Pathology::Malignant).next().is_some();
-        let points_right = has_lesion.then(|| surest(found.iter().copied()).is_some_and(hits_malignant));
+        let points_right =
+            has_lesion.then(|| most_probable(found.iter().copied()).is_some_and(hits_malignant));
         self.images.push(MarkedImage { patient, points_right });
         let is_false = |finding: &&&Finding| {
             !hits_malignant(finding) && !of_truth(Pathology::Unknown).any(|lesion| hits(finding, lesion))
@@ -103,7 +104,7 @@ impl Marked {
         found.iter().filter(is_false).map(|finding| finding.probability).collect()
     }
 
-    /// Images with a malignant lesion.
+    /// Number of images with a malignant lesion.
     pub(super) fn n_with_lesion(&self) -> usize {
         self.images.iter().filter(|image| image.points_right.is_some()).count()
     }
@@ -157,7 +158,7 @@ impl Marked {
         })
     }
 
-    /// The kinds of malignant lesions there are, with their numbers.
+    /// The kinds of malignant lesions that occur, with their numbers.
     pub(super) fn kinds(&self) -> Vec<(LesionKind, usize)> {
         let of_kind = |kind| (kind, self.lesions.iter().filter(|lesion| lesion.kind == kind).count());
         let all = [LesionKind::Mass, LesionKind::Calcification].map(of_kind);
@@ -201,12 +202,12 @@ fn by_image<'a>(rows: &'a [ScoreRow], findings: &'a [Finding]) -> Result<HashMap
     Ok(in_image)
 }
 
-/// The most probable finding, the first of equals.
-fn surest<'a>(findings: impl Iterator<Item = &'a Finding>) -> Option<&'a Finding> {
+/// The most probable finding; the first one in a tie.
+fn most_probable<'a>(findings: impl Iterator<Item = &'a Finding>) -> Option<&'a Finding> {
     findings.reduce(|best, next| if next.probability > best.probability { next } else { best })
 }
 
-/// Share of the weight for which something holds.
+/// Weighted share of the cases for which a condition holds.
 fn weighted_share(cases: impl Iterator<Item = (bool, f64)>) -> std::result::Result<f64, NoValue> {
     let (part, all) = cases.fold((0.0, 0.0), |(part, all), (holds, weight)| {
         (part + if holds { weight } else { 0.0 }, all + weight)
