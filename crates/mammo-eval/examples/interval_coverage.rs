@@ -1,10 +1,10 @@
-//! Do 95 % intervals hold the truth in 95 of 100 studies?
+//! Coverage of the 95 % intervals in simulated studies.
 //!
 //! Simulated studies of patients with four images each; the images of a patient and of a breast
 //! resemble each other, and a cancer shows in the two views of one breast. For every statistic, the
-//! share of studies whose interval holds the value of the whole population, beside percentile and
-//! BCa intervals of the same resamples. What fewer than a quarter of the studies define is not
-//! counted. The result stands in docs/evaluation.md.
+//! share of studies whose interval contains the value of the population, together with percentile and
+//! BCa intervals of the same resamples. A statistic that fewer than a quarter of the studies define
+//! is not reported. docs/evaluation.md has the result.
 //!
 //! ```sh
 //! cargo run --release -p mammo-eval --example interval_coverage             # 1,000 studies of each kind
@@ -147,7 +147,7 @@ fn curve_statistics(ranked: &RankedScores) -> Vec<(&'static str, CurveStatistic)
     ]
 }
 
-/// The values of the population, from a sample so large that its error does not matter, in the order
+/// The values of the population, from a sample so large that its error is negligible, in the order
 /// of [`intervals`].
 fn truths(separation: f64, cut: f64) -> mammo_core::Result<Vec<(&'static str, f64)>> {
     let study = Study::new(separation, cut, 400_000, 0);
@@ -245,7 +245,7 @@ fn intervals(study: &Study, n_resamples: usize) -> mammo_core::Result<Vec<Ends>>
     Ok(found)
 }
 
-/// The interval of a difference of areas; `at` are the places of both areas and of the difference.
+/// The interval of a difference of areas; `at` are the indices of both areas and of the difference.
 fn difference(resamples: &Resamples, at: [usize; 3], by_class: [usize; 2], config: &BootstrapConfig) -> Ends {
     let [first, second, between] = at.map(|i| resamples.spread(i, config).into_result().ok());
     Some(PairedAreas::of_spreads([first?, second?, between?], by_class).ends(config.level))

@@ -323,7 +323,7 @@ fn areas_and_tests_agree_with_proc() {
         check("variance", found.standard_error.powi(2), expected.delong_variance);
         check("low", found.low, expected.delong_low);
         check("high", found.high, expected.delong_high);
-        // pROC compares with the normal distribution; ours are made of the same two numbers.
+        // pROC compares with the normal distribution; the same difference and standard error give both.
         let paired = delong_difference(&case.first, &case.second, &case.malignant, &alone, 0.95).unwrap();
         let AucDifference { difference, standard_error, .. } = paired;
         check("p-value", two_sided_p(difference / standard_error), expected.paired_p);

@@ -10,7 +10,7 @@ use crate::chart::{Axis, Chart, Dot, Forest, ForestRow, Head, Ink, Mark, Series,
 use crate::content::{Report, Run};
 use training::{loss, metric};
 
-/// Where a chart stands on the page.
+/// Section of the page that shows a chart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Section {
     /// Charts of the results, in two columns.
@@ -28,7 +28,7 @@ pub struct Slot {
     pub id: &'static str,
     /// Heading.
     pub title: &'static str,
-    /// Where it stands.
+    /// Section of the page.
     pub section: Section,
     /// The chart, or why there is none.
     pub chart: Defined<Chart>,

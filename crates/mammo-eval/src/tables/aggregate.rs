@@ -190,7 +190,8 @@ mod tests {
 
     #[test]
     fn the_better_pooling_is_learned() {
-        // The highest view tells cancer, the mean does not: benign breasts are evenly grey.
+        // The highest view separates the classes and the mean does not: the views of a benign breast
+        // have medium scores.
         let breast = |patient: usize, malignant: bool| {
             let truth = if malignant { Malignant } else { Benign };
             let (noise, other) = ((patient * 7 % 10) as f64 / 40.0, (patient * 3 % 11) as f64 / 14.0);

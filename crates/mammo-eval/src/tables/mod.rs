@@ -1,4 +1,4 @@
-//! The tables that an evaluation reads, and the cases made of them.
+//! The input tables of an evaluation, and the cases derived from them.
 //!
 //! | module | what |
 //! |---|---|

@@ -226,7 +226,7 @@ fn check_row(path: &Path, line: Option<u64>, row: &ScoreRow, is_probability: boo
 /// Writes a score table with a header; the file is replaced only when it is complete.
 ///
 /// # Errors
-/// [`Error::Io`] when the disk refuses.
+/// [`Error::Io`] if the file cannot be written.
 pub fn write_scores(path: &Path, rows: &[ScoreRow]) -> Result<()> {
     write_atomically(path, &csv_bytes(path, rows)?)
 }
