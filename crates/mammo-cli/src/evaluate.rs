@@ -6,11 +6,11 @@ use anyhow::{Context, Result, bail};
 use mammo_core::record::Mammogram;
 use mammo_core::write::write_atomically;
 use mammo_data::manifest::Manifest;
-use mammo_eval::aggregate::Case;
-use mammo_eval::findings::read_findings;
-use mammo_eval::sample::Sample;
+use mammo_eval::tables::aggregate::Case;
+use mammo_eval::tables::findings::read_findings;
+use mammo_eval::tables::sample::Sample;
 use mammo_eval::{
-    BootstrapConfig, EvalConfig, EvalInputs, Interval, OperatingPoint, OperatingRule, Report, ScoreRow,
+    BootstrapConfig, EvalConfig, EvalInputs, FigureTable, Interval, OperatingPoint, OperatingRule, ScoreRow,
     ScoreTable, evaluate_patches, evaluate_scores, read_scores,
 };
 use mammo_nn::model_file::{self, ModelCard};
@@ -166,7 +166,7 @@ fn choose_operating_point(rows: &[ScoreRow]) -> Result<OperatingPoint> {
 }
 
 /// Prints the figures and, with a folder, writes them as JSON, CSV and Markdown.
-fn publish(report: &impl Report, out: Option<&Path>) -> Result<Done> {
+fn publish(report: &impl FigureTable, out: Option<&Path>) -> Result<Done> {
     print!("{}", report.to_markdown());
     if let Some(dir) = out {
         report.write(dir, "evaluation")?;

@@ -1,7 +1,7 @@
 //! How long the evaluation of a million scores takes.
 //!
 //! ```sh
-//! cargo run --release -p mammo-eval --example evaluation_speed            # 250,000 women, 2,000 resamples
+//! cargo run --release -p mammo-eval --example evaluation_speed            # 250,000 patients, 2,000 resamples
 //! cargo run --release -p mammo-eval --example evaluation_speed 1000 200   # fewer
 //! ```
 
@@ -17,11 +17,11 @@ use rand::RngExt;
 
 fn main() -> mammo_core::Result<()> {
     let numbers: Vec<usize> = std::env::args().skip(1).filter_map(|word| word.parse().ok()).collect();
-    let n_women = numbers.first().copied().unwrap_or(250_000);
+    let n_patients = numbers.first().copied().unwrap_or(250_000);
     let n_resamples = numbers.get(1).copied().unwrap_or(2000);
-    let table = ScoreTable::from(rows(n_women));
+    let table = ScoreTable::from(rows(n_patients));
     println!(
-        "{} scores of {n_women} women, {n_resamples} resamples, {} threads",
+        "{} scores of {n_patients} patients, {n_resamples} resamples, {} threads",
         table.rows.len(),
         rayon::current_num_threads()
     );
@@ -48,11 +48,11 @@ fn main() -> mammo_core::Result<()> {
     Ok(())
 }
 
-/// Two views of two breasts of each woman; one in twenty has a cancer in one breast.
-fn rows(n_women: usize) -> Vec<ScoreRow> {
-    let mut rows = Vec::with_capacity(4 * n_women);
-    for woman in 0..n_women {
-        let mut rng = stream(0, "example evaluation speed", woman as u64);
+/// Two views of two breasts of each patient; one in twenty has a cancer in one breast.
+fn rows(n_patients: usize) -> Vec<ScoreRow> {
+    let mut rows = Vec::with_capacity(4 * n_patients);
+    for patient in 0..n_patients {
+        let mut rng = stream(0, "example evaluation speed", patient as u64);
         let (cancer, shared): (bool, f64) = (rng.random_bool(0.05), rng.random());
         for laterality in [Laterality::Left, Laterality::Right] {
             let malignant = cancer && laterality == Laterality::Left;
@@ -60,8 +60,8 @@ fn rows(n_women: usize) -> Vec<ScoreRow> {
                 let own: f64 = rng.random();
                 let signal = if malignant { 0.3 } else { 0.0 };
                 rows.push(ScoreRow {
-                    file: format!("{woman}-{laterality}-{view}.png"),
-                    patient_id: format!("p{woman:06}"),
+                    file: format!("{patient}-{laterality}-{view}.png"),
+                    patient_id: format!("p{patient:06}"),
                     laterality: Some(laterality),
                     view: Some(view),
                     label: if malignant { Pathology::Malignant } else { Pathology::Benign },

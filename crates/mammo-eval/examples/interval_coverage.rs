@@ -1,10 +1,10 @@
-//! Do 95 % intervals hold the truth in 95 of 100 studies?
+//! Coverage of the 95 % intervals in simulated studies.
 //!
-//! Simulated studies of women with four images each; the images of a woman and of a breast
+//! Simulated studies of patients with four images each; the images of a patient and of a breast
 //! resemble each other, and a cancer shows in the two views of one breast. For every statistic, the
-//! share of studies whose interval holds the value of the whole population, beside percentile and
-//! BCa intervals of the same resamples. What fewer than a quarter of the studies define is not
-//! counted. The result stands in docs/evaluation.md.
+//! share of studies whose interval contains the value of the population, together with percentile and
+//! BCa intervals of the same resamples. A statistic that fewer than a quarter of the studies define
+//! is not reported. docs/evaluation.md has the result.
 //!
 //! ```sh
 //! cargo run --release -p mammo-eval --example interval_coverage             # 1,000 studies of each kind
@@ -12,14 +12,14 @@
 //! ```
 
 use mammo_core::seed::stream;
-use mammo_eval::area_difference::PairedAreas;
-use mammo_eval::bootstrap::{Resamples, Statistic, resample};
-use mammo_eval::curve_statistic::{CurveStatistic, index_of_threshold};
-use mammo_eval::logistic::{Fitted, LogisticFit, logit, sigmoid};
-use mammo_eval::reliability::{CalibrationFigures, Estimate};
-use mammo_eval::roc::Roc;
+use mammo_eval::calibration::logistic::{Fitted, LogisticFit, logit, sigmoid};
+use mammo_eval::calibration::reliability::{CalibrationFigures, Estimate};
+use mammo_eval::intervals::area_difference::PairedAreas;
+use mammo_eval::intervals::bootstrap::{NoValue, Resamples, resample};
+use mammo_eval::roc::curve_statistic::{CurveStatistic, index_of_threshold};
+use mammo_eval::roc::ranked::Roc;
 use mammo_eval::{
-    BootstrapConfig, Measured, Patients, Proportion, RankedScores, Sample, brier_score, delong_auc,
+    BootstrapConfig, Defined, Patients, Proportion, RankedScores, Sample, brier_score, delong_auc,
     delong_difference,
 };
 use rand_distr::{Distribution, StandardNormal};
@@ -33,9 +33,9 @@ const LEVEL: f64 = 0.95;
 
 /// How much a cancer adds to the score: areas of 0.70, 0.85 and 0.96.
 const SEPARATIONS: [f64; 3] = [0.75, 1.48, 2.5];
-/// Women with cancer: 38 and 15 of 100, as quantiles of the normal distribution.
+/// Patients with cancer: 38 and 15 of 100, as quantiles of the normal distribution.
 const CANCERS: [(&str, f64); 2] = [("38 %", -0.3), ("15 %", -1.04)];
-const WOMEN: [usize; 3] = [50, 100, 400];
+const STUDY_SIZES: [usize; 3] = [50, 100, 400];
 
 type Ends = Option<(f64, f64)>;
 
@@ -50,13 +50,13 @@ fn main() -> mammo_core::Result<()> {
     for (share, cut) in CANCERS {
         let truths: Vec<_> =
             SEPARATIONS.iter().map(|&s| truths(s, cut)).collect::<mammo_core::Result<_>>()?;
-        for n_women in WOMEN {
-            header += &format!(" {n_women} women, {share} |");
+        for n_patients in STUDY_SIZES {
+            header += &format!(" {n_patients} patients, {share} |");
             for (&separation, truth) in SEPARATIONS.iter().zip(&truths) {
                 let studies: Vec<Vec<Ends>> = (0..n_studies)
                     .into_par_iter()
                     .map(|study| {
-                        intervals(&Study::new(separation, cut, n_women, 1 + study as u64), n_resamples)
+                        intervals(&Study::new(separation, cut, n_patients, 1 + study as u64), n_resamples)
                     })
                     .collect::<mammo_core::Result<_>>()?;
                 for (statistic, (name, truth)) in truth.iter().enumerate() {
@@ -79,7 +79,7 @@ fn main() -> mammo_core::Result<()> {
             }
         }
     }
-    println!("{header}\n|---|{}", "---|".repeat(CANCERS.len() * WOMEN.len()));
+    println!("{header}\n|---|{}", "---|".repeat(CANCERS.len() * STUDY_SIZES.len()));
     for (name, columns) in table {
         let cell = |column: &Vec<f64>| -> String {
             if column.is_empty() {
@@ -93,7 +93,7 @@ fn main() -> mammo_core::Result<()> {
     Ok(())
 }
 
-/// One simulated study: two models' probabilities, truths and women.
+/// One simulated study: two models' probabilities, truths and patients.
 struct Study {
     item: u64,
     first: Sample,
@@ -101,26 +101,26 @@ struct Study {
 }
 
 impl Study {
-    fn new(separation: f64, cut: f64, n_women: usize, item: u64) -> Self {
+    fn new(separation: f64, cut: f64, n_patients: usize, item: u64) -> Self {
         let mut rng = stream(1, "example interval coverage", item);
         let mut normal = |deviation: f64| -> f64 {
             let z: f64 = StandardNormal.sample(&mut rng);
             deviation * z
         };
         let (mut first, mut second, mut malignant, mut ids) = (vec![], vec![], vec![], vec![]);
-        for woman in 0..n_women {
+        for patient in 0..n_patients {
             let cancer = normal(1.0) < cut;
-            let of_woman = normal(0.6);
+            let of_patient = normal(0.6);
             for breast in 0..2 {
                 let of_breast = normal(0.5);
                 for _view in 0..2 {
                     let here = cancer && breast == 0;
                     let signal = if here { separation } else { 0.0 };
-                    let shared = of_woman + of_breast + normal(0.4);
+                    let shared = of_patient + of_breast + normal(0.4);
                     first.push(sigmoid(-1.8 + signal + shared + normal(0.5)));
                     second.push(sigmoid(-1.8 + 1.15 * signal + shared + normal(0.5)));
                     malignant.push(here);
-                    ids.push(format!("{woman:07}"));
+                    ids.push(format!("{patient:07}"));
                 }
             }
         }
@@ -147,7 +147,7 @@ fn curve_statistics(ranked: &RankedScores) -> Vec<(&'static str, CurveStatistic)
     ]
 }
 
-/// The values of the population, from a sample so large that its error does not matter, in the order
+/// The values of the population, from a sample so large that its error is negligible, in the order
 /// of [`intervals`].
 fn truths(separation: f64, cut: f64) -> mammo_core::Result<Vec<(&'static str, f64)>> {
     let study = Study::new(separation, cut, 400_000, 0);
@@ -188,15 +188,15 @@ fn truths(separation: f64, cut: f64) -> mammo_core::Result<Vec<(&'static str, f6
 fn intervals(study: &Study, n_resamples: usize) -> mammo_core::Result<Vec<Ends>> {
     let Study { item, first: sample, second } = study;
     let config = BootstrapConfig { n_resamples, level: LEVEL, seed: *item };
-    let (scores, malignant, women) = (&sample.scores, &sample.malignant, sample.patients.of_case());
+    let (scores, malignant, patients) = (&sample.scores, &sample.malignant, sample.patients.of_case());
     let ranked = sample.ranked()?;
-    let ranked_second = RankedScores::new(second, malignant, women)?;
+    let ranked_second = RankedScores::new(second, malignant, patients)?;
     let by_class = ranked.units_by_class();
     if by_class[0] < 2 {
         return Ok(vec![]);
     }
     let curve: Vec<CurveStatistic> = curve_statistics(&ranked).into_iter().map(|(_, s)| s).collect();
-    let all = |times: &[u8], roc: &mut Roc, values: &mut [Statistic]| {
+    let all = |times: &[u8], roc: &mut Roc, values: &mut [std::result::Result<f64, NoValue>]| {
         ranked.curve(times, roc)?;
         curve.iter().zip(values.iter_mut()).for_each(|(statistic, value)| *value = statistic.of(roc));
         let other = ranked_second.resampled_auc(times)?;
@@ -207,18 +207,18 @@ fn intervals(study: &Study, n_resamples: usize) -> mammo_core::Result<Vec<Ends>>
     let resamples = resample(sample.patients.n(), &config, curve.len() + 2, Roc::default, all)?;
     let ends = |i: usize, scale| resamples.interval(i, scale, &config).value().map(|v| (v.low, v.high));
     let of_curve = |(i, statistic): (usize, &CurveStatistic)| {
-        statistic.check_women(by_class).ok()?;
+        statistic.check_patients(by_class).ok()?;
         ends(i, statistic.scale(by_class))
     };
     let mut found: Vec<Ends> = curve.iter().enumerate().map(of_curve).collect();
     let calibration = CalibrationFigures::of(sample, 10, &config)?;
-    let estimate = |measured: &Measured<Estimate>| measured.value().map(|e| (e.low, e.high));
-    let clustered = delong_auc(scores, malignant, women, LEVEL).ok();
+    let estimate = |measured: &Defined<Estimate>| measured.value().map(|e| (e.low, e.high));
+    let clustered = delong_auc(scores, malignant, patients, LEVEL).ok();
     let alone: Vec<u32> = (0..scores.len() as u32).collect();
     let independent = delong_auc(scores, malignant, &alone, LEVEL).ok();
     let hits = |&(&score, &malignant): &(&f64, &bool)| malignant && score >= THRESHOLD;
     let n_hits = scores.iter().zip(malignant).filter(hits).count();
-    let closed_form = delong_difference(scores, second, malignant, women, LEVEL).ok();
+    let closed_form = delong_difference(scores, second, malignant, patients, LEVEL).ok();
     let even = |estimate: f64, error: f64| (estimate - 1.959_964 * error, estimate + 1.959_964 * error);
     let jackknife = jackknifed(sample.patients.n(), &[curve[0], curve[6]], &ranked);
     found.extend([
@@ -245,18 +245,18 @@ fn intervals(study: &Study, n_resamples: usize) -> mammo_core::Result<Vec<Ends>>
     Ok(found)
 }
 
-/// The interval of a difference of areas; `at` are the places of both areas and of the difference.
+/// The interval of a difference of areas; `at` are the indices of both areas and of the difference.
 fn difference(resamples: &Resamples, at: [usize; 3], by_class: [usize; 2], config: &BootstrapConfig) -> Ends {
     let [first, second, between] = at.map(|i| resamples.spread(i, config).into_result().ok());
     Some(PairedAreas::of_spreads([first?, second?, between?], by_class).ends(config.level))
 }
 
-/// Values of statistics with each woman left out in turn.
-fn jackknifed(n_women: usize, statistics: &[CurveStatistic], ranked: &RankedScores) -> Vec<Vec<f64>> {
+/// Values of statistics with each patient left out in turn.
+fn jackknifed(n_patients: usize, statistics: &[CurveStatistic], ranked: &RankedScores) -> Vec<Vec<f64>> {
     let (mut roc, mut values) = (Roc::default(), vec![vec![]; statistics.len()]);
-    for woman in 0..n_women {
-        let mut times = vec![1; n_women];
-        times[woman] = 0;
+    for patient in 0..n_patients {
+        let mut times = vec![1; n_patients];
+        times[patient] = 0;
         if ranked.curve(&times, &mut roc).is_ok() {
             for (list, statistic) in values.iter_mut().zip(statistics) {
                 list.extend(statistic.of(&roc));

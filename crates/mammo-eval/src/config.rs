@@ -1,38 +1,38 @@
-//! How a score table is evaluated, as a user sets it.
+//! Settings of an evaluation.
 
 use serde::{Deserialize, Serialize};
 
-use super::aggregate::Pooling;
-use super::bootstrap::BootstrapConfig;
-use super::froc::HitRule;
+use crate::intervals::bootstrap::BootstrapConfig;
+use crate::localisation::froc::HitRule;
+use crate::tables::aggregate::Pooling;
 use crate::{Error, Result};
 
-/// How a score table is evaluated.
+/// Settings of an evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvalConfig {
-    /// How intervals are drawn.
+    /// Resamples and confidence level.
     pub bootstrap: BootstrapConfig,
-    /// How the views of a breast become one score: their mean.
+    /// How the scores of the views of a breast are combined; by default their mean.
     pub views: Pooling,
-    /// How the breasts of a woman become one score: the higher one, because one suspicious
-    /// breast is enough to recall her.
+    /// How the scores of the two breasts become one score per patient: by default the higher one,
+    /// because one suspicious breast is enough to recall the patient.
     pub breasts: Pooling,
-    /// Prevalence where the model is to be used, for predictive values and net benefit; without
-    /// one, those of the sample are given.
+    /// Prevalence in the intended population, for predictive values and net benefit; without one,
+    /// the prevalence of the sample applies.
     pub prevalence: Option<f64>,
-    /// Prevalence that the model was trained at, 0.5 for balanced batches: adds the calibration
-    /// after correction for the prevalence.
+    /// Prevalence during training, 0.5 for balanced batches. If given, the calibration after
+    /// correction for the prevalence is reported too.
     pub training_prevalence: Option<f64>,
     /// Lower end of the range of specificity of the partial area.
     pub min_specificity: f64,
-    /// Specificities and sensitivities at which the other one is given.
+    /// Sensitivity is reported at these specificities, and specificity at these sensitivities.
     pub fixed_at: Vec<f64>,
     /// Bins of the reliability curve and of the histograms.
     pub n_bins: usize,
     /// When a finding hits a lesion.
     pub hit_rule: HitRule,
-    /// Columns that group the images; empty for all that have 2 to 12 values.
+    /// Columns whose values define subgroups; empty for every column with 2 to 12 values.
     pub subgroups: Vec<String>,
     /// Columns to test for a shortcut, where the table has them.
     pub shortcuts: Vec<String>,
@@ -57,7 +57,7 @@ impl Default for EvalConfig {
 }
 
 impl EvalConfig {
-    /// Refuses settings that cannot be meant, before any work.
+    /// Checks the ranges of the settings.
     ///
     /// # Errors
     /// [`Error::Setting`] naming the setting.

@@ -1,93 +1,59 @@
-//! From scores and truth to a result table.
+//! Evaluation of classifier scores against known truth.
 //!
-//! In: a table with one [`ScoreRow`] per image. Out: an [`Evaluation`] with figures per image, breast
-//! and patient, whose intervals respect that the images of one woman resemble each other; figures
-//! at [`OperatingPoint`]s chosen beforehand on validation data; calibration, subgroups,
-//! localisation, readers; or a [`PatchEvaluation`] for the patch classifier. What each statistic
-//! means and how it was checked: docs/evaluation.md.
+//! The input is a table with one [`ScoreRow`] per image. The output is an [`Evaluation`]:
+//! discrimination per image, breast and patient, with intervals clustered by patient; sensitivity
+//! and specificity at [`OperatingPoint`]s chosen on validation data; calibration, subgroups,
+//! localisation and readers. A patch classifier has a [`PatchEvaluation`]. docs/evaluation.md
+//! defines each statistic and says how it was checked.
 //!
 //! | module | what |
 //! |---|---|
-//! | [`scores`], [`findings`] | the score table and the findings table, read and written |
-//! | [`aggregate`], [`sample`] | image → breast → patient; cases as slices |
-//! | [`roc`], [`weighted_roc`] | area and curve, exact with ties, for any weights |
-//! | [`mod@bootstrap`], [`curve_statistic`] | resampled patients, all statistics at once |
-//! | [`interval`] | from the spread of the resamples to the ends of an interval |
-//! | [`area_difference`] | interval and p-value of a difference of areas |
-//! | [`delong`] | closed-form standard error of areas and of their difference |
-//! | [`proportion`], [`logistic`] | Wilson intervals; regression on one score |
-//! | [`operating_point`] | a threshold chosen on one set, applied to another |
-//! | [`calibration`], [`reliability`], [`calibrator`] | losses; curve, parts, slope; correction |
-//! | [`decision_curve`] | net benefit |
-//! | [`froc`] | are the lesions found? |
-//! | [`grouping`], [`subgroup`], [`shortcut`] | columns that group; figures by group; site tests |
+//! | [`tables`] | score table and findings table; cases: images, breasts, patients |
+//! | [`roc`] | area and curve, statistics of the curve, operating points, net benefit |
+//! | [`intervals`] | resampled patients, closed forms, tests of a difference |
+//! | [`calibration`] | losses, reliability curve, calibrators |
+//! | [`localisation`] | FROC: which lesions are found |
 //! | [`readers`] | several readers (Obuchowski–Rockette) |
-//! | [`confusion`] | several classes: confusion matrix, recalls, one-versus-rest areas |
-//! | [`mod@unit`], [`curves`], [`measured`], [`origin`] | what is stored |
-//! | [`config`], [`report`], [`patch_report`] | settings; everything of one score table, of one patch set |
-//! | [`comparison`] | two models on the same images |
-//! | [`figure`] | named figures as CSV and as a readable table |
+//! | [`patches`] | several classes: confusion matrix, recalls, one-versus-rest areas |
+//! | [`report`] | everything about one score table; two models on the same images; named figures |
+//! | [`config`], [`defined`], [`origin`] | settings; a value or why there is none; where a threshold comes from |
 //!
-//! A statistic that the data do not define is an error or a stated reason, never 0.5, 0 or NaN.
-//! Everything works on slices and rows; nothing here knows a tensor or an image.
+//! A statistic that the data do not define is an error or [`Defined::Undefined`] with the reason,
+//! never 0.5, 0 or NaN. The crate works on slices and table rows; it reads no image and no model.
 
-pub mod aggregate;
-pub mod area_difference;
-pub mod bootstrap;
 pub mod calibration;
-pub mod calibrator;
-pub mod comparison;
 pub mod config;
-pub mod confusion;
-pub mod curve_statistic;
-pub mod curves;
-pub mod decision_curve;
-pub mod delong;
-mod evaluation_figures;
-pub mod figure;
-pub mod findings;
-pub mod froc;
-pub mod grouping;
-pub mod interval;
-pub mod logistic;
-pub mod measured;
-mod normal;
-pub mod operating_point;
+pub mod defined;
+pub mod intervals;
+pub mod localisation;
 pub mod origin;
-pub mod patch_report;
-pub mod proportion;
+pub mod patches;
 pub mod readers;
-pub mod reliability;
 pub mod report;
 pub mod roc;
-pub mod sample;
-pub mod scores;
-pub mod shortcut;
-pub mod subgroup;
-pub mod unit;
-pub mod weighted_roc;
+pub mod tables;
 
-pub use aggregate::{Case, Pooling, by_breast, by_patient, parts_of_patients};
-pub use bootstrap::{BootstrapConfig, Patients, bootstrap};
-pub use calibration::{brier_score, log_loss};
-pub use calibrator::Calibrator;
-pub use comparison::{Comparison, compare_auc};
+pub use calibration::calibrator::Calibrator;
+pub use calibration::losses::{brier_score, log_loss};
 pub use config::EvalConfig;
-pub use confusion::{ClassFigures, ConfusionMatrix, OneVersusRest, one_versus_rest_auc};
-pub use delong::{AucDifference, AucError, Ends, delong_auc, delong_difference};
-pub use figure::{Figure, Report};
-pub use interval::{Interval, Scale};
+pub use defined::Defined;
+pub use intervals::bootstrap::{BootstrapConfig, Patients, bootstrap};
+pub use intervals::delong::{AucDifference, AucError, Ends, delong_auc, delong_difference};
+pub use intervals::interval::{Interval, Scale};
+pub use intervals::proportion::Proportion;
 pub use mammo_core::{Error, Result};
-pub use measured::Measured;
-pub use operating_point::{OperatingPoint, OperatingResult, OperatingRule};
 pub use origin::Origin;
-pub use patch_report::{PatchEvaluation, evaluate_patches};
-pub use proportion::Proportion;
+pub use patches::confusion::{ClassFigures, ConfusionMatrix, OneVersusRest, one_versus_rest_auc};
+pub use patches::patch_report::{PatchEvaluation, evaluate_patches};
+pub use report::comparison::{Comparison, compare_auc};
+pub use report::figure::{Figure, FigureTable};
+pub use report::unit::UnitFigures;
 pub use report::{EvalInputs, Evaluation, evaluate_scores};
-pub use roc::{RankedScores, RocPoint, roc_auc, roc_auc_weighted, roc_curve};
-pub use sample::Sample;
-pub use scores::{ScoreRow, ScoreTable, read_scores, write_scores};
-pub use unit::UnitFigures;
+pub use roc::operating_point::{OperatingPoint, OperatingResult, OperatingRule};
+pub use roc::ranked::{RankedScores, RocPoint, roc_auc, roc_auc_weighted, roc_curve};
+pub use tables::aggregate::{Case, Pooling, by_breast, by_patient, parts_of_patients};
+pub use tables::sample::Sample;
+pub use tables::scores::{ScoreRow, ScoreTable, read_scores, write_scores};
 
 #[cfg(test)]
 mod statistics_tests;

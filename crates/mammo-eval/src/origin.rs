@@ -1,22 +1,23 @@
-//! Where a threshold or a calibration comes from.
+//! Where a threshold or a calibrator comes from.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Where a threshold or a calibration comes from; in files and tables the words of [`Display`](fmt::Display).
+/// Where a threshold or a calibrator comes from. Files and tables hold the text that
+/// [`Display`](fmt::Display) gives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Origin {
-    /// The card of the model, which was fitted to the validation side of its training.
+    /// The model card; fitted on the validation set of the training.
     #[serde(rename = "model file")]
     ModelFile,
     /// A table of validation scores given for this evaluation.
     #[serde(rename = "validation scores")]
     ValidationScores,
-    /// The share of cancers alone, in training and in use.
+    /// The prevalences of training and use, without any scores.
     #[serde(rename = "prevalence")]
     Prevalence,
-    /// An evaluation that was stored without it.
+    /// Not recorded, as in evaluations stored by earlier versions.
     #[default]
     #[serde(rename = "")]
     Unknown,

@@ -1,19 +1,19 @@
-//! Several readers of the same cases, and the model beside them (Obuchowski & Rockette 1995).
+//! Multi-reader studies: readers and a model on the same cases (Obuchowski & Rockette 1995).
 
 use serde::{Deserialize, Serialize};
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::bootstrap::Patients;
-use super::delong::{AucError, delong_auc, delong_covariance};
-use super::grouping::READER_PREFIX;
-use super::measured::Measured;
-use super::normal::{two_sided_p, two_sided_z};
-use super::proportion::check_level;
-use super::scores::ScoreTable;
+use crate::defined::Defined;
+use crate::intervals::bootstrap::Patients;
+use crate::intervals::delong::{AucError, delong_auc, delong_covariance};
+use crate::intervals::normal::{two_sided_p, two_sided_z};
+use crate::intervals::proportion::check_level;
+use crate::tables::grouping::READER_PREFIX;
+use crate::tables::scores::ScoreTable;
 use crate::{Error, Result};
 
-/// Readers against the model.
+/// Comparison of the model with readers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReaderStudy {
     /// Images that every reader rated.
@@ -21,15 +21,15 @@ pub struct ReaderStudy {
     /// Patients they belong to.
     pub n_patients: usize,
     /// Area of the model on the same images.
-    pub model: Measured<AucError>,
+    pub model: Defined<AucError>,
     /// One per reader.
     pub readers: Vec<Reader>,
     /// Mean area of the readers.
-    pub mean_auc: Measured<f64>,
-    /// Model less mean reader, for these readers only (fixed readers, random cases).
-    pub fixed_readers: Measured<ReaderDifference>,
-    /// Model less mean reader, for readers like these (random readers, random cases).
-    pub random_readers: Measured<ReaderDifference>,
+    pub mean_auc: Defined<f64>,
+    /// Model minus mean reader for fixed readers and random cases: holds for these readers only.
+    pub fixed_readers: Defined<ReaderDifference>,
+    /// Model minus mean reader for random readers and random cases: generalises to similar readers.
+    pub random_readers: Defined<ReaderDifference>,
 }
 
 /// One reader.
@@ -38,7 +38,7 @@ pub struct Reader {
     /// Name, from the column `reader_NAME`.
     pub name: String,
     /// Area of the ratings.
-    pub auc: Measured<AucError>,
+    pub auc: Defined<AucError>,
 }
 
 /// A mean difference of areas with its test.
@@ -61,10 +61,10 @@ pub struct ReaderDifference {
 impl ReaderStudy {
     /// The readers of a table of labelled rows; `None` when it has no column of ratings.
     ///
-    /// Only images that every reader rated count: the comparison needs all readings of each.
+    /// Images that a reader did not rate are left out, because the analysis needs a complete design.
     ///
     /// # Errors
-    /// [`Error::Table`] for a rating that is no number; [`Error::Setting`] for an unusable level.
+    /// [`Error::Table`] for a rating that is not a number; [`Error::Setting`] for an unusable level.
     pub fn of(table: &ScoreTable, level: f64) -> Result<Option<Self>> {
         let columns: Vec<(&str, &Vec<String>)> = table
             .columns
@@ -84,7 +84,7 @@ impl ReaderStudy {
         let malignant: Vec<bool> =
             rows.iter().map(|&row| table.rows[row].malignant() == Some(true)).collect();
         let patients = Patients::from_ids(rows.iter().map(|&row| table.rows[row].patient_id.as_str()));
-        let area = |scores: &[f64]| Measured::of(delong_auc(scores, &malignant, patients.of_case(), level));
+        let area = |scores: &[f64]| Defined::of(delong_auc(scores, &malignant, patients.of_case(), level));
         let readers: Vec<Reader> = columns
             .iter()
             .zip(&readings)
@@ -112,39 +112,40 @@ fn rating(table: &ScoreTable, reader: &str, text: &str, row: usize) -> Result<f6
     })
 }
 
-fn mean_auc(readers: &[Reader]) -> Measured<f64> {
+fn mean_auc(readers: &[Reader]) -> Defined<f64> {
     let mut sum = 0.0;
     for reader in readers {
         match &reader.auc {
-            Measured::Value(auc) => sum += auc.auc,
-            Measured::Undefined { undefined } => return Measured::undefined(undefined),
+            Defined::Value(auc) => sum += auc.auc,
+            Defined::Undefined { undefined } => return Defined::undefined(undefined),
         }
     }
-    Measured::Value(sum / readers.len() as f64)
+    Defined::Value(sum / readers.len() as f64)
 }
 
-/// Two ways to read the same cases, compared over the same readers.
+/// Two reading conditions compared over the same readers and cases.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReadingComparison {
-    /// Second less first, for these readers only.
-    pub fixed_readers: Measured<ReaderDifference>,
-    /// Second less first, for readers like these.
-    pub random_readers: Measured<ReaderDifference>,
+    /// Second minus first for fixed readers and random cases.
+    pub fixed_readers: Defined<ReaderDifference>,
+    /// Second minus first for random readers and random cases.
+    pub random_readers: Defined<ReaderDifference>,
 }
 
-/// Compares two ways to read the same cases by the mean difference of the readers' areas: without
-/// and with the aid of a model, or readers and a model that stands in for each of them.
+/// Compares two reading conditions by the mean difference of the readers' areas: reading without and
+/// with the aid of a model, or readers and a model that takes the place of each of them.
 ///
 /// Obuchowski & Rockette (1995, Commun. Stat. Simul. Comput. 24:285–308) with the degrees of
-/// freedom of Hillis (2007, Stat. Med. 26:596–619), on the differences per reader; for two ways of
-/// reading this is their analysis of variance. Covariances of areas are those of
+/// freedom of Hillis (2007, Stat. Med. 26:596–619), on the differences per reader; for two
+/// conditions this equals their analysis of variance. Covariances of areas are those of
 /// [`delong_covariance`], clustered by patient.
 ///
 /// # Inputs
 /// - `first`, `second`: per reader, one score per case.
 ///
 /// # Errors
-/// [`Error::Setting`] for an unusable level. Missing classes or readers are stated reasons.
+/// [`Error::Setting`] for an unusable level. Without both classes or enough readers the result is
+/// [`Defined::Undefined`].
 ///
 /// # Panics
 /// When the slices differ in length.
@@ -158,10 +159,10 @@ pub fn compare_readings(
     check_level(level)?;
     assert_eq!(first.len(), second.len(), "both ways read by the same readers");
     let all: Vec<&[f64]> = first.iter().chain(second).copied().collect();
-    let (areas, covariance) = match Measured::of(delong_covariance(&all, malignant, patients))? {
-        Measured::Value(found) => found,
-        Measured::Undefined { undefined } => {
-            let undefined = Measured::undefined(undefined);
+    let (areas, covariance) = match Defined::of(delong_covariance(&all, malignant, patients))? {
+        Defined::Value(found) => found,
+        Defined::Undefined { undefined } => {
+            let undefined = Defined::undefined(undefined);
             return Ok(ReadingComparison { fixed_readers: undefined.clone(), random_readers: undefined });
         }
     };
@@ -172,20 +173,20 @@ pub fn compare_readings(
         covariance[n + a][n + b] - covariance[n + a][b] - covariance[a][n + b] + covariance[a][b]
     };
     Ok(ReadingComparison {
-        fixed_readers: Measured::of(for_these_readers(&differences, of_differences, level))?,
-        random_readers: Measured::of(for_readers_like_these(&differences, of_differences, level))?,
+        fixed_readers: Defined::of(with_fixed_readers(&differences, of_differences, level))?,
+        random_readers: Defined::of(with_random_readers(&differences, of_differences, level))?,
     })
 }
 
-/// Cases vary, readers do not: the variance of a mean of correlated differences.
-fn for_these_readers(
+/// Fixed readers, random cases: the variance of a mean of correlated differences.
+fn with_fixed_readers(
     differences: &[f64],
     covariance: impl Fn(usize, usize) -> f64,
     level: f64,
 ) -> Result<ReaderDifference> {
     let n = differences.len();
     let sum: f64 = (0..n).flat_map(|a| (0..n).map(move |b| (a, b))).map(|(a, b)| covariance(a, b)).sum();
-    let standard_error = spread((sum / (n * n) as f64).max(0.0))?;
+    let standard_error = standard_error_of((sum / (n * n) as f64).max(0.0))?;
     let difference = differences.iter().sum::<f64>() / n as f64;
     let half_width = two_sided_z(level) * standard_error;
     Ok(ReaderDifference {
@@ -198,15 +199,15 @@ fn for_these_readers(
     })
 }
 
-/// Cases and readers vary.
-fn for_readers_like_these(
+/// Random readers, random cases.
+fn with_random_readers(
     differences: &[f64],
     covariance: impl Fn(usize, usize) -> f64,
     level: f64,
 ) -> Result<ReaderDifference> {
     let n = differences.len();
     if n < 2 {
-        return Err(undefined("one reader alone says nothing about the spread among readers".into()));
+        return Err(undefined("one reader gives no estimate of the variance among readers".into()));
     }
     let readers = n as f64;
     let difference = differences.iter().sum::<f64>() / readers;
@@ -214,7 +215,7 @@ fn for_readers_like_these(
     let pairs = (0..n).flat_map(|a| (0..a).map(move |b| (a, b)));
     let between_pairs = pairs.map(|(a, b)| covariance(a, b)).sum::<f64>() / (0.5 * readers * (readers - 1.0));
     let total = among_readers + (readers * between_pairs).max(0.0);
-    let standard_error = spread(total / readers)?;
+    let standard_error = standard_error_of(total / readers)?;
     if among_readers <= 1e-14 {
         return Err(undefined("the readers differ from the model by the same amount".into()));
     }
@@ -232,10 +233,10 @@ fn for_readers_like_these(
     })
 }
 
-fn spread(variance: f64) -> Result<f64> {
-    // Equal readings leave nothing but the rounding of terms that cancel.
+fn standard_error_of(variance: f64) -> Result<f64> {
+    // For equal readings the terms cancel up to rounding.
     if variance <= 1e-14 {
-        return Err(undefined("the readings agree, so that their difference has no spread".into()));
+        return Err(undefined("the readings agree, so that the variance of their difference is 0".into()));
     }
     Ok(variance.sqrt())
 }
@@ -247,7 +248,7 @@ fn undefined(reason: String) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scores::tests::row;
+    use crate::tables::scores::tests::row;
     use mammo_core::record::Pathology::{Benign, Malignant};
 
     fn table(columns: &[(&str, &[&str])]) -> ScoreTable {
@@ -280,7 +281,7 @@ mod tests {
         let a = ["4", "1", "5", "2", "3", "3", "4", "2", "2", "1"];
         let study = ReaderStudy::of(&table(&[("reader_a", &a)]), 0.95).unwrap().unwrap();
         assert!(study.fixed_readers.value().is_some());
-        assert!(study.random_readers.reason().unwrap().contains("one reader alone"));
+        assert!(study.random_readers.reason().unwrap().contains("one reader gives no estimate"));
         assert_eq!(ReaderStudy::of(&table(&[("vendor", &a)]), 0.95).unwrap(), None);
     }
 

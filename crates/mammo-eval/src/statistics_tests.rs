@@ -4,21 +4,21 @@
 
 use serde::Deserialize;
 
-use super::curve_statistic::{CurveStatistic, index_of_threshold};
-use super::curves::PrecisionRecallCurve;
-use super::decision_curve::DecisionCurve;
-use super::findings::Finding;
-use super::grouping::Grouping;
-use super::normal::{two_sided_p, two_sided_z};
-use super::readers::{ReaderDifference, compare_readings};
-use super::reliability::{CalibrationFigures, Estimate};
-use super::roc::Roc;
-use super::scores::tests::row;
-use super::shortcut::Shortcut;
-use super::tests::{TwoClass, check, check_all, check_within, fixture, reference};
-use super::unit::{FrozenPoint, UnitFigures};
-use super::*;
+use crate::calibration::reliability::{CalibrationFigures, Estimate};
+use crate::intervals::normal::{two_sided_p, two_sided_z};
+use crate::readers::{ReaderDifference, compare_readings};
+use crate::report::shortcut::Shortcut;
+use crate::report::unit::{FrozenPoint, UnitFigures};
+use crate::roc::curve_statistic::{CurveStatistic, index_of_threshold};
+use crate::roc::curves::PrecisionRecallCurve;
+use crate::roc::decision_curve::DecisionCurve;
+use crate::roc::ranked::Roc;
+use crate::tables::findings::Finding;
+use crate::tables::grouping::Grouping;
+use crate::tables::scores::tests::row;
 use crate::tests::mammogram;
+use crate::tests::{TwoClass, check, check_all, check_within, fixture, reference};
+use crate::*;
 use mammo_core::geometry::Rect;
 use mammo_core::record::{Lesion, LesionKind, LesionShape, Pathology};
 
@@ -178,7 +178,7 @@ fn curve_statistics_agree_with_scikit_learn() {
         let frozen = [FrozenPoint { origin: Origin::ValidationScores, point }];
         let config = EvalConfig { prevalence: Some(PREVALENCE), bootstrap: quick(), ..Default::default() };
         let (unit, _) = UnitFigures::of(&sample, &ranked, &frozen, &[], &config).unwrap();
-        let estimate = |measured: &Measured| measured.value().unwrap().estimate;
+        let estimate = |measured: &Defined| measured.value().unwrap().estimate;
         check("average precision", estimate(&unit.average_precision), expected.average_precision);
         let partial = unit.partial_auc.value().unwrap();
         check("partial area", partial.standardised.estimate, expected.partial_auc_standardised);
@@ -203,7 +203,7 @@ fn curve_statistics_agree_with_scikit_learn() {
         ] {
             check_all(what, statistics.iter().map(|statistic| statistic.of(&roc).unwrap()), expected);
             for ((statistic, found), expected) in statistics.iter().zip(found).zip(expected) {
-                match statistic.check_women(ranked.units_by_class()) {
+                match statistic.check_patients(ranked.units_by_class()) {
                     Ok(()) => check(what, estimate(&found.value), *expected),
                     Err(reason) => assert_eq!(found.value.reason(), Some(&reason[..])),
                 }
@@ -297,7 +297,7 @@ fn net_benefit_agrees_with_dcurves() {
     for (case, expected) in cases() {
         let sample = sample(&case);
         let ranked = sample.ranked().unwrap();
-        let further = decision_curve::statistics(&ranked, None);
+        let further = crate::roc::decision_curve::statistics(&ranked, None);
         let config = EvalConfig { bootstrap: quick(), ..Default::default() };
         let (_, figures) = UnitFigures::of(&sample, &ranked, &[], &further, &config).unwrap();
         let curve = DecisionCurve::of(&sample, &ranked, &figures, None);
@@ -323,7 +323,7 @@ fn areas_and_tests_agree_with_proc() {
         check("variance", found.standard_error.powi(2), expected.delong_variance);
         check("low", found.low, expected.delong_low);
         check("high", found.high, expected.delong_high);
-        // pROC compares with the normal distribution; ours are made of the same two numbers.
+        // pROC compares with the normal distribution; the same difference and standard error give both.
         let paired = delong_difference(&case.first, &case.second, &case.malignant, &alone, 0.95).unwrap();
         let AucDifference { difference, standard_error, .. } = paired;
         check("p-value", two_sided_p(difference / standard_error), expected.paired_p);
@@ -348,7 +348,7 @@ fn several_readers_agree_with_mrmcaov_on_the_data_of_van_dyke() {
         let (first, second) = (slices(&readings.first), slices(&readings.second));
         let first: Vec<&[f64]> = first.iter().map(Vec::as_slice).collect();
         let second: Vec<&[f64]> = second.iter().map(Vec::as_slice).collect();
-        // Ours is the second less the first, theirs the first less the second.
+        // Ours is the second minus the first, theirs the first minus the second.
         let found = compare_readings(&second, &first, &readings.malignant, &alone, 0.95).unwrap();
         check_difference(found.random_readers.value().unwrap(), &readings.random);
         check_difference(found.fixed_readers.value().unwrap(), &readings.fixed);
@@ -414,7 +414,7 @@ fn localisation_agrees_with_a_search_over_all_thresholds() {
         }));
     }
     let config = EvalConfig { bootstrap: quick(), ..Default::default() };
-    let found = froc::Localisation::of(&rows, &records, &findings, &config).unwrap();
+    let found = crate::localisation::froc::Localisation::of(&rows, &records, &findings, &config).unwrap();
     let curve = found.froc.value().unwrap();
     check_all("sensitivity at a rate", curve.at.iter().map(|at| at.estimate), &expected.at);
     // Ours keeps corners alone: each of them is among the thresholds tried.

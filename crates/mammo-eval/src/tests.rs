@@ -4,10 +4,10 @@
 use mammo_core::record::{Laterality, Mammogram, Pathology, View};
 use serde::Deserialize;
 
-use super::*;
+use crate::*;
 
 /// A left CC image of one patient, 100 x 80 pixels, without lesions.
-pub(super) fn mammogram(file: &str, patient_id: &str, pathology: Pathology) -> Mammogram {
+pub(crate) fn mammogram(file: &str, patient_id: &str, pathology: Pathology) -> Mammogram {
     Mammogram {
         pathology,
         width_px: 100,
@@ -17,25 +17,25 @@ pub(super) fn mammogram(file: &str, patient_id: &str, pathology: Pathology) -> M
 }
 
 #[derive(Deserialize)]
-pub(super) struct Reference {
-    pub(super) two_class: Vec<TwoClass>,
+pub(crate) struct Reference {
+    pub(crate) two_class: Vec<TwoClass>,
     several_class: Vec<SeveralClass>,
     wilson: Vec<Wilson>,
 }
 
 #[derive(Deserialize)]
-pub(super) struct TwoClass {
-    pub(super) first: Vec<f64>,
-    pub(super) second: Vec<f64>,
-    pub(super) malignant: Vec<bool>,
+pub(crate) struct TwoClass {
+    pub(crate) first: Vec<f64>,
+    pub(crate) second: Vec<f64>,
+    pub(crate) malignant: Vec<bool>,
     weights: Vec<f64>,
-    pub(super) patients: Vec<u32>,
-    pub(super) reference: TwoClassReference,
+    pub(crate) patients: Vec<u32>,
+    pub(crate) reference: TwoClassReference,
 }
 
 #[derive(Deserialize)]
-pub(super) struct TwoClassReference {
-    pub(super) auc_first: f64,
+pub(crate) struct TwoClassReference {
+    pub(crate) auc_first: f64,
     auc_second: f64,
     auc_weighted: f64,
     brier: f64,
@@ -84,25 +84,25 @@ struct Wilson {
     high: f64,
 }
 
-pub(super) fn reference() -> Reference {
+pub(crate) fn reference() -> Reference {
     fixture("reference.json", "the output of fixtures/eval/make_reference.py")
 }
 
 /// A file of `fixtures/eval`.
-pub(super) fn fixture<T: serde::de::DeserializeOwned>(name: &str, expected: &str) -> T {
+pub(crate) fn fixture<T: serde::de::DeserializeOwned>(name: &str, expected: &str) -> T {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/eval");
     mammo_core::write::read_json(&std::path::Path::new(folder).join(name), expected).unwrap()
 }
 
 /// Equal up to the rounding of differently ordered sums.
 #[track_caller]
-pub(super) fn check(what: &str, ours: f64, theirs: f64) {
+pub(crate) fn check(what: &str, ours: f64, theirs: f64) {
     check_within(1e-12, what, ours, theirs);
 }
 
 /// Equal up to a tolerance, absolute below 1 and relative above.
 #[track_caller]
-pub(super) fn check_within(tolerance: f64, what: &str, ours: f64, theirs: f64) {
+pub(crate) fn check_within(tolerance: f64, what: &str, ours: f64, theirs: f64) {
     let allowed = tolerance * (1.0 + 10.0 * theirs.abs());
     // Seen with --no-capture: the differences that docs/evaluation.md lists.
     println!("off by {:e}: {what}", (ours - theirs).abs());
@@ -110,7 +110,7 @@ pub(super) fn check_within(tolerance: f64, what: &str, ours: f64, theirs: f64) {
 }
 
 #[track_caller]
-pub(super) fn check_all(what: &str, ours: impl IntoIterator<Item = f64>, theirs: &[f64]) {
+pub(crate) fn check_all(what: &str, ours: impl IntoIterator<Item = f64>, theirs: &[f64]) {
     let ours: Vec<f64> = ours.into_iter().collect();
     assert_eq!(ours.len(), theirs.len(), "{what}");
     ours.iter().zip(theirs).for_each(|(&ours, &theirs)| check(what, ours, theirs));
@@ -152,7 +152,7 @@ fn standard_errors_agree_with_the_definition_by_matrices() {
             let test = delong_difference(&case.first, &case.second, &case.malignant, patients, 0.95).unwrap();
             check("difference", test.difference, expected.difference);
             check("error of the difference", test.standard_error, expected.standard_error_difference);
-            let normal = normal::two_sided_p(test.difference / test.standard_error);
+            let normal = crate::intervals::normal::two_sided_p(test.difference / test.standard_error);
             check("normal p-value", normal, expected.p_value);
         }
     }
@@ -165,7 +165,7 @@ fn bootstrap_and_closed_form_agree_on_the_spread() {
         let patients = Patients::from_ids(patients.iter().map(String::as_str));
         let ranked = RankedScores::new(&case.first, &case.malignant, patients.of_case()).unwrap();
         let auc = |times: &[u8]| Ok([ranked.auc(|patient| f64::from(times[patient as usize]))?]);
-        let scale = Scale::Open { n_women: 1_000_000 };
+        let scale = Scale::Open { n_patients: 1_000_000 };
         let [interval] = bootstrap(patients.n(), &BootstrapConfig::default(), [scale], auc).unwrap();
         let closed = delong_auc(&case.first, &case.malignant, patients.of_case(), 0.95).unwrap();
         let ratio = (interval.high - interval.low) / (2.0 * 1.96 * closed.standard_error);

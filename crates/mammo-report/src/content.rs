@@ -1,61 +1,25 @@
-//! What a report is made of.
+//! The parts of a report.
 
-use mammo_eval::{Comparison, Evaluation};
+use mammo_eval::{Comparison, Defined, Evaluation};
 use serde::Serialize;
 
-/// A part of the report, or why it is missing.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum Part<T> {
-    /// It is not there.
-    Missing {
-        /// Why not, and how to get it.
-        missing: String,
-    },
-    /// It is there.
-    There(T),
-}
-
-impl<T> Part<T> {
-    /// A part that is missing, for this reason.
-    pub fn missing(reason: impl Into<String>) -> Self {
-        Self::Missing { missing: reason.into() }
-    }
-
-    /// The part, if it is there.
-    pub fn get(&self) -> Option<&T> {
-        match self {
-            Self::There(part) => Some(part),
-            Self::Missing { .. } => None,
-        }
-    }
-
-    /// Why it is missing, if it is.
-    pub fn reason(&self) -> Option<&str> {
-        match self {
-            Self::There(_) => None,
-            Self::Missing { missing } => Some(missing),
-        }
-    }
-}
-
-/// Everything on the page; serialised, it is `report.json`.
+/// The content of the page; with the charts, it is serialised as `report.json`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// Heading of the page.
     pub title: String,
     /// Version of the program.
     pub mammo_version: String,
-    /// The runs; the first one is the one that the page is about.
+    /// The runs; the page describes the first one and compares it with the others.
     pub runs: Vec<Run>,
-    /// The first run against each of the others, on the same images.
-    pub comparisons: Vec<PairedTest>,
-    /// How many images were left at each step.
-    pub flow: Part<Flow>,
-    /// One image through preprocessing.
-    pub preprocessing: Part<ContactSheet>,
-    /// The most confident cases of the first run.
-    pub gallery: Part<Vec<Case>>,
+    /// Comparison of the first run with each of the others, on the same images.
+    pub comparisons: Vec<RunComparison>,
+    /// Number of images at each step from data set to evaluation.
+    pub flow: Defined<Flow>,
+    /// The steps of preprocessing on one image.
+    pub preprocessing: Defined<ContactSheet>,
+    /// The most confident correct and wrong images of the first run.
+    pub gallery: Defined<Vec<GalleryCase>>,
 }
 
 /// One model with its scores.
@@ -66,9 +30,9 @@ pub struct Run {
     /// Its figures.
     pub evaluation: Evaluation,
     /// One row per epoch.
-    pub training: Part<Vec<Epoch>>,
-    /// What the model is, for whom, made of what.
-    pub card: Part<Vec<CardSection>>,
+    pub training: Defined<Vec<Epoch>>,
+    /// Model card.
+    pub card: Defined<Vec<CardSection>>,
 }
 
 /// One epoch of a training, as in `metrics.csv`.
@@ -82,71 +46,72 @@ pub struct Epoch {
     pub train_loss: f64,
     /// Loss on the validation side.
     pub validation_loss: f64,
-    /// What the best epoch is chosen by.
+    /// Metric by which the best epoch is chosen.
     pub validation_metric: f64,
     /// Whether this was the best so far.
     pub best: bool,
 }
 
-/// A paired comparison on the same images.
+/// A paired comparison of another run with the first one, on the same images.
 #[derive(Clone, Debug, Serialize)]
-pub struct PairedTest {
+pub struct RunComparison {
     /// Name of the other run.
     pub name: String,
-    /// The other run as first, the report's first run as second; or why they cannot be compared.
-    pub result: Part<Comparison>,
+    /// The other run is the first model, the first run of the report the second; or the reason why
+    /// they cannot be compared.
+    pub result: Defined<Comparison>,
 }
 
-/// The way of the images from the data set to the figures.
+/// Flow of the images from the data set to the evaluation.
 #[derive(Clone, Debug, Serialize)]
 pub struct Flow {
-    /// In order.
+    /// The steps, in order.
     pub steps: Vec<FlowStep>,
 }
 
-/// Images left after a step.
+/// Number of images after a step.
 #[derive(Clone, Debug, Serialize)]
 pub struct FlowStep {
-    /// What the step is.
+    /// Name of the step.
     pub label: String,
-    /// Images left.
+    /// Number of images.
     pub n_images: usize,
-    /// Patients they belong to, when known.
+    /// Number of their patients, if known.
     pub n_patients: Option<usize>,
-    /// Malignant images among them, when known.
+    /// Number of malignant ones, if known.
     pub n_malignant: Option<usize>,
-    /// Images that went elsewhere before this step, with the reason.
+    /// Images that were excluded before this step, with the reason.
     pub left_out: Vec<LeftOut>,
 }
 
-/// Images that are not carried on.
+/// Images that were excluded for one reason.
 #[derive(Clone, Debug, Serialize)]
 pub struct LeftOut {
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// How many.
+    /// Number of images.
     pub n: usize,
 }
 
-/// A picture as the bytes of a file.
+/// A picture as an encoded file.
 #[derive(Clone, Debug)]
 pub struct Picture {
     /// `image/png` or `image/jpeg`.
     pub media_type: &'static str,
-    /// The file.
+    /// The bytes of the file.
     pub bytes: Vec<u8>,
-    /// Columns.
+    /// Width in pixels.
     pub width: u32,
-    /// Rows.
+    /// Height in pixels.
     pub height: u32,
 }
 
-/// One image step by step.
+/// The preprocessing of one image.
 #[derive(Clone, Debug, Serialize)]
 pub struct ContactSheet {
-    /// Which image.
+    /// File name of the image.
     pub file: String,
-    /// What the preparation was not sure of.
+    /// What the preprocessing was uncertain about.
     pub doubt: Option<String>,
     /// The steps.
     pub panels: Vec<Panel>,
@@ -155,14 +120,14 @@ pub struct ContactSheet {
 /// One step of a [`ContactSheet`].
 #[derive(Clone, Debug, Serialize)]
 pub struct Panel {
-    /// What it shows.
+    /// Caption.
     pub caption: String,
     /// The picture.
     #[serde(skip)]
     pub picture: Picture,
 }
 
-/// How a case came out.
+/// Whether the score of an image is right or wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CaseKind {
@@ -177,10 +142,10 @@ pub enum CaseKind {
 }
 
 impl CaseKind {
-    /// All kinds in the order of the page.
+    /// All kinds, in the order of the page.
     pub const ALL: [Self; 4] = [Self::FoundCancer, Self::ClearedBenign, Self::MissedCancer, Self::FalseAlarm];
 
-    /// What the image shows, in words.
+    /// The truth in words.
     pub fn truth(self) -> &'static str {
         match self {
             Self::FoundCancer | Self::MissedCancer => "cancer",
@@ -201,28 +166,28 @@ impl CaseKind {
 
 /// One image of the gallery.
 #[derive(Clone, Debug, Serialize)]
-pub struct Case {
-    /// How it came out.
+pub struct GalleryCase {
+    /// Right or wrong.
     pub kind: CaseKind,
-    /// Which image.
+    /// File name of the image.
     pub file: String,
-    /// Side and view, such as `left MLO`.
+    /// Laterality and view, such as `left MLO`.
     pub view: String,
-    /// Its probability of cancer.
+    /// Predicted probability of cancer.
     pub probability: f64,
     /// The image as the network sees it, lesions outlined.
     #[serde(skip)]
     pub picture: Picture,
-    /// The heat map over it, transparent where it is zero.
+    /// The heat map as an overlay, transparent where it is zero.
     #[serde(skip)]
     pub layer: Option<Picture>,
 }
 
-/// A part of a model card.
+/// A section of a model card.
 #[derive(Clone, Debug, Serialize)]
 pub struct CardSection {
     /// Heading.
     pub heading: String,
-    /// Name and value.
+    /// Pairs of name and value.
     pub entries: Vec<(String, String)>,
 }

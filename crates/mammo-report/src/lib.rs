@@ -1,29 +1,30 @@
-//! An evaluation as one page to look at: one HTML file, no network, light and dark, on paper.
+//! An evaluation as one HTML page: self-contained, without network access, for light and dark
+//! screens and for print.
 //!
-//! In: an [`Evaluation`](mammo_eval::Evaluation) per run and what else is known about the run.
-//! Out: `report.html` with everything in it, `report.json` with every number on the page, and
-//! each figure as SVG and JSON. What is not known is said to be missing on the page.
+//! The input is an [`Evaluation`](mammo_eval::Evaluation) per run with whatever else is known about
+//! the run. The output is `report.html`, `report.json` with every number of the page, and each chart
+//! as SVG and JSON. Parts whose input is missing are listed on the page with the reason.
 //!
 //! | module | what |
 //! |---|---|
-//! | [`content`] | what a report is made of |
-//! | [`palette`] | colours of page and figures, contrast tested |
-//! | [`chart`] | figures as data, and as SVG |
-//! | [`figures`] | from an evaluation to its figures |
-//! | [`table`] | from evaluations to rows of numbers |
-//! | [`page`] | the page |
+//! | [`content`] | the parts of a report |
+//! | [`evaluation_charts`] | the charts of an evaluation |
+//! | [`chart`] | charts as data and as SVG |
+//! | [`table`] | the rows of the result table |
+//! | [`page`] | the page and its files |
+//! | [`palette`] | the colours of page and charts, with tested contrast |
 //!
-//! Nothing here computes a statistic or knows a tensor.
+//! The crate computes no statistic and knows no tensor.
 
 pub mod chart;
 pub mod content;
-pub mod figures;
+pub mod evaluation_charts;
 pub mod page;
 pub mod palette;
 pub mod table;
 
 pub use content::{
-    CardSection, Case, CaseKind, ContactSheet, Epoch, Flow, FlowStep, LeftOut, PairedTest, Panel, Part,
-    Picture, Report, Run,
+    CardSection, CaseKind, ContactSheet, Epoch, Flow, FlowStep, GalleryCase, LeftOut, Panel, Picture, Report,
+    Run, RunComparison,
 };
 pub use page::{render, write};

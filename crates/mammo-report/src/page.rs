@@ -1,6 +1,6 @@
-//! The page: one HTML file with everything in it.
+//! The page: one self-contained HTML file.
 
-mod figure_view;
+mod chart_view;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,35 +10,35 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mammo_core::write::{write_atomically, write_json};
 use mammo_core::{Error, Result};
-use mammo_eval::Measured;
+use mammo_eval::Defined;
 use serde::Serialize;
 
-use crate::chart::{self, Figure};
-use crate::content::{Case, CaseKind, FlowStep, Part, Picture, Report};
-use crate::figures::{Slot, percent, slots};
+use crate::chart::{self, Chart};
+use crate::content::{CaseKind, FlowStep, GalleryCase, Picture, Report};
+use crate::evaluation_charts::{Section, Slot, percent, slots};
 use crate::palette;
-use crate::table::{Cell, Group, Num, groups};
-use figure_view::FigureView;
+use crate::table::{Cell, Group, Num, groups, operating_shares};
+use chart_view::ChartView;
 
 const STYLE: &str = include_str!("../templates/style.css");
 
 /// Name of the page.
 pub const PAGE_FILE: &str = "report.html";
 
-/// Writes the page, its numbers and its figures into a folder; returns the page's path.
+/// Writes `report.html`, `report.json` and the charts into a folder; returns the path of the page.
 ///
 /// # Errors
-/// [`Error::Io`] when the disk refuses.
+/// [`Error::Io`] if a file cannot be written.
 pub fn write(report: &Report, folder: &Path) -> Result<PathBuf> {
     let slots = slots(report);
     for slot in &slots {
-        if let Some(figure) = slot.figure.get() {
+        if let Some(figure) = slot.chart.value() {
             let file = |extension: &str| folder.join("figures").join(format!("{}.{extension}", slot.id));
             write_atomically(&file("svg"), chart::standalone(figure.drawing()).as_bytes())?;
             write_json(&file("json"), figure)?;
         }
     }
-    write_json(&folder.join("report.json"), &Numbers::new(report, &slots))?;
+    write_json(&folder.join("report.json"), &PageData::new(report, &slots))?;
     let page = folder.join(PAGE_FILE);
     write_atomically(&page, render_with(report, &slots)?.as_bytes())?;
     Ok(page)
@@ -52,40 +52,37 @@ pub fn render(report: &Report) -> Result<String> {
     render_with(report, &slots(report))
 }
 
-/// What `report.json` holds and the page embeds: the report and its figures by name.
+/// The content of `report.json`, which the page embeds: the report and its charts by name.
 #[derive(Serialize)]
-struct Numbers<'a> {
+struct PageData<'a> {
     #[serde(flatten)]
     report: &'a Report,
-    figures: BTreeMap<&'a str, &'a Figure>,
+    figures: BTreeMap<&'a str, &'a Chart>,
 }
 
-impl<'a> Numbers<'a> {
+impl<'a> PageData<'a> {
     fn new(report: &'a Report, slots: &'a [Slot]) -> Self {
-        let figures = slots.iter().filter_map(|slot| Some((slot.id, slot.figure.get()?))).collect();
+        let figures = slots.iter().filter_map(|slot| Some((slot.id, slot.chart.value()?))).collect();
         Self { report, figures }
     }
 }
 
 fn render_with(report: &Report, slots: &[Slot]) -> Result<String> {
     let unwritable = |e: String| Error::table("report.html", None, e, "numbers that JSON can hold");
-    let json = serde_json::to_string(&Numbers::new(report, slots)).map_err(|e| unwritable(e.to_string()))?;
-    let figures: Vec<FigureView> = slots.iter().map(FigureView::new).collect();
-    let (results, training): (Vec<_>, Vec<_>) =
-        figures.into_iter().partition(|figure| !figure.id.starts_with("training"));
-    let (wide, pairs): (Vec<_>, Vec<_>) = results.into_iter().partition(|figure| figure.id == "subgroups");
+    let json = serde_json::to_string(&PageData::new(report, slots)).map_err(|e| unwritable(e.to_string()))?;
+    let charts = |section| slots.iter().filter(|slot| slot.section == section).map(ChartView::new).collect();
     let page = Page {
         report,
         style: format!("{}{STYLE}", palette::css()),
-        // No text of a report can close the script element.
+        // Escaped, so that no text of a report can close the script element.
         json: json.replace("</", "<\\/"),
         level: report.runs.first().map_or(95.0, |run| percent(run.evaluation.config.bootstrap.level)),
         headlines: headlines(report),
         groups: groups(report),
         comparisons: comparisons(report),
-        pairs,
-        wide,
-        training,
+        pairs: charts(Section::Results),
+        wide: charts(Section::Subgroups),
+        training: charts(Section::Training),
         shortcuts: shortcuts(report),
         flow: flow(report),
         panels: panels(report),
@@ -105,9 +102,9 @@ struct Page<'a> {
     headlines: Vec<Headline>,
     groups: Vec<Group>,
     comparisons: Vec<ComparisonView>,
-    pairs: Vec<FigureView>,
-    wide: Vec<FigureView>,
-    training: Vec<FigureView>,
+    pairs: Vec<ChartView>,
+    wide: Vec<ChartView>,
+    training: Vec<ChartView>,
     shortcuts: Vec<ShortcutView>,
     flow: Vec<StepView<'a>>,
     panels: Vec<PanelView>,
@@ -115,7 +112,7 @@ struct Page<'a> {
     missing: Vec<(String, String)>,
 }
 
-/// A large number at the top.
+/// A number at the top of the page.
 struct Headline {
     label: &'static str,
     cell: Cell,
@@ -129,11 +126,8 @@ fn headlines(report: &Report) -> Vec<Headline> {
         label: "AUC per image",
         cell: Cell::measured(&evaluation.images.auc, &format!("{at}/images/auc")),
     }];
-    for (label, row) in [("Sensitivity", 1), ("Specificity", 2)] {
-        let group = groups(report).into_iter().find(|group| group.heading.starts_with("At the threshold"));
-        let cell = group.and_then(|group| group.rows.get(row)?.cells.first().cloned());
-        out.extend(cell.map(|cell| Headline { label, cell }));
-    }
+    let shares = operating_shares(&evaluation.images, &format!("{at}/images"));
+    out.extend(shares.into_iter().take(2).map(|(label, cell)| Headline { label, cell }));
     out.push(Headline {
         label: "Images",
         cell: Cell {
@@ -148,24 +142,24 @@ fn headlines(report: &Report) -> Vec<Headline> {
     out
 }
 
-/// One paired test.
+/// One paired comparison.
 struct ComparisonView {
     name: String,
-    /// Other, this, difference.
+    /// Area of the other run, area of the first run, difference.
     cells: Vec<Cell>,
     p_value: Option<Num>,
     note: String,
 }
 
 fn comparisons(report: &Report) -> Vec<ComparisonView> {
-    let view = |(i, test): (usize, &crate::content::PairedTest)| {
+    let view = |(i, test): (usize, &crate::content::RunComparison)| {
         let at = format!("/comparisons/{i}/result");
-        let Some(result) = test.result.get() else {
+        let Some(result) = test.result.value() else {
             let note = test.result.reason().unwrap_or_default().to_string();
             return ComparisonView { name: test.name.clone(), cells: Vec::new(), p_value: None, note };
         };
         let cell = |interval: &mammo_eval::Interval, name: &str| {
-            Cell::measured(&Measured::Value(*interval), &format!("{at}/{name}"))
+            Cell::measured(&Defined::Value(*interval), &format!("{at}/{name}"))
         };
         ComparisonView {
             name: test.name.clone(),
@@ -181,7 +175,7 @@ fn comparisons(report: &Report) -> Vec<ComparisonView> {
     report.comparisons.iter().enumerate().map(view).collect()
 }
 
-/// A test for a shortcut.
+/// A test for shortcut learning.
 struct ShortcutView {
     column: String,
     overall: Cell,
@@ -191,13 +185,13 @@ struct ShortcutView {
 
 fn shortcuts(report: &Report) -> Vec<ShortcutView> {
     let Some(run) = report.runs.first() else { return Vec::new() };
-    let view = |(i, shortcut): (usize, &mammo_eval::shortcut::Shortcut)| {
+    let view = |(i, shortcut): (usize, &mammo_eval::report::shortcut::Shortcut)| {
         let at = format!("/runs/0/evaluation/shortcuts/{i}");
         let alone = match &shortcut.site_alone_auc {
-            Measured::Value(auc) => {
+            Defined::Value(auc) => {
                 Cell { value: Some(Num::new(*auc, 3, format!("{at}/site_alone_auc"))), ..Cell::default() }
             }
-            Measured::Undefined { undefined } => Cell { note: undefined.clone(), ..Cell::default() },
+            Defined::Undefined { undefined } => Cell { note: undefined.clone(), ..Cell::default() },
         };
         ShortcutView {
             column: shortcut.column.clone(),
@@ -209,7 +203,7 @@ fn shortcuts(report: &Report) -> Vec<ShortcutView> {
     run.evaluation.shortcuts.iter().enumerate().map(view).collect()
 }
 
-/// A step of the data flow.
+/// A step of the image flow.
 struct StepView<'a> {
     step: &'a FlowStep,
     n: Num,
@@ -217,7 +211,7 @@ struct StepView<'a> {
 }
 
 fn flow(report: &Report) -> Vec<StepView<'_>> {
-    let Some(flow) = report.flow.get() else { return Vec::new() };
+    let Some(flow) = report.flow.value() else { return Vec::new() };
     flow.steps
         .iter()
         .enumerate()
@@ -237,7 +231,7 @@ fn flow(report: &Report) -> Vec<StepView<'_>> {
         .collect()
 }
 
-/// A picture with its words.
+/// A picture with its caption.
 struct PanelView {
     caption: String,
     uri: String,
@@ -246,7 +240,7 @@ struct PanelView {
 }
 
 fn panels(report: &Report) -> Vec<PanelView> {
-    let Some(sheet) = report.preprocessing.get() else { return Vec::new() };
+    let Some(sheet) = report.preprocessing.value() else { return Vec::new() };
     let view = |panel: &crate::content::Panel| PanelView {
         caption: panel.caption.clone(),
         uri: uri(&panel.picture),
@@ -256,14 +250,14 @@ fn panels(report: &Report) -> Vec<PanelView> {
     sheet.panels.iter().map(view).collect()
 }
 
-/// The cases of one kind.
+/// The gallery cases of one kind.
 struct GalleryView<'a> {
     heading: &'static str,
     cases: Vec<CaseView<'a>>,
 }
 
 struct CaseView<'a> {
-    case: &'a Case,
+    case: &'a GalleryCase,
     /// File name without folder and extension.
     name: String,
     id: usize,
@@ -273,7 +267,7 @@ struct CaseView<'a> {
 }
 
 fn gallery(report: &Report) -> Vec<GalleryView<'_>> {
-    let Some(cases) = report.gallery.get() else { return Vec::new() };
+    let Some(cases) = report.gallery.value() else { return Vec::new() };
     let of_kind = |kind: CaseKind| {
         cases.iter().enumerate().filter(move |(_, case)| case.kind == kind).map(|(i, case)| CaseView {
             case,
@@ -291,14 +285,14 @@ fn gallery(report: &Report) -> Vec<GalleryView<'_>> {
         .collect()
 }
 
-/// Everything that the page does not have, with the reason.
+/// The parts that are missing, with the reason.
 fn missing(report: &Report, slots: &[Slot]) -> Vec<(String, String)> {
     let parts = [
         ("Data flow", report.flow.reason()),
         ("Preprocessing", report.preprocessing.reason()),
         ("Cases", report.gallery.reason()),
     ];
-    let figures = slots.iter().map(|slot| (slot.title, slot.figure.reason()));
+    let figures = slots.iter().map(|slot| (slot.title, slot.chart.reason()));
     let cards = report.runs.iter().map(|run| ("Model card", run.card.reason()));
     parts
         .into_iter()

@@ -1,7 +1,7 @@
-//! Colours of page and figures, in light and dark: one accent, the rest neutral.
+//! Colours of page and charts in a light and a dark scheme: one accent, the rest neutral.
 //!
-//! Further hues appear only where several runs or truth and its opposite must be told apart;
-//! they are spread in lightness too, for colour-blind readers and for print without colour.
+//! Further hues distinguish several runs or the two classes. They differ in lightness too, for
+//! colour-blind readers and for print without colour.
 
 /// A colour in both schemes, `0xRRGGBB`.
 #[derive(Clone, Copy, Debug)]
@@ -12,7 +12,7 @@ pub struct Colour {
     pub light: u32,
     /// On a dark page.
     pub dark: u32,
-    /// Least contrast to the page: 4.5 for text, 3 for lines (WCAG 2.2, 1.4.3 and 1.4.11), 1 for
+    /// Minimum contrast to the page: 4.5 for text, 3 for lines (WCAG 2.2, 1.4.3 and 1.4.11), 1 for
     /// decoration.
     pub contrast: f64,
 }
@@ -21,7 +21,7 @@ const fn colour(name: &'static str, light: u32, dark: u32, contrast: f64) -> Col
     Colour { name, light, dark, contrast }
 }
 
-/// All colours; the first is the page itself.
+/// All colours; the first is the background of the page.
 pub const COLOURS: [Colour; 12] = [
     colour("page", 0xffffff, 0x14161a, 1.0),
     colour("panel", 0xf6f7f9, 0x1c1f25, 1.0),
@@ -37,7 +37,7 @@ pub const COLOURS: [Colour; 12] = [
     colour("warn", 0x8f4a00, 0xf5b95f, 4.5),
 ];
 
-/// CSS custom properties of both schemes; on paper the light one.
+/// CSS custom properties of both schemes; print uses the light one.
 pub fn css() -> String {
     let block = |value: fn(&Colour) -> u32| -> String {
         COLOURS.iter().map(|c| format!("--{}:#{:06x};", c.name, value(c))).collect()
@@ -49,7 +49,7 @@ pub fn css() -> String {
     )
 }
 
-/// A colour of the light scheme; ink for a name that is none.
+/// A colour of the light scheme; that of the text for an unknown name.
 pub fn light(name: &str) -> u32 {
     let named = |wanted: &str| COLOURS.iter().find(|c| c.name == wanted).map(|c| c.light);
     named(name).or(named("ink")).unwrap_or_default()

@@ -1,32 +1,32 @@
-//! From evaluations to rows of numbers, each with its place in `report.json`.
+//! The result table: rows of numbers, each with its position in `report.json`.
 
-use mammo_eval::figure::p_in_words;
 use mammo_eval::readers::ReaderDifference;
-use mammo_eval::unit::OperatingShare;
-use mammo_eval::{AucError, Evaluation, Interval, Measured, UnitFigures};
+use mammo_eval::report::figure::p_in_words;
+use mammo_eval::report::unit::OperatingShare;
+use mammo_eval::{AucError, Defined, Evaluation, Interval, UnitFigures};
 
 use crate::content::Report;
 
 /// A number on the page.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Num {
-    /// As read: rounded, with a real minus sign.
+    /// Rounded text, with a minus sign (U+2212).
     pub text: String,
-    /// As stored.
+    /// Exact value.
     pub value: f64,
     /// Decimals of `text`.
     pub decimals: usize,
-    /// Where it stands in `report.json` (JSON pointer, RFC 6901).
+    /// Position in `report.json` (JSON pointer, RFC 6901).
     pub pointer: String,
 }
 
-/// A number as it is read, its minus sign as long as its digits are wide.
+/// A number as text, with a minus sign (U+2212) instead of a hyphen.
 pub(crate) fn number(value: f64, decimals: usize) -> String {
     format!("{value:.decimals$}").replace('-', "−")
 }
 
 impl Num {
-    /// A number with so many decimals.
+    /// A number with this number of decimals.
     pub fn new(value: f64, decimals: usize, pointer: impl Into<String>) -> Self {
         let text = number(value, decimals);
         Self { text, value, decimals, pointer: pointer.into() }
@@ -38,14 +38,14 @@ impl Num {
     }
 }
 
-/// A number with its interval, or why there is none.
+/// A number with its interval, or the reason why there is none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cell {
     /// The estimate.
     pub value: Option<Num>,
     /// Lower and upper end.
     pub interval: Option<(Num, Num)>,
-    /// Counts behind it, or why it is missing.
+    /// Counts, or the reason why the value is missing.
     pub note: String,
 }
 
@@ -68,28 +68,28 @@ impl Cell {
     }
 
     /// An estimate with its bootstrap interval.
-    pub fn measured(measured: &Measured<Interval>, pointer: &str) -> Self {
+    pub fn measured(measured: &Defined<Interval>, pointer: &str) -> Self {
         match measured {
-            Measured::Value(i) => Self::with_ends([i.estimate, i.low, i.high], pointer),
-            Measured::Undefined { undefined } => Self::missing(undefined),
+            Defined::Value(i) => Self::with_ends([i.estimate, i.low, i.high], pointer),
+            Defined::Undefined { undefined } => Self::missing(undefined),
         }
     }
 
-    /// A share at the operating point whose figures stand at `pointer`.
+    /// A share at the operating point whose JSON pointer is `pointer`.
     fn share(share: &OperatingShare, pointer: &str) -> Self {
         let Some((estimate, low, high)) = share.ends() else { return Self::missing(share.note()) };
         let pointer = match share.clustered {
-            Measured::Value(_) => format!("{pointer}/{}", share.name),
-            Measured::Undefined { .. } => format!("{pointer}/result/{}", share.name),
+            Defined::Value(_) => format!("{pointer}/{}", share.name),
+            Defined::Undefined { .. } => format!("{pointer}/result/{}", share.name),
         };
         Self { note: share.note(), ..Self::with_ends([estimate, low, high], &pointer) }
     }
 }
 
-/// One figure of every run.
+/// One figure for every run.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// What it is.
+    /// Name of the figure.
     pub label: String,
     /// One cell per run.
     pub cells: Vec<Cell>,
@@ -141,7 +141,7 @@ fn column(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String, Cell)
         let here = format!("{at}/{name}");
         let singular = name.trim_end_matches('s');
         out.push((
-            "Telling cancer from no cancer",
+            "Discrimination",
             format!("AUC per {singular}"),
             Cell::measured(&unit.auc, &format!("{here}/auc")),
         ));
@@ -149,7 +149,7 @@ fn column(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String, Cell)
     for (i, figures) in evaluation.poolings.iter().enumerate() {
         let cell = Cell::measured(&figures.auc, &format!("{at}/poolings/{i}/auc"));
         let label = format!("AUC per breast, views by {}", figures.pooling.name());
-        out.push(("Telling cancer from no cancer", label, cell));
+        out.push(("Discrimination", label, cell));
     }
     let (images, here) = (&evaluation.images, format!("{at}/images"));
     out.extend(discrimination(images, &here));
@@ -173,9 +173,9 @@ fn capital(word: &str) -> String {
 }
 
 fn discrimination(images: &UnitFigures, at: &str) -> Vec<(&'static str, String, Cell)> {
-    let heading = "Telling cancer from no cancer";
+    let heading = "Discrimination";
     let mut out = Vec::new();
-    if let Measured::Value(delong) = &images.delong {
+    if let Defined::Value(delong) = &images.delong {
         let note = "closed form, clustered by patient, on the logit scale";
         out.push((
             heading,
@@ -183,7 +183,7 @@ fn discrimination(images: &UnitFigures, at: &str) -> Vec<(&'static str, String, 
             closed_form(delong, &format!("{at}/delong"), note),
         ));
     }
-    if let Measured::Value(partial) = &images.partial_auc {
+    if let Defined::Value(partial) = &images.partial_auc {
         let i = &partial.standardised;
         let cell = Cell::with_ends([i.estimate, i.low, i.high], &format!("{at}/partial_auc/standardised"));
         let label = format!("Partial AUC, specificity from {} (standardised)", partial.min_specificity);
@@ -203,7 +203,7 @@ fn discrimination(images: &UnitFigures, at: &str) -> Vec<(&'static str, String, 
     out
 }
 
-/// An area with its interval on the logit scale where it has one.
+/// An area with its interval on the logit scale, or the normal interval if that is undefined.
 fn closed_form(area: &AucError, pointer: &str, note: &str) -> Cell {
     let num = |value, name: &str| Num::new(value, 3, format!("{pointer}/{name}"));
     let (auc, low, high) = area.best();
@@ -212,8 +212,17 @@ fn closed_form(area: &AucError, pointer: &str, note: &str) -> Cell {
     Cell { value: Some(num(auc, "auc")), interval: Some(interval), note: note.into() }
 }
 
+/// Sensitivity, specificity, predictive values and recall rate at the first operating point, each
+/// with its label; empty without an operating point.
+pub(crate) fn operating_shares(images: &UnitFigures, at: &str) -> Vec<(&'static str, Cell)> {
+    let Some(point) = images.operating_points.first() else { return Vec::new() };
+    let labels = ["Sensitivity", "Specificity", "PPV in this sample", "NPV in this sample", "Recall rate"];
+    let cell = |share| Cell::share(&share, &format!("{at}/operating_points/0"));
+    labels.into_iter().zip(point.shares().map(cell)).collect()
+}
+
 fn operating(images: &UnitFigures, at: &str) -> Vec<(&'static str, String, Cell)> {
-    let heading = "At the threshold chosen beforehand";
+    let heading = "At the threshold chosen on validation data";
     let Some(point) = images.operating_points.first() else {
         return vec![(heading, "Threshold".into(), Cell::missing("none was chosen on validation data"))];
     };
@@ -221,10 +230,7 @@ fn operating(images: &UnitFigures, at: &str) -> Vec<(&'static str, String, Cell)
     let mut threshold = Cell::plain(point.result.threshold, 3, format!("{here}/result/threshold"));
     threshold.note = format!("from {}", point.origin);
     let mut out = vec![(heading, "Threshold".into(), threshold)];
-    let labels = ["Sensitivity", "Specificity", "PPV in this sample", "NPV in this sample", "Recall rate"];
-    for (label, share) in labels.into_iter().zip(point.shares()) {
-        out.push((heading, label.into(), Cell::share(&share, &here)));
-    }
+    out.extend(operating_shares(images, at).into_iter().map(|(label, cell)| (heading, label.into(), cell)));
     if let Some(stated) = &point.at_prevalence {
         for (name, label, value) in [("ppv", "PPV", &stated.ppv), ("npv", "NPV", &stated.npv)] {
             let cell = Cell::measured(value, &format!("{here}/at_prevalence/{name}"));
@@ -235,39 +241,40 @@ fn operating(images: &UnitFigures, at: &str) -> Vec<(&'static str, String, Cell)
 }
 
 fn calibration(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String, Cell)> {
-    let heading = "Are the probabilities true";
+    let heading = "Calibration";
     let figures = match &evaluation.calibration {
-        Measured::Value(figures) => figures,
-        Measured::Undefined { undefined } => {
+        Defined::Value(figures) => figures,
+        Defined::Undefined { undefined } => {
             return vec![(heading, "Calibration".into(), Cell::missing(undefined))];
         }
     };
     let here = format!("{at}/calibration");
     let mut ece = Cell::plain(figures.ece, 3, format!("{here}/ece"));
-    ece.note = format!("{:.3} by chance alone", figures.ece_by_chance);
-    let line = |measured: &Measured<mammo_eval::reliability::Estimate>, name: &str| match measured {
-        Measured::Value(e) => Cell::with_ends([e.estimate, e.low, e.high], &format!("{here}/{name}")),
-        Measured::Undefined { undefined } => Cell::missing(undefined),
+    ece.note = format!("{:.3} expected by chance", figures.ece_by_chance);
+    let line = |measured: &Defined<mammo_eval::calibration::reliability::Estimate>, name: &str| match measured
+    {
+        Defined::Value(e) => Cell::with_ends([e.estimate, e.low, e.high], &format!("{here}/{name}")),
+        Defined::Undefined { undefined } => Cell::missing(undefined),
     };
     vec![
         (heading, "Brier score".into(), Cell::measured(&figures.brier, &format!("{here}/brier"))),
         (heading, "Log loss".into(), Cell::plain(figures.log_loss, 3, format!("{here}/log_loss"))),
         (heading, "Expected calibration error".into(), ece),
-        (heading, "Calibration slope (1 is right)".into(), line(&figures.slope, "slope")),
+        (heading, "Calibration slope (1 is ideal)".into(), line(&figures.slope, "slope")),
         (
             heading,
-            "Calibration in the large (0 is right)".into(),
+            "Calibration in the large (0 is ideal)".into(),
             line(&figures.in_the_large, "in_the_large"),
         ),
     ]
 }
 
 fn localisation(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String, Cell)> {
-    let heading = "Finding the lesions";
+    let heading = "Localisation";
     let Some(localisation) = &evaluation.localisation else { return Vec::new() };
     let here = format!("{at}/localisation");
     let mut out = Vec::new();
-    if let Measured::Value(froc) = &localisation.froc {
+    if let Defined::Value(froc) = &localisation.froc {
         for (i, point) in
             froc.at.iter().enumerate().filter(|(_, point)| [0.5, 1.0, 2.0, 4.0].contains(&point.at))
         {
@@ -281,27 +288,27 @@ fn localisation(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String,
         }
     }
     let mut pointing = Cell::measured(&localisation.pointing_game, &format!("{here}/pointing_game"));
-    pointing.note += &format!("surest finding, {} images", localisation.n_images_with_lesion);
+    pointing.note += &format!("most probable finding, {} images", localisation.n_images_with_lesion);
     out.push((heading, "Pointing game".into(), pointing));
     let overlap = Cell::measured(&localisation.mean_overlap, &format!("{here}/mean_overlap"));
     out.push((heading, "Mean overlap (IoU)".into(), overlap));
     out
 }
 
-/// The readers of the images, if the table held any, and the model less their mean.
+/// Areas of the readers, and of the model minus their mean; empty without ratings.
 fn readers(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String, Cell)> {
-    let heading = "Beside the readers";
+    let heading = "Comparison with readers";
     let Some(study) = &evaluation.readers else { return Vec::new() };
     let here = format!("{at}/readers");
-    let area = |area: &Measured<AucError>, pointer: &str| match area {
-        Measured::Value(area) => {
-            let note = format!("{} images that all read", study.n_images);
+    let area = |area: &Defined<AucError>, pointer: &str| match area {
+        Defined::Value(area) => {
+            let note = format!("{} images that all readers rated", study.n_images);
             closed_form(area, pointer, &note)
         }
-        Measured::Undefined { undefined } => Cell::missing(undefined),
+        Defined::Undefined { undefined } => Cell::missing(undefined),
     };
-    let difference = |difference: &Measured<ReaderDifference>, pointer: &str| match difference {
-        Measured::Value(d) => {
+    let difference = |difference: &Defined<ReaderDifference>, pointer: &str| match difference {
+        Defined::Value(d) => {
             let num = |value, name: &str| Num::new(value, 3, format!("{pointer}/{name}"));
             Cell {
                 value: Some(num(d.difference, "difference")),
@@ -309,7 +316,7 @@ fn readers(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String, Cell
                 note: format!("Obuchowski–Rockette, {}", p_in_words(d.p_value)),
             }
         }
-        Measured::Undefined { undefined } => Cell::missing(undefined),
+        Defined::Undefined { undefined } => Cell::missing(undefined),
     };
     let mut out = vec![(heading, "AUC of the model".into(), area(&study.model, &format!("{here}/model")))];
     for (i, reader) in study.readers.iter().enumerate() {
@@ -317,13 +324,13 @@ fn readers(evaluation: &Evaluation, at: &str) -> Vec<(&'static str, String, Cell
         out.push((heading, format!("AUC of reader {}", reader.name), cell));
     }
     let mean = match &study.mean_auc {
-        Measured::Value(mean) => Cell::plain(*mean, 3, format!("{here}/mean_auc")),
-        Measured::Undefined { undefined } => Cell::missing(undefined),
+        Defined::Value(mean) => Cell::plain(*mean, 3, format!("{here}/mean_auc")),
+        Defined::Undefined { undefined } => Cell::missing(undefined),
     };
     out.push((heading, "Mean AUC of the readers".into(), mean));
     for (name, label, value) in [
-        ("fixed_readers", "Model less mean of these readers", &study.fixed_readers),
-        ("random_readers", "Model less mean of such readers", &study.random_readers),
+        ("fixed_readers", "Model minus mean of the readers (fixed readers)", &study.fixed_readers),
+        ("random_readers", "Model minus mean of the readers (random readers)", &study.random_readers),
     ] {
         out.push((heading, label.into(), difference(value, &format!("{here}/{name}"))));
     }

@@ -1,10 +1,10 @@
 //! The page says what the evaluation says, and says what it does not have.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-use mammo_eval::{EvalConfig, EvalInputs, Evaluation, ScoreTable, evaluate_scores};
-use mammo_report::{Epoch, Flow, FlowStep, LeftOut, Part, Report, Run, render, write};
+use mammo_eval::{Defined, EvalConfig, EvalInputs, Evaluation, ScoreTable, evaluate_scores};
+use mammo_report::{Epoch, Flow, FlowStep, LeftOut, Report, Run, render, write};
 
-/// Forty women with an image each, from a table as a user would bring it.
+/// Forty patients with an image each, from a table as a user would bring it.
 fn evaluation(folder: &std::path::Path, shift: f64) -> Evaluation {
     let mut table = String::from("file,patient_id,label,probability,site\n");
     for i in 0..40 {
@@ -34,17 +34,17 @@ fn report(folder: &std::path::Path) -> Report {
         name: name.into(),
         evaluation: evaluation(folder, shift),
         training,
-        card: Part::missing("no model"),
+        card: Defined::undefined("no model"),
     };
     Report {
         title: "A </script> & B".into(),
         mammo_version: "0".into(),
         runs: vec![
-            run("first", 0.3, Part::There(vec![epoch(1, 0.7, true), epoch(2, 0.6, true)])),
-            run("second", 0.1, Part::missing("no epochs")),
+            run("first", 0.3, Defined::Value(vec![epoch(1, 0.7, true), epoch(2, 0.6, true)])),
+            run("second", 0.1, Defined::undefined("no epochs")),
         ],
         comparisons: vec![],
-        flow: Part::There(Flow {
+        flow: Defined::Value(Flow {
             steps: vec![FlowStep {
                 label: "accepted".into(),
                 n_images: 40,
@@ -53,8 +53,8 @@ fn report(folder: &std::path::Path) -> Report {
                 left_out: vec![LeftOut { reason: "unreadable".into(), n: 3 }],
             }],
         }),
-        preprocessing: Part::missing("no manifest"),
-        gallery: Part::missing("no manifest"),
+        preprocessing: Defined::undefined("no manifest"),
+        gallery: Defined::undefined("no manifest"),
     }
 }
 

@@ -7,7 +7,7 @@
 use std::error::Error;
 use std::path::Path;
 
-use mammo::eval::Report;
+use mammo::eval::FigureTable;
 
 /// Prints the evaluation and returns the area under the ROC curve per image.
 pub fn run(scores: &Path) -> Result<f64, Box<dyn Error>> {

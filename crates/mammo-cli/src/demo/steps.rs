@@ -7,7 +7,7 @@ use anyhow::Result;
 use mammo_core::write::write_atomically;
 use mammo_data::split::Side;
 use mammo_dicom::UnknownObjects;
-use mammo_eval::scores::write_scores;
+use mammo_eval::tables::scores::write_scores;
 use mammo_eval::{EvalConfig, ScoreRow};
 use mammo_nn::device;
 use mammo_nn::inference::predict::Tta;

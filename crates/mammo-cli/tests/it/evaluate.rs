@@ -29,7 +29,7 @@ fn the_smallest_table_of_another_system_gets_its_figures() {
     assert!(ran.stdout.contains("| auc_image "), "{}", ran.stdout);
     let found = evaluation(&dir.join("out"));
     assert_eq!((found.images.n, found.images.n_malignant, found.breasts), (60, 20, None));
-    assert!(found.calibration.reason().unwrap().contains("no probabilities"));
+    assert!(found.calibration.reason().unwrap().contains("not probabilities"));
 }
 
 #[test]

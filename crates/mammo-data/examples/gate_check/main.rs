@@ -24,7 +24,7 @@ use mammo_core::image::GrayImage;
 use mammo_core::record::Polarity;
 use mammo_data::import::{Verify, import_tables};
 use mammo_dicom::image_file::read_gray;
-use mammo_eval::proportion::Proportion;
+use mammo_eval::intervals::proportion::Proportion;
 use mammo_image::input_check::{ImageFeatures, Refused, Sign, check};
 use mammo_image::preprocess::Preprocessing;
 use pictures::KINDS;

@@ -1,26 +1,26 @@
-//! One table as images, breasts and patients, and what is chosen on each.
+//! One table as images, breasts and patients; operating points and poolings for them.
 
 use std::collections::HashSet;
 
-use super::super::aggregate::{Case, Pooling, by_breast, by_patient, parts_of_patients};
-use super::super::config::EvalConfig;
-use super::super::measured::Measured;
-use super::super::operating_point::{OperatingPoint, OperatingRule};
-use super::super::origin::Origin;
-use super::super::sample::Sample;
-use super::super::scores::ScoreRow;
-use super::super::unit::{FrozenPoint, UnitFigures};
 use super::PoolingFigures;
+use crate::config::EvalConfig;
+use crate::defined::Defined;
+use crate::origin::Origin;
+use crate::report::unit::{FrozenPoint, UnitFigures};
+use crate::roc::operating_point::{OperatingPoint, OperatingRule};
+use crate::tables::aggregate::{Case, Pooling, by_breast, by_patient, parts_of_patients};
+use crate::tables::sample::Sample;
+use crate::tables::scores::ScoreRow;
 use crate::{Error, Result};
 
-/// What is chosen on validation scores, for each kind of unit.
+/// Rules for the operating points on validation scores, for images, breasts and patients each.
 const RULES: [OperatingRule; 3] = [
     OperatingRule::MaxYouden,
     OperatingRule::SensitivityAtLeast(0.9),
     OperatingRule::SpecificityAtLeast(0.9),
 ];
 
-/// The labelled rows as cases of one image each, checked.
+/// Checks the rows and returns the labelled ones as cases.
 pub(crate) fn labelled_images(rows: &[ScoreRow]) -> Result<Vec<Case>> {
     let mut files = HashSet::new();
     for row in rows {
@@ -64,7 +64,7 @@ impl Levels {
     }
 }
 
-/// An operating point by each rule.
+/// One operating point for each rule.
 pub(super) fn choose_points(validation: &Sample) -> Result<Vec<FrozenPoint>> {
     let choose = |rule| {
         let point = OperatingPoint::choose(rule, &validation.scores, &validation.malignant)?;
@@ -73,7 +73,7 @@ pub(super) fn choose_points(validation: &Sample) -> Result<Vec<FrozenPoint>> {
     RULES.into_iter().map(choose).collect()
 }
 
-/// The area per breast for each way to pool its views; `breasts` are those of the setting.
+/// The area per breast for each pooling of its views; `breasts` are pooled as in the settings.
 pub(super) fn poolings(
     images: &[Case],
     breasts: Option<&UnitFigures>,
@@ -90,7 +90,7 @@ pub(super) fn poolings(
     for pooling in [Some(Pooling::Mean), Some(Pooling::Max), learned].into_iter().flatten() {
         let auc = match by_breast(images, pooling) {
             Some(pooled) if pooling != config.views => {
-                Measured::of(Sample::of(&pooled).auc(&config.bootstrap))?
+                Defined::of(Sample::of(&pooled).auc(&config.bootstrap))?
             }
             _ => breasts.auc.clone(),
         };

@@ -1,40 +1,54 @@
-//! Everything that a score table says about a model, in one structure.
+//! The evaluation of a score table, and its figures as tables.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`mod@unit`] | discrimination per image, breast or patient |
+//! | [`subgroup`], [`shortcut`] | figures by group; whether the score depends on the site |
+//! | [`comparison`] | two models on the same images |
+//! | [`figure`] | named figures as CSV and as Markdown |
 
+pub mod comparison;
+mod evaluation_figures;
+pub mod figure;
 mod levels;
 mod recalibration;
+pub mod shortcut;
+pub mod subgroup;
 #[cfg(test)]
 mod tests;
+pub mod unit;
 
 use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::aggregate::Pooling;
-use super::calibrator::Calibrator;
-use super::comparison::{Comparison, compare_auc};
-use super::config::EvalConfig;
-use super::decision_curve::{self, DecisionCurve};
-use super::findings::Finding;
-use super::froc::Localisation;
-use super::grouping::{chosen, groupings};
-use super::measured::Measured;
-use super::operating_point::OperatingPoint;
-use super::origin::Origin;
-use super::readers::ReaderStudy;
-use super::reliability::{CalibrationFigures, Recalibrated};
-use super::sample::Sample;
-use super::scores::{ScoreRow, ScoreTable};
-use super::shortcut::Shortcut;
-use super::subgroup::Subgroups;
-use super::unit::{FrozenPoint, UnitFigures};
 use crate::Result;
-pub(super) use levels::labelled_images;
+use crate::calibration::calibrator::Calibrator;
+use crate::calibration::reliability::{CalibrationFigures, Recalibrated};
+use crate::config::EvalConfig;
+use crate::defined::Defined;
+use crate::localisation::froc::Localisation;
+use crate::origin::Origin;
+use crate::readers::ReaderStudy;
+use crate::report::comparison::{Comparison, compare_auc};
+use crate::report::shortcut::Shortcut;
+use crate::report::subgroup::Subgroups;
+use crate::report::unit::{FrozenPoint, UnitFigures};
+use crate::roc::decision_curve;
+use crate::roc::decision_curve::DecisionCurve;
+use crate::roc::operating_point::OperatingPoint;
+use crate::tables::aggregate::Pooling;
+use crate::tables::findings::Finding;
+use crate::tables::grouping::{chosen, groupings};
+use crate::tables::sample::Sample;
+use crate::tables::scores::{ScoreRow, ScoreTable};
+pub(crate) use levels::labelled_images;
 use levels::{Levels, choose_points, poolings};
 use mammo_core::record::Mammogram;
 use recalibration::{by_model_file, calibration, not_probabilities, recalibrated};
 
-/// Name and version of the layout of `evaluation.json`.
+/// Name and version of the format of `evaluation.json`.
 const FORMAT: (&str, u32) = ("mammo-evaluation", 2);
 
 /// The evaluation of one score table: what `evaluation.json` holds.
@@ -42,35 +56,34 @@ const FORMAT: (&str, u32) = ("mammo-evaluation", 2);
 pub struct Evaluation {
     /// `mammo-evaluation`.
     pub format: String,
-    /// Version of this layout.
+    /// Version of the format.
     pub version: u32,
     /// Models that the table names, usually one.
     pub models: Vec<String>,
-    /// Rows without a label; they play no part.
+    /// Number of rows without a label; they are left out.
     pub n_unlabelled: usize,
-    /// Labelled images whose side is not known: they belong to no breast and are left out of
-    /// `breasts` and `poolings`.
+    /// Number of labelled images of unknown side; they are left out of `breasts` and `poolings`.
     #[serde(default)]
     pub n_without_side: usize,
     /// Per image.
     pub images: UnitFigures,
-    /// Per breast; `None` when no image of the table says its side.
+    /// Per breast; `None` if no image has a known side.
     pub breasts: Option<UnitFigures>,
     /// Per patient.
     pub patients: UnitFigures,
-    /// Area per breast for each way to pool its views, the learned one when validation scores
-    /// were given; empty without breasts.
+    /// Area per breast for each pooling of its views, with the fitted one if validation scores were
+    /// given; empty without breasts.
     pub poolings: Vec<PoolingFigures>,
-    /// Calibration per image; undefined for scores that are no probabilities.
-    pub calibration: Measured<CalibrationFigures>,
-    /// Calibration after the model's own calibrator, after each one learned on the validation
-    /// scores, and after correction for the prevalence; empty without any.
-    pub recalibrated: Vec<Measured<Recalibrated>>,
+    /// Calibration per image; undefined for scores that are not probabilities.
+    pub calibration: Defined<CalibrationFigures>,
+    /// Calibration after the calibrator of the model, after each one fitted on the validation scores,
+    /// and after correction for the prevalence; empty without any.
+    pub recalibrated: Vec<Defined<Recalibrated>>,
     /// Net benefit per image.
-    pub decision_curve: Measured<DecisionCurve>,
-    /// The images by each column that groups them.
+    pub decision_curve: Defined<DecisionCurve>,
+    /// Subgroups by each grouping column.
     pub subgroups: Vec<Subgroups>,
-    /// Shortcut tests by each column asked for.
+    /// Shortcut tests for the columns in the settings.
     pub shortcuts: Vec<Shortcut>,
     /// Localisation, when findings were given.
     pub localisation: Option<Localisation>,
@@ -78,17 +91,17 @@ pub struct Evaluation {
     pub readers: Option<ReaderStudy>,
     /// Other models on the same images, each against this one.
     pub comparisons: Vec<Compared>,
-    /// How all this was computed.
+    /// Settings of the evaluation.
     pub config: EvalConfig,
 }
 
-/// The area per breast with one way to pool its views.
+/// The area per breast with one pooling of its views.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PoolingFigures {
-    /// How the views became one score.
+    /// How the scores of the views are combined.
     pub pooling: Pooling,
     /// Area under the ROC curve per breast.
-    pub auc: Measured,
+    pub auc: Defined,
 }
 
 /// Another model on the same images.
@@ -100,19 +113,19 @@ pub struct Compared {
     pub comparison: Comparison,
 }
 
-/// What an evaluation may use besides the score table.
+/// Optional inputs of an evaluation besides the score table.
 #[derive(Clone, Copy, Default)]
 pub struct EvalInputs<'a> {
     /// Operating point of the model, for images.
     pub operating_point: Option<&'a OperatingPoint>,
-    /// Calibrator of the model. A table whose rows all have a calibrated probability is judged by
-    /// those, else by the map of its probabilities.
+    /// Calibrator of the model. If all rows have a calibrated probability, those are evaluated, else
+    /// the calibrator is applied to the probabilities.
     pub calibrator: Option<&'a Calibrator>,
-    /// Scores of the validation side: operating points, pooling and calibrators are learned there.
+    /// Scores of the validation set, on which operating points, pooling and calibrators are fitted.
     pub validation: Option<&'a ScoreTable>,
     /// Records of the images, for subgroups and lesions.
     pub images: &'a [Mammogram],
-    /// Marks of the model in these images.
+    /// Findings of the model in these images.
     pub findings: Option<&'a [Finding]>,
     /// Score tables of other models on the same images, with their names.
     pub others: &'a [(String, Vec<ScoreRow>)],
@@ -124,7 +137,7 @@ pub struct EvalInputs<'a> {
 /// [`Error::Table`](crate::Error::Table) for an image scored twice or tables that do not fit together;
 /// [`Error::Undefined`](crate::Error::Undefined) when no row has a label, or the validation scores define no operating
 /// point; [`Error::Setting`](crate::Error::Setting) for an unusable `config`. A statistic that the labels do not define
-/// is reported as such and is no error.
+/// is [`Defined::Undefined`] and not an error.
 pub fn evaluate_scores(table: &ScoreTable, inputs: &EvalInputs, config: &EvalConfig) -> Result<Evaluation> {
     config.check()?;
     let labelled = table.labelled();
@@ -150,7 +163,7 @@ pub fn evaluate_scores(table: &ScoreTable, inputs: &EvalInputs, config: &EvalCon
         levels.breasts.as_ref().map(of_sample).transpose()
     };
     let of_patients = || unit(&levels.patients, frozen(|levels| Some(&levels.patients))?);
-    // Each sorts and sums up on one thread before its resamples take all threads.
+    // In parallel, because each part sorts on one thread before its resamples use all threads.
     let (image_part, (breasts, patients)) = rayon::join(of_images, || rayon::join(of_breasts, of_patients));
     let ((image_figures, decision_curve), breasts) = (image_part?, breasts?);
     let all_groupings = groupings(&labelled, inputs.images);
@@ -184,7 +197,7 @@ pub fn evaluate_scores(table: &ScoreTable, inputs: &EvalInputs, config: &EvalCon
         localisation: inputs
             .findings
             .map(|findings| {
-                // A map may show findings where the gate let no score pass.
+                // Findings of images that the input check rejected have no score.
                 let scored = |finding: &&Finding| !table.refused.contains(&finding.file);
                 let findings: Vec<Finding> = findings.iter().filter(scored).cloned().collect();
                 Localisation::of(&table.rows, inputs.images, &findings, config)
@@ -203,12 +216,12 @@ pub fn evaluate_scores(table: &ScoreTable, inputs: &EvalInputs, config: &EvalCon
     })
 }
 
-/// The figures of the images with their net benefit, over the same resamples.
+/// The figures and the net benefit of the images, from the same resamples.
 fn image_figures(
     images: &Sample,
     frozen: &[FrozenPoint],
     config: &EvalConfig,
-) -> Result<(UnitFigures, Measured<DecisionCurve>)> {
+) -> Result<(UnitFigures, Defined<DecisionCurve>)> {
     let ranked = images.ranked()?;
     let benefits = decision_curve::statistics(&ranked, config.prevalence);
     let (unit, figures) = UnitFigures::of(images, &ranked, frozen, &benefits, config)?;
@@ -220,7 +233,7 @@ fn image_figures(
     Ok((unit, decision_curve))
 }
 
-/// The models that the rows name.
+/// The distinct model names of the rows.
 fn models(rows: &[ScoreRow]) -> Vec<String> {
     let names: BTreeSet<&str> = rows.iter().map(|row| row.model.as_str()).collect();
     names.into_iter().filter(|name| !name.is_empty()).map(String::from).collect()

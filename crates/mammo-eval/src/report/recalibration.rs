@@ -1,34 +1,34 @@
-//! Whether the probabilities are true: as scored, and after each map that can be had.
+//! Calibration of the scores as they are and after each available calibrator.
 
-use super::super::calibrator::Calibrator;
-use super::super::config::EvalConfig;
-use super::super::measured::Measured;
-use super::super::origin::Origin;
-use super::super::reliability::{CalibrationFigures, Recalibrated};
-use super::super::sample::Sample;
-use super::super::scores::ScoreRow;
+use crate::calibration::calibrator::Calibrator;
+use crate::calibration::reliability::{CalibrationFigures, Recalibrated};
+use crate::config::EvalConfig;
+use crate::defined::Defined;
+use crate::origin::Origin;
+use crate::tables::sample::Sample;
+use crate::tables::scores::ScoreRow;
 use crate::{Error, Result};
 
-/// A figure that scores on another scale do not have.
-pub(super) fn not_probabilities<T>() -> Measured<T> {
-    Measured::undefined("the scores are no probabilities between 0 and 1")
+/// A figure that needs probabilities, for scores on another scale.
+pub(super) fn not_probabilities<T>() -> Defined<T> {
+    Defined::undefined("the scores are not probabilities between 0 and 1")
 }
 
 /// Calibration of the scores as they are.
-pub(super) fn calibration(images: &Sample, config: &EvalConfig) -> Result<Measured<CalibrationFigures>> {
+pub(super) fn calibration(images: &Sample, config: &EvalConfig) -> Result<Defined<CalibrationFigures>> {
     if !images.scores_are_probabilities() {
         return Ok(not_probabilities());
     }
-    Measured::of(CalibrationFigures::of(images, config.n_bins, &config.bootstrap))
+    Defined::of(CalibrationFigures::of(images, config.n_bins, &config.bootstrap))
 }
 
-/// Calibration after the map in the model's file.
+/// Calibration after the calibrator of the model file.
 pub(super) fn by_model_file(
     images: &Sample,
     rows: &[ScoreRow],
     calibrator: Option<&Calibrator>,
     config: &EvalConfig,
-) -> Result<Vec<Measured<Recalibrated>>> {
+) -> Result<Vec<Defined<Recalibrated>>> {
     let Some(calibrator) = calibrator.filter(|_| images.scores_are_probabilities()) else {
         return Ok(vec![]);
     };
@@ -37,24 +37,25 @@ pub(super) fn by_model_file(
         None if rows.iter().any(|row| !["", "none"].contains(&row.tta.as_str())) => {
             let reason = "model file: fitted to single images, the scores are means over flips; \
                           score the images again, which adds a column of calibrated probabilities";
-            return Ok(vec![Measured::undefined(reason)]);
+            return Ok(vec![Defined::undefined(reason)]);
         }
         None => calibrator.apply_to(images),
     };
     let figures = CalibrationFigures::of(&calibrated, config.n_bins, &config.bootstrap)?;
-    Ok(vec![Measured::Value(Recalibrated {
+    Ok(vec![Defined::Value(Recalibrated {
         calibrator: calibrator.clone(),
         origin: Origin::ModelFile,
         figures,
     })])
 }
 
-/// Calibration after each map that can be had.
+/// Calibration after each calibrator fitted on validation scores and after the correction for the
+/// prevalence.
 pub(super) fn recalibrated(
     images: &Sample,
     validation: Option<&Sample>,
     config: &EvalConfig,
-) -> Result<Vec<Measured<Recalibrated>>> {
+) -> Result<Vec<Defined<Recalibrated>>> {
     let mut calibrators = vec![];
     if let Some(validation) = validation.filter(|validation| validation.scores_are_probabilities()) {
         calibrators.extend([
@@ -76,7 +77,7 @@ pub(super) fn recalibrated(
         let calibrator = match calibrator {
             Ok(calibrator) => calibrator,
             Err(Error::Undefined { reason, .. }) => {
-                return Ok(Measured::undefined(format!("{method}: {reason}")));
+                return Ok(Defined::undefined(format!("{method}: {reason}")));
             }
             Err(other) => return Err(other),
         };
@@ -85,7 +86,7 @@ pub(super) fn recalibrated(
             Calibrator::PriorShift { .. } => Origin::Prevalence,
             _ => Origin::ValidationScores,
         };
-        Ok(Measured::Value(Recalibrated { calibrator, origin, figures }))
+        Ok(Defined::Value(Recalibrated { calibrator, origin, figures }))
     };
     calibrators.into_iter().map(after).collect()
 }

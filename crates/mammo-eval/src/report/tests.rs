@@ -1,13 +1,13 @@
 use super::*;
 use crate::Error;
-use crate::scores::tests::row;
-use crate::{BootstrapConfig, OperatingRule, Report};
+use crate::tables::scores::tests::row;
+use crate::{BootstrapConfig, FigureTable, OperatingRule};
 use mammo_core::record::Laterality;
 use mammo_core::record::Pathology::{Benign, Malignant, Unknown};
 
-/// Twelve women with two images each; every third has a cancer, in the left breast only.
+/// Twelve patients with two images each; every third has a cancer, in the left breast only.
 fn rows() -> Vec<ScoreRow> {
-    let women = (0..12).flat_map(|w| {
+    let patients = (0..12).flat_map(|w| {
         let (left, probability) = if w % 3 == 0 { (Malignant, 0.6) } else { (Benign, 0.3) };
         let jitter = f64::from(w * 7 % 12) / 30.0;
         let right = row(&format!("{w}-r"), &format!("w{w}"), Benign, 0.2 + jitter);
@@ -16,7 +16,7 @@ fn rows() -> Vec<ScoreRow> {
             ScoreRow { laterality: Some(Laterality::Right), ..right },
         ]
     });
-    women.chain([row("extra", "w0", Unknown, 0.5)]).collect()
+    patients.chain([row("extra", "w0", Unknown, 0.5)]).collect()
 }
 
 fn quick() -> EvalConfig {
@@ -101,7 +101,7 @@ fn what_was_chosen_on_validation_scores_is_applied_unchanged() {
     let evaluation = evaluate(shifted, &inputs).unwrap();
     let frozen = &evaluation.images.operating_points;
     let of_validation = evaluate(rows(), &inputs).unwrap().images.operating_points;
-    let points = |figures: &[super::super::unit::OperatingFigures]| {
+    let points = |figures: &[crate::report::unit::OperatingFigures]| {
         figures.iter().map(|figures| figures.point).collect::<Vec<_>>()
     };
     assert_eq!(points(frozen), points(&of_validation));
@@ -163,7 +163,7 @@ fn scores_on_another_scale_have_areas_and_no_calibration() {
     let same = evaluate(rows(), &EvalInputs::default()).unwrap();
     assert_eq!(evaluation.images.auc, same.images.auc);
     for reason in [evaluation.calibration.reason(), evaluation.decision_curve.reason()] {
-        assert!(reason.unwrap().contains("no probabilities"));
+        assert!(reason.unwrap().contains("not probabilities"));
     }
     assert!(evaluation.to_markdown().contains("| net_benefit "));
 }

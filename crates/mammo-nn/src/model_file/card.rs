@@ -1,6 +1,6 @@
 //! The model card: everything about a model but its weights.
 
-use mammo_eval::operating_point::OperatingPoint;
+use mammo_eval::roc::operating_point::OperatingPoint;
 use mammo_image::preprocess::Preprocessing;
 use serde::{Deserialize, Serialize};
 

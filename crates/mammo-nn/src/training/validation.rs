@@ -3,9 +3,9 @@
 
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
-use mammo_eval::confusion::ConfusionMatrix;
-use mammo_eval::operating_point::{OperatingPoint, OperatingRule};
-use mammo_eval::roc::roc_auc;
+use mammo_eval::patches::confusion::ConfusionMatrix;
+use mammo_eval::roc::operating_point::{OperatingPoint, OperatingRule};
+use mammo_eval::roc::ranked::roc_auc;
 use mammo_eval::{BootstrapConfig, Patients, Sample};
 
 use crate::Result;

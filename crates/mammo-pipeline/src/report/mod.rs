@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 
 use mammo_core::record::Mammogram;
 use mammo_data::manifest::Manifest;
-use mammo_eval::findings::read_findings;
+use mammo_eval::tables::findings::read_findings;
 use mammo_eval::{
-    BootstrapConfig, EvalConfig, EvalInputs, Evaluation, ScoreTable, compare_auc, evaluate_scores,
+    BootstrapConfig, Defined, EvalConfig, EvalInputs, Evaluation, ScoreTable, compare_auc, evaluate_scores,
 };
 use mammo_nn::model_file::{self, ModelFile};
 use mammo_nn::training::run::{EpochRow, METRICS_FILE, MODEL_FILE};
-use mammo_report::{Epoch, PairedTest, Part, Report, Run};
+use mammo_report::{Epoch, Report, Run, RunComparison};
 
 use crate::error::{Place, refuse};
 use crate::{Error, Observer, Result};
@@ -87,9 +87,9 @@ impl RunFiles {
             .at(|| format!("{}: cannot be evaluated", self.scores.display()))
     }
 
-    fn training(&self) -> Result<Part<Vec<Epoch>>> {
+    fn training(&self) -> Result<Defined<Vec<Epoch>>> {
         let Some(path) = &self.metrics else {
-            return Ok(Part::missing(format!("no {METRICS_FILE} beside {}", self.scores.display())));
+            return Ok(Defined::undefined(format!("no {METRICS_FILE} beside {}", self.scores.display())));
         };
         let mut reader = csv::Reader::from_path(path).at(|| path.display())?;
         let rows = reader.deserialize().map(|row| {
@@ -105,8 +105,8 @@ impl RunFiles {
         });
         let rows: Vec<Epoch> = rows.collect::<Result<_>>().at(|| path.display())?;
         Ok(match rows.is_empty() {
-            true => Part::missing(format!("{} holds no epoch", path.display())),
-            false => Part::There(rows),
+            true => Defined::undefined(format!("{} holds no epoch", path.display())),
+            false => Defined::Value(rows),
         })
     }
 }
@@ -154,8 +154,8 @@ pub fn write_report(request: &Request, observer: &dyn Observer) -> Result<PathBu
             )?,
             training: file.training()?,
             card: match &model {
-                Some(model) => Part::There(card::sections(model)),
-                None => Part::missing(format!("no {MODEL_FILE} beside {}", file.scores.display())),
+                Some(model) => Defined::Value(card::sections(model)),
+                None => Defined::undefined(format!("no {MODEL_FILE} beside {}", file.scores.display())),
             },
         });
         rows.push(table.rows);
@@ -163,11 +163,11 @@ pub fn write_report(request: &Request, observer: &dyn Observer) -> Result<PathBu
     let (Some(main), Some(first)) = (files.first(), rows.first()) else {
         refuse!("no run; expected at least one")
     };
-    let comparisons = files.iter().zip(&rows).skip(1).map(|(file, other)| PairedTest {
+    let comparisons = files.iter().zip(&rows).skip(1).map(|(file, other)| RunComparison {
         name: file.name.clone(),
         result: match compare_auc(other, first, &BootstrapConfig::default()) {
-            Ok(comparison) => Part::There(comparison),
-            Err(error) => Part::missing(error.to_string()),
+            Ok(comparison) => Defined::Value(comparison),
+            Err(error) => Defined::undefined(error.to_string()),
         },
     });
     let without = || "no manifest was given; add --manifest".to_string();
@@ -182,9 +182,11 @@ pub fn write_report(request: &Request, observer: &dyn Observer) -> Result<PathBu
                 request,
                 observer,
             )?;
-            (Part::There(flow), drawn)
+            (Defined::Value(flow), drawn)
         }
-        None => (Part::missing(without()), (Part::missing(without()), Part::missing(without()))),
+        None => {
+            (Defined::undefined(without()), (Defined::undefined(without()), Defined::undefined(without())))
+        }
     };
     let report = Report {
         title: request.title.map_or_else(|| main.name.clone(), str::to_string),

@@ -8,10 +8,10 @@ use mammo_core::geometry::Affine;
 use mammo_core::record::Mammogram;
 use mammo_data::manifest::Manifest;
 use mammo_dicom::image_file::read_gray_as;
-use mammo_eval::{Evaluation, ScoreRow};
+use mammo_eval::{Defined, Evaluation, ScoreRow};
 use mammo_image::preprocess::{Explained, Preprocessing, Step};
 use mammo_nn::device;
-use mammo_report::{Case, CaseKind, ContactSheet, Panel, Part, Picture};
+use mammo_report::{CaseKind, ContactSheet, GalleryCase, Panel, Picture};
 
 use super::gallery::{outline, outline_lesions};
 use super::{Request, in_manifest};
@@ -34,18 +34,18 @@ pub(super) fn draw(
     evaluation: &Evaluation,
     request: &Request,
     observer: &dyn Observer,
-) -> Result<(Part<ContactSheet>, Part<Vec<Case>>)> {
+) -> Result<(Defined<ContactSheet>, Defined<Vec<GalleryCase>>)> {
     let Some(model) = model else {
         let reason = "the run has no model file, so its preprocessing is not known";
-        return Ok((Part::missing(reason), Part::missing(reason)));
+        return Ok((Defined::undefined(reason), Defined::undefined(reason)));
     };
     let threshold = evaluation.images.operating_points.first().map(|point| point.result.threshold);
     let chosen = choose(rows, threshold, request.cases);
     let mapper = Mapper::load(model, None, None, &device::by_name(&request.device)?)?;
     let example = chosen.first().map(|(_, row)| *row).or(rows.first());
     let sheet = match example.and_then(|row| manifest.find(&row.file)) {
-        Some(image) => Part::There(contact_sheet(manifest, image, &mapper.preprocessing)?),
-        None => Part::missing("none of the scored images is in the manifest"),
+        Some(image) => Defined::Value(contact_sheet(manifest, image, &mapper.preprocessing)?),
+        None => Defined::undefined("none of the scored images is in the manifest"),
     };
     let task = observer.begin("drawing cases", chosen.len());
     let mut cases = Vec::new();
@@ -54,8 +54,11 @@ pub(super) fn draw(
         cases.push(case(manifest, image, kind, row.probability, &mapper)?);
         task.done(cases.len());
     }
-    let cases =
-        if cases.is_empty() { Part::missing("no image has a known truth") } else { Part::There(cases) };
+    let cases = if cases.is_empty() {
+        Defined::undefined("no image has a known truth")
+    } else {
+        Defined::Value(cases)
+    };
     Ok((sheet, cases))
 }
 
@@ -86,7 +89,7 @@ fn case(
     kind: CaseKind,
     probability: f64,
     mapper: &Mapper,
-) -> Result<Case> {
+) -> Result<GalleryCase> {
     let mapped = mapper.map(&manifest.root, image, 1.0)?;
     let input = &mapped.prepared.image;
     let mut picture = shrink(&grey_picture(input));
@@ -96,7 +99,7 @@ fn case(
     let layer = mapped.colours();
     let (width, height) = (picture.width() / LAYER_SHARE, picture.height() / LAYER_SHARE);
     let layer = imageops::resize(&layer, width.max(1), height.max(1), imageops::FilterType::Triangle);
-    Ok(Case {
+    Ok(GalleryCase {
         kind,
         file: image.file.clone(),
         view: image.side_and_view(),

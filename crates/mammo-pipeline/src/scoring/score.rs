@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use mammo_core::GrayImage;
 use mammo_core::record::{Mammogram, Polarity};
 use mammo_dicom::UnknownObjects;
-use mammo_eval::scores::ScoreRow;
+use mammo_eval::tables::scores::ScoreRow;
 use mammo_image::preprocess::Preprocessing;
 use mammo_nn::device::Device;
 use mammo_nn::inference::predict::{ImageModel, Score, Tta};

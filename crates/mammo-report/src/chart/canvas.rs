@@ -1,4 +1,4 @@
-//! kuva's canvas: the page's colours, letters and axes, and the drawing as text.
+//! The layout that all charts share: colours, font sizes and axes, and rendering by kuva to SVG.
 
 use kuva::backend::svg::SvgBackend;
 use kuva::render::layout::{ComputedLayout, Layout, TickFormat};
@@ -7,25 +7,26 @@ use kuva::render::render::{Primitive, render_multiple};
 use kuva::render::theme::Theme;
 
 use super::Axis;
-use super::dress::{Look, clip, dress, in_hundredths};
+use super::style::{SeriesStyle, apply_styles, clip, in_hundredths};
 use super::svg::Body;
 use crate::palette;
 
-/// Size of the letters of ticks, which are muted, and of all others, in pixels.
+/// Font sizes in pixels: of tick labels and other muted text, and of all other text.
 pub(super) const SMALL: u32 = 11;
 pub(super) const LETTERS: u32 = 12;
 
-/// What kuva leaves blank under a legend, in pixels, and the page has no use for.
+/// Blank space that kuva leaves under a legend, in pixels; it is cropped.
 const BLANK: f64 = 16.0;
-/// Length of the marks at the axes in pixels: it keeps their numbers apart in the corner.
+/// Length of the ticks in pixels, long enough that the labels of both axes do not overlap in the
+/// corner.
 const TICK: f64 = 7.0;
 
-/// Where colours come from.
+/// How colours are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Colours {
-    /// The variables of the page, so that a figure follows its light and dark scheme.
+    /// As CSS variables of the page, so that a chart follows its light and dark scheme.
     Page,
-    /// The values of the light scheme: tools that show a file of its own do not know variables.
+    /// As values of the light scheme, because most SVG viewers do not support CSS variables.
     File,
 }
 
@@ -39,7 +40,7 @@ impl Colours {
     }
 }
 
-/// Axes, and letters and lines of the page.
+/// A layout with these axes and the fonts and colours of the page.
 pub(super) fn layout(x: &Axis, y: &Axis, colours: Colours) -> Layout {
     let css = |name| colours.css(name);
     let theme = Theme {
@@ -74,30 +75,30 @@ pub(super) fn layout(x: &Axis, y: &Axis, colours: Colours) -> Layout {
     layout
 }
 
-/// As high as it takes for a plot that is `height` pixels high, given its width: what stands around
-/// it comes from kuva.
+/// Sets the total height so that the plot area is `height` pixels high, given its width; kuva computes
+/// the margins.
 pub(super) fn with_plot_height(layout: Layout, height: impl FnOnce(f64) -> f64) -> Layout {
     let frame = ComputedLayout::from_layout(&layout);
     layout.with_height(frame.height - frame.plot_height() + height(frame.plot_width()))
 }
 
-/// A number takes a minus sign, not a hyphen.
+/// Tick labels with a minus sign (U+2212) instead of a hyphen.
 fn format_of(axis: &Axis) -> TickFormat {
     let decimals = axis.decimals;
     TickFormat::Custom(std::sync::Arc::new(move |v| format!("{v:.decimals$}").replace('-', "−")))
 }
 
-/// Words of the data as they are: between two dollar signs kuva would read a formula.
+/// Escapes dollar signs, between which kuva would parse a formula.
 pub(super) fn literal(text: &str) -> String {
     text.replace('$', "\\$")
 }
 
-/// Lets kuva draw and dresses the result; `texts` are put on top.
+/// Renders with kuva and applies the styles; `texts` are drawn on top.
 pub(super) fn body(
     id: &str,
     plots: Vec<Plot>,
     layout: Layout,
-    looks: &[Look],
+    styles: &[SeriesStyle],
     texts: Vec<Primitive>,
     colours: Colours,
 ) -> Body {
@@ -107,12 +108,12 @@ pub(super) fn body(
     let range = [frame.x_range.0, frame.x_range.1, frame.y_range.0, frame.y_range.1];
     let mut scene = render_multiple(plots, layout);
     scene.background_color = None;
-    scene.elements = dress(std::mem::take(&mut scene.elements), looks, colours);
+    scene.elements = apply_styles(std::mem::take(&mut scene.elements), styles, colours);
     scene.elements.extend(texts);
     clip(&mut scene, id);
     let (width, height) = (scene.width, scene.height - blank);
     let svg = SvgBackend::new().render_scene(&scene);
-    // The element around is ours: it carries the text alternative.
+    // `svg` writes the outer element, with the text alternative.
     let content = svg.split_once('>').and_then(|(_, rest)| rest.rsplit_once("</svg>"));
     let content = content.map(|(content, _)| in_hundredths(content)).unwrap_or_default();
     Body { width, height, plot, range, content }

@@ -1,4 +1,4 @@
-//! A [`Forest`] in kuva's terms: dots with whiskers, and columns of text beside them.
+//! A [`Forest`] as a kuva plot: dots with whiskers, and columns of text beside them.
 
 use kuva::plot::ScatterPlot;
 use kuva::plot::annotations::ReferenceLine;
@@ -6,18 +6,18 @@ use kuva::render::plots::Plot;
 use kuva::render::render::{Primitive, TextAnchor};
 
 use super::canvas::{self, Colours, LETTERS, SMALL};
-use super::dress::Look;
+use super::style::SeriesStyle;
 use super::svg::{Body, Drawing};
 use super::{Axis, Forest, ForestRow, Head, Ink};
 
 const WIDTH: f64 = 720.0;
 /// Height of a row in pixels.
 const ROW: f64 = 24.0;
-/// Room for names and counts on the left, for the numbers on the right, for the columns' names above.
+/// Margins in pixels: names and counts on the left, estimates on the right, column headers above.
 const LEFT: f64 = 330.0;
 const RIGHT: f64 = 160.0;
 const TOP: f64 = 26.0;
-/// Where columns stand.
+/// Horizontal positions of the columns in pixels.
 const IMAGES: f64 = 250.0;
 const MALIGNANT: f64 = 316.0;
 const ESTIMATE: f64 = 706.0;
@@ -46,34 +46,34 @@ impl Drawing for Forest {
             layout = layout.with_reference_line(line);
         }
         let layout = canvas::with_plot_height(layout, |_| n * ROW);
-        let (mut plots, mut looks, mut texts) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut plots, mut styles, mut texts) = (Vec::new(), Vec::new(), Vec::new());
         for (text, place) in
             [("images", IMAGES), ("malignant", MALIGNANT), ("estimate and interval", ESTIMATE)]
         {
-            texts.push(words(text, [place, TOP - 10.0], TextAnchor::End, Style::Column, colours));
+            texts.push(words(text, [place, TOP - 10.0], TextAnchor::End, TextStyle::Column, colours));
         }
         for (i, row) in self.rows.iter().enumerate() {
             texts.extend(texts_of(row, TOP + (i as f64 + 0.5) * ROW, colours));
             if let Some([estimate, from, to]) = row.estimate {
-                let look = look(i);
+                let style = row_style(i);
                 let (at, y) = (estimate.clamp(low, high), n - i as f64 - 0.5);
-                let dot = ScatterPlot::new().with_data([(at, y)]).with_size(5.0).with_color(&look.token);
+                let dot = ScatterPlot::new().with_data([(at, y)]).with_size(5.0).with_color(&style.token);
                 plots.push(Plot::Scatter(
                     dot.with_x_err_asymmetric([(at - from.max(low), to.min(high) - at)]),
                 ));
-                looks.push(look);
+                styles.push(style);
             }
         }
-        // Without a plot there are no axes: rows that have no estimate stand on them.
+        // kuva draws no axes without a plot, and rows without estimate need them, too.
         if plots.is_empty() {
             plots.push(Plot::Scatter(ScatterPlot::new()));
         }
-        canvas::body(&self.head.id, plots, layout, &looks, texts, colours)
+        canvas::body(&self.head.id, plots, layout, &styles, texts, colours)
     }
 }
 
-fn look(row: usize) -> Look {
-    Look {
+fn row_style(row: usize) -> SeriesStyle {
+    SeriesStyle {
         token: format!("row {row}"),
         ink: Ink::Accent,
         opacity: 1.0,
@@ -82,33 +82,33 @@ fn look(row: usize) -> Look {
     }
 }
 
-/// Name, counts, and numbers of a row.
+/// Name, counts and estimate of a row.
 fn texts_of(row: &ForestRow, middle: f64, colours: Colours) -> Vec<Primitive> {
     let y = middle + 3.8;
-    let (style, indent) = if row.heading { (Style::Heading, 8.0) } else { (Style::Plain, 22.0) };
+    let (style, indent) = if row.heading { (TextStyle::Heading, 8.0) } else { (TextStyle::Plain, 22.0) };
     let mut texts = vec![words(&row.label, [indent, y], TextAnchor::Start, style, colours)];
     for (n, place) in row.n.into_iter().flat_map(|[n, malignant]| [(n, IMAGES), (malignant, MALIGNANT)]) {
-        texts.push(words(&n.to_string(), [place, y], TextAnchor::End, Style::Plain, colours));
+        texts.push(words(&n.to_string(), [place, y], TextAnchor::End, TextStyle::Plain, colours));
     }
-    let numbers = match row.estimate {
-        Some([estimate, from, to]) => (format!("{estimate:.3}  ({from:.3} to {to:.3})"), Style::Plain),
-        None => (row.note.clone(), Style::Column),
+    let values = match row.estimate {
+        Some([estimate, from, to]) => (format!("{estimate:.3}  ({from:.3} to {to:.3})"), TextStyle::Plain),
+        None => (row.note.clone(), TextStyle::Column),
     };
-    if !numbers.0.is_empty() {
-        texts.push(words(&numbers.0, [ESTIMATE, y], TextAnchor::End, numbers.1, colours));
+    if !values.0.is_empty() {
+        texts.push(words(&values.0, [ESTIMATE, y], TextAnchor::End, values.1, colours));
     }
     texts
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Style {
+enum TextStyle {
     Column,
     Heading,
     Plain,
 }
 
-fn words(text: &str, [x, y]: [f64; 2], anchor: TextAnchor, style: Style, colours: Colours) -> Primitive {
-    let muted = style == Style::Column;
+fn words(text: &str, [x, y]: [f64; 2], anchor: TextAnchor, style: TextStyle, colours: Colours) -> Primitive {
+    let muted = style == TextStyle::Column;
     Primitive::Text {
         x,
         y,
@@ -116,7 +116,7 @@ fn words(text: &str, [x, y]: [f64; 2], anchor: TextAnchor, style: Style, colours
         size: if muted { SMALL } else { LETTERS },
         anchor,
         rotate: None,
-        bold: style == Style::Heading,
+        bold: style == TextStyle::Heading,
         color: Some(colours.css(if muted { "muted" } else { "ink" }).into()),
     }
 }

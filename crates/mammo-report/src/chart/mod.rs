@@ -1,13 +1,14 @@
-//! Figures as data, and as SVG drawn by the crate kuva.
+//! Charts as data, and as SVG drawn by the crate kuva.
 //!
-//! What a figure shows stands here as data, which goes into `report.json` and is read out by
-//! `words`; `plot` and `forest` say it to kuva on a `canvas`, `dress` lends the page's colours
-//! to what kuva draws and marks whose it is, `svg` puts the element with its text alternative around.
+//! The types of this module hold the data of a chart, which `report.json` contains and from which
+//! `words` generates the text alternative. `plot` and `forest` translate charts to kuva, with the
+//! shared layout of `canvas`; `style` replaces kuva's colours by those of the page and tags the shapes
+//! with their series; `svg` writes the `svg` element with its text alternative.
 
 mod canvas;
-mod dress;
 mod forest;
 mod plot;
+mod style;
 mod svg;
 mod words;
 
@@ -15,45 +16,45 @@ pub use svg::{Drawing, inline, standalone};
 
 use serde::Serialize;
 
-/// Name and words of a figure.
+/// Identifier, title and caption of a chart.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Head {
     /// Name in file names and anchors.
     pub id: String,
     /// Heading.
     pub title: String,
-    /// What is drawn and what to look for: the text alternative too.
+    /// What is drawn and what to look for; part of the text alternative.
     pub caption: String,
 }
 
-/// A figure with one pair of axes.
+/// A chart with one pair of axes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Chart {
-    /// Name and words.
+pub struct XyChart {
+    /// Identifier, title and caption.
     #[serde(flatten)]
     pub head: Head,
     /// Horizontal axis.
     pub x: Axis,
     /// Vertical axis.
     pub y: Axis,
-    /// Back to front.
+    /// The series, from back to front.
     pub series: Vec<Series>,
-    /// Whether the plot is square: curves whose axes are both shares.
+    /// Whether the plot area is square, for charts whose axes are both shares.
     pub square: bool,
 }
 
 /// One axis.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Axis {
-    /// What it shows, with its unit.
+    /// Quantity and unit.
     pub label: String,
     /// Left or lower end.
     pub min: f64,
     /// Right or upper end.
     pub max: f64,
-    /// From tick to tick; they stand at its multiples.
+    /// Distance between ticks, which are at its multiples.
     pub step: f64,
-    /// Digits of the ticks after the point.
+    /// Decimals of the tick labels.
     pub decimals: usize,
 }
 
@@ -63,7 +64,7 @@ impl Axis {
         Self { label: label.into(), min: 0.0, max: 1.0, step: 0.2, decimals: 1 }
     }
 
-    /// A round axis over a range.
+    /// An axis with round ends that contains the range.
     pub fn over(label: &str, low: f64, high: f64) -> Self {
         let span = if high > low { high - low } else { 1.0 };
         let rough = span / 4.0;
@@ -75,7 +76,7 @@ impl Axis {
         Self { label: label.into(), min: first * step, max: last * step, step, decimals }
     }
 
-    /// Where ticks stand, with their text.
+    /// Positions of the ticks with their labels.
     pub fn ticks(&self) -> Vec<(f64, String)> {
         let (first, last) = ((self.min / self.step - 1e-9).ceil(), (self.max / self.step + 1e-9).floor());
         (first as i64..=last as i64)
@@ -89,11 +90,11 @@ fn is_round(v: f64) -> bool {
     (v - v.round()).abs() < 1e-6
 }
 
-/// A colour by its part in the figure.
+/// A colour by its role in the chart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ink {
-    /// What the figure is about.
+    /// The main series.
     Accent,
     /// A second run.
     Second,
@@ -101,7 +102,7 @@ pub enum Ink {
     Third,
     /// A fourth run.
     Fourth,
-    /// What it is compared with: chance, the other truth.
+    /// A reference: chance, the other class.
     Neutral,
 }
 
@@ -122,14 +123,14 @@ impl Ink {
     }
 }
 
-/// What is drawn of one thing.
+/// One series of a chart.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Series {
     /// Name in the legend; blank for none.
     pub name: String,
     /// Its colour.
     pub ink: Ink,
-    /// Its shape and data.
+    /// Its kind of mark and its data.
     pub mark: Mark,
 }
 
@@ -140,33 +141,33 @@ impl Series {
     }
 }
 
-/// A shape with its data, in the units of the axes.
+/// A kind of mark with its data, in the units of the axes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "mark", rename_all = "snake_case")]
 pub enum Mark {
-    /// Points `[x, y]` joined by straight lines.
+    /// Points `[x, y]` connected by straight lines.
     Line {
         /// The points.
         points: Vec<[f64; 2]>,
-        /// Whether the line is broken: a reference, not a result.
+        /// Whether the line is dashed, as for a reference.
         dashed: bool,
     },
-    /// Points `[x, y]`, level from each to the next.
+    /// A step function: the value `y` of each point `[x, y]` holds up to the next.
     Steps {
         /// The points.
         points: Vec<[f64; 2]>,
     },
-    /// Points `[x, low, high]`, filled in between.
+    /// Points `[x, low, high]`; the area between low and high is filled.
     Band {
         /// The points.
         points: Vec<[f64; 3]>,
     },
-    /// Dots with intervals, upright.
+    /// Dots with vertical intervals.
     Dots {
         /// The dots.
         points: Vec<Dot>,
     },
-    /// Bars `[left, right, height]` standing on zero.
+    /// Bars `[left, right, height]` from zero.
     Bars {
         /// The bars.
         bars: Vec<[f64; 3]>,
@@ -176,9 +177,9 @@ pub enum Mark {
 /// A dot with its interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Dot {
-    /// Horizontal place.
+    /// Horizontal coordinate.
     pub x: f64,
-    /// Vertical place.
+    /// Vertical coordinate.
     pub y: f64,
     /// Lower end of the interval of `y`.
     pub low: Option<f64>,
@@ -189,47 +190,47 @@ pub struct Dot {
 /// A forest plot: a row per group with its estimate and interval.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Forest {
-    /// Name and words.
+    /// Identifier, title and caption.
     #[serde(flatten)]
     pub head: Head,
-    /// What the horizontal axis shows.
+    /// Quantity on the horizontal axis.
     pub label: String,
     /// Ends of the axis.
     pub range: [f64; 2],
-    /// The value of all cases, drawn as an upright line.
+    /// The value of all cases, drawn as a vertical line.
     pub overall: Option<f64>,
     /// From top to bottom.
     pub rows: Vec<ForestRow>,
 }
 
-/// Either kind of figure.
+/// A chart of either kind.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
-pub enum Figure {
+pub enum Chart {
     /// Curves, dots, bars.
-    Chart(Chart),
+    Xy(XyChart),
     /// Groups with intervals.
     Forest(Forest),
 }
 
-impl Figure {
-    /// The figure as something to draw.
+impl Chart {
+    /// The chart as a trait object.
     pub fn drawing(&self) -> &dyn Drawing {
         match self {
-            Self::Chart(chart) => chart,
+            Self::Xy(chart) => chart,
             Self::Forest(forest) => forest,
         }
     }
 }
 
-/// A line of a [`Forest`].
+/// A row of a [`Forest`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ForestRow {
-    /// The group; a heading when `estimate` and `note` are blank.
+    /// Name of the group or heading.
     pub label: String,
-    /// Whether this line opens a set of groups.
+    /// Whether this row is the heading of a set of groups.
     pub heading: bool,
-    /// Cases, and malignant ones among them.
+    /// Number of cases and of malignant cases.
     pub n: Option<[usize; 2]>,
     /// Estimate, lower and upper end.
     pub estimate: Option<[f64; 3]>,

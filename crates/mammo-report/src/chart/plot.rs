@@ -1,19 +1,19 @@
-//! A [`Chart`] in kuva's terms.
+//! An [`XyChart`] as kuva plots.
 
 use kuva::plot::legend::{LegendEntry, LegendPosition, LegendShape};
 use kuva::plot::{BandPlot, Histogram, LinePlot, LineStyle, ScatterPlot};
 use kuva::render::plots::Plot;
 
 use super::canvas::{self, Colours};
-use super::dress::Look;
+use super::style::SeriesStyle;
 use super::svg::{Body, Drawing};
-use super::{Chart, Dot, Head, Ink, Mark, Series};
+use super::{Dot, Head, Ink, Mark, Series, XyChart};
 
 const WIDTH: f64 = 440.0;
-/// Height of the plot that is not square, in pixels.
+/// Height of a plot area that is not square, in pixels.
 const LOW: f64 = 232.0;
 
-impl Drawing for Chart {
+impl Drawing for XyChart {
     fn head(&self) -> &Head {
         &self.head
     }
@@ -23,34 +23,35 @@ impl Drawing for Chart {
     }
 
     fn body(&self, colours: Colours) -> Body {
-        let (mut plots, mut looks, mut legend) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut plots, mut styles, mut legend) = (Vec::new(), Vec::new(), Vec::new());
         for (i, series) in self.series.iter().enumerate() {
-            let of_series = look(series, format!("series {i}"), Some(format!("data-series=\"{i}\"{ROUND}")));
+            let of_series =
+                series_style(series, format!("series {i}"), Some(format!("data-series=\"{i}\"{ROUND}")));
             plots.extend(plot(series, &of_series.token));
-            looks.push(of_series);
+            styles.push(of_series);
             if !series.name.is_empty() {
-                let in_legend = look(series, format!("key {i}"), None);
+                let in_legend = series_style(series, format!("key {i}"), None);
                 legend.push(key(series, &in_legend.token));
-                looks.push(in_legend);
+                styles.push(in_legend);
             }
         }
-        // What is drawn last and lies on top is named first.
+        // The series drawn last, which lies on top, comes first in the legend.
         legend.reverse();
         let layout = canvas::layout(&self.x, &self.y, colours)
             .with_width(WIDTH)
             .with_legend_position(LegendPosition::OutsideBottomColumns)
             .with_legend_entries(legend);
         let layout = canvas::with_plot_height(layout, |width| if self.square { width } else { LOW });
-        canvas::body(&self.head.id, plots, layout, &looks, Vec::new(), colours)
+        canvas::body(&self.head.id, plots, layout, &styles, Vec::new(), colours)
     }
 }
 
-/// Letters of the legend that a figure has room for.
+/// Longest name in a legend, in characters.
 const LONGEST_NAME: usize = 46;
-/// Corners and ends of lines.
+/// Round joins and ends of lines.
 const ROUND: &str = " stroke-linejoin=\"round\" stroke-linecap=\"round\"";
 
-fn look(series: &Series, token: String, attributes: Option<String>) -> Look {
+fn series_style(series: &Series, token: String, attributes: Option<String>) -> SeriesStyle {
     let outlined = series.ink == Ink::Neutral && matches!(series.mark, Mark::Bars { .. });
     let opacity = match series.mark {
         Mark::Band { .. } => 0.16,
@@ -58,13 +59,13 @@ fn look(series: &Series, token: String, attributes: Option<String>) -> Look {
         Mark::Bars { .. } => 0.78,
         _ => 1.0,
     };
-    Look { token, ink: series.ink, opacity, outlined, attributes }
+    SeriesStyle { token, ink: series.ink, opacity, outlined, attributes }
 }
 
 fn plot(series: &Series, token: &str) -> Option<Plot> {
     let line = |points: &[[f64; 2]], step| LinePlot {
         step,
-        line_style: style(series),
+        line_style: line_style(series),
         ..LinePlot::new()
             .with_data(points.iter().map(|p| (p[0], p[1])))
             .with_stroke_width(if is_reference(&series.mark) { 1.4 } else { 2.0 })
@@ -90,7 +91,7 @@ fn dots(points: &[Dot]) -> ScatterPlot {
     plot
 }
 
-/// Bars with gaps: to kuva a gap is a bin without height.
+/// Bars with gaps; kuva represents a gap as a bin of height 0.
 fn histogram(bars: &[[f64; 3]]) -> Option<Histogram> {
     let mut edges = vec![bars.first()?[0]];
     let mut heights = Vec::new();
@@ -109,8 +110,8 @@ fn is_reference(mark: &Mark) -> bool {
     matches!(mark, Mark::Line { dashed: true, .. })
 }
 
-/// Each ink has a pattern of its own, so that nothing is told by colour alone.
-fn style(series: &Series) -> LineStyle {
+/// Each ink has its own dash pattern, so that series do not differ by colour alone.
+fn line_style(series: &Series) -> LineStyle {
     let pattern = match series.ink {
         _ if is_reference(&series.mark) => "4 4",
         Ink::Accent => return LineStyle::Solid,
@@ -122,7 +123,7 @@ fn style(series: &Series) -> LineStyle {
     LineStyle::Custom(pattern.into())
 }
 
-/// A name that fits below the plot; the page's tables have it whole.
+/// A name shortened for the legend; the data tables of the page have the full name.
 fn shortened(name: &str) -> String {
     match name.char_indices().nth(LONGEST_NAME) {
         Some((end, _)) => format!("{}…", &name[..end]),
@@ -132,7 +133,7 @@ fn shortened(name: &str) -> String {
 
 fn key(series: &Series, token: &str) -> LegendEntry {
     let (shape, dasharray) = match series.mark {
-        Mark::Line { .. } | Mark::Steps { .. } => (LegendShape::Line, style(series).dasharray()),
+        Mark::Line { .. } | Mark::Steps { .. } => (LegendShape::Line, line_style(series).dasharray()),
         Mark::Band { .. } | Mark::Bars { .. } => (LegendShape::Rect, None),
         Mark::Dots { .. } => (LegendShape::Circle, None),
     };
@@ -145,8 +146,8 @@ mod tests {
     use crate::chart::Axis;
     use crate::chart::svg::standalone;
 
-    fn chart() -> Chart {
-        Chart {
+    fn chart() -> XyChart {
+        XyChart {
             head: Head { id: "roc".into(), title: "ROC <curve>".into(), caption: "a & b".into() },
             x: Axis::share("false positives"),
             y: Axis::share("sensitivity"),

@@ -1,19 +1,19 @@
-//! The element around a drawing, with its text alternative.
+//! The `svg` element around a drawing, with its text alternative.
 
 use super::Head;
 use super::canvas::Colours;
 
-/// Anything that can be drawn.
+/// A chart that can be drawn.
 pub trait Drawing {
-    /// Its name and words.
+    /// Its identifier, title and caption.
     fn head(&self) -> &Head;
-    /// What it shows, in numbers.
+    /// Its data in words.
     fn in_words(&self) -> String;
-    /// Width and height in pixels at size 1, and what is inside of the `svg` element.
+    /// Size in pixels and the content of the `svg` element.
     fn body(&self, colours: Colours) -> Body;
 }
 
-/// The inside of a drawing.
+/// The content of a drawing.
 pub struct Body {
     pub(super) width: f64,
     pub(super) height: f64,
@@ -24,11 +24,11 @@ pub struct Body {
     pub(super) content: String,
 }
 
-/// Letters of a file of its own; on the page a figure has the page's.
+/// Font of a standalone file; on the page a chart inherits the font of the page.
 const FONT: &str =
     "font-family=\"system-ui,-apple-system,'Segoe UI',Inter,Roboto,'Helvetica Neue',Arial,sans-serif\"";
 
-/// The figure for a page that defines the colours.
+/// The chart as an element of a page that defines the colours.
 pub fn inline(figure: &dyn Drawing) -> String {
     let Body { width, height, plot, range, content } = figure.body(Colours::Page);
     let Head { id, title, caption } = figure.head();
@@ -36,15 +36,15 @@ pub fn inline(figure: &dyn Drawing) -> String {
         "<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\" fill=\"{}\" \
          data-plot=\"{}\" data-range=\"{}\"><title id=\"{id}-t\">{}</title><desc id=\"{id}-d\">{}</desc>{content}</svg>",
         Colours::Page.css("ink"),
-        numbers(&plot),
-        numbers(&range),
+        values(&plot),
+        values(&range),
         escape(title),
         escape(&format!("{caption} {}", figure.in_words())),
     )
 }
 
-/// The figure as a file of its own, with a heading, in the light scheme's colours: a file for a paper
-/// or a drawing program, which know neither variables nor dark pages.
+/// The chart as a standalone file with a heading, in the colours of the light scheme, for papers and
+/// drawing programs.
 pub fn standalone(figure: &dyn Drawing) -> String {
     let Body { width, height, content, .. } = figure.body(Colours::File);
     let (Head { title, caption, .. }, top) = (figure.head(), 34.0);
@@ -62,7 +62,7 @@ pub fn standalone(figure: &dyn Drawing) -> String {
     )
 }
 
-fn numbers(values: &[f64]) -> String {
+fn values(values: &[f64]) -> String {
     values.iter().map(f64::to_string).collect::<Vec<_>>().join(" ")
 }
 

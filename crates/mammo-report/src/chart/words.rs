@@ -1,9 +1,9 @@
-//! Figures in words: what a drawing shows, in numbers, for readers who do not see it.
+//! Charts in words: the text alternative for readers who cannot see the drawing.
 
-use super::{Axis, Chart, Dot, Forest, ForestRow, Mark, Series};
+use super::{Axis, Dot, Forest, ForestRow, Mark, Series, XyChart};
 
-impl Chart {
-    /// The named series at the ticks of the horizontal axis.
+impl XyChart {
+    /// The values of the named series at the ticks of the horizontal axis.
     pub(super) fn words(&self) -> String {
         let named = self.series.iter().filter(|series| !series.name.is_empty());
         named.filter_map(|series| series_in_words(series, &self.x, &self.y)).collect::<Vec<_>>().join(" ")
@@ -11,7 +11,7 @@ impl Chart {
 }
 
 impl Forest {
-    /// The rows, one after another.
+    /// All rows.
     pub(super) fn words(&self) -> String {
         self.rows.iter().map(row_in_words).collect::<Vec<_>>().join(" ")
     }
@@ -64,12 +64,12 @@ fn series_in_words(series: &Series, x: &Axis, y: &Axis) -> Option<String> {
     }
 }
 
-/// The ticks of an axis at which there is a value.
+/// The ticks of an axis that have a value.
 fn ticks(axis: &Axis, value: impl Fn(f64) -> Option<String>) -> Vec<(String, String)> {
     axis.ticks().into_iter().filter_map(|(at, text)| Some((text, value(at)?))).collect()
 }
 
-/// The height of a line through points by rising `x`; of an upright step its upper end.
+/// Linear interpolation between points sorted by `x`; at a vertical step, its upper end.
 fn on_line(points: &[(f64, f64)], x: f64) -> Option<f64> {
     let after = points.partition_point(|p| p.0 <= x);
     let &(x0, y0) = points.get(after.checked_sub(1)?)?;
@@ -104,7 +104,7 @@ mod tests {
     fn words(mark: Mark) -> String {
         let head = Head::default();
         let (x, y) = (Axis::share("false positives"), Axis::share("found"));
-        Chart { head, x, y, series: vec![Series::new("model", Ink::Accent, mark)], square: true }.words()
+        XyChart { head, x, y, series: vec![Series::new("model", Ink::Accent, mark)], square: true }.words()
     }
 
     #[test]

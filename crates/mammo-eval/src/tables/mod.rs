@@ -1,0 +1,14 @@
+//! The input tables of an evaluation, and the cases derived from them.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`scores`], [`findings`] | the score table and the findings table, read and written |
+//! | [`grouping`] | columns that split the images into groups |
+//! | [`aggregate`] | from images to breasts and patients |
+//! | [`sample`] | cases as slices of scores, truths and patients |
+
+pub mod aggregate;
+pub mod findings;
+pub mod grouping;
+pub mod sample;
+pub mod scores;
