@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use mammo_core::record::LesionKind;
 use mammo_data::split::Side;
+use mammo_eval::tables::findings::FindingRow;
 use mammo_nn::device;
-use mammo_pipeline::heatmap::{
-    FINDINGS_FILE, FindingRow, IMAGES_FILE, Mapper, Maps, Method, Tables, write_maps,
-};
+use mammo_pipeline::heatmap::{FINDINGS_FILE, IMAGES_FILE, Mapper, Maps, Method, Tables, write_maps};
 use mammo_pipeline::scoring::select;
 
 use crate::output::{FEW_IMAGES, LeftOut, count};

@@ -10,7 +10,7 @@ use mammo_dicom::UnknownObjects;
 use mammo_nn::device;
 use mammo_nn::inference::predict::Tta;
 use mammo_pipeline::data::Data;
-use mammo_pipeline::scoring::{Request, Scored, load_models, score, score_patches, score_table, select};
+use mammo_pipeline::scoring::{Request, Scored, load_models, score, score_patches, select};
 
 use crate::output::count;
 use crate::progress::Terminal;
@@ -92,7 +92,7 @@ pub fn run(args: &Args) -> Result<Done> {
     let unknown = unknown_objects(args.assume_mammography);
     let scored = score(&Request { models: &models, tta: args.tta.tta(), unknown }, &selected, &Terminal);
     tell(&scored);
-    let table = score_table(&scored)?;
+    let table = scored.table()?;
     match &args.out {
         Some(path) => {
             write_atomically(path, &table)?;

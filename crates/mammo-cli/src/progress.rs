@@ -67,7 +67,11 @@ pub struct Terminal;
 
 impl Observer for Terminal {
     fn begin(&self, task: &'static str, total: usize) -> Box<dyn Task + '_> {
-        Box::new(TaskBar { bar: bar(task, total as u64), n_left_out: AtomicUsize::new(0) })
+        Box::new(TaskBar {
+            bar: bar(task, total as u64),
+            n_left_out: AtomicUsize::new(0),
+            how: OnceLock::new(),
+        })
     }
 
     fn note(&self, text: &str) {
@@ -87,6 +91,8 @@ impl Observer for Terminal {
 struct TaskBar {
     bar: ProgressBar,
     n_left_out: AtomicUsize,
+    /// The word for parts that are left out.
+    how: OnceLock<&'static str>,
 }
 
 impl Task for TaskBar {
@@ -95,6 +101,7 @@ impl Task for TaskBar {
     }
 
     fn left_out(&self, how: &'static str, file: &str, reason: &str) {
+        self.how.get_or_init(|| how);
         if self.n_left_out.fetch_add(1, Ordering::Relaxed) < FEW_LINES {
             // An error of the pipeline names the file itself; one of a cache need not.
             let named = if reason.contains(file) { String::new() } else { format!("{file}: ") };
@@ -108,7 +115,7 @@ impl Drop for TaskBar {
         self.bar.finish_and_clear();
         let n = self.n_left_out.load(Ordering::Relaxed);
         if n > FEW_LINES {
-            eprintln!("and {} more", n - FEW_LINES);
+            eprintln!("{}: {} more", self.how.get().unwrap_or(&"left out"), n - FEW_LINES);
         }
     }
 }

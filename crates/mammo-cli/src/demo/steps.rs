@@ -7,7 +7,6 @@ use anyhow::Result;
 use mammo_core::write::write_atomically;
 use mammo_data::split::Side;
 use mammo_dicom::UnknownObjects;
-use mammo_eval::tables::scores::write_scores;
 use mammo_eval::{EvalConfig, ScoreRow};
 use mammo_nn::device;
 use mammo_nn::inference::predict::Tta;
@@ -195,7 +194,7 @@ impl Demo<'_> {
             return Err(Interrupted.into());
         }
         let path = self.args.out.join("scores").join(format!("{name}.csv"));
-        write_scores(&path, &scored.rows)?;
+        write_atomically(&path, &scored.table()?)?;
         eprintln!("{}: {} scored", path.display(), count(scored.rows.len(), "image"));
         Ok(scored.rows)
     }

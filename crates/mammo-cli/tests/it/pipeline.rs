@@ -48,7 +48,7 @@ fn every_verb_works_in_the_order_of_the_readme() {
     assert!(evaluated.stdout.contains("sensitivity"), "{}", evaluated.stdout);
     assert!(dir.join("evaluation/evaluation.json").exists());
     let compared = mammo(dir, "evaluate scores.csv --compare scores.csv").expect(0);
-    assert!(compared.stdout.contains("auc_second_less_first"), "{}", compared.stdout);
+    assert!(compared.stdout.contains("auc_second_minus_first"), "{}", compared.stdout);
 
     mammo(
         dir,

@@ -1,11 +1,13 @@
-//! The findings table: positions that a model marks in images, with a probability each.
+//! The findings table, `findings.csv`: positions that a model marks in images, with a probability each. Written by
+//! `mammo heatmap`; of other programs' tables the columns of [`Finding`] are read.
 
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 use mammo_core::geometry::Rect;
+use mammo_core::record::{Laterality, LesionKind, View};
 use mammo_core::table_text::{TableText, problem};
 
 const EXPECTED: &str = "a header with file, x, y, probability and, for boxes, width and height; \
@@ -33,6 +35,74 @@ struct Row {
     #[serde(default)]
     height: f64,
     probability: f64,
+}
+
+/// A row of `findings.csv`; positions are pixels of the image as stored.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FindingRow {
+    /// The image file.
+    pub file: String,
+    /// The patient.
+    pub patient_id: String,
+    /// Blank when it is not known.
+    pub laterality: Option<Laterality>,
+    /// Blank when it is not known.
+    pub view: Option<View>,
+    /// 1 for the surest of its image.
+    pub rank: usize,
+    /// Mass or calcification.
+    pub kind: LesionKind,
+    /// Probability of the malignant class of this kind.
+    pub probability: f64,
+    /// Probability of the benign class of this kind.
+    pub probability_benign: f64,
+    /// Box: left, top, width, height.
+    pub x: f64,
+    /// Top of the box.
+    pub y: f64,
+    /// Width of the box.
+    pub width: f64,
+    /// Height of the box.
+    pub height: f64,
+    /// Where the evidence lies.
+    pub center_x: f64,
+    /// Row of the evidence.
+    pub center_y: f64,
+    /// The box in millimetres; blank without a known spacing.
+    pub x_mm: Option<f64>,
+    /// Top of the box in millimetres.
+    pub y_mm: Option<f64>,
+    /// Width of the box in millimetres.
+    pub width_mm: Option<f64>,
+    /// Height of the box in millimetres.
+    pub height_mm: Option<f64>,
+    /// 0 at the chest wall, 1 at the front of the breast.
+    pub depth_in_breast: f64,
+    /// 0 at the top of the breast, 1 at its bottom, as the image is stored.
+    pub height_in_breast: f64,
+}
+
+impl FindingRow {
+    /// What rows are sorted by: the views of one breast together, the most probable finding of an image first.
+    pub fn order(&self) -> (&str, Option<Laterality>, Option<View>, &str, usize) {
+        (&self.patient_id, self.laterality, self.view, &self.file, self.rank)
+    }
+}
+
+/// The findings table as CSV.
+///
+/// # Errors
+/// A table that cannot be encoded.
+pub fn findings_table(rows: &[FindingRow]) -> std::io::Result<Vec<u8>> {
+    if rows.is_empty() {
+        // The header alone, which a row would otherwise bring.
+        return Ok(b"file,x,y,width,height,probability,kind\n".to_vec());
+    }
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        writer.serialize(row).map_err(std::io::Error::other)?;
+    }
+    writer.into_inner().map_err(csv::IntoInnerError::into_error)
 }
 
 /// Reads a findings table in any of the formats of [`TableText`]; the order of the columns does not
@@ -70,6 +140,38 @@ mod tests {
         let path = folder.path().join("findings.csv");
         std::fs::write(&path, text).unwrap();
         read_findings(&path)
+    }
+
+    #[test]
+    fn a_table_that_is_written_is_read() {
+        let row = FindingRow {
+            file: "a, b.png".into(),
+            patient_id: "p1".into(),
+            laterality: Some(Laterality::Left),
+            view: None,
+            rank: 1,
+            kind: LesionKind::Mass,
+            probability: 0.1 + 0.2,
+            probability_benign: 0.5,
+            x: 10.25,
+            y: 20.0,
+            width: 30.5,
+            height: 40.0,
+            center_x: 25.0,
+            center_y: 40.0,
+            x_mm: None,
+            y_mm: None,
+            width_mm: None,
+            height_mm: None,
+            depth_in_breast: 0.5,
+            height_in_breast: 0.25,
+        };
+        let text = String::from_utf8(findings_table(&[row.clone()]).unwrap()).unwrap();
+        let bounds = Rect::new(row.x, row.y, row.width, row.height);
+        let expected = Finding { file: row.file, bounds, probability: row.probability };
+        assert_eq!(read(&text).unwrap(), [expected]);
+        let empty = String::from_utf8(findings_table(&[]).unwrap()).unwrap();
+        assert_eq!(read(&empty).unwrap(), []);
     }
 
     #[test]

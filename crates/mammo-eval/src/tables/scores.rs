@@ -2,6 +2,8 @@
 //!
 //! `predict` writes it and `evaluate` reads it; it is also the format for scores of other systems.
 
+mod write;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::str::FromStr;
@@ -12,7 +14,8 @@ use crate::tables::grouping::READER_PREFIX;
 use crate::{Error, Result};
 use mammo_core::record::{Laterality, Pathology, View};
 use mammo_core::table_text::{TableText, problem};
-use mammo_core::write::write_atomically;
+use write::PASSED;
+pub use write::score_table;
 
 /// The score of one image, with the fields that its evaluation and its repetition need.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -122,7 +125,7 @@ impl ScoreTable {
         let mut columns: Vec<Vec<String>> = vec![vec![]; further.len()];
         let is_numeric = |name: &str| !WORDS.contains(&name);
         for (line, record) in text.records(path, &headers, is_numeric)? {
-            if gate.and_then(|column| record.get(column)).is_some_and(|code| !matches!(code, "" | "passed")) {
+            if gate.and_then(|column| record.get(column)).is_some_and(|code| !matches!(code, "" | PASSED)) {
                 table.refused.extend(file.and_then(|column| record.get(column)).map(str::to_string));
                 continue;
             }
@@ -223,22 +226,6 @@ fn check_row(path: &Path, line: Option<u64>, row: &ScoreRow, is_probability: boo
     Ok(())
 }
 
-/// Writes a score table with a header; the file is replaced only when it is complete.
-///
-/// # Errors
-/// [`Error::Io`] if the file cannot be written.
-pub fn write_scores(path: &Path, rows: &[ScoreRow]) -> Result<()> {
-    write_atomically(path, &csv_bytes(path, rows)?)
-}
-
-fn csv_bytes(path: &Path, rows: &[ScoreRow]) -> Result<Vec<u8>> {
-    let mut writer = csv::Writer::from_writer(vec![]);
-    for row in rows {
-        writer.serialize(row).map_err(|e| Error::table(path, None, e.to_string(), "rows of a table"))?;
-    }
-    writer.into_inner().map_err(|e| Error::io(path, "write the score table", e.into_error()))
-}
-
 /// Parses a word in any case; blank and `unknown` give `None`.
 fn word_or_blank<'de, D, T>(input: D) -> std::result::Result<Option<T>, D::Error>
 where
@@ -307,8 +294,13 @@ pub(crate) mod tests {
             .map(|(i, &p)| row(&format!("a, \"{i}\".png"), "p1", Pathology::Unknown, p))
             .map(|row| ScoreRow { calibrated: (row.probability > 0.5).then_some(0.25), ..row })
             .collect();
-        write_scores(&path, &rows).unwrap();
-        assert_eq!(read_scores(&path).unwrap(), rows);
+        let scored = rows.iter().map(|row| (row, "unusual shape".to_string()));
+        let refused = crate::tests::mammogram("c.png", "p2", Pathology::Benign);
+        let refused = [(&refused, "blank", "contrast of 0 %")];
+        std::fs::write(&path, score_table(scored, refused).unwrap()).unwrap();
+        let table = ScoreTable::read(&path).unwrap();
+        assert_eq!(table.rows, rows);
+        assert_eq!(table.refused.into_iter().collect::<Vec<_>>(), ["c.png"]);
     }
 
     #[test]

@@ -6,5 +6,5 @@ mod tables;
 mod write;
 
 pub use mapper::{ImageMap, Mapper, Method};
-pub use tables::{FINDINGS_FILE, FindingRow, IMAGES_FILE, ImageRow, Tables};
+pub use tables::{FINDINGS_FILE, IMAGES_FILE, ImageRow, Tables, finding_row};
 pub use write::{Maps, write_maps};

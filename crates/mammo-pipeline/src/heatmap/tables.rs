@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use mammo_core::geometry::Rect;
-use mammo_core::record::{Laterality, LesionKind, Mammogram, View};
+use mammo_core::record::{Laterality, Mammogram, View};
 use mammo_core::write::write_atomically;
 use mammo_dicom::SpacingSource;
+use mammo_eval::tables::findings::{FindingRow, findings_table};
 use mammo_nn::inference::heatmap::{BreastFrame, Finding, MapGrid};
 use serde::Serialize;
 
@@ -15,51 +16,6 @@ use crate::Result;
 pub const IMAGES_FILE: &str = "heatmaps.csv";
 /// The findings of all images.
 pub const FINDINGS_FILE: &str = "findings.csv";
-
-/// A row of `findings.csv`; positions are pixels of the image as stored.
-#[derive(Clone, Debug, Serialize)]
-pub struct FindingRow {
-    /// The image file.
-    pub file: String,
-    /// The patient.
-    pub patient_id: String,
-    /// Blank when it is not known.
-    pub laterality: Option<Laterality>,
-    /// Blank when it is not known.
-    pub view: Option<View>,
-    /// 1 for the surest of its image.
-    pub rank: usize,
-    /// Mass or calcification.
-    pub kind: LesionKind,
-    /// Probability of the malignant class of this kind.
-    pub probability: f64,
-    /// Probability of the benign class of this kind.
-    pub probability_benign: f64,
-    /// Box: left, top, width, height.
-    pub x: f64,
-    /// Top of the box.
-    pub y: f64,
-    /// Width of the box.
-    pub width: f64,
-    /// Height of the box.
-    pub height: f64,
-    /// Where the evidence lies.
-    pub center_x: f64,
-    /// Row of the evidence.
-    pub center_y: f64,
-    /// The box in millimetres; blank without a known spacing.
-    pub x_mm: Option<f64>,
-    /// Top of the box in millimetres.
-    pub y_mm: Option<f64>,
-    /// Width of the box in millimetres.
-    pub width_mm: Option<f64>,
-    /// Height of the box in millimetres.
-    pub height_mm: Option<f64>,
-    /// 0 at the chest wall, 1 at the front of the breast.
-    pub depth_in_breast: f64,
-    /// 0 at the top of the breast, 1 at its bottom, as the image is stored.
-    pub height_in_breast: f64,
-}
 
 /// A row of `heatmaps.csv`.
 #[derive(Clone, Debug, Serialize)]
@@ -88,42 +44,40 @@ pub struct ImageRow {
     pub spacing_source: Option<SpacingSource>,
 }
 
-impl FindingRow {
-    /// The row of a finding, `rank` counting from 1; `grid` ties the input to the stored image.
-    pub fn new(
-        image: &Mammogram,
-        grid: &MapGrid,
-        breast: &BreastFrame,
-        finding: &Finding,
-        rank: usize,
-    ) -> Self {
-        let frame = Rect::new(0.0, 0.0, f64::from(image.width_px), f64::from(image.height_px));
-        let bounds = grid.stored_from_input.apply_rect(&finding.bounds).intersection(&frame);
-        let (center_x, center_y) = grid.stored_from_input.apply(finding.center.0, finding.center.1);
-        let mm = grid.millimetres(&bounds);
-        let [depth_in_breast, height_in_breast] = breast.relative(finding.center.0, finding.center.1);
-        Self {
-            file: image.file.clone(),
-            patient_id: image.patient_id.clone(),
-            laterality: image.laterality,
-            view: image.view,
-            rank,
-            kind: finding.kind,
-            probability: finding.probability_malignant,
-            probability_benign: finding.probability_benign,
-            x: bounds.x,
-            y: bounds.y,
-            width: bounds.width,
-            height: bounds.height,
-            center_x,
-            center_y,
-            x_mm: mm.map(|r| r.x),
-            y_mm: mm.map(|r| r.y),
-            width_mm: mm.map(|r| r.width),
-            height_mm: mm.map(|r| r.height),
-            depth_in_breast,
-            height_in_breast,
-        }
+/// The row of a finding, `rank` counting from 1; `grid` ties the input to the stored image.
+pub fn finding_row(
+    image: &Mammogram,
+    grid: &MapGrid,
+    breast: &BreastFrame,
+    finding: &Finding,
+    rank: usize,
+) -> FindingRow {
+    let frame = Rect::new(0.0, 0.0, f64::from(image.width_px), f64::from(image.height_px));
+    let bounds = grid.stored_from_input.apply_rect(&finding.bounds).intersection(&frame);
+    let (center_x, center_y) = grid.stored_from_input.apply(finding.center.0, finding.center.1);
+    let mm = grid.millimetres(&bounds);
+    let [depth_in_breast, height_in_breast] = breast.relative(finding.center.0, finding.center.1);
+    FindingRow {
+        file: image.file.clone(),
+        patient_id: image.patient_id.clone(),
+        laterality: image.laterality,
+        view: image.view,
+        rank,
+        kind: finding.kind,
+        probability: finding.probability_malignant,
+        probability_benign: finding.probability_benign,
+        x: bounds.x,
+        y: bounds.y,
+        width: bounds.width,
+        height: bounds.height,
+        center_x,
+        center_y,
+        x_mm: mm.map(|r| r.x),
+        y_mm: mm.map(|r| r.y),
+        width_mm: mm.map(|r| r.width),
+        height_mm: mm.map(|r| r.height),
+        depth_in_breast,
+        height_in_breast,
     }
 }
 
@@ -146,18 +100,8 @@ impl Tables {
         if !with_findings {
             return Ok(());
         }
-        self.findings.sort_by(|a, b| {
-            let key = |row: &FindingRow| {
-                (row.patient_id.clone(), row.laterality, row.view, row.file.clone(), row.rank)
-            };
-            key(a).cmp(&key(b))
-        });
-        let path = dir.join(FINDINGS_FILE);
-        match self.findings.is_empty() {
-            // The header alone, which a row would otherwise bring.
-            true => Ok(write_atomically(&path, b"file,x,y,width,height,probability,kind\n")?),
-            false => write_table(&path, &self.findings),
-        }
+        self.findings.sort_by(|a, b| a.order().cmp(&b.order()));
+        Ok(write_atomically(&dir.join(FINDINGS_FILE), &findings_table(&self.findings)?)?)
     }
 }
 

@@ -7,12 +7,13 @@ use mammo_core::image::GrayImage;
 use mammo_core::record::Mammogram;
 use mammo_core::write::{write_atomically, write_json};
 use mammo_dicom::image_file::write_png16;
+use mammo_eval::tables::findings::FindingRow;
 use mammo_nn::inference::heatmap::{BreastFrame, MapGrid};
 use serde::Serialize;
 
 use super::mapper::Mapper;
 use super::overlay;
-use super::tables::{FindingRow, ImageRow, Tables};
+use super::tables::{ImageRow, Tables, finding_row};
 use crate::scoring::Selected;
 use crate::{Observer, Result};
 
@@ -114,7 +115,7 @@ fn map_image(
         .findings
         .iter()
         .enumerate()
-        .map(|(i, finding)| FindingRow::new(image, &grid, &breast, finding, i + 1))
+        .map(|(i, finding)| finding_row(image, &grid, &breast, finding, i + 1))
         .collect();
     let row = ImageRow {
         file: image.file.clone(),

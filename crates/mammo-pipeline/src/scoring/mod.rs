@@ -4,10 +4,8 @@ mod opening;
 mod patches;
 mod score;
 mod select;
-mod table;
 
 pub use opening::{Headers, Opened, Refused, Remark, open};
 pub use patches::{PatchScores, is_patch_scores, read_patch_scores, score_patches};
 pub use score::{Request, Scored, load_models, score, score_file, score_image};
 pub use select::{Selected, find_images, select};
-pub use table::score_table;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use mammo_core::GrayImage;
 use mammo_core::record::{Mammogram, Polarity};
 use mammo_dicom::UnknownObjects;
-use mammo_eval::tables::scores::ScoreRow;
+use mammo_eval::tables::scores::{ScoreRow, score_table};
 use mammo_image::preprocess::Preprocessing;
 use mammo_nn::device::Device;
 use mammo_nn::inference::predict::{ImageModel, Score, Tta};
@@ -42,6 +42,21 @@ pub struct Scored {
     pub duration: Duration,
     /// Of it, reading, checking and preparing images.
     pub preparing: Duration,
+}
+
+impl Scored {
+    /// The score table as CSV, refused images included.
+    ///
+    /// # Errors
+    /// A table that cannot be encoded.
+    pub fn table(&self) -> Result<Vec<u8>> {
+        let remarks =
+            |remarks: &Vec<Remark>| remarks.iter().map(Remark::to_string).collect::<Vec<_>>().join("; ");
+        let scored = self.rows.iter().zip(self.remarks.iter().map(remarks));
+        let refused =
+            self.refused.iter().map(|(image, refused)| (image, refused.code, refused.reason.as_str()));
+        Ok(score_table(scored, refused)?)
+    }
 }
 
 /// Reads model files of whole-image networks.

@@ -1,14 +1,12 @@
-//! The score table of a prediction: 13 columns, of which readers need the first six (docs/evaluation.md).
+//! Writes the score table of a prediction: 13 columns, of which readers need the first six (docs/evaluation.md).
 
-use mammo_core::record::word_or_blank;
+use mammo_core::record::{Mammogram, word_or_blank};
 use serde::Serialize;
 
-use super::opening::{Refused, Remark};
-use super::score::Scored;
-use crate::Result;
+use super::ScoreRow;
 
 /// What the `gate` column says of a scored image.
-const PASSED: &str = "passed";
+pub(super) const PASSED: &str = "passed";
 
 /// One line of the table: a score, or why there is none.
 #[derive(Serialize)]
@@ -28,15 +26,18 @@ struct Line<'a> {
     reason: &'a str,
 }
 
-/// The score table as CSV: scored images, each with what is unusual about it, then refused ones, each with the
+/// The score table as CSV: scored images, each with what is unusual about it, then refused ones, each with code and
 /// reason. Readers of score tables pass over refused images.
 ///
 /// # Errors
 /// A table that cannot be encoded.
-pub fn score_table(scored: &Scored) -> Result<Vec<u8>> {
+pub fn score_table<'a>(
+    scored: impl IntoIterator<Item = (&'a ScoreRow, String)>,
+    refused: impl IntoIterator<Item = (&'a Mammogram, &'a str, &'a str)>,
+) -> std::io::Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    for (row, remarks) in scored.rows.iter().zip(&scored.remarks) {
-        writer.serialize(Line {
+    for (row, remarks) in scored {
+        let line = Line {
             file: &row.file,
             patient_id: &row.patient_id,
             laterality: word_or_blank(row.laterality),
@@ -49,11 +50,12 @@ pub fn score_table(scored: &Scored) -> Result<Vec<u8>> {
             tta: &row.tta,
             seconds: Some(row.seconds),
             gate: PASSED,
-            reason: &remarks.iter().map(Remark::to_string).collect::<Vec<_>>().join("; "),
-        })?;
+            reason: &remarks,
+        };
+        writer.serialize(line).map_err(std::io::Error::other)?;
     }
-    for (image, Refused { code, reason }) in &scored.refused {
-        writer.serialize(Line {
+    for (image, gate, reason) in refused {
+        let line = Line {
             file: &image.file,
             patient_id: &image.patient_id,
             laterality: word_or_blank(image.laterality),
@@ -65,9 +67,10 @@ pub fn score_table(scored: &Scored) -> Result<Vec<u8>> {
             preprocessing: "",
             tta: "",
             seconds: None,
-            gate: code,
+            gate,
             reason,
-        })?;
+        };
+        writer.serialize(line).map_err(std::io::Error::other)?;
     }
-    Ok(writer.into_inner().map_err(csv::IntoInnerError::into_error)?)
+    writer.into_inner().map_err(csv::IntoInnerError::into_error)
 }
