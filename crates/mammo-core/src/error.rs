@@ -8,7 +8,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// Everything that outside data can do wrong.
 ///
 /// Batch stages do not stop at one of these: they turn it into a
-/// [`Rejection`](mammo_data::import::Rejection), go on, and report the count.
+/// `Rejection`, go on, and report the count.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Why a DICOM file is not read or not taken for a screening mammogram.
 ///
 /// The first group is about bytes and pixels and always applies. The second says what the
-/// image shows; [`read_any`](super::read_any) passes over it, because the tables of an archive
+/// image shows; `mammo_dicom::read_any` passes over it, because the tables of an archive
 /// say what its objects are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -2,7 +2,7 @@
 //!
 //! Whatever the file's bit depth, a [`GrayImage`] is full-scale 16 bit: 0 is black,
 //! 65535 the largest value that the container can hold (an 8-bit value is multiplied
-//! by 257). What the values mean is decided later, in [`preprocess`](mammo_image::preprocess).
+//! by 257). What the values mean is decided later, in `preprocess`.
 
 use std::io::{BufRead, Cursor, Read, Seek};
 use std::path::Path;

@@ -5,7 +5,7 @@
 //! known. Grey values go through the modality and, unless told otherwise, the VOI stage of
 //! PS3.3 C.11 ([`Voi`]), so that 0 is black, 65535 white and dense tissue bright whatever
 //! MONOCHROME1, rescale slope or window the file holds. After no other stage; before
-//! [`preprocess`](mammo_image::preprocess), which reads DICOM through [`pixels`](crate::image_file).
+//! `preprocess`, which reads DICOM through [`pixels`](crate::image_file).
 //!
 //! Files that break a rule without harm to the image are read, with a [`Note`] where grey values
 //! or the kind of object are concerned. `dicom-object` decodes values. Pixels take their own way: 12-bit lossy JPEG is read by no

@@ -166,7 +166,7 @@ mod tests {
             depth_in_breast: 0.5,
             height_in_breast: 0.25,
         };
-        let text = String::from_utf8(findings_table(&[row.clone()]).unwrap()).unwrap();
+        let text = String::from_utf8(findings_table(std::slice::from_ref(&row)).unwrap()).unwrap();
         let bounds = Rect::new(row.x, row.y, row.width, row.height);
         let expected = Finding { file: row.file, bounds, probability: row.probability };
         assert_eq!(read(&text).unwrap(), [expected]);

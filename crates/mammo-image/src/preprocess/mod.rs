@@ -16,7 +16,7 @@
 //!
 //! All settings are one [`Preprocessing`] value, which is saved with every model, so a
 //! prediction can never be prepared otherwise than the training was;
-//! [`Preprocessing::explain`] shows every step of one image. After [`import`](mammo_data::import),
+//! [`Preprocessing::explain`] shows every step of one image. After `import`,
 //! before [`cache`](crate::cache).
 
 mod apply;
