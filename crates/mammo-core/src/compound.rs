@@ -2,6 +2,7 @@
 //!
 //! A sector names the one behind it. `calamine` follows such a chain as far as it goes, which in
 //! a damaged file may be in a circle, copying until memory ends; here circles are looked for.
+//! Own code of a few lines, in place of a second reader of the whole format.
 
 /// Length of the header, and of a sector of version 3.
 const HEADER_BYTES: usize = 512;

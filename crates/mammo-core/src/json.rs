@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::digest::hex;
 use crate::write::read_json;
 use crate::{Error, Result};
 
@@ -15,7 +16,7 @@ pub fn json_digest(record: &impl Serialize) -> String {
         Ok(bytes) => bytes,
         Err(e) => unreachable!("records hold only words, numbers and lists: {e}"),
     };
-    Sha256::digest(&canonical).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(&canonical))
 }
 
 /// Reads a JSON file that names its `format` and `version`, and looks at these two first, so

@@ -7,12 +7,14 @@
 //! | [`image`] | a grey image of 16 bits |
 //! | [`mod@resample`] | resampling of a rectangle of it |
 //! | [`error`], [`refusal`] | the error type of these crates; why a DICOM file is not read |
+//! | [`digest`] | digests in hexadecimal |
 //! | [`seed`] | one random stream per purpose |
 //! | [`table_text`] | delimited tables as programs save them |
 //! | [`mod@write`], [`json`] | files under a temporary name; JSON that names format and version |
 
 #[cfg(feature = "workbooks")]
 mod compound;
+pub mod digest;
 pub mod error;
 pub mod geometry;
 pub mod image;

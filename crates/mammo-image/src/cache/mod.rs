@@ -27,6 +27,7 @@ use sha2::{Digest, Sha256};
 use crate::preprocess::Preprocessing;
 use crate::{Error, Result};
 use entry::{Entry, Source};
+use mammo_core::digest::short_hex;
 use mammo_core::record::Mammogram;
 use mammo_core::write::{read_json, write_atomically, write_json};
 use prune::Lease;
@@ -132,8 +133,7 @@ impl InputCache {
     /// Description and pixels. The hash keeps apart equal names in different folders.
     fn paths(&self, file: &str) -> (PathBuf, PathBuf) {
         let stem = Path::new(file).file_stem().unwrap_or_default().to_string_lossy();
-        let hash: String =
-            Sha256::digest(file.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let hash = short_hex(&Sha256::digest(file.as_bytes()));
         let name = |extension: &str| self.folder.join(format!("{stem}-{hash}.{extension}"));
         (name("json"), name("u16"))
     }

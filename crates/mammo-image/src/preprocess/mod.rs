@@ -37,6 +37,8 @@ pub use steps::{Explained, Step};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use mammo_core::digest::short_hex;
+
 use crate::{Error, Result};
 use mammo_dicom::Voi;
 
@@ -244,7 +246,7 @@ impl Preprocessing {
 fn digest(settings: &Preprocessing) -> String {
     // Serialising plain numbers and words cannot fail.
     let json = serde_json::to_vec(settings).unwrap_or_default();
-    Sha256::digest(json).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    short_hex(&Sha256::digest(json))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Shapes of a small binary image: grow, shrink, fill, take apart.
 //!
-//! Growing and shrinking are by a disk, exact to the cell.
+//! Growing and shrinking are by a disk, exact to the cell. Own code, because stored models depend on the
+//! very outlines that it finds: another library's disk would change pixels and refuse every older model.
 
 use super::mask::Mask;
 

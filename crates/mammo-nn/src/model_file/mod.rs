@@ -219,5 +219,5 @@ pub fn self_digest(bytes: &[u8]) -> Option<(usize, String)> {
     hash.update(&bytes[..start]);
     hash.update([b'0'; N_DIGITS]);
     hash.update(&bytes[end..]);
-    Some((start, hash.finalize().iter().map(|b| format!("{b:02x}")).collect()))
+    Some((start, mammo_core::digest::hex(&hash.finalize())))
 }

@@ -101,7 +101,8 @@ pub enum Outcome {
     Interrupted,
 }
 
-/// Writes the table of finished epochs into the folder of a run.
+/// Writes the table of finished epochs into the folder of a run. Numbers have fixed decimals, which the crate csv does
+/// not write, so that two runs compare line by line.
 pub(crate) fn write_metrics(dir: &Path, history: &[EpochRow]) -> Result<()> {
     let mut table = String::from(
         "stage,epoch,learning_rate,train_loss,validation_loss,validation_metric,pictures_per_s,best\n",

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use mammo_core::digest::short_hex;
 use mammo_core::write::write_json;
 use mammo_nn::device;
 use serde::Serialize;
@@ -82,5 +83,5 @@ pub fn digest(parts: &[&str]) -> String {
         hash.update(part.len().to_le_bytes());
         hash.update(part.as_bytes());
     }
-    hash.finalize().iter().take(8).map(|b| format!("{b:02x}")).collect()
+    short_hex(&hash.finalize())
 }

@@ -85,5 +85,5 @@ fn file_digest(path: &Path) -> Result<String> {
             n => hash.update(&buffer[..n]),
         }
     }
-    Ok(hash.finalize().iter().take(8).map(|b| format!("{b:02x}")).collect())
+    Ok(mammo_core::digest::short_hex(&hash.finalize()))
 }
