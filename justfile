@@ -40,6 +40,10 @@ fuzz *ARGS:
 bench *ARGS:
     bench/compare.sh {{ ARGS }}
 
+# Time convolution, decoding and the bootstrap: just microbench [FILTER]
+microbench *ARGS:
+    cargo bench -p mammo-kernels -p mammo-dicom -p mammo-eval -- {{ ARGS }}
+
 # Run the whole method on phantoms, in minutes: just demo [OPTIONS]
 demo *ARGS:
     cargo run --release -- demo {{ ARGS }}

@@ -80,23 +80,23 @@ fn best(mut run: impl FnMut()) -> f64 {
     (0..7).map(|_| one(&mut run)).fold(f64::MAX, f64::min)
 }
 
-fn conv(n: usize, h: usize, w: usize, c_in: usize, c_out: usize, kernel: usize, stride: usize) -> ConvShape {
+fn conv([n, h, w, c_in]: [usize; 4], c_out: usize, kernel: usize, stride: usize) -> ConvShape {
     ConvShape { n, h, w, c_in, c_out, kernel, stride, pad: Pad::all(kernel / 2) }
 }
 
 fn resnet50(n: usize, h: usize, w: usize) -> Vec<(usize, ConvShape)> {
-    let mut layers = vec![(1, conv(n, h, w, 3, 64, 7, 2))];
+    let mut layers = vec![(1, conv([n, h, w, 3], 64, 7, 2))];
     let (mut h, mut w, mut c_in) = (h / 4, w / 4, 64);
     for (stage, blocks) in [3, 4, 6, 3].into_iter().enumerate() {
         let mid = 64 << stage;
         let stride = if stage == 0 { 1 } else { 2 };
-        layers.push((1, conv(n, h, w, c_in, mid, 1, 1)));
-        layers.push((1, conv(n, h, w, mid, mid, 3, stride)));
-        layers.push((1, conv(n, h, w, c_in, 4 * mid, 1, stride)));
+        layers.push((1, conv([n, h, w, c_in], mid, 1, 1)));
+        layers.push((1, conv([n, h, w, mid], mid, 3, stride)));
+        layers.push((1, conv([n, h, w, c_in], 4 * mid, 1, stride)));
         (h, w, c_in) = (h / stride, w / stride, 4 * mid);
-        layers.push((blocks, conv(n, h, w, mid, c_in, 1, 1)));
-        layers.push((blocks - 1, conv(n, h, w, c_in, mid, 1, 1)));
-        layers.push((blocks - 1, conv(n, h, w, mid, mid, 3, 1)));
+        layers.push((blocks, conv([n, h, w, mid], c_in, 1, 1)));
+        layers.push((blocks - 1, conv([n, h, w, c_in], mid, 1, 1)));
+        layers.push((blocks - 1, conv([n, h, w, mid], mid, 3, 1)));
     }
     layers
 }
@@ -115,7 +115,7 @@ fn plain([n, h, w, c_in]: [usize; 4], blocks: &[(usize, usize)]) -> Vec<(usize, 
     let (mut h, mut w, mut c_in) = (h, w, c_in);
     for &(depth, c) in blocks {
         for _ in 0..depth {
-            layers.push((1, conv(n, h, w, c_in, c, 3, 1)));
+            layers.push((1, conv([n, h, w, c_in], c, 3, 1)));
             c_in = c;
         }
         (h, w) = (h / 2, w / 2);

@@ -33,7 +33,7 @@ use size::Named;
 use steps::Demo;
 
 /// The embedded configuration, as in `configs/demo.toml`.
-const CONFIG: &str = include_str!("../../../../configs/demo.toml");
+const CONFIG: &str = include_str!("../../configs/demo.toml");
 
 /// Run the whole method on synthetic mammograms; needs no data and no GPU.
 ///

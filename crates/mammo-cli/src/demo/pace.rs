@@ -191,7 +191,7 @@ mod tests {
     fn the_parts_of_a_demo_on_smaller_images_are_measured() {
         let changes = ["preprocessing.height_px=128", "preprocessing.width_px=96", "patch.trunk.width=0.25"];
         let changes = changes.map(String::from);
-        let config = RunConfig::parse(include_str!("../../../../configs/demo.toml"), &changes).unwrap();
+        let config = RunConfig::parse(include_str!("../../configs/demo.toml"), &changes).unwrap();
         let pace = Pace::measure(&config, "cpu").unwrap();
         for seconds in [pace.patient_s, pace.patch_s, pace.image_s] {
             assert!(seconds.is_finite() && seconds > 0.0, "{pace:?}");

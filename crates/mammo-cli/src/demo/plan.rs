@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn a_demo_continues_in_its_size_and_in_no_other() {
         let dir = tempfile::tempdir().unwrap();
-        let config = RunConfig::parse(include_str!("../../../../configs/demo.toml"), &[]).unwrap();
+        let config = RunConfig::parse(include_str!("../../configs/demo.toml"), &[]).unwrap();
         let begun = Plan::of(pace(400.0, 0.5), None);
         begun.write(dir.path()).unwrap();
         let again = |asked| Plan::make(dir.path(), asked, &config, "cpu");

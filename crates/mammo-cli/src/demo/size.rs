@@ -104,7 +104,7 @@ impl Size {
 mod tests {
     use super::*;
 
-    const CONFIG: &str = include_str!("../../../../configs/demo.toml");
+    const CONFIG: &str = include_str!("../../configs/demo.toml");
 
     #[test]
     fn an_amount_of_one_is_the_configuration_in_the_repository() {

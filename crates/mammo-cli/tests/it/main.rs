@@ -14,4 +14,5 @@ mod outputs;
 mod pipeline;
 mod program;
 mod screens;
+mod snapshots;
 mod views;

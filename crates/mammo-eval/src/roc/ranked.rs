@@ -144,7 +144,7 @@ impl RankedScores {
                 (tied_malignant, tied_benign) = (0.0, 0.0);
             }
         }
-        self.check_classes(malignant > 0.0, benign > 0.0)?;
+        self.check_classes([malignant, benign])?;
         Ok(ordered_pairs / (malignant * benign))
     }
 
@@ -158,7 +158,7 @@ impl RankedScores {
     pub fn curve(&self, times: &[u8], roc: &mut Roc) -> Result<()> {
         self.fill(times, roc);
         let (malignant, benign) = roc.totals();
-        self.check_classes(malignant > 0.0, benign > 0.0)
+        self.check_classes([malignant, benign])
     }
 
     /// [`RankedScores::curve`] without the check that both classes are present.
@@ -182,7 +182,7 @@ impl RankedScores {
             doubled_pairs += u64::from(benign - before) * (u64::from(above) + u64::from(malignant));
             (above, before) = (malignant, benign);
         });
-        self.check_classes(above > 0, before > 0)?;
+        self.check_classes([above, before].map(f64::from))?;
         Ok(doubled_pairs as f64 / (2.0 * f64::from(above) * f64::from(before)))
     }
 
@@ -199,11 +199,12 @@ impl RankedScores {
         }
     }
 
-    fn check_classes(&self, malignant: bool, benign: bool) -> Result<()> {
-        if malignant && benign {
+    /// Refuses weights of malignant and benign cases of which one is zero.
+    fn check_classes(&self, [malignant, benign]: [f64; 2]) -> Result<()> {
+        if malignant > 0.0 && benign > 0.0 {
             return Ok(());
         }
-        let present = if malignant { "only malignant" } else { "no malignant" };
+        let present = if malignant > 0.0 { "only malignant" } else { "no malignant" };
         Err(undefined(format!("{present} cases among {}; both classes are needed", self.ranked.len())))
     }
 }

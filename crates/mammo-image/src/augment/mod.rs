@@ -180,12 +180,6 @@ impl Warp {
     pub const IDENTITY: Self =
         Self { input_from_output: Affine::IDENTITY, intensity_shift: 0.0, gamma: 1.0, sharpness: 0.0 };
 
-    /// Mirrors, as test-time augmentation does; changes nothing else.
-    pub fn flip(horizontal: bool, vertical: bool) -> Self {
-        let mirror = |flip: bool| if flip { -1.0 } else { 1.0 };
-        Self { input_from_output: Affine::scale(mirror(horizontal), mirror(vertical)), ..Self::IDENTITY }
-    }
-
     /// Fills `out` (`height * width`, row-major) with the normalised values of one window,
     /// bilinearly interpolated; beyond the input lies black. [`Warp::IDENTITY`] and flips give
     /// the pixels exactly.

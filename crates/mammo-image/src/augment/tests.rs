@@ -38,7 +38,9 @@ fn the_identity_gives_every_pixel_and_none_draws_it() {
 fn flips_mirror_exactly() {
     let pixels = pixels();
     for (horizontal, vertical) in [(true, false), (false, true), (true, true)] {
-        let out = show(&Warp::flip(horizontal, vertical), &pixels, 37, &whole());
+        let [sx, sy] = [horizontal, vertical].map(|mirrored| if mirrored { -1.0 } else { 1.0 });
+        let flip = Warp { input_from_output: Affine::scale(sx, sy), ..Warp::IDENTITY };
+        let out = show(&flip, &pixels, 37, &whole());
         for y in 0..29 {
             for x in 0..37 {
                 let from_x = if horizontal { 36 - x } else { x };

@@ -5,6 +5,8 @@
 //! The input is copied once per kernel column, already shifted and strided; kernel rows are different pointers into
 //! the same copy.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::gather::{gather, needs_gather};
@@ -52,7 +54,8 @@ pub fn backward_weight<T: Operand>(
     let per_strip = (STRIP / units::<T>(flat.out_w())).max(1);
     let sums = summed(size, rows.div_ceil(per_strip), |strip, sums, accumulate| {
         let first = strip * per_strip;
-        let each = Strip::new(isa, &kernel, &flat, first, per_strip.min(rows - first), input, d_out);
+        let strip = first..rows.min(first + per_strip);
+        let each = Strip::new(isa, &kernel, &flat, strip, input, d_out);
         let tiles = (taps * groups).div_ceil(4 * rayon::current_num_threads()).min(16);
         sums.par_chunks_mut(tiles * tile_len).enumerate().for_each(|(b, sums)| {
             each.multiply(b * tiles, sums, accumulate);
@@ -170,15 +173,16 @@ struct Strip<'s, T: Operand> {
 }
 
 impl<'s, T: Operand> Strip<'s, T> {
+    /// The strip of the output rows `rows`, counted over all images.
     fn new(
         isa: Isa,
         kernel: &'s Kernel,
         shape: &'s ConvShape,
-        first: usize,
-        count: usize,
+        rows: Range<usize>,
         input: &[T],
         d_out: &[T],
     ) -> Self {
+        let (first, count) = (rows.start, rows.len());
         let width = units::<T>(shape.out_w());
         let groups = shape.c_in.div_ceil(kernel.rows());
         let run_len = width * kernel.rows() * T::PER_UNIT;

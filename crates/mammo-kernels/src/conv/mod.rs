@@ -26,7 +26,7 @@ pub use backward_input::backward_input;
 pub use backward_weight::backward_weight;
 pub use forward::forward;
 pub use packed::{Packed, pack_forward, pack_prediction, pack_training, predicts_by_winograd};
-pub use pooled::forward_pooled;
+pub use pooled::{PooledShape, forward_pooled};
 
 /// Zero padding of an image. Frameworks differ in which side gets the extra row or column of an odd total.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -13,21 +13,29 @@ use crate::pool::MaxPoolRow;
 /// Size of a band in bytes: the convolved rows are still in the second-level cache when they are pooled.
 const BAND_BYTES: usize = 512 << 10;
 
-/// [`forward()`](super::forward()) followed by max pooling with the shape `pool`, whose input is the output of the
-/// convolution. The intermediate map is computed one band of rows at a time and never stored as a whole. Where
+/// A convolution and the max pooling of its output.
+#[derive(Clone, Copy, Debug)]
+pub struct PooledShape {
+    /// The convolution.
+    pub conv: ConvShape,
+    /// The pooling; its input is the output of `conv`.
+    pub pool: ConvShape,
+}
+
+/// [`forward()`](super::forward()) followed by max pooling. The intermediate map is computed one band of rows at a time and never stored as a whole. Where
 /// pooling windows overlap, a row on the border of two bands is computed twice.
 ///
 /// # Panics
 /// When the length of a slice does not match the shapes.
 pub fn forward_pooled<T: Operand, O: Operand>(
     isa: Isa,
-    shape: &ConvShape,
-    pool: &ConvShape,
+    shape: &PooledShape,
     input: &[T],
     weight: &Packed<T>,
     out: &mut [O],
     epilogue: &Epilogue<'_, O>,
 ) {
+    let PooledShape { conv: shape, pool } = shape;
     assert_eq!(out.len(), pool.output_len(), "output of {pool:?}");
     assert_eq!(shape.output_len(), pool.input_len(), "{pool:?} pools another map than that of {shape:?}");
     assert!(!epilogue.accumulate, "nothing to add to");

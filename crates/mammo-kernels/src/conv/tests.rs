@@ -154,7 +154,7 @@ pub(super) fn check_pooled(
         let (mut unfused, mut argmax) = (vec![0.0; pool.output_len()], vec![0; pool.output_len()]);
         crate::pool::max_pool(isa, &pool, &whole, &mut unfused, &mut argmax);
         let mut fused = vec![7.0; pool.output_len()];
-        forward_pooled(isa, shape, &pool, &x, &panels, &mut fused, &epilogue);
+        forward_pooled(isa, &PooledShape { conv: *shape, pool }, &x, &panels, &mut fused, &epilogue);
         assert_eq!(fused, unfused, "{shape:?} {pool:?} {isa:?}");
     }
 }

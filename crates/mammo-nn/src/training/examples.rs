@@ -115,7 +115,7 @@ impl Examples for WindowExamples<'_> {
         let input = self.cache.pixels(&item.file)?;
         let warp = match rng {
             Some(rng) => self.augmentation.draw(rng),
-            None => Warp::flip(false, false),
+            None => Warp::IDENTITY,
         };
         let (first, copies) = out.split_at_mut(self.shape[1] * self.shape[2]);
         warp.window(input.view(), &item.window, self.normalise, first);

@@ -9,7 +9,6 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 
 use crate::model_file;
 use crate::networks::Classifier;
-use crate::networks::precision::Precision;
 use crate::networks::state::{StateDict, interpolated, load_state_dict, state_dict, training_flags};
 use crate::training::batches::{Examples, Pass, epoch_order, training_batches};
 use crate::training::features::Features;
@@ -72,32 +71,24 @@ pub fn train<C: Classifier>(
             true => Features::of_frozen(model.trunk(), training.shape()[0], precision, run.device),
             false => Features::of_trained(precision),
         };
+        let mut of_stage = OfStage { features, optimizer };
         while position.epoch < stage_config.epochs {
             let started = std::time::Instant::now();
             let first_step = position.step;
-            let outcome =
-                train_epoch(model, &features, &mut optimizer, training, run, &mut position, observer)?;
+            let outcome = train_epoch(model, &mut of_stage, training, run, &mut position, observer)?;
             model = outcome.model;
             if outcome.interrupted {
-                resume::save(&resume_path, &position, &model, &optimizer)?;
+                resume::save(&resume_path, &position, &model, &of_stage.optimizer)?;
                 return Ok(Outcome::Interrupted);
             }
             let n_pictures = ((position.step - first_step) * config.batch_size) as f64;
             let pictures_per_s = n_pictures / started.elapsed().as_secs_f64();
             let interpolated = interpolate_with_start(model.valid(), start.as_ref(), run.start_share)?;
-            let ends = end_epoch(
-                &interpolated,
-                validation,
-                run,
-                &mut position,
-                precision,
-                pictures_per_s,
-                observer,
-            )?;
+            let ends = end_epoch(&interpolated, validation, run, &mut position, pictures_per_s, observer)?;
             if ends || position.epoch == stage_config.epochs {
                 break;
             }
-            resume::save(&resume_path, &position, &model, &optimizer)?;
+            resume::save(&resume_path, &position, &model, &of_stage.optimizer)?;
             if observer.stop_requested() {
                 return Ok(Outcome::Interrupted);
             }
@@ -141,6 +132,12 @@ fn check_examples(training: &dyn Examples, validation: &dyn Examples) -> Result<
     Ok(())
 }
 
+/// What the epochs of one stage share.
+struct OfStage {
+    features: Features,
+    optimizer: ModuleOptimizer,
+}
+
 struct EpochOutcome<C> {
     model: C,
     interrupted: bool,
@@ -149,8 +146,7 @@ struct EpochOutcome<C> {
 /// Runs the steps of one epoch from `position.step` on; `position` is then at the next step to run.
 fn train_epoch<C: Classifier>(
     mut model: C,
-    features: &Features,
-    optimizer: &mut ModuleOptimizer,
+    of_stage: &mut OfStage,
     training: &dyn Examples,
     run: &TrainingRun,
     position: &mut Position,
@@ -173,7 +169,7 @@ fn train_epoch<C: Classifier>(
         for (step, batch) in (first_step..).zip(batches.iter()) {
             let batch = batch?;
             let targets = batch.targets(&device);
-            let map = features.of(model.trunk(), batch, &device); // [n, c_out, rows, cols]
+            let map = of_stage.features.of(model.trunk(), batch, &device); // [n, c_out, rows, cols]
             let mut rng = pass.stream("dropout", step);
             let logits = model.logits_of_features(map, Some(&mut rng));
             let loss = criterion.forward(logits, targets);
@@ -185,7 +181,7 @@ fn train_epoch<C: Classifier>(
                 return Err(Error::Diverged { stage, epoch, step, loss: value, learning_rate });
             }
             let gradients = GradientsParams::from_grads(loss.backward(), &model);
-            model = optimizer.step(learning_rate, model, gradients);
+            model = of_stage.optimizer.step(learning_rate, model, gradients);
 
             position.loss_sum += f64::from(value);
             position.step = step + 1;
@@ -219,11 +215,11 @@ fn end_epoch<C: Classifier>(
     validation: &dyn Examples,
     run: &TrainingRun,
     position: &mut Position,
-    precision: Precision,
     pictures_per_s: f64,
     observer: &mut dyn TrainingObserver,
 ) -> Result<bool> {
     let config = run.config;
+    let precision = config.precision.on(run.device)?;
     let assessment = assess(model, validation, config.batch_size, run.device, precision)?;
     let metric = metric(run.metric, &assessment, validation.n_classes())?;
     let best = position.best_metric.is_none_or(|best| metric > best);

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const DEMO: &str = include_str!("../../../../configs/demo.toml");
+const DEMO: &str = include_str!("../../../mammo-cli/configs/demo.toml");
 
 /// What is said of the demo's configuration with changes.
 fn refusal(overrides: &[&str]) -> String {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
 
 use mammo_kernels::Operand;
-use mammo_kernels::conv::{Packed, forward, forward_pooled};
+use mammo_kernels::conv::{Packed, PooledShape, forward, forward_pooled};
 use mammo_kernels::isa::Isa;
 use mammo_kernels::micro::Epilogue;
 
@@ -108,7 +108,8 @@ impl<T: Operand> FusedConv<T> {
             Some(pool) => {
                 let pool = pool.on_map(made, self.c_out);
                 let out = out.fit([pool.n, pool.out_h(), pool.out_w(), pool.c_out]);
-                forward_pooled(Isa::best(), &shape, &pool, input, weight, out, &epilogue);
+                let shape = PooledShape { conv: shape, pool };
+                forward_pooled(Isa::best(), &shape, input, weight, out, &epilogue);
             }
         }
     }
