@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use indicatif::ProgressBar;
 use mammo_data::doctor::{
-    Report, SHOWN, entries_of_cases, entries_of_manifest, examine, find_twins, write_report,
+    Report, SHOWN, entries_of_cases, entries_of_manifest, examine, find_duplicates, write_report,
 };
 use mammo_data::manifest::Manifest;
 use mammo_data::split::Split;
@@ -45,7 +45,7 @@ pub struct Args {
     pub markdown: bool,
 }
 
-/// Runs the verb.
+/// Runs the command.
 pub fn run(args: &Args) -> Result<Done> {
     let report = if args.data.is_dir() && !args.data.join("manifest.json").is_file() {
         examine_cases(&args.data)?
@@ -93,7 +93,7 @@ fn examine_cases(dir: &Path) -> Result<Report> {
 pub fn examine_manifest(manifest: &Manifest, split: Option<&Split>, pictures: bool) -> Report {
     let twins = pictures.then(|| {
         let bar = progress::bar("comparing pictures", manifest.images.len() as u64);
-        let (twins, n_unread) = find_twins(manifest, &progress::counter(&bar));
+        let (twins, n_unread) = find_duplicates(manifest, &progress::counter(&bar));
         bar.finish_and_clear();
         if n_unread > 0 {
             eprintln!("note: {n_unread} pictures could not be read and were not compared");

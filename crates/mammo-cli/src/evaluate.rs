@@ -67,7 +67,7 @@ pub struct Args {
     pub set: Vec<String>,
 }
 
-/// Runs the verb.
+/// Runs the command.
 pub fn run(args: &Args) -> Result<Done> {
     let Some(scores) = args.scores.as_ref().or(args.named_scores.as_ref()) else {
         bail!("no score table; expected its path");

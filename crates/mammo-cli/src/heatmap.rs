@@ -81,7 +81,7 @@ impl From<MethodArg> for Method {
     }
 }
 
-/// Runs the verb.
+/// Runs the command.
 pub fn run(args: &Args) -> Result<Done> {
     progress::catch_ctrl_c();
     if !(0.0..=1.0).contains(&args.min_score) {

@@ -26,7 +26,7 @@ use crate::{Done, output, progress};
 pub struct Args {
     /// A public archive, in the layout in which it is downloaded.
     #[command(subcommand)]
-    archive: Option<ArchiveVerb>,
+    archive: Option<ArchiveCommand>,
     /// Folder that holds images.csv.
     #[arg(required = true)]
     dir: Option<PathBuf>,
@@ -56,7 +56,7 @@ impl Output {
 }
 
 #[derive(Subcommand)]
-enum ArchiveVerb {
+enum ArchiveCommand {
     #[command(alias = "cbis")]
     /// CBIS-DDSM: case descriptions with DICOM (classic, NBIA or series folders) or the JPEG re-issue.
     CbisDdsm(Plain),
@@ -98,7 +98,7 @@ struct ByAssessment {
     birads_3: Birads3,
 }
 
-impl ArchiveVerb {
+impl ArchiveCommand {
     fn parts(&self) -> (Archive, &Plain, Birads3) {
         let (archive, plain) = match self {
             Self::Inbreast(args) => return (Archive::Inbreast, &args.plain, args.birads_3),
@@ -123,7 +123,7 @@ impl Args {
     /// Import of a folder in the layout of INbreast, with the manifest beside its table.
     pub fn of_inbreast(dir: PathBuf) -> Self {
         let plain = Plain { dir, output: Output::default() };
-        let archive = ArchiveVerb::Inbreast(ByAssessment { plain, birads_3: Birads3::LeftOut });
+        let archive = ArchiveCommand::Inbreast(ByAssessment { plain, birads_3: Birads3::LeftOut });
         Self { archive: Some(archive), dir: None, output: Output::default() }
     }
 
@@ -151,8 +151,8 @@ impl Args {
     fn import(&self) -> Result<Imported> {
         let bar = progress::bar("reading images", 0);
         let imported = match (&self.archive, &self.dir) {
-            (Some(verb), _) => {
-                let (archive, plain, birads_3) = verb.parts();
+            (Some(command), _) => {
+                let (archive, plain, birads_3) = command.parts();
                 import_archive(
                     archive,
                     &plain.dir,
@@ -189,7 +189,7 @@ fn refuse_without_tables(dir: &Path) -> Result<()> {
     }
 }
 
-/// Runs the verb.
+/// Runs the command.
 pub fn run(args: &Args) -> Result<Done> {
     let imported = args.import()?;
     let out = args.manifest();

@@ -36,7 +36,7 @@ use mammo_core::write::{check_file, check_folder};
 
 /// Learns to tell cancer from no cancer on whole mammograms (after Shen et al. 2019).
 ///
-/// Start with `mammo demo`: it needs no data and no GPU. With your own data, the verbs follow
+/// Start with `mammo demo`: it needs no data and no GPU. With your own data, the commands follow
 /// each other: import, split, train patch, train image, predict, evaluate.
 ///
 /// Research software. Not a medical device; not for clinical use.
@@ -47,11 +47,11 @@ struct Cli {
     #[arg(long, global = true, value_name = "N", display_order = 100)]
     threads: Option<NonZeroUsize>,
     #[command(subcommand)]
-    verb: Verb,
+    command: Command,
 }
 
 #[derive(Subcommand)]
-enum Verb {
+enum Command {
     Demo(demo::Args),
     Phantom(phantom::Args),
     Import(import::Args),
@@ -78,18 +78,18 @@ enum Train {
     Image(train_image::Args),
 }
 
-/// How a verb ended when it did not fail.
+/// How a command ended when it did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
     /// Everything asked for was done.
     All,
-    /// Done, but some input was rejected; the verb said which.
+    /// Done, but some input was rejected; the command said which.
     WithRejections,
     /// Stopped on request; the state is saved.
     Interrupted,
 }
 
-/// Ctrl-C in the middle of a verb that calls others.
+/// Ctrl-C in the middle of a command that calls others.
 #[derive(Debug)]
 pub struct Interrupted;
 
@@ -125,30 +125,30 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(Cli { threads, verb }: Cli) -> Result<Done> {
+fn run(Cli { threads, command }: Cli) -> Result<Done> {
     start_threads(threads)?;
     mammo_nn::device::check_cpu_instructions()?;
-    match verb.output() {
+    match command.output() {
         Some(Output::File(path)) => check_file(&path)?,
         Some(Output::Folder(path)) => check_folder(&path)?,
         None => {}
     }
-    match verb {
-        Verb::Demo(args) => demo::run(&args),
-        Verb::Phantom(args) => phantom::run(&args),
-        Verb::Import(args) => import::run(&args),
-        Verb::Split(args) => split::run(&args),
-        Verb::Doctor(args) => doctor::run(&args),
-        Verb::Sample(args) => sample::run(&args),
-        Verb::Train(Train::Patch(args)) => train_patch::run(&args),
-        Verb::Train(Train::Image(args)) => train_image::run(&args),
-        Verb::Transfer(args) => transfer::run(&args),
-        Verb::Preprocess(args) => preprocess::run(&args),
-        Verb::Predict(args) => predict::run(&args),
-        Verb::Evaluate(args) => evaluate::run(&args),
-        Verb::Heatmap(args) => heatmap::run(&args),
-        Verb::Report(args) => report::run(&args),
-        Verb::Model(verb) => model::run(&verb),
+    match command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Phantom(args) => phantom::run(&args),
+        Command::Import(args) => import::run(&args),
+        Command::Split(args) => split::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Sample(args) => sample::run(&args),
+        Command::Train(Train::Patch(args)) => train_patch::run(&args),
+        Command::Train(Train::Image(args)) => train_image::run(&args),
+        Command::Transfer(args) => transfer::run(&args),
+        Command::Preprocess(args) => preprocess::run(&args),
+        Command::Predict(args) => predict::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args),
+        Command::Heatmap(args) => heatmap::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Model(command) => model::run(&command),
     }
 }
 
@@ -169,14 +169,14 @@ fn start_threads(asked: Option<NonZeroUsize>) -> Result<()> {
     pool.with_context(|| format!("{name} {threads}: the threads could not be started"))
 }
 
-/// What a verb was told to write.
+/// What a command was told to write.
 enum Output {
     File(PathBuf),
     Folder(PathBuf),
 }
 
-impl Verb {
-    /// Where the verb was told to write. Asked before it runs, so that hours of work do not end
+impl Command {
+    /// Where the command was told to write. Asked before it runs, so that hours of work do not end
     /// at a folder that cannot be written.
     fn output(&self) -> Option<Output> {
         let file = |path: &Option<PathBuf>| path.clone().map(Output::File);
@@ -196,7 +196,7 @@ impl Verb {
             Self::Import(args) => file(&args.output()),
             Self::Split(args) => file(&args.out),
             Self::Predict(args) => file(&args.out),
-            Self::Model(verb) => file(&verb.output()),
+            Self::Model(command) => file(&command.output()),
         }
     }
 }

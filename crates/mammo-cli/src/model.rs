@@ -16,7 +16,7 @@ use mammo_pipeline::training::start_lines;
 
 use crate::Done;
 
-/// The verbs under `mammo model`.
+/// The commands under `mammo model`.
 #[derive(clap::Subcommand)]
 pub enum Model {
     Import(ImportArgs),
@@ -126,9 +126,9 @@ pub enum Format {
     Safetensors,
 }
 
-/// Runs the verb.
-pub fn run(verb: &Model) -> Result<Done> {
-    match verb {
+/// Runs the command.
+pub fn run(command: &Model) -> Result<Done> {
+    match command {
         Model::Import(args) => import(args),
         Model::Inspect(args) => inspect(args),
         Model::Export(args) => export(args),

@@ -1,6 +1,6 @@
-//! What verbs print: results on stdout, and on stderr no more lines of one kind than a screen holds.
+//! What commands print: results on stdout, and on stderr no more lines of one kind than a screen holds.
 //!
-//! A verb over many images prints a summary and says which table has a row for each. Only up to
+//! A command over many images prints a summary and says which table has a row for each. Only up to
 //! [`FEW_IMAGES`] are described one by one, unless `--list` asks for all.
 
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ const REJECTED_FILE: &str = "rejected_images.csv";
 
 static IN_DEMO: AtomicBool = AtomicBool::new(false);
 
-/// From now on results of verbs go to stderr: for the demo, which calls them, they are its log.
+/// From now on results of commands go to stderr: for the demo, which calls them, they are its log.
 pub fn results_to_log() {
     IN_DEMO.store(true, Ordering::Relaxed);
 }
@@ -64,9 +64,9 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// Images that a verb leaves out: the first are named on stderr, all of them in a table.
+/// Images that a command leaves out: the first are named on stderr, all of them in a table.
 pub struct LeftOut {
-    /// What the verb calls it: rejected, refused.
+    /// What the command calls it: rejected, refused.
     word: &'static str,
     rows: Vec<(String, String)>,
 }

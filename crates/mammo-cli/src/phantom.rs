@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use mammo_phantom::{Layout, PhantomConfig, write_layout};
+use mammo_phantom::{ArchiveLayout, PhantomConfig, write_layout};
 
 use crate::{Done, output, progress};
 
@@ -28,8 +28,8 @@ pub struct Args {
     pub patients: usize,
     /// Whose images: film (digitised, labels and edges), digital (inverted, other contrast), or an
     /// archive's name. Also written --site.
-    #[arg(long, alias = "site", default_value_t = Layout::Film)]
-    pub layout: Layout,
+    #[arg(long, alias = "site", default_value_t = ArchiveLayout::Film)]
+    pub layout: ArchiveLayout,
     /// Image height in pixels.
     #[arg(long, default_value_t = 1152)]
     pub height: usize,
@@ -47,7 +47,7 @@ pub struct Args {
     pub seed: u64,
 }
 
-/// Runs the verb.
+/// Runs the command.
 pub fn run(args: &Args) -> Result<Done> {
     let config = PhantomConfig {
         n_patients: args.patients,

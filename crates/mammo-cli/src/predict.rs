@@ -80,7 +80,7 @@ impl TtaArg {
     }
 }
 
-/// Runs the verb.
+/// Runs the command.
 pub fn run(args: &Args) -> Result<Done> {
     progress::catch_ctrl_c();
     if let Some(folder) = &args.patches {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::record::Mammogram;
 use mammo_core::resample::{Resample, resample};
 use mammo_core::write::{read_json, write_json};
@@ -13,7 +13,7 @@ use mammo_data::archive::loose::EXTENSIONS;
 use mammo_dicom::StoredImage;
 use mammo_dicom::image_file::write_png16;
 use mammo_image::input_check::{Warning, polarity_shown};
-use mammo_image::preprocess::{Explained, Preprocessing};
+use mammo_image::preprocess::{ExplainedStep, Preprocessing};
 use mammo_nn::model_file;
 use rayon::prelude::*;
 
@@ -74,7 +74,7 @@ pub enum Preset {
     Paper,
 }
 
-/// Runs the verb.
+/// Runs the command.
 pub fn run(args: &Args) -> Result<Done> {
     progress::catch_ctrl_c();
     let preprocessing = match (&args.model, args.preset) {
@@ -242,12 +242,12 @@ fn explain(preprocessing: &Preprocessing, path: &Path, image: &Mammogram, target
 }
 
 /// The pictures in rows, each with its number in the upper left corner.
-fn sheet(steps: &[Explained]) -> GrayImage {
+fn sheet(steps: &[ExplainedStep]) -> GreyImage {
     let pitch = TILE_PX + GAP_PX;
-    let mut sheet = GrayImage::black(ACROSS * pitch + GAP_PX, steps.len().div_ceil(ACROSS) * pitch + GAP_PX);
+    let mut sheet = GreyImage::black(ACROSS * pitch + GAP_PX, steps.len().div_ceil(ACROSS) * pitch + GAP_PX);
     sheet.pixels.fill(12_000);
     for (i, step) in steps.iter().enumerate() {
-        let picture = &step.picture;
+        let picture = &step.image;
         let scale = TILE_PX as f64 / picture.width.max(picture.height) as f64;
         let side = |length: usize| ((length as f64 * scale) as usize).clamp(1, TILE_PX);
         let all = mammo_core::geometry::Rect::new(0.0, 0.0, picture.width as f64, picture.height as f64);
@@ -263,7 +263,7 @@ fn sheet(steps: &[Explained]) -> GrayImage {
 }
 
 /// A white digit on black, three by five dots.
-fn draw_digit(sheet: &mut GrayImage, digit: usize, x: usize, y: usize) {
+fn draw_digit(sheet: &mut GreyImage, digit: usize, x: usize, y: usize) {
     const DIGITS: [u16; 10] =
         [0o75557, 0o26227, 0o71747, 0o71717, 0o55711, 0o74717, 0o74757, 0o71111, 0o75757, 0o75717];
     for (row, column) in (0..7).flat_map(|row| (0..5).map(move |column| (row, column))) {

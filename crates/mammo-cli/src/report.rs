@@ -46,7 +46,7 @@ pub struct Args {
     pub set: Vec<String>,
 }
 
-/// Runs the verb.
+/// Runs the command.
 pub fn run(args: &Args) -> Result<Done> {
     let runs = args.runs.iter().map(|path| RunFiles::find(path)).collect::<Result<Vec<_>, _>>()?;
     let evaluation: EvalConfig = with_settings(&EvalConfig::default(), &args.set)?;

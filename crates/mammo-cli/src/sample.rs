@@ -14,7 +14,7 @@ use crate::{Done, output};
 
 /// Draw patch sets (S1, S10, S30, any S<n>) from the lesions and backgrounds of each side.
 ///
-/// `mammo train patch` with the same settings draws the same patches on the way; this verb
+/// `mammo train patch` with the same settings draws the same patches on the way; this command
 /// shows them. Patches are
 /// stored as coordinates in the prepared image, in OUT/train, OUT/validation and OUT/test.
 ///
@@ -40,7 +40,7 @@ pub struct Args {
     pub set: Vec<String>,
 }
 
-/// Runs the verb.
+/// Runs the command.
 pub fn run(args: &Args) -> Result<Done> {
     let mut config = RunConfig::read(&args.config, &args.set)?;
     config.use_patch_set(args.patch_set.as_deref())?;

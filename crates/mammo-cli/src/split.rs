@@ -50,7 +50,7 @@ pub struct Args {
     pub pictures: bool,
 }
 
-/// Runs the verb.
+/// Runs the command.
 pub fn run(args: &Args) -> Result<Done> {
     let manifest = Manifest::read(&args.manifest)?;
     let split = match (args.folds, args.fold) {

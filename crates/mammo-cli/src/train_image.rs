@@ -51,7 +51,7 @@ pub struct Args {
     pub set: Vec<String>,
 }
 
-/// Runs the verb.
+/// Runs the command.
 pub fn run(args: &Args) -> Result<Done> {
     let config = RunConfig::read(&args.config, &args.set)?;
     let data = Data::read(&args.manifest, args.split.as_deref())?;

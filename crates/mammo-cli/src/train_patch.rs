@@ -51,7 +51,7 @@ pub struct Args {
     pub set: Vec<String>,
 }
 
-/// Runs the verb.
+/// Runs the command.
 pub fn run(args: &Args) -> Result<Done> {
     let mut config = RunConfig::read(&args.config, &args.set)?;
     config.use_patch_set(args.patch_set.as_deref())?;

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-/// Result with this crate's [`Error`].
-pub type Result<T> = std::result::Result<T, Error>;
+/// Result whose error is [`Error`] unless another is named.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Everything that outside data can do wrong.
 ///
@@ -38,7 +38,7 @@ pub enum Error {
         /// The DICOM file.
         path: PathBuf,
         /// Why, as a code.
-        refusal: crate::refusal::Refusal,
+        refusal: crate::refusal::DicomRefusal,
         /// What stands there.
         found: String,
     },

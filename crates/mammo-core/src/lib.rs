@@ -27,4 +27,4 @@ pub mod workbook;
 pub mod write;
 
 pub use error::{Error, Result};
-pub use image::GrayImage;
+pub use image::GreyImage;

@@ -100,7 +100,7 @@ pub enum LesionShape {
         points: Vec<[f64; 2]>,
     },
     /// An image file; non-zero is lesion. A mask whose size differs from the mammogram's is
-    /// stretched onto it, see [`mask_covers`].
+    /// stretched onto it, see [`mask_fits`].
     Mask {
         /// Path relative to the data set's root.
         file: String,
@@ -116,7 +116,7 @@ const MASK_ASPECT_TOLERANCE: f64 = 0.02;
 /// nearly one factor, and by no more than two.
 ///
 /// Some masks of CBIS-DDSM are a few to fifteen per cent smaller or larger than their mammogram.
-pub fn mask_covers(mask: (u32, u32), mammogram: (u32, u32)) -> bool {
+pub fn mask_fits(mask: (u32, u32), mammogram: (u32, u32)) -> bool {
     let factor = |of: u32, to: u32| f64::from(to) / f64::from(of.max(1));
     let (x, y) = (factor(mask.0, mammogram.0), factor(mask.1, mammogram.1));
     (x / y - 1.0).abs() <= MASK_ASPECT_TOLERANCE && (0.5..=2.0).contains(&x)

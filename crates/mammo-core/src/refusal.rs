@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 /// say what its objects are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Refusal {
+pub enum DicomRefusal {
     /// No DICOM file: no `DICM` at byte 128 and no file meta group.
     NotDicom,
     /// Cut short, or its lengths and codes contradict each other.
@@ -43,7 +43,7 @@ pub enum Refusal {
     ForProcessing,
 }
 
-impl Refusal {
+impl DicomRefusal {
     /// All codes, in the order of the documentation's table.
     pub const ALL: [Self; 13] = [
         Self::NotDicom,
@@ -104,7 +104,7 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for DicomRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.code())
     }

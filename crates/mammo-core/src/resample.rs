@@ -8,8 +8,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::geometry::Rect;
-use crate::image::GrayImage;
-use crate::image::InputView;
+use crate::image::GreyImage;
+use crate::image::GreyView;
 
 /// How pixel values are found at another size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,15 +48,15 @@ impl Axis {
         let (mut taps, mut weights) = (Vec::with_capacity(output_len), Vec::new());
         for i in 0..output_len {
             let (from, to) = (start + i as f64 * scale, start + (i + 1) as f64 * scale);
-            let (center, radius) = ((from + to) / 2.0, kernel.radius(scale));
-            let low = (center - radius).floor() as i64;
-            let high = ((center + radius).ceil() as i64).max(low + 1);
+            let (centre, radius) = ((from + to) / 2.0, kernel.radius(scale));
+            let low = (centre - radius).floor() as i64;
+            let high = ((centre + radius).ceil() as i64).max(low + 1);
             let first = low.clamp(0, last);
             let begin = weights.len();
             weights.resize(begin + (high - 1).clamp(first, last) as usize + 1 - first as usize, 0.0_f32);
             let mut sum = 0.0;
             for position in low..high {
-                let weight = kernel.weight(position as f64, center, scale);
+                let weight = kernel.weight(position as f64, centre, scale);
                 weights[begin + (position.clamp(first, last) - first) as usize] += weight as f32;
                 sum += weight;
             }
@@ -86,11 +86,11 @@ impl Resample {
     }
 
     /// Weight of the source pixel that covers `position..position + 1`.
-    fn weight(self, position: f64, center: f64, scale: f64) -> f64 {
-        let distance = (position + 0.5 - center).abs();
+    fn weight(self, position: f64, centre: f64, scale: f64) -> f64 {
+        let distance = (position + 0.5 - centre).abs();
         match self {
             Self::Area if scale > 1.0 => {
-                let (from, to) = (center - scale / 2.0, center + scale / 2.0);
+                let (from, to) = (centre - scale / 2.0, centre + scale / 2.0);
                 ((position + 1.0).min(to) - position.max(from)).max(0.0)
             }
             Self::Area | Self::Bilinear => (1.0 - distance / scale.max(1.0)).max(0.0),
@@ -120,18 +120,18 @@ fn cubic(distance: f64) -> f64 {
 /// # Panics
 /// When the image or the output has no pixels, or `from` has no area: the caller checks those.
 pub fn resample<'a>(
-    image: impl Into<InputView<'a>>,
+    image: impl Into<GreyView<'a>>,
     from: &Rect,
     width: usize,
     height: usize,
     kernel: Resample,
-) -> GrayImage {
+) -> GreyImage {
     let image = image.into();
     assert!(!image.pixels.is_empty() && width > 0 && height > 0, "an empty image cannot be resampled");
     assert!(from.area() > 0.0, "an empty rectangle cannot be resampled: {from:?}");
     let columns = Axis::new(kernel, image.width, from.x, from.width, width);
     let rows = Axis::new(kernel, image.height, from.y, from.height, height);
-    let mut output = GrayImage::black(width, height);
+    let mut output = GreyImage::black(width, height);
     // Rows are mixed before columns, so that the long loop runs over contiguous pixels: those
     // of the columns that are needed.
     let span = columns.span();
@@ -162,11 +162,11 @@ pub fn resample<'a>(
 mod tests {
     use super::*;
 
-    fn image(width: usize, values: &[u16]) -> GrayImage {
-        GrayImage { width, height: values.len() / width, pixels: values.to_vec() }
+    fn image(width: usize, values: &[u16]) -> GreyImage {
+        GreyImage { width, height: values.len() / width, pixels: values.to_vec() }
     }
 
-    fn whole(image: &GrayImage) -> Rect {
+    fn whole(image: &GreyImage) -> Rect {
         Rect::new(0.0, 0.0, image.width as f64, image.height as f64)
     }
 

@@ -3,18 +3,18 @@
 use dicom_dictionary_std::uids;
 use serde::{Deserialize, Serialize};
 
-use super::flaw::{Flaw, Sound};
+use super::flaw::Flaw;
 use super::header::{Header, Photometric, PresentationIntent};
 use super::note::{Note, NoteKind};
 use super::view::Projection;
-use mammo_core::refusal::Refusal;
+use mammo_core::refusal::DicomRefusal;
 
 /// What is done with an object whose header does not say what it is, such as the files of the
 /// RSNA challenge: neither Modality nor SOP class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UnknownObjects {
-    /// Refused as [`Refusal::UnknownObject`].
+    /// Refused as [`DicomRefusal::UnknownObject`].
     #[default]
     Refused,
     /// Taken for a mammogram, since the caller knows that it is one.
@@ -41,34 +41,37 @@ impl Header {
     ///
     /// # Errors
     /// The code and what was found.
-    pub fn admit(&self, unknown: UnknownObjects) -> Result<Vec<Note>, (Refusal, String)> {
+    pub fn admit(&self, unknown: UnknownObjects) -> Result<Vec<Note>, (DicomRefusal, String)> {
         self.admitted(unknown).map_err(|flaw| (flaw.refusal, flaw.found))
     }
 
-    pub(super) fn admitted(&self, unknown: UnknownObjects) -> Sound<Vec<Note>> {
+    pub(super) fn admitted(&self, unknown: UnknownObjects) -> Result<Vec<Note>, Flaw> {
         let refuse = |refusal, found: String| Err(Flaw::new(refusal, found));
         let class = self.sop_class_uid.as_str();
         if class == uids::BREAST_TOMOSYNTHESIS_IMAGE_STORAGE {
-            return refuse(Refusal::Tomosynthesis, format!("{} frames of breast tomosynthesis", self.frames));
+            return refuse(
+                DicomRefusal::Tomosynthesis,
+                format!("{} frames of breast tomosynthesis", self.frames),
+            );
         }
         if !self.has_pixels {
             let found =
                 format!("no pixel data in an object of modality '{}', SOP class {class}", self.modality);
-            return refuse(Refusal::NoPixelData, found);
+            return refuse(DicomRefusal::NoPixelData, found);
         }
         if let Photometric::Colour(term) = &self.photometric {
-            return refuse(Refusal::Colour, format!("photometric interpretation {term}"));
+            return refuse(DicomRefusal::Colour, format!("photometric interpretation {term}"));
         }
         let notes =
             if self.is_secondary_capture() { self.captured(unknown) } else { self.recorded(unknown) }?;
         if self.projection == Some(Projection::Specimen) {
-            return refuse(Refusal::NotMammography, "a tissue specimen".into());
+            return refuse(DicomRefusal::NotMammography, "a tissue specimen".into());
         }
         if self.frames > 1 {
-            return refuse(Refusal::MultiFrame, format!("{} frames", self.frames));
+            return refuse(DicomRefusal::MultiFrame, format!("{} frames", self.frames));
         }
         if self.presentation_intent == Some(PresentationIntent::ForProcessing) {
-            return refuse(Refusal::ForProcessing, "presentation intent FOR PROCESSING".into());
+            return refuse(DicomRefusal::ForProcessing, "presentation intent FOR PROCESSING".into());
         }
         Ok(notes)
     }
@@ -82,8 +85,8 @@ impl Header {
     }
 
     /// A secondary capture: a digitised film of a breast.
-    fn captured(&self, unknown: UnknownObjects) -> Sound<Vec<Note>> {
-        let refuse = |found: String| Err(Flaw::new(Refusal::SecondaryCapture, found));
+    fn captured(&self, unknown: UnknownObjects) -> Result<Vec<Note>, Flaw> {
+        let refuse = |found: String| Err(Flaw::new(DicomRefusal::SecondaryCapture, found));
         if self.frames > 1 {
             return refuse(format!("a secondary capture of {} frames", self.frames));
         }
@@ -103,7 +106,7 @@ impl Header {
     }
 
     /// Any other object: by its Modality, else by its SOP class.
-    fn recorded(&self, unknown: UnknownObjects) -> Sound<Vec<Note>> {
+    fn recorded(&self, unknown: UnknownObjects) -> Result<Vec<Note>, Flaw> {
         let class = self.sop_class_uid.as_str();
         match (self.modality.as_str(), class) {
             ("MG", _) => Ok(Vec::new()),
@@ -115,16 +118,16 @@ impl Header {
             ("", _) if class.is_empty() || RADIOGRAPHS.contains(&class) => Ok(vec![self.unknown(unknown)?]),
             (modality, _) => {
                 let found = format!("modality '{modality}', SOP class {class}");
-                Err(Flaw::new(Refusal::NotMammography, found))
+                Err(Flaw::new(DicomRefusal::NotMammography, found))
             }
         }
     }
 
-    fn unknown(&self, unknown: UnknownObjects) -> Sound<Note> {
+    fn unknown(&self, unknown: UnknownObjects) -> Result<Note, Flaw> {
         let class = if self.sop_class_uid.is_empty() { "none" } else { &self.sop_class_uid };
         let found = format!("modality '{}', SOP class {class}", self.modality);
         match unknown {
-            UnknownObjects::Refused => Err(Flaw::new(Refusal::UnknownObject, found)),
+            UnknownObjects::Refused => Err(Flaw::new(DicomRefusal::UnknownObject, found)),
             UnknownObjects::Assumed => Ok(Note::new(NoteKind::AssumedMammogram, found)),
         }
     }

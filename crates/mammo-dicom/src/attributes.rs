@@ -7,26 +7,26 @@ use dicom_object::InMemDicomObject;
 use dicom_transfer_syntax_registry::entries;
 
 use super::elements::Elements;
-use super::flaw::{Flaw, Sound};
+use super::flaw::Flaw;
 use super::grey::Greys;
 use super::header::{Header, PatientOrientation, Photometric, PresentationIntent, Spacing, SpacingSource};
-use super::layout::Layout;
 use super::note::{Note, NoteKind};
+use super::parsed_file::ParsedFile;
 use super::side_and_view::SideAndView;
 
 /// Header of a file that was taken apart.
-pub(super) fn parse(layout: &Layout<'_>) -> Sound<Header> {
-    Ok(parse_with_greys(layout)?.0)
+pub(super) fn parse(parsed: &ParsedFile<'_>) -> Result<Header, Flaw> {
+    Ok(parse_with_greys(parsed)?.0)
 }
 
 /// Header, and the transformations of its grey values.
-pub(super) fn parse_with_greys(layout: &Layout<'_>) -> Sound<(Header, Greys)> {
-    let attributes = Attributes::decode(&layout.elements)?;
-    let mut header = attributes.header(&layout.transfer_syntax);
-    header.has_pixels = layout.pixels.is_some();
+pub(super) fn parse_with_greys(parsed: &ParsedFile<'_>) -> Result<(Header, Greys), Flaw> {
+    let attributes = Attributes::decode(&parsed.elements)?;
+    let mut header = attributes.header(&parsed.transfer_syntax);
+    header.has_pixels = parsed.pixels.is_some();
     let mut notes = Notes::default();
     let greys = Greys::of(&attributes, &header, &mut notes);
-    header.notes = [&layout.notes[..], &layout.elements.notes, &notes.0].concat();
+    header.notes = [&parsed.notes[..], &parsed.elements.notes, &notes.0].concat();
     Ok((header, greys))
 }
 
@@ -47,7 +47,7 @@ pub(super) struct Attributes {
 
 impl Attributes {
     /// Decodes the elements in use.
-    pub(super) fn decode(elements: &Elements) -> Sound<Self> {
+    pub(super) fn decode(elements: &Elements) -> Result<Self, Flaw> {
         // Lengths and nesting are bounded; a panic that is left would be the library's.
         let decoded = std::panic::catch_unwind(|| {
             let syntax = if elements.big_endian {

@@ -9,10 +9,10 @@ use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::{StandardDataDictionary, tags};
 
-use super::flaw::{Flaw, Sound};
+use super::flaw::Flaw;
 use super::note::{Note, NoteKind};
-use super::walk::{Coding, Element, ITEM, SEQUENCE_END, Stop, UNDEFINED, Walk, Walked, has_long_length};
-use mammo_core::refusal::Refusal;
+use super::walk::{Coding, Element, ITEM, SEQUENCE_END, Stop, UNDEFINED, Walk, has_long_length};
+use mammo_core::refusal::DicomRefusal;
 
 /// Most bytes of all elements in use: three lookup tables of 65,536 entries are 384 KiB. Text of
 /// many values grows up to 24-fold when it is decoded.
@@ -97,11 +97,11 @@ impl Elements {
     }
 
     /// Copies an element of the top level, if it is in use.
-    pub(super) fn take(&mut self, walk: &Walk<'_>, element: &Element, end: usize) -> Walked<()> {
+    pub(super) fn take(&mut self, walk: &Walk<'_>, element: &Element, end: usize) -> Result<(), Stop> {
         if is_used(element.tag) { self.copy(walk, element, end, 0) } else { Ok(()) }
     }
 
-    fn copy(&mut self, walk: &Walk<'_>, element: &Element, end: usize, depth: usize) -> Walked<()> {
+    fn copy(&mut self, walk: &Walk<'_>, element: &Element, end: usize, depth: usize) -> Result<(), Stop> {
         let known = StandardDataDictionary.by_tag(element.tag).map(|entry| entry.vr().relaxed());
         match (known, element.vr) {
             (Some(VR::SQ), None | Some(VR::SQ | VR::UN)) => self.copy_sequence(walk, element, end, depth),
@@ -120,7 +120,13 @@ impl Elements {
         }
     }
 
-    fn copy_sequence(&mut self, walk: &Walk<'_>, element: &Element, end: usize, depth: usize) -> Walked<()> {
+    fn copy_sequence(
+        &mut self,
+        walk: &Walk<'_>,
+        element: &Element,
+        end: usize,
+        depth: usize,
+    ) -> Result<(), Stop> {
         if depth == MAX_DEPTH {
             return Ok(());
         }
@@ -151,12 +157,12 @@ impl Elements {
         Ok(())
     }
 
-    fn check_size(&self) -> Sound<()> {
+    fn check_size(&self) -> Result<(), Flaw> {
         if self.bytes.len() <= MAX_BYTES {
             return Ok(());
         }
         let found = format!("more than {} MiB of attributes", MAX_BYTES >> 20);
-        Err(Flaw::new(Refusal::TooLarge, found))
+        Err(Flaw::new(DicomRefusal::TooLarge, found))
     }
 
     fn push_head(&mut self, tag: Tag, vr: VR, length: u32) {
@@ -188,7 +194,7 @@ impl Elements {
 }
 
 /// Refuses numbers that do not fill their value, and texts that are none.
-fn check_length(element: &Element, vr: VR) -> Sound<()> {
+fn check_length(element: &Element, vr: VR) -> Result<(), Flaw> {
     let unit = match vr {
         VR::US | VR::SS | VR::OW => 2,
         VR::AT | VR::UL | VR::SL | VR::FL | VR::OL | VR::OF => 4,

@@ -3,26 +3,23 @@
 use std::path::Path;
 
 use mammo_core::Error;
-use mammo_core::refusal::Refusal;
+use mammo_core::refusal::DicomRefusal;
 
-/// A [`Refusal`] with what was found, before a path is known.
+/// A [`DicomRefusal`] with what was found, before a path is known.
 #[derive(Clone, Debug)]
 pub(crate) struct Flaw {
-    pub(crate) refusal: Refusal,
+    pub(crate) refusal: DicomRefusal,
     pub(crate) found: String,
 }
 
-/// Result with a [`Flaw`].
-pub(crate) type Sound<T> = Result<T, Flaw>;
-
 impl Flaw {
     /// What was found may quote a damaged file, whose control characters would break a table.
-    pub(crate) fn new(refusal: Refusal, found: impl Into<String>) -> Self {
+    pub(crate) fn new(refusal: DicomRefusal, found: impl Into<String>) -> Self {
         Self { refusal, found: found.into().replace(char::is_control, "?") }
     }
 
     pub(crate) fn damaged(found: impl Into<String>) -> Self {
-        Self::new(Refusal::Damaged, found)
+        Self::new(DicomRefusal::Damaged, found)
     }
 
     /// The crate's error, naming the file.

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use dicom_core::Tag;
 
-use super::flaw::{Flaw, Sound};
+use super::flaw::Flaw;
 use super::walk::{ITEM, SEQUENCE_END};
 
 /// Fills up files behind the data set (PS3.10 7.2).
@@ -21,7 +21,7 @@ pub(super) struct Frame<'a> {
 ///
 /// A missing delimiter is let pass when the file ends behind a whole fragment, or holds nothing
 /// but zeros or trailing padding from there on.
-pub(super) fn frame(data_set: &[u8], at: usize) -> Sound<Frame<'_>> {
+pub(super) fn frame(data_set: &[u8], at: usize) -> Result<Frame<'_>, Flaw> {
     let (ranges, has_end) = fragments(data_set, at)?;
     let coded = match &ranges[..] {
         [] => return Err(Flaw::damaged("encapsulated pixel data without a fragment")),
@@ -31,7 +31,7 @@ pub(super) fn frame(data_set: &[u8], at: usize) -> Sound<Frame<'_>> {
     Ok(Frame { coded, has_end })
 }
 
-fn fragments(data_set: &[u8], mut at: usize) -> Sound<(Vec<Range<usize>>, bool)> {
+fn fragments(data_set: &[u8], mut at: usize) -> Result<(Vec<Range<usize>>, bool), Flaw> {
     let cut = || Flaw::damaged("a pixel fragment is cut short");
     let (mut fragments, mut is_offset_table) = (Vec::new(), true);
     loop {

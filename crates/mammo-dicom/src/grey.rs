@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::attributes::{Attributes, Notes};
 use super::header::{Header, Photometric};
 use super::note::NoteKind;
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 
 /// Whether the maker's transformation for the eye is applied to a DICOM image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,9 +135,9 @@ impl Modality {
 /// Second stage: modality values to 0..=1.
 enum Contrast {
     Lut(Lut),
-    Linear { center: f64, width: f64 },
-    LinearExact { center: f64, width: f64 },
-    Sigmoid { center: f64, width: f64 },
+    Linear { centre: f64, width: f64 },
+    LinearExact { centre: f64, width: f64 },
+    Sigmoid { centre: f64, width: f64 },
 }
 
 impl Contrast {
@@ -148,22 +148,22 @@ impl Contrast {
             return Some(Self::Lut(lut));
         }
         let function = Function::of(attributes, notes);
-        let centers = attributes.each_number(tags::WINDOW_CENTER);
+        let centres = attributes.each_number(tags::WINDOW_CENTER);
         let widths = attributes.each_number(tags::WINDOW_WIDTH);
-        let n = centers.len().max(widths.len());
+        let n = centres.len().max(widths.len());
         let window = |i: usize| {
-            let (center, width) = ((*centers.get(i)?)?, (*widths.get(i)?)?);
-            function.allows(width).then(|| function.window(center, width))
+            let (centre, width) = ((*centres.get(i)?)?, (*widths.get(i)?)?);
+            function.allows(width).then(|| function.window(centre, width))
         };
         let mut windows: Vec<Option<Self>> = (0..n).map(window).collect();
         let used = windows.iter().position(Option::is_some);
         if windows.iter().any(Option::is_none) {
-            let (center, width) = (attributes.text(tags::WINDOW_CENTER), attributes.text(tags::WINDOW_WIDTH));
+            let (centre, width) = (attributes.text(tags::WINDOW_CENTER), attributes.text(tags::WINDOW_WIDTH));
             let instead = match used {
                 Some(i) => format!("window {} taken", i + 1),
                 None => "the full range taken".to_string(),
             };
-            let found = format!("Window Center '{center}', Window Width '{width}'; {instead}");
+            let found = format!("Window Center '{centre}', Window Width '{width}'; {instead}");
             notes.add(NoteKind::WindowDropped, found);
         }
         used.and_then(|i| windows.swap_remove(i))
@@ -173,17 +173,17 @@ impl Contrast {
     fn apply(&self, value: f64) -> f64 {
         match *self {
             Self::Lut(ref lut) => lut.entry(value) / lut.max,
-            Self::Linear { center, width } => {
-                if value <= center - 0.5 - (width - 1.0) / 2.0 {
+            Self::Linear { centre, width } => {
+                if value <= centre - 0.5 - (width - 1.0) / 2.0 {
                     0.0
-                } else if value > center - 0.5 + (width - 1.0) / 2.0 {
+                } else if value > centre - 0.5 + (width - 1.0) / 2.0 {
                     1.0
                 } else {
-                    (value - (center - 0.5)) / (width - 1.0) + 0.5
+                    (value - (centre - 0.5)) / (width - 1.0) + 0.5
                 }
             }
-            Self::LinearExact { center, width } => ((value - center) / width + 0.5).clamp(0.0, 1.0),
-            Self::Sigmoid { center, width } => 1.0 / (1.0 + (-4.0 * (value - center) / width).exp()),
+            Self::LinearExact { centre, width } => ((value - centre) / width + 0.5).clamp(0.0, 1.0),
+            Self::Sigmoid { centre, width } => 1.0 / (1.0 + (-4.0 * (value - centre) / width).exp()),
         }
     }
 }
@@ -218,11 +218,11 @@ impl Function {
         }
     }
 
-    fn window(self, center: f64, width: f64) -> Contrast {
+    fn window(self, centre: f64, width: f64) -> Contrast {
         match self {
-            Self::Linear => Contrast::Linear { center, width },
-            Self::LinearExact => Contrast::LinearExact { center, width },
-            Self::Sigmoid => Contrast::Sigmoid { center, width },
+            Self::Linear => Contrast::Linear { centre, width },
+            Self::LinearExact => Contrast::LinearExact { centre, width },
+            Self::Sigmoid => Contrast::Sigmoid { centre, width },
         }
     }
 }
@@ -270,7 +270,7 @@ impl Greys {
     }
 
     /// Maps the cells of a frame to full-scale grey, dense tissue bright, in their own memory.
-    pub(super) fn apply(&self, header: &Header, mut cells: Vec<u16>, voi: Voi) -> GrayImage {
+    pub(super) fn apply(&self, header: &Header, mut cells: Vec<u16>, voi: Voi) -> GreyImage {
         let contrast = self.contrast.as_ref().filter(|_| voi == Voi::Apply);
         let (low, high) = self.modality.range(header.stored_range());
         let inverted = header.photometric == Photometric::Monochrome1;
@@ -288,6 +288,6 @@ impl Greys {
         };
         let table: Vec<u16> = (0..=u16::MAX).map(grey).collect();
         cells.iter_mut().for_each(|cell| *cell = table[usize::from(*cell)]);
-        GrayImage { width: header.columns as usize, height: header.rows as usize, pixels: cells }
+        GreyImage { width: header.columns as usize, height: header.rows as usize, pixels: cells }
     }
 }

@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::flaw::{Flaw, Sound};
+use super::flaw::Flaw;
 use super::note::Note;
 use super::view::{Projection, ViewModifier};
 use crate::image_file::MAX_PIXELS;
 use mammo_core::record::Laterality;
-use mammo_core::refusal::Refusal;
+use mammo_core::refusal::DicomRefusal;
 
 /// How stored values are to be shown (Photometric Interpretation, (0028,0004)).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,28 +154,28 @@ pub struct Header {
 
 impl Header {
     /// Refuses pixels that cannot become one grey image.
-    pub(super) fn check_pixels(&self) -> Sound<()> {
+    pub(super) fn check_pixels(&self) -> Result<(), Flaw> {
         let fail = |refusal, found: String| Err(Flaw::new(refusal, found));
         if let Photometric::Colour(term) = &self.photometric {
-            return fail(Refusal::Colour, format!("photometric interpretation {term}"));
+            return fail(DicomRefusal::Colour, format!("photometric interpretation {term}"));
         }
         if self.samples_per_pixel != 1 {
-            return fail(Refusal::Colour, format!("{} samples per pixel", self.samples_per_pixel));
+            return fail(DicomRefusal::Colour, format!("{} samples per pixel", self.samples_per_pixel));
         }
         if self.frames > 1 {
-            return fail(Refusal::MultiFrame, format!("{} frames", self.frames));
+            return fail(DicomRefusal::MultiFrame, format!("{} frames", self.frames));
         }
         let (allocated, stored, high) = (self.bits_allocated, self.bits_stored, self.high_bit);
         let fits = stored >= 1 && high < allocated && high + 1 >= stored;
         if !matches!(allocated, 8 | 16) || !fits {
             let found = format!("{allocated} bits allocated, {stored} stored, high bit {high}");
-            return fail(Refusal::UnsupportedPixels, found);
+            return fail(DicomRefusal::UnsupportedPixels, found);
         }
         if self.rows == 0 || self.columns == 0 {
             return Err(Flaw::damaged(format!("{} columns and {} rows", self.columns, self.rows)));
         }
         if u64::from(self.rows) * u64::from(self.columns) > MAX_PIXELS {
-            return fail(Refusal::TooLarge, format!("{} columns and {} rows", self.columns, self.rows));
+            return fail(DicomRefusal::TooLarge, format!("{} columns and {} rows", self.columns, self.rows));
         }
         Ok(())
     }

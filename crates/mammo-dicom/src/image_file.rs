@@ -1,6 +1,6 @@
-//! Image files in, [`GrayImage`] out.
+//! Image files in, [`GreyImage`] out.
 //!
-//! Whatever the file's bit depth, a [`GrayImage`] is full-scale 16 bit: 0 is black,
+//! Whatever the file's bit depth, a [`GreyImage`] is full-scale 16 bit: 0 is black,
 //! 65535 the largest value that the container can hold (an 8-bit value is multiplied
 //! by 257). What the values mean is decided later, in [`preprocess`](mammo_image::preprocess).
 
@@ -13,7 +13,7 @@ use image::{DynamicImage, ImageBuffer, ImageDecoder, ImageError, ImageFormat, Im
 use crate::Voi;
 use crate::stored_image::{HEAD_BYTES, StoredImage};
 use crate::{Error, Result};
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::write::write_atomically;
 
 mod jpeg;
@@ -96,16 +96,16 @@ fn head(path: &Path) -> Result<Vec<u8>> {
 /// stages; other files are turned as their orientation (EXIF, TIFF tag 274) says.
 ///
 /// # Errors
-/// [`Error::Io`] when the file cannot be read; otherwise those of [`decode_gray`].
-pub fn read_gray(path: &Path) -> Result<GrayImage> {
-    read_gray_as(path, Voi::Apply)
+/// [`Error::Io`] when the file cannot be read; otherwise those of [`decode_grey`].
+pub fn read_grey(path: &Path) -> Result<GreyImage> {
+    read_grey_as(path, Voi::Apply)
 }
 
-/// [`read_gray`], with or without the VOI stage of DICOM.
+/// [`read_grey`], with or without the VOI stage of DICOM.
 ///
 /// # Errors
-/// As [`read_gray`].
-pub fn read_gray_as(path: &Path, voi: Voi) -> Result<GrayImage> {
+/// As [`read_grey`].
+pub fn read_grey_as(path: &Path, voi: Voi) -> Result<GreyImage> {
     Ok(StoredImage::open(path, voi)?.image)
 }
 
@@ -115,11 +115,11 @@ pub fn read_gray_as(path: &Path, voi: Voi) -> Result<GrayImage> {
 /// # Errors
 /// [`Error::Image`] when it is truncated, no image, smaller than [`MIN_SIDE_PX`] or larger
 /// than [`MAX_PIXELS`]; [`Error::Dicom`] when it is DICOM that is not read.
-pub fn decode_gray(path: &Path, bytes: &[u8]) -> Result<GrayImage> {
-    decode_gray_as(path, bytes, Voi::Apply)
+pub fn decode_grey(path: &Path, bytes: &[u8]) -> Result<GreyImage> {
+    decode_grey_as(path, bytes, Voi::Apply)
 }
 
-fn decode_gray_as(path: &Path, bytes: &[u8], voi: Voi) -> Result<GrayImage> {
+fn decode_grey_as(path: &Path, bytes: &[u8], voi: Voi) -> Result<GreyImage> {
     if crate::is_dicom(bytes) {
         let image = crate::decode(path, bytes, voi)?.image;
         check_size(path, image.width as u32, image.height as u32)?;
@@ -129,7 +129,7 @@ fn decode_gray_as(path: &Path, bytes: &[u8], voi: Voi) -> Result<GrayImage> {
 }
 
 /// Decodes the content of an image file that is not DICOM.
-pub(crate) fn decode_other(path: &Path, bytes: &[u8]) -> Result<GrayImage> {
+pub(crate) fn decode_other(path: &Path, bytes: &[u8]) -> Result<GreyImage> {
     if let Some(header) = jpeg::special(path, bytes)? {
         check_size(path, header.width, header.height)?;
         return jpeg::decode_special(path, bytes, &header);
@@ -142,7 +142,7 @@ pub(crate) fn decode_other(path: &Path, bytes: &[u8]) -> Result<GrayImage> {
     } else {
         decode_turned(path, bytes)?.into_luma16()
     };
-    Ok(GrayImage { width: image.width() as usize, height: image.height() as usize, pixels: image.into_raw() })
+    Ok(GreyImage { width: image.width() as usize, height: image.height() as usize, pixels: image.into_raw() })
 }
 
 /// A pixel is coloured if its channels differ by more than this share of full scale: the chroma of a
@@ -207,7 +207,7 @@ pub fn check_size(path: &Path, width: u32, height: u32) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Io`] when the disk refuses.
-pub fn write_png16(path: &Path, image: &GrayImage) -> Result<()> {
+pub fn write_png16(path: &Path, image: &GreyImage) -> Result<()> {
     let buffer: ImageBuffer<Luma<u16>, &[u16]> =
         ImageBuffer::from_raw(image.width as u32, image.height as u32, image.pixels.as_slice()).ok_or_else(
             || {

@@ -23,9 +23,9 @@ pub mod image_file;
 mod jpeg;
 mod jpeg2000;
 mod jpegls;
-mod layout;
 pub mod mask_file;
 mod note;
+mod parsed_file;
 mod rle;
 mod samples;
 mod side_and_view;
@@ -38,16 +38,16 @@ mod walk;
 pub use admission::UnknownObjects;
 pub use grey::Voi;
 pub use header::{Header, PatientOrientation, Photometric, PresentationIntent, Spacing, SpacingSource};
-pub use mammo_core::refusal::Refusal;
+pub use mammo_core::refusal::DicomRefusal;
 pub use note::{Note, NoteKind};
 pub use stored_image::StoredImage;
 pub use view::{Projection, ViewModifier};
-pub use view_position::{ViewPosition, the_only};
+pub use view_position::{ViewPosition, unanimous};
 
 use std::path::Path;
 
-use flaw::{Flaw, Sound};
-use mammo_core::image::GrayImage;
+use flaw::Flaw;
+use mammo_core::image::GreyImage;
 pub use mammo_core::{Error, Result};
 use stored_image::{OpenFile, read_dicom};
 use walk::Stop;
@@ -58,7 +58,7 @@ pub struct DicomImage {
     /// What the file says about itself.
     pub header: Header,
     /// Full-scale 16-bit grey, dense tissue bright.
-    pub image: GrayImage,
+    pub image: GreyImage,
     /// What was odd about the file, the header's notes included.
     pub notes: Vec<Note>,
 }
@@ -66,19 +66,19 @@ pub struct DicomImage {
 /// Whether these bytes, the first 512 or more of a file, begin as a DICOM file does, with or
 /// without preamble and file meta group.
 pub fn is_dicom(bytes: &[u8]) -> bool {
-    layout::is_dicom(bytes)
+    parsed_file::is_dicom(bytes)
 }
 
 /// Whether these bytes, the first 512 or more of a file, begin as the index file of a medium
 /// does, the DICOMDIR of a CD, which lists images and holds none.
 pub fn is_directory(bytes: &[u8]) -> bool {
-    layout::is_directory(bytes)
+    parsed_file::is_directory(bytes)
 }
 
 /// Reads a screening mammogram with its VOI transformation applied.
 ///
 /// # Errors
-/// [`Error::Io`] when the file cannot be read, [`Error::Dicom`] with a [`Refusal`] otherwise.
+/// [`Error::Io`] when the file cannot be read, [`Error::Dicom`] with a [`DicomRefusal`] otherwise.
 pub fn read(path: &Path) -> Result<DicomImage> {
     let mut admitted = Vec::new();
     let mut image = read_dicom(OpenFile::open(path)?, Voi::Apply, |header| {
@@ -119,7 +119,7 @@ pub fn read_header_if_dicom(path: &Path) -> Result<Option<Header>> {
 /// # Errors
 /// [`Error::Dicom`].
 pub fn decode_header(path: &Path, bytes: &[u8]) -> Result<Header> {
-    let decoded = whole(bytes).and_then(|layout| attributes::parse(&layout));
+    let decoded = whole(bytes).and_then(|parsed| attributes::parse(&parsed));
     decoded.map_err(|flaw| flaw.at(path))
 }
 
@@ -137,20 +137,20 @@ pub fn decode(path: &Path, bytes: &[u8], voi: Voi) -> Result<DicomImage> {
 /// # Errors
 /// [`Error::Dicom`].
 pub fn decode_stored_values(path: &Path, bytes: &[u8]) -> Result<Vec<i32>> {
-    let decoded = whole(bytes).and_then(|layout| {
-        let header = attributes::parse(&layout)?;
-        let (samples, _) = samples::decode(&layout, &header)?;
+    let decoded = whole(bytes).and_then(|parsed| {
+        let header = attributes::parse(&parsed)?;
+        let (samples, _) = samples::decode(&parsed, &header)?;
         Ok(samples.iter().map(|&sample| header.stored_value(sample)).collect())
     });
     decoded.map_err(|flaw| flaw.at(path))
 }
 
-fn whole(bytes: &[u8]) -> Sound<layout::Layout<'_>> {
-    sound(layout::layout(bytes, bytes.len()))
+fn whole(bytes: &[u8]) -> Result<parsed_file::ParsedFile<'_>, Flaw> {
+    sound(parsed_file::parse_file(bytes, bytes.len()))
 }
 
-fn sound(layout: walk::Walked<layout::Layout<'_>>) -> Sound<layout::Layout<'_>> {
-    layout.map_err(|stop| match stop {
+fn sound(parsed: Result<parsed_file::ParsedFile<'_>, Stop>) -> Result<parsed_file::ParsedFile<'_>, Flaw> {
+    parsed.map_err(|stop| match stop {
         Stop::Flaw(flaw) => flaw,
         Stop::NeedsMore => Flaw::damaged("the file ends inside its header"),
     })

@@ -3,14 +3,14 @@
 
 use dicom_dictionary_std::uids;
 
-use super::flaw::{Flaw, Sound};
+use super::flaw::Flaw;
 use super::fragments::Frame as Fragments;
 use super::header::Header;
-use super::layout::Layout;
 use super::note::{Note, NoteKind};
+use super::parsed_file::ParsedFile;
 use super::syntax::{EXPLICIT_BIG_ENDIAN, NATIVE, name_of};
 use super::{jpeg, jpeg2000, jpegls, rle};
-use mammo_core::refusal::Refusal;
+use mammo_core::refusal::DicomRefusal;
 
 /// More pixels than this per byte of coded data are not decoded: no mammogram compresses
 /// anywhere near as well, and a few bytes must not ask for gigabytes.
@@ -18,20 +18,20 @@ const MAX_PIXELS_PER_BYTE: usize = 1000;
 
 /// One cell per pixel, row by row, and what was odd about them; bits above the high bit may hold
 /// anything.
-pub(super) fn decode(layout: &Layout<'_>, header: &Header) -> Sound<(Vec<u16>, Vec<Note>)> {
+pub(super) fn decode(parsed: &ParsedFile<'_>, header: &Header) -> Result<(Vec<u16>, Vec<Note>), Flaw> {
     header.check_pixels()?;
-    if let Some(bytes) = layout.native()? {
+    if let Some(bytes) = parsed.native()? {
         return Ok((native(bytes, header)?, Vec::new()));
     }
-    let fragments = layout.frame()?;
-    let stated = Coder::of_syntax(&layout.transfer_syntax)?;
+    let fragments = parsed.frame()?;
+    let stated = Coder::of_syntax(&parsed.transfer_syntax)?;
     let found = Coder::of_content(&fragments.coded);
     let mut notes = Vec::new();
     let coder = match (stated, found) {
         (Some(stated), None) => stated,
         (Some(stated), Some(found)) if stated == found => found,
         (_, Some(found)) => {
-            let what = format!("{} stated, {} found", name_of(&layout.transfer_syntax), found.name());
+            let what = format!("{} stated, {} found", name_of(&parsed.transfer_syntax), found.name());
             notes.push(Note::new(NoteKind::CodingDisagrees, what));
             found
         }
@@ -56,7 +56,7 @@ pub(super) struct Frame {
 
 impl Frame {
     /// Refuses coded data of another size than the header's, before anything is allocated.
-    pub(super) fn check(&self, width: usize, height: usize) -> Sound<()> {
+    pub(super) fn check(&self, width: usize, height: usize) -> Result<(), Flaw> {
         if (width, height) == (self.width, self.height) {
             return Ok(());
         }
@@ -77,7 +77,7 @@ enum Coder {
 
 impl Coder {
     /// By the transfer syntax; `None` for one without compression.
-    fn of_syntax(transfer_syntax: &str) -> Sound<Option<Self>> {
+    fn of_syntax(transfer_syntax: &str) -> Result<Option<Self>, Flaw> {
         Ok(Some(match transfer_syntax {
             uids::RLE_LOSSLESS => Self::Rle,
             uids::JPEG_BASELINE8_BIT
@@ -89,7 +89,7 @@ impl Coder {
             native if NATIVE.contains(&native) => return Ok(None),
             other => {
                 let found = format!("pixels coded as {} ({other})", name_of(other));
-                return Err(Flaw::new(Refusal::UnsupportedTransferSyntax, found));
+                return Err(Flaw::new(DicomRefusal::UnsupportedTransferSyntax, found));
             }
         }))
     }
@@ -132,7 +132,7 @@ impl Coder {
     }
 
     /// Decodes a frame after holding what is announced against the bytes that are there.
-    fn decode_frame(self, fragments: &Fragments<'_>, header: &Header) -> Sound<Vec<u16>> {
+    fn decode_frame(self, fragments: &Fragments<'_>, header: &Header) -> Result<Vec<u16>, Flaw> {
         let coded = &fragments.coded[..];
         if !fragments.has_end && !self.is_whole(coded) {
             return Err(Flaw::damaged("the coded pixels stop before their own end marker"));
@@ -153,7 +153,7 @@ impl Coder {
         }
     }
 
-    fn decode(self, coded: &[u8], frame: &Frame) -> Sound<Vec<u16>> {
+    fn decode(self, coded: &[u8], frame: &Frame) -> Result<Vec<u16>, Flaw> {
         match self {
             Self::Rle => rle::decode(coded, frame),
             Self::Jpeg => jpeg::decode(coded, frame),
@@ -163,7 +163,7 @@ impl Coder {
     }
 }
 
-fn native(bytes: &[u8], header: &Header) -> Sound<Vec<u16>> {
+fn native(bytes: &[u8], header: &Header) -> Result<Vec<u16>, Flaw> {
     if !NATIVE.contains(&header.transfer_syntax.as_str()) {
         return Err(Flaw::damaged("uncoded pixels in a compressed transfer syntax"));
     }

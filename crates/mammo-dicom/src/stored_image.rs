@@ -4,13 +4,13 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use mammo_core::{Error, GrayImage};
+use mammo_core::{Error, GreyImage};
 
 use crate::flaw::Flaw;
 use crate::header::Header;
 use crate::image_file::{check_size, decode_other};
 use crate::walk::{self, Stop};
-use crate::{DicomImage, Note, Refusal, Voi, attributes, is_dicom, layout, samples, sound};
+use crate::{DicomImage, DicomRefusal, Note, Voi, attributes, is_dicom, parsed_file, samples, sound};
 
 /// Bytes that tell DICOM from other formats.
 pub(crate) const HEAD_BYTES: usize = 1024;
@@ -31,7 +31,7 @@ pub struct StoredImage {
     /// What a DICOM file says about itself; `None` for other formats.
     pub header: Option<Header>,
     /// Full-scale 16-bit grey; of DICOM, dense tissue is bright.
-    pub image: GrayImage,
+    pub image: GreyImage,
     /// What is odd about a DICOM file that is read all the same.
     pub notes: Vec<Note>,
 }
@@ -104,7 +104,7 @@ impl<'p> OpenFile<'p> {
     fn checked_len(&self) -> Result<usize, Error> {
         if self.full > MAX_FILE_BYTES {
             let found = format!("a file of {} MiB", self.full >> 20);
-            return Err(Flaw::new(Refusal::TooLarge, found).at(self.path));
+            return Err(Flaw::new(DicomRefusal::TooLarge, found).at(self.path));
         }
         Ok(self.full as usize)
     }
@@ -115,8 +115,8 @@ impl<'p> OpenFile<'p> {
         let mut piece = HEADER_PIECE_BYTES;
         loop {
             self.read_to(piece)?;
-            match layout::layout(&self.bytes, full.max(self.bytes.len())) {
-                Ok(layout) => return attributes::parse(&layout).map_err(|flaw| flaw.at(self.path)),
+            match parsed_file::parse_file(&self.bytes, full.max(self.bytes.len())) {
+                Ok(parsed) => return attributes::parse(&parsed).map_err(|flaw| flaw.at(self.path)),
                 Err(Stop::Flaw(flaw)) => return Err(flaw.at(self.path)),
                 Err(Stop::NeedsMore) if self.bytes.len() < piece => {
                     return Err(Flaw::damaged("the file became shorter while it was read").at(self.path));
@@ -157,16 +157,16 @@ pub(crate) fn decode<E: From<Error>>(
     accept: impl FnOnce(&Header) -> Result<(), E>,
 ) -> Result<DicomImage, E> {
     let at_path = |flaw: Flaw| flaw.at(path);
-    let layout = sound(layout::layout(bytes, full)).map_err(at_path)?;
-    let (header, greys) = attributes::parse_with_greys(&layout).map_err(at_path)?;
+    let parsed = sound(parsed_file::parse_file(bytes, full)).map_err(at_path)?;
+    let (header, greys) = attributes::parse_with_greys(&parsed).map_err(at_path)?;
     accept(&header)?;
     check_pixels(&header).map_err(at_path)?;
-    let (samples, notes) = samples::decode(&layout, &header).map_err(|flaw| {
-        if bytes.len() == full || flaw.refusal != Refusal::Damaged {
+    let (samples, notes) = samples::decode(&parsed, &header).map_err(|flaw| {
+        if bytes.len() == full || flaw.refusal != DicomRefusal::Damaged {
             return flaw.at(path);
         }
         let size = format!("{}x{} pixels", header.columns, header.rows);
-        Flaw::new(Refusal::TooLarge, format!("a file of {} MiB for {size}", full >> 20)).at(path)
+        Flaw::new(DicomRefusal::TooLarge, format!("a file of {} MiB for {size}", full >> 20)).at(path)
     })?;
     let image = greys.apply(&header, samples, voi);
     Ok(DicomImage { notes: [&header.notes[..], &notes].concat(), header, image })
@@ -175,7 +175,7 @@ pub(crate) fn decode<E: From<Error>>(
 /// Whether there are pixels of a kind that is read.
 fn check_pixels(header: &Header) -> Result<(), Flaw> {
     if !header.has_pixels {
-        return Err(Flaw::new(Refusal::NoPixelData, "no pixel data element (7FE0,0010)"));
+        return Err(Flaw::new(DicomRefusal::NoPixelData, "no pixel data element (7FE0,0010)"));
     }
     header.check_pixels()
 }

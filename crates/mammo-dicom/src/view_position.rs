@@ -69,8 +69,8 @@ impl ViewPosition {
                 None => unread = true,
             }
         }
-        all.laterality = the_only(sides.into_iter());
-        all.projection = the_only(projections.into_iter()).filter(|_| !unread);
+        all.laterality = unanimous(sides.into_iter());
+        all.projection = unanimous(projections.into_iter()).filter(|_| !unread);
         all.modifiers.sort_unstable();
         all.modifiers.dedup();
         all
@@ -119,7 +119,7 @@ impl ViewPosition {
 }
 
 /// The value that all agree on.
-pub fn the_only<T: PartialEq>(mut values: impl Iterator<Item = T>) -> Option<T> {
+pub fn unanimous<T: PartialEq>(mut values: impl Iterator<Item = T>) -> Option<T> {
     let first = values.next()?;
     values.all(|value| value == first).then_some(first)
 }

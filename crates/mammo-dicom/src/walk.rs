@@ -11,7 +11,7 @@ use dicom_core::{Tag, VR};
 
 use super::elements::{Elements, is_used};
 use super::flaw::Flaw;
-use mammo_core::refusal::Refusal;
+use mammo_core::refusal::DicomRefusal;
 
 /// Most bytes before the pixel data.
 pub(super) const MAX_HEADER_BYTES: usize = 32 << 20;
@@ -71,9 +71,6 @@ impl From<Flaw> for Stop {
     }
 }
 
-/// Value, or why the walk stopped.
-pub(super) type Walked<T> = Result<T, Stop>;
-
 /// One element's head.
 pub(super) struct Element {
     pub(super) tag: Tag,
@@ -110,7 +107,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Walks the top level up to the pixel data: the elements in use, and the pixels.
-    pub(super) fn data_set(&self) -> Walked<(Elements, Option<PixelElement>)> {
+    pub(super) fn data_set(&self) -> Result<(Elements, Option<PixelElement>), Stop> {
         let (mut at, mut elements) = (0, Elements::of(self.coding));
         // Fewer than eight bytes are padding.
         while self.full >= at + 8 {
@@ -135,7 +132,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The end of an element and of its delimiter, if it has one.
-    pub(super) fn end_of(&self, element: &Element, end: usize, depth: usize) -> Walked<usize> {
+    pub(super) fn end_of(&self, element: &Element, end: usize, depth: usize) -> Result<usize, Stop> {
         if let Some(end) = element.end() {
             return Ok(end);
         }
@@ -174,7 +171,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Items of a sequence without a length, or fragments of nested pixel data (PS3.5 A.4).
-    fn end_of_items(&self, mut at: usize, end: usize, depth: usize) -> Walked<usize> {
+    fn end_of_items(&self, mut at: usize, end: usize, depth: usize) -> Result<usize, Stop> {
         loop {
             let item = self.element(at, end)?;
             at = match item.tag {
@@ -185,7 +182,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn end_of_item(&self, item: &Element, end: usize, depth: usize) -> Walked<usize> {
+    fn end_of_item(&self, item: &Element, end: usize, depth: usize) -> Result<usize, Stop> {
         if let Some(end) = item.end() {
             return Ok(end);
         }
@@ -200,7 +197,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The elements in use of the first items of a sequence, each with its end.
-    pub(super) fn items(&self, sequence: &Element, end: usize) -> Walked<Vec<Vec<(Element, usize)>>> {
+    pub(super) fn items(&self, sequence: &Element, end: usize) -> Result<Vec<Vec<(Element, usize)>>, Stop> {
         let (mut at, mut items) = (sequence.value_at, Vec::new());
         while at + 8 <= end && items.len() < MAX_ITEMS {
             let item = self.element(at, end)?;
@@ -229,7 +226,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The head at `at`, whose value must end by `end`.
-    pub(super) fn element(&self, at: usize, end: usize) -> Walked<Element> {
+    pub(super) fn element(&self, at: usize, end: usize) -> Result<Element, Stop> {
         let left = self.elements_left.get().checked_sub(1);
         self.elements_left.set(left.ok_or_else(|| Flaw::damaged("millions of elements"))?);
         let tag = self.tag(at)?;
@@ -249,7 +246,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn checked(&self, element: Element, end: usize) -> Walked<Element> {
+    fn checked(&self, element: Element, end: usize) -> Result<Element, Stop> {
         let room = end.checked_sub(element.value_at);
         let length = element.length;
         if room.is_none_or(|room| length != UNDEFINED && length as usize > room) {
@@ -262,7 +259,7 @@ impl<'a> Walk<'a> {
     /// An element of explicit coding whose value type no edition knows: with a 32-bit length
     /// (PS3.5 6.2), or else written without a type as in implicit coding, or else with a 16-bit
     /// length. The first that leads to another element, or to the end, is taken.
-    fn of_unknown_type(&self, at: usize, tag: Tag, end: usize) -> Walked<Element> {
+    fn of_unknown_type(&self, at: usize, tag: Tag, end: usize) -> Result<Element, Stop> {
         let long = (self.u16(at + 6)? == 0).then(|| self.u32(at + 8).map(|length| (length, at + 12)));
         let implicit = Some(self.u32(at + 4).map(|length| (length, at + 8)));
         let short = Some(self.u16(at + 6).map(|length| (length.into(), at + 8)));
@@ -281,7 +278,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Whether another element follows one, or nothing.
-    fn leads_on(&self, element: &Element, end: usize) -> Walked<bool> {
+    fn leads_on(&self, element: &Element, end: usize) -> Result<bool, Stop> {
         let next = element.end().unwrap_or(element.value_at);
         if end < next + 8 {
             return Ok(true);
@@ -300,11 +297,11 @@ impl<'a> Walk<'a> {
 
     /// Whether a data set may start here in this coding: two heads, of which the first belongs
     /// to a low group and the second comes behind it. Value types tell the codings apart.
-    pub(super) fn starts_well(&self) -> Walked<bool> {
+    pub(super) fn starts_well(&self) -> Result<bool, Stop> {
         /// Data sets start in group 8, media directories in group 4.
         const LAST_GROUP: u16 = 0x0028;
         let typed = |at: usize| Ok::<_, Stop>(VR::from_binary(self.take::<2>(at + 4)?).is_some());
-        let sound = |found: Walked<bool>| match found {
+        let sound = |found: Result<bool, Stop>| match found {
             Err(Stop::Flaw(_)) => Ok(false),
             other => other,
         };
@@ -324,24 +321,24 @@ impl<'a> Walk<'a> {
         })())
     }
 
-    pub(super) fn tag(&self, at: usize) -> Walked<Tag> {
+    pub(super) fn tag(&self, at: usize) -> Result<Tag, Stop> {
         Ok(Tag(self.u16(at)?, self.u16(at + 2)?))
     }
 
-    fn u16(&self, at: usize) -> Walked<u16> {
+    fn u16(&self, at: usize) -> Result<u16, Stop> {
         let bytes = self.take(at)?;
         Ok(if self.coding.big_endian { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
     }
 
-    fn u32(&self, at: usize) -> Walked<u32> {
+    fn u32(&self, at: usize) -> Result<u32, Stop> {
         let bytes = self.take(at)?;
         Ok(if self.coding.big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
     }
 
-    fn take<const N: usize>(&self, at: usize) -> Walked<[u8; N]> {
+    fn take<const N: usize>(&self, at: usize) -> Result<[u8; N], Stop> {
         if at > MAX_HEADER_BYTES {
             let found = format!("a header of more than {} MiB", MAX_HEADER_BYTES >> 20);
-            return Err(Flaw::new(Refusal::TooLarge, found).into());
+            return Err(Flaw::new(DicomRefusal::TooLarge, found).into());
         }
         match self.bytes.get(at..at + N).and_then(|bytes| bytes.try_into().ok()) {
             Some(bytes) => Ok(bytes),
@@ -351,7 +348,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The value of an element.
-    pub(super) fn value(&self, element: &Element, end: usize) -> Walked<&'a [u8]> {
+    pub(super) fn value(&self, element: &Element, end: usize) -> Result<&'a [u8], Stop> {
         self.bytes.get(element.value_at..end).ok_or(Stop::NeedsMore)
     }
 }

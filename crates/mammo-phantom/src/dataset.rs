@@ -22,7 +22,7 @@ use super::PhantomConfig;
 use super::image::ImagePlan;
 use super::plan::PatientPlan;
 use crate::{Error, Result};
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::record::{LesionShape, Mammogram, word_or_blank};
 use mammo_core::write::{read_json, write_atomically, write_json};
 use mammo_dicom::image_file::write_png16;
@@ -103,7 +103,7 @@ pub(super) fn claim(dir: &Path, config: &PhantomConfig) -> Result<()> {
 }
 
 fn write_image(dir: &Path, config: &PhantomConfig, image: &ImagePlan) -> Result<Mammogram> {
-    let write_missing = |file: &str, draw: &dyn Fn() -> GrayImage| {
+    let write_missing = |file: &str, draw: &dyn Fn() -> GreyImage| {
         let path = dir.join(file);
         if path.exists() { Ok(()) } else { write_png16(&path, &draw()) }
     };

@@ -17,7 +17,7 @@ use super::projection::Projection;
 use mammo_core::record::{LesionKind, Pathology, View};
 use mammo_core::seed::Rng;
 
-/// Look of a lesion.
+/// Appearance of a lesion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// Mass, oval or gently lobulated, sharp rim.
@@ -67,7 +67,7 @@ impl Form {
 
 /// How much a data set's lesions depart from life.
 #[derive(Clone, Copy, Debug)]
-pub struct Look {
+pub struct Appearance {
     /// Factor on all lengths.
     pub scale: f32,
     /// Factor on the contrast of masses.
@@ -105,7 +105,7 @@ impl PlannedLesion {
     /// breast has no room for one more.
     pub fn draw(
         (kind, pathology): (LesionKind, Pathology),
-        look: Look,
+        look: Appearance,
         breast: &Breast,
         projections: &[Projection],
         others: &[Self],
@@ -150,7 +150,7 @@ impl PlannedLesion {
     }
 
     /// Where its centre appears in a view.
-    pub fn center(&self, projection: &Projection) -> Point {
+    pub fn centre(&self, projection: &Projection) -> Point {
         let angle = match projection.view {
             View::Cc => self.cc_angle_rad,
             View::Mlo => self.mlo_angle_rad,
@@ -160,13 +160,13 @@ impl PlannedLesion {
 
     fn fits(&self, projections: &[Projection], others: &[Self]) -> bool {
         projections.iter().all(|projection| {
-            let center = self.center(projection);
+            let centre = self.centre(projection);
             let clear = |other: &Self| {
-                other.center(projection).distance(center) > 1.4 * (self.radius_mm + other.radius_mm) + 4.0
+                other.centre(projection).distance(centre) > 1.4 * (self.radius_mm + other.radius_mm) + 4.0
             };
-            projection.skin_mm(center) > self.radius_mm + 4.0
-                && projection.pectoral_mm(center) < -0.7 * self.radius_mm
-                && center.x > 0.7 * self.radius_mm + 2.0
+            projection.skin_mm(centre) > self.radius_mm + 4.0
+                && projection.pectoral_mm(centre) < -0.7 * self.radius_mm
+                && centre.x > 0.7 * self.radius_mm + 2.0
                 && others.iter().all(clear)
         })
     }

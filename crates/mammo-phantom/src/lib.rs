@@ -48,9 +48,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use self::dataset::{PhantomSummary, write_dataset};
-pub use self::layout::{Layout, write_layout};
+pub use self::layout::{ArchiveLayout, write_layout};
 use self::plan::PatientPlan;
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::record::{Laterality, Mammogram, UnknownWord, View};
 pub use mammo_core::{Error, Result};
 use mammo_dicom::image_file::{MAX_PIXELS, MIN_SIDE_PX};
@@ -199,9 +199,9 @@ pub struct PhantomImage {
     /// Which view.
     pub view: View,
     /// The image as stored.
-    pub pixels: GrayImage,
+    pub pixels: GreyImage,
     /// One mask per lesion of the record, in its order: 65535 inside, 0 outside.
-    pub masks: Vec<GrayImage>,
+    pub masks: Vec<GreyImage>,
 }
 
 /// One patient with all images.

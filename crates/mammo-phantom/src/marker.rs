@@ -58,7 +58,7 @@ pub fn fill(
     };
     for row in pixels(corner.y, height_mm, frame.height_px) {
         for column in pixels(corner.x, width_mm, frame.width_px) {
-            let (x_mm, y_mm) = (frame.center_mm(column) - corner.x, frame.center_mm(row) - corner.y);
+            let (x_mm, y_mm) = (frame.centre_mm(column) - corner.x, frame.centre_mm(row) - corner.y);
             if let Some(value) = value(x_mm.max(0.0), y_mm.max(0.0)) {
                 canvas.values[row * frame.width_px + column] = value;
             }

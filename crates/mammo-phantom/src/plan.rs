@@ -8,7 +8,7 @@ use rand::RngExt;
 use super::breast::Breast;
 use super::frame::Frame;
 use super::image::ImagePlan;
-use super::lesion::{Look, PlannedLesion};
+use super::lesion::{Appearance, PlannedLesion};
 use super::projection::Projection;
 use super::{PhantomConfig, Site};
 use mammo_core::record::{Laterality, LesionKind, Pathology};
@@ -127,7 +127,8 @@ fn plan_lesions(
     for &pathology in pathologies {
         let calcified = rng.random::<f64>() < config.calcification_share;
         let kind = if calcified { LesionKind::Calcification } else { LesionKind::Mass };
-        let look = Look { scale: config.lesion_scale as f32, mass_contrast: config.mass_contrast as f32 };
+        let look =
+            Appearance { scale: config.lesion_scale as f32, mass_contrast: config.mass_contrast as f32 };
         lesions.extend(PlannedLesion::draw((kind, pathology), look, breast, projections, &lesions, rng));
     }
     lesions

@@ -34,14 +34,14 @@ pub struct Projection {
 impl Projection {
     /// The outline of `breast`, positioned by the technologist as `rng` has it.
     pub fn draw(breast: &Breast, view: View, frame: Frame, rng: &mut Rng) -> Self {
-        let center = frame.height_mm() / 2.0;
+        let centre = frame.height_mm() / 2.0;
         let (nipple, outline, pectoral) = match view {
             View::Cc => {
-                let nipple = Point { x: breast.depth_mm, y: center + 5.0 * normal(rng).clamp(-2.0, 2.0) };
+                let nipple = Point { x: breast.depth_mm, y: centre + 5.0 * normal(rng).clamp(-2.0, 2.0) };
                 (nipple, cc_outline(breast, nipple, rng), None)
             }
             View::Mlo => {
-                let nipple = Point { x: breast.depth_mm, y: center + rng.random_range(12.0..32.0) };
+                let nipple = Point { x: breast.depth_mm, y: centre + rng.random_range(12.0..32.0) };
                 let (outline, axilla_mm) = mlo_outline(breast, nipple, frame, rng);
                 let top = Point { x: axilla_mm * rng.random_range(0.62..0.92), y: 0.0 };
                 let wall = Point { x: 0.0, y: nipple.y + rng.random_range(-42.0..4.0) };

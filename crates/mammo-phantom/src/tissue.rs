@@ -49,9 +49,9 @@ impl Tissue {
             thickness: Canvas::zeros(frame),
         };
         for row in 0..frame.height_px {
-            let y = frame.center_mm(row);
+            let y = frame.centre_mm(row);
             for column in 0..frame.width_px {
-                let p = Point { x: frame.center_mm(column), y };
+                let p = Point { x: frame.centre_mm(column), y };
                 let skin_mm = projection.skin_mm(p);
                 // Share of the pixel that the breast covers, so that the skin line has no steps.
                 let cover = (0.5 + skin_mm / frame.spacing_mm).clamp(0.0, 1.0);
@@ -111,10 +111,10 @@ impl Tissue {
     fn add_nipple(&mut self, projection: &Projection, rng: &mut Rng) {
         let radius_mm = rng.random_range(3.5..5.5);
         let inward_mm = if rng.random_bool(0.2) { rng.random_range(4.0..12.0) } else { 0.5 };
-        let center = Point { x: projection.nipple.x - inward_mm, y: projection.nipple.y + normal(rng) };
-        self.attenuation.add_ellipsoid(center, (radius_mm, radius_mm), 0.0, rng.random_range(0.15..0.32));
+        let centre = Point { x: projection.nipple.x - inward_mm, y: projection.nipple.y + normal(rng) };
+        self.attenuation.add_ellipsoid(centre, (radius_mm, radius_mm), 0.0, rng.random_range(0.15..0.32));
         // The areola thickens the skin behind it.
-        self.attenuation.add_spot(Point { x: center.x - 3.0, ..center }, 6.0, 0.08, 0.0);
+        self.attenuation.add_spot(Point { x: centre.x - 3.0, ..centre }, 6.0, 0.08, 0.0);
     }
 
     /// Oval nodes with a fatty hilum, over or beside the muscle of the axilla.
@@ -123,13 +123,13 @@ impl Tissue {
         for _ in 0..n_nodes {
             let long_mm = rng.random_range(4.0..8.5);
             let radii = (long_mm, long_mm * rng.random_range(0.5..0.7));
-            let center = Point { x: rng.random_range(6.0..50.0), y: rng.random_range(6.0..60.0) };
-            if projection.skin_mm(center) < long_mm + 6.0 {
+            let centre = Point { x: rng.random_range(6.0..50.0), y: rng.random_range(6.0..60.0) };
+            if projection.skin_mm(centre) < long_mm + 6.0 {
                 continue;
             }
             let (angle, height) = (rng.random_range(0.0..3.1), rng.random_range(0.12..0.28));
-            self.attenuation.add_ellipsoid(center, radii, angle, height);
-            let hilum = center.polar(0.35 * radii.1, angle + 1.57);
+            self.attenuation.add_ellipsoid(centre, radii, angle, height);
+            let hilum = centre.polar(0.35 * radii.1, angle + 1.57);
             self.attenuation.add_spot(hilum, 0.35 * radii.1, -0.6 * height, 0.0);
         }
     }
@@ -138,10 +138,10 @@ impl Tissue {
     fn add_specks(&mut self, projection: &Projection, rng: &mut Rng) {
         let n_specks = rng.random_range(1..7);
         for _ in 0..n_specks {
-            let center = projection.at_nipple_distance(rng.random_range(10.0..90.0), 0.5 * normal(rng));
+            let centre = projection.at_nipple_distance(rng.random_range(10.0..90.0), 0.5 * normal(rng));
             let (sigma, peak) = (rng.random_range(0.18..0.45), rng.random_range(0.15..1.5));
-            if projection.skin_mm(center) > 5.0 {
-                self.attenuation.add_spot(center, sigma, peak, 0.3);
+            if projection.skin_mm(centre) > 5.0 {
+                self.attenuation.add_spot(centre, sigma, peak, 0.3);
             }
         }
     }

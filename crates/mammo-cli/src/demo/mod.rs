@@ -61,7 +61,7 @@ pub struct Args {
     pub plan: bool,
 }
 
-/// Runs the verb.
+/// Runs the command.
 pub fn run(args: &Args) -> Result<Done> {
     progress::catch_ctrl_c();
     let started = Instant::now();
@@ -74,7 +74,7 @@ pub fn run(args: &Args) -> Result<Done> {
         output::results(&plan.text());
         return Ok(Done::All);
     }
-    // The demo's result is its last screen; what the verbs find on the way is its log.
+    // The demo's result is its last screen; what the commands find on the way is its log.
     output::results_to_log();
     eprint!("{}", plan.announcement(&args.out, continued));
     plan.write(&args.out)?;

@@ -12,7 +12,7 @@ use mammo_eval::{EvalConfig, ScoreRow};
 use mammo_nn::device;
 use mammo_nn::inference::predict::Tta;
 use mammo_nn::training::run::{METRICS_FILE, MODEL_FILE, Outcome};
-use mammo_phantom::{Layout, PhantomConfig, Site};
+use mammo_phantom::{ArchiveLayout, PhantomConfig, Site};
 use mammo_pipeline::config::RunConfig;
 use mammo_pipeline::data::Data;
 use mammo_pipeline::heatmap::{Mapper, write_maps};
@@ -83,13 +83,13 @@ impl Demo<'_> {
         self.args.out.join(name).join(MODEL_FILE)
     }
 
-    /// Runs a verb unless its output is there from an earlier start.
-    pub(super) fn unless_there(&self, output: &Path, verb: impl FnOnce() -> Result<Done>) -> Result<()> {
+    /// Runs a command unless its output is there from an earlier start.
+    pub(super) fn unless_there(&self, output: &Path, command: impl FnOnce() -> Result<Done>) -> Result<()> {
         if output.exists() {
             eprintln!("{}: there already", output.display());
             return Ok(());
         }
-        stop_if(verb()?)
+        stop_if(command()?)
     }
 
     /// Phantoms, manifest and split of one site, the second in the layout of INbreast, as DICOM; returns
@@ -99,8 +99,10 @@ impl Demo<'_> {
         let drawn = phantoms(site, settings)?;
         // The table is written last.
         let (layout, table, import) = match site {
-            Site::Film => (Layout::Film, "images.csv", import::Args::of_tables(dir.clone())),
-            Site::Digital => (Layout::Inbreast, "INbreast.csv", import::Args::of_inbreast(dir.clone())),
+            Site::Film => (ArchiveLayout::Film, "images.csv", import::Args::of_tables(dir.clone())),
+            Site::Digital => {
+                (ArchiveLayout::Inbreast, "INbreast.csv", import::Args::of_inbreast(dir.clone()))
+            }
         };
         let phantom = phantom::Args {
             out: dir.clone(),

@@ -1,4 +1,4 @@
-//! What verbs over many images print: a summary, the first few of what was left out, and all on request.
+//! What commands over many images print: a summary, the first few of what was left out, and all on request.
 
 use std::fs;
 use std::path::Path;

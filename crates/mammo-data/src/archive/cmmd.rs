@@ -20,7 +20,7 @@ use super::header::shown;
 use super::plain;
 use crate::Result;
 use crate::import::table::{Column, Table};
-use crate::import::{Candidate, Checked, Findings, Refusal, RejectionReason, Rows, word};
+use crate::import::{DataSetRows, ImageRow, RejectionReason, RowError, TableProblems, word};
 use mammo_core::record::{Laterality, Mammogram, Pathology};
 
 const COLUMNS: &[Column] = &[
@@ -40,9 +40,9 @@ struct Cells<'r> {
 pub(super) const TABLES: [&str; 3] =
     ["CMMD_clinicaldata_revision.xlsx", "CMMD_clinicaldata_revision.xls", "CMMD_clinicaldata_revision.csv"];
 
-pub(super) fn rows(dir: &Path, files: &Files) -> Result<Rows> {
+pub(super) fn rows(dir: &Path, files: &Files) -> Result<DataSetRows> {
     let path = files.table(&TABLES)?;
-    let mut in_images = Findings::of(&path);
+    let mut in_images = TableProblems::of(&path);
     let table = Table::open_as(plain("id1"), &path, COLUMNS, &mut in_images)?;
     let mut truth: HashMap<(String, Laterality), (u64, Pathology)> = HashMap::new();
     for (line, cells) in table.rows::<Cells>(&path)? {
@@ -55,7 +55,7 @@ pub(super) fn rows(dir: &Path, files: &Files) -> Result<Rows> {
                     *known = pathology;
                 }
             }
-            Err(refusal) => in_images.reject(cells.id1, line, refusal),
+            Err(error) => in_images.reject(cells.id1, line, error),
         }
     }
     let patient = |file: &str| {
@@ -63,41 +63,41 @@ pub(super) fn rows(dir: &Path, files: &Files) -> Result<Rows> {
         file.split('/').find(is_patient).map(str::to_string)
     };
     let is_image = |file: &&String| matches!(extension(file).as_str(), "dcm" | "dicom");
-    let found: Vec<(&String, Checked<Candidate>)> = files
+    let found: Vec<(&String, Result<ImageRow, RowError>)> = files
         .all
         .par_iter()
         .filter(is_image)
-        .map(|file| (file, candidate(dir, file, patient(file), &truth)))
+        .map(|file| (file, image_row(dir, file, patient(file), &truth)))
         .collect();
-    let mut candidates = Vec::new();
-    for (file, candidate) in found {
-        match candidate {
-            Ok(candidate) => candidates.push(candidate),
-            Err(refusal) => in_images.reject(file, 0, refusal),
+    let mut image_rows = Vec::new();
+    for (file, image_row) in found {
+        match image_row {
+            Ok(image_row) => image_rows.push(image_row),
+            Err(error) => in_images.reject(file, 0, error),
         }
     }
-    let breast = |c: &Candidate| Some((c.mammogram.patient_id.clone(), c.mammogram.laterality?));
+    let breast = |c: &ImageRow| Some((c.mammogram.patient_id.clone(), c.mammogram.laterality?));
     let seen: std::collections::HashSet<(String, Laterality)> =
-        candidates.iter().filter_map(breast).collect();
+        image_rows.iter().filter_map(breast).collect();
     for ((id, laterality), (line, _)) in &truth {
         if !seen.contains(&(id.clone(), *laterality)) {
             let problem = format!("no image of the {laterality} breast");
-            in_images.reject(id, *line, Refusal { reason: RejectionReason::MissingFile, problem });
+            in_images.reject(id, *line, RowError { reason: RejectionReason::MissingFile, problem });
         }
     }
-    Ok(Rows::new(dir, &path, candidates, in_images))
+    Ok(DataSetRows::new(dir, &path, image_rows, in_images))
 }
 
-fn breast(cells: &Cells) -> Checked<(Laterality, Pathology)> {
+fn breast(cells: &Cells) -> Result<(Laterality, Pathology), RowError> {
     Ok((word("LeftRight", cells.leftright)?, word("classification", cells.classification)?))
 }
 
-fn candidate(
+fn image_row(
     dir: &Path,
     file: &str,
     folder: Option<String>,
     truth: &HashMap<(String, Laterality), (u64, Pathology)>,
-) -> Checked<Candidate> {
+) -> Result<ImageRow, RowError> {
     let shown = shown(&dir.join(file))?;
     let patient_id = folder.unwrap_or(shown.patient_id);
     let known = truth.get(&(patient_id.clone(), shown.laterality));
@@ -107,5 +107,5 @@ fn candidate(
         site: shown.site,
         ..Mammogram::new(file, &patient_id, shown.laterality, shown.view)
     };
-    Ok(Candidate { line, mammogram, n_lesions: None })
+    Ok(ImageRow { line, mammogram, n_lesions: None })
 }

@@ -1,7 +1,7 @@
 //! Patient, side and view in a file's name, as words between separators.
 
 use mammo_core::record::{Laterality, View};
-use mammo_dicom::{ViewPosition, the_only};
+use mammo_dicom::{ViewPosition, unanimous};
 
 /// What a file's name says.
 pub(super) struct FileName {
@@ -25,8 +25,8 @@ impl FileName {
         let before = &stem[..length.saturating_sub(1)];
         Self {
             patient_id: if before.is_empty() { stem.to_string() } else { before.to_string() },
-            laterality: the_only(told.iter().filter_map(|(side, _)| *side)),
-            view: the_only(told.iter().filter_map(|(_, view)| *view)),
+            laterality: unanimous(told.iter().filter_map(|(side, _)| *side)),
+            view: unanimous(told.iter().filter_map(|(_, view)| *view)),
         }
     }
 }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::loose::is_image;
 use super::walk::{each_once, files_below};
-use crate::import::{Findings, Refusal, RejectionReason};
+use crate::import::{RejectionReason, RowError, TableProblems};
 use crate::{Error, Result};
 use mammo_dicom::image_file::read_size;
 
@@ -53,14 +53,14 @@ impl Files {
     }
 
     /// Rejects the image files whose names are not UTF-8.
-    pub fn reject_unnamed(&self, findings: &mut Findings) {
+    pub fn reject_unnamed(&self, problems: &mut TableProblems) {
         for path in self.unnamed.iter().filter(|path| is_image(path)) {
             let below = path.strip_prefix(&self.root).unwrap_or(path);
             let problem = format!("the name {below:?} is not UTF-8; rename the file or its folder");
-            findings.reject(
+            problems.reject(
                 &below.to_string_lossy(),
                 0,
-                Refusal { reason: RejectionReason::FileName, problem },
+                RowError { reason: RejectionReason::FileName, problem },
             );
         }
     }
@@ -93,7 +93,7 @@ impl Files {
     pub fn largest_by<K: Eq + Hash + Send>(
         &self,
         key: impl Fn(&str) -> Option<K>,
-        findings: &mut Findings,
+        problems: &mut TableProblems,
     ) -> HashMap<K, &str> {
         let mut groups: HashMap<K, Vec<&str>> = HashMap::new();
         for file in &self.all {
@@ -102,13 +102,17 @@ impl Files {
             }
         }
         let (keys, groups): (Vec<K>, Vec<Vec<&str>>) = groups.into_iter().unzip();
-        let chosen = self.largest_of(&groups, findings);
+        let chosen = self.largest_of(&groups, problems);
         keys.into_iter().zip(chosen).filter_map(|(key, file)| Some((key, file?))).collect()
     }
 
     /// The file with most pixels of each group, the first of equally large ones; `None` for an
     /// empty group. Groups of several files are counted in a note that names two of their folders.
-    pub fn largest_of<'f>(&self, groups: &[Vec<&'f str>], findings: &mut Findings) -> Vec<Option<&'f str>> {
+    pub fn largest_of<'f>(
+        &self,
+        groups: &[Vec<&'f str>],
+        problems: &mut TableProblems,
+    ) -> Vec<Option<&'f str>> {
         let n_pixels = |file: &str| {
             let (width, height) = read_size(&self.root.join(file)).unwrap_or_default();
             u64::from(width) * u64::from(height)
@@ -126,7 +130,7 @@ impl Files {
         let example = several().min_by_key(|(_, chosen)| **chosen);
         if let Some((files, Some(taken))) = example {
             let others: Vec<&str> = files.iter().filter(|file| *file != taken).copied().collect();
-            findings.note(
+            problems.note(
                 several().count(),
                 format_args!(
                     "images stand in several files; the one with most pixels is taken, such as {taken} and not {}",

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use crate::import::{Checked, Refusal, RejectionReason, refuse};
+use crate::import::{RejectionReason, RowError, row_error};
 use crate::{Error, Result};
 use mammo_core::record::{Laterality, View};
 use mammo_dicom::{Header, Note, UnknownObjects, read_header};
 
 /// Side, view and scanner of a DICOM file.
-pub struct Shown {
+pub struct HeaderMetadata {
     /// Which breast.
     pub laterality: Laterality,
     /// Which projection.
@@ -20,42 +20,42 @@ pub struct Shown {
 }
 
 /// Reads the header; refuses views other than CC and MLO, and partial ones.
-pub fn shown(path: &Path) -> Checked<Shown> {
+pub fn shown(path: &Path) -> Result<HeaderMetadata, RowError> {
     let header = known(read_header(path))?;
     // What the object is, the archive's tables say.
     sound(&header, UnknownObjects::Assumed)?;
     let Some(laterality) = header.laterality else {
-        return refuse(RejectionReason::MissingValue, "the header does not say which breast it is");
+        return row_error(RejectionReason::MissingValue, "the header does not say which breast it is");
     };
     let Some(view) = whole_view(&header)? else {
-        return refuse(RejectionReason::MissingValue, "the header does not say its view");
+        return row_error(RejectionReason::MissingValue, "the header does not say its view");
     };
     let site = scanner(&header);
-    Ok(Shown { laterality, view, site, patient_id: header.patient_id })
+    Ok(HeaderMetadata { laterality, view, site, patient_id: header.patient_id })
 }
 
 /// A header that was read, or its error as a refusal of one row.
-pub fn known<T>(read: Result<T>) -> Checked<T> {
+pub fn known<T>(read: Result<T>) -> Result<T, RowError> {
     read.map_err(|e| match e {
         Error::Dicom { refusal, found, .. } => {
-            Refusal { reason: refusal.into(), problem: format!("{found}; expected {}", refusal.expected()) }
+            RowError { reason: refusal.into(), problem: format!("{found}; expected {}", refusal.expected()) }
         }
-        other => Refusal { reason: RejectionReason::UnreadableImage, problem: other.to_string() },
+        other => RowError { reason: RejectionReason::UnreadableImage, problem: other.to_string() },
     })
 }
 
 /// Refuses what is no screening mammogram, and says what was odd about one.
-pub fn sound(header: &Header, unknown: UnknownObjects) -> Checked<Vec<Note>> {
+pub fn sound(header: &Header, unknown: UnknownObjects) -> Result<Vec<Note>, RowError> {
     header.admit(unknown).map_err(|(refusal, found)| {
         let problem = format!("{found}; expected {}", refusal.expected());
-        Refusal { reason: refusal.into(), problem }
+        RowError { reason: refusal.into(), problem }
     })
 }
 
 /// The view by the header, `None` when it does not say; refuses views other than CC and MLO, and
 /// those that show only part of the breast.
-pub fn whole_view(header: &Header) -> Checked<Option<View>> {
-    let other = |found: String| refuse(RejectionReason::OtherView, found);
+pub fn whole_view(header: &Header) -> Result<Option<View>, RowError> {
+    let other = |found: String| row_error(RejectionReason::OtherView, found);
     if let Some(modifier) = header.view_modifiers.iter().find(|modifier| modifier.is_partial()) {
         return other(format!("view modifier {modifier:?}; expected the whole breast"));
     }

@@ -58,7 +58,7 @@ pub fn find(paths: &[PathBuf]) -> Result<Found> {
 
 /// What an image file says of itself.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Said {
+pub struct InferredMetadata {
     /// The patient: Patient ID, else the name's words before side and view, else the whole name.
     pub patient_id: String,
     /// Which breast; `None` when neither header nor name says it.
@@ -72,7 +72,7 @@ pub struct Said {
     pub conflict: Option<String>,
 }
 
-impl Said {
+impl InferredMetadata {
     /// From a path with forward slashes and, of a DICOM file, its header.
     pub fn by(file: &str, header: Option<&Header>) -> Self {
         let name = FileName::of(stem(file));
@@ -114,7 +114,7 @@ pub struct Unknowns {
 
 impl Unknowns {
     /// Takes one file into account.
-    pub fn add(&mut self, file: &str, said: &Said) {
+    pub fn add(&mut self, file: &str, said: &InferredMetadata) {
         self.without_side_or_view += usize::from(said.laterality.is_none() || said.view.is_none());
         if let Some(conflict) = &said.conflict {
             self.conflicts += 1;
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn a_name_tells_patient_side_and_view() {
         let by = |file: &str| {
-            let said = Said::by(file, None);
+            let said = InferredMetadata::by(file, None);
             (said.patient_id, said.laterality, said.view)
         };
         assert_eq!(by("scans/P_00007_RIGHT_MLO.png"), ("P_00007".into(), RIGHT, Some(View::Mlo)));
@@ -173,25 +173,25 @@ mod tests {
         for file in
             ["scans/scan-17.png", "P7_ML.png", "P7_AT.png", "P7_M.png", "S_17.png", "P7_L_R_CC_MLO.png"]
         {
-            let record = Said::by(file, None).record(file);
+            let record = InferredMetadata::by(file, None).record(file);
             assert_eq!((record.laterality, record.view), (None, None), "{file}");
         }
-        assert_eq!(Said::by("P7_LXCCL.png", None).laterality, LEFT);
+        assert_eq!(InferredMetadata::by("P7_LXCCL.png", None).laterality, LEFT);
     }
 
     #[test]
     fn a_header_is_believed_before_the_name_and_their_contradiction_is_told() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/dicom/explicit_u12.dcm");
         let header = header_of(&path).unwrap();
-        let said = Said::by("P7_LEFT_CC.dcm", header.as_ref());
+        let said = InferredMetadata::by("P7_LEFT_CC.dcm", header.as_ref());
         assert_eq!(said.patient_id, "P0042");
         assert_eq!((said.laterality, said.view), (RIGHT, Some(View::Mlo)));
         let conflict = "header right, file name left; header mlo, file name cc";
         assert_eq!(said.conflict.as_deref(), Some(conflict));
-        assert_eq!(Said::by("P7_RMLO.dcm", header.as_ref()).conflict, None);
+        assert_eq!(InferredMetadata::by("P7_RMLO.dcm", header.as_ref()).conflict, None);
         let mut unknowns = Unknowns::default();
         unknowns.add("P7_LEFT_CC.dcm", &said);
-        unknowns.add("x.png", &Said::by("x.png", None));
+        unknowns.add("x.png", &InferredMetadata::by("x.png", None));
         let notes = unknowns.notes();
         assert!(notes[0].starts_with("1 images whose side or view is unknown"), "{notes:?}");
         assert!(notes[1].ends_with(&format!("P7_LEFT_CC.dcm ({conflict})")), "{notes:?}");

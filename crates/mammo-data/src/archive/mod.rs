@@ -11,7 +11,7 @@ use std::path::Path;
 
 use self::files::Files;
 use crate::import::table::Format;
-use crate::import::{Checked, Imported, Opening, RejectionReason, check_rows, refuse};
+use crate::import::{Imported, Opening, RejectionReason, RowError, check_rows, row_error};
 use crate::{Error, Result};
 use mammo_core::record::{Pathology, View};
 use mammo_core::words;
@@ -148,7 +148,7 @@ fn plain(key: &'static str) -> Format {
 }
 
 /// A view position; anything but CC and MLO is refused as another view.
-fn view(cell: &str) -> Checked<View> {
-    let other = || refuse(RejectionReason::OtherView, format!("view '{cell}'; expected CC or MLO"));
+fn view(cell: &str) -> Result<View, RowError> {
+    let other = || row_error(RejectionReason::OtherView, format!("view '{cell}'; expected CC or MLO"));
     cell.parse().or_else(|_| other())
 }

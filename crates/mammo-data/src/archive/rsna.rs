@@ -21,7 +21,8 @@ use super::plain;
 use crate::Result;
 use crate::import::table::{Column, Table};
 use crate::import::{
-    Candidate, Checked, Findings, RejectionReason, Rows, acr_density, bi_rads, refuse, whole, word,
+    DataSetRows, ImageRow, RejectionReason, RowError, TableProblems, acr_density, bi_rads, row_error, whole,
+    word,
 };
 use mammo_core::record::{Laterality, Mammogram, Pathology};
 
@@ -58,23 +59,23 @@ struct Cells<'r> {
     machine_id: &'r str,
 }
 
-pub(super) fn rows(dir: &Path, files: &Files) -> Result<Rows> {
+pub(super) fn rows(dir: &Path, files: &Files) -> Result<DataSetRows> {
     let path = files.table(&TABLES)?;
-    let mut in_images = Findings::of(&path);
+    let mut in_images = TableProblems::of(&path);
     let table = Table::open_as(plain("image_id"), &path, COLUMNS, &mut in_images)?;
     let rows = table.rows::<Cells>(&path)?;
     let groups = files_of(files, &rows);
     let chosen = files.largest_of(&groups, &mut in_images);
-    let mut candidates = Vec::new();
+    let mut image_rows = Vec::new();
     for ((line, cells), file) in rows.into_iter().zip(chosen) {
         let expected = || format!("train_images/{}/{}.dcm", cells.patient_id, cells.image_id);
         let file = file.map_or_else(expected, str::to_string);
         match mammogram(&file, &cells) {
-            Ok(mammogram) => candidates.push(Candidate { line, mammogram, n_lesions: None }),
-            Err(refusal) => in_images.reject(&file, line, refusal),
+            Ok(mammogram) => image_rows.push(ImageRow { line, mammogram, n_lesions: None }),
+            Err(error) => in_images.reject(&file, line, error),
         }
     }
-    Ok(Rows::new(dir, &path, candidates, in_images))
+    Ok(DataSetRows::new(dir, &path, image_rows, in_images))
 }
 
 /// The files of each row: `<patient>/<image>.dcm` as the archive has them; in copies
@@ -100,7 +101,7 @@ fn files_of<'f>(files: &'f Files, rows: &[(u64, Cells)]) -> Vec<Vec<&'f str>> {
     rows.iter().map(of_row).collect()
 }
 
-fn mammogram(file: &str, cells: &Cells) -> Checked<Mammogram> {
+fn mammogram(file: &str, cells: &Cells) -> Result<Mammogram, RowError> {
     // As a table of pandas may have it: 1, 1.0, True.
     let pathology = match whole(cells.cancer).to_ascii_lowercase().as_str() {
         "1" | "true" => Pathology::Malignant,
@@ -108,7 +109,7 @@ fn mammogram(file: &str, cells: &Cells) -> Checked<Mammogram> {
         "" => Pathology::Unknown,
         _ => {
             let problem = format!("cancer '{}'; expected 0 or 1, or False or True", cells.cancer);
-            return refuse(RejectionReason::UnknownWord, problem);
+            return row_error(RejectionReason::UnknownWord, problem);
         }
     };
     let machine = [("site", cells.site_id), ("machine", cells.machine_id)];

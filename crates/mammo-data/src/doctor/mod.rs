@@ -12,18 +12,18 @@
 //! | `leaks`, `conflicts` | what stands on two sides, what says two things |
 //! | `balance` | classes and views per side |
 //! | `association` | whether site or view tells the label |
-//! | `twins` | the same picture under two names |
+//! | `duplicates` | the same image under two names |
 //! | `report` | the result as text, Markdown and the leak-free test list |
 
 mod association;
 mod balance;
 mod conflicts;
+mod duplicates;
 mod leaks;
 mod report;
 mod source;
 #[cfg(test)]
 mod tests;
-mod twins;
 
 use serde::Serialize;
 
@@ -31,10 +31,10 @@ use mammo_core::record::{Laterality, Side, View};
 
 pub use association::{Association, associate};
 pub use balance::SideBalance;
+pub use duplicates::{DuplicatePair, find_duplicates};
 pub use leaks::TestImage;
 pub use report::{SHOWN, write_report, write_test_list};
 pub use source::{entries_of_cases, entries_of_manifest};
-pub use twins::{Twin, find_twins};
 
 /// An image as one table names it; an image in two tables has two entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,12 +122,12 @@ impl Report {
 ///
 /// # Randomness
 /// The permutation tests of the associations draw from a fixed seed.
-pub fn examine(entries: &[Entry], twins: Option<&[Twin]>) -> Report {
+pub fn examine(entries: &[Entry], duplicates: Option<&[DuplicatePair]>) -> Report {
     let images = leaks::group(entries, |entry| entry.image.clone());
     let patients = leaks::group(entries, |entry| entry.patient_id.clone());
     let mut findings = leaks::find(entries, &images, &patients);
     findings.extend(conflicts::find(&images));
-    findings.extend(twins.map(|twins| twins::judge(twins, &images)).unwrap_or_default());
+    findings.extend(duplicates.map(|pairs| duplicates::find(pairs, &images)).unwrap_or_default());
     findings.extend(balance::find(entries));
     let associations = association::all(&images);
     findings.extend(association::find(&associations));
@@ -140,6 +140,6 @@ pub fn examine(entries: &[Entry], twins: Option<&[Twin]>) -> Report {
         balance: balance::of(&images),
         associations,
         leak_free_test: leaks::leak_free_test(&images, &patients),
-        pictures_compared: twins.is_some(),
+        pictures_compared: duplicates.is_some(),
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::Entry;
 use crate::Result;
 use crate::archive::cbis_ddsm::{case_tables, read_cases};
-use crate::import::{Findings, Rejection};
+use crate::import::{Rejection, TableProblems};
 use crate::manifest::Manifest;
 use crate::split::Split;
 use mammo_core::record::Pathology;
@@ -36,7 +36,7 @@ pub fn entries_of_manifest(manifest: &Manifest, split: Option<&Split>) -> Vec<En
 pub fn entries_of_cases(dir: &Path) -> Result<(Vec<Entry>, Vec<Rejection>)> {
     let (mut entries, mut rejections) = (Vec::new(), Vec::new());
     for table in case_tables(dir)? {
-        let mut findings = Findings::of(&table);
+        let mut findings = TableProblems::of(&table);
         for row in read_cases(&table, &mut findings)? {
             entries.push(Entry {
                 image: format!("{} {} {}", row.patient_id, row.laterality, row.view),

@@ -6,10 +6,10 @@ use std::path::Path;
 use rayon::prelude::*;
 use serde::Deserialize;
 
-use super::images::{Candidate, path_in_data_set, word};
+use super::images::{ImageRow, path_in_data_set, word};
 use super::shape::{Fit, MaskSize, Placed, place};
 use super::table::{Column, FILE, Table};
-use super::{Checked, Findings, Progress, Refusal, RejectionReason, refuse};
+use super::{Progress, RejectionReason, RowError, TableProblems, row_error};
 use crate::{Error, Result};
 use mammo_core::geometry::Rect;
 use mammo_core::record::{Lesion, LesionKind, LesionShape, Mammogram, Pathology};
@@ -61,12 +61,12 @@ pub(crate) struct Annotation {
     /// The lesion's truth as stated; `Unknown` also when the word is not known.
     pub pathology: Pathology,
     /// As the row states it, not yet held against the image; masks not yet measured.
-    pub lesion: Checked<Lesion>,
+    pub lesion: Result<Lesion, RowError>,
 }
 
 /// Reads the rows; what is wrong with a row is told when it is attached.
-pub(super) fn read(path: &Path, findings: &mut Findings) -> Result<Vec<Annotation>> {
-    let table = Table::open(path, COLUMNS, findings)?;
+pub(super) fn read(path: &Path, problems: &mut TableProblems) -> Result<Vec<Annotation>> {
+    let table = Table::open(path, COLUMNS, problems)?;
     if !SHAPES.iter().any(|columns| columns.iter().all(|column| table.has(column))) {
         let expected = "the columns of a shape: x, y, width, height; or cx, cy, radius; or mask";
         return Err(Error::table(path, Some(1), "no columns that place a lesion", expected));
@@ -80,14 +80,14 @@ pub(super) fn read(path: &Path, findings: &mut Findings) -> Result<Vec<Annotatio
     Ok(table.rows(path)?.into_iter().map(annotation).collect())
 }
 
-fn lesion(cells: &Cells) -> Checked<Lesion> {
+fn lesion(cells: &Cells) -> Result<Lesion, RowError> {
     let kind: LesionKind = word("type", cells.r#type)?;
     let pathology = word("pathology", cells.pathology)?;
     let number = |column: &str, cell: &str, positive: bool| {
         let value = cell.parse::<f64>().ok().filter(|v| v.is_finite() && (!positive || *v > 0.0));
         let expected = if positive { "a number above zero" } else { "a finite number" };
         let problem = || format!("{column} '{cell}'; expected {expected}, in pixels");
-        value.ok_or_else(|| Refusal { reason: RejectionReason::BadNumber, problem: problem() })
+        value.ok_or_else(|| RowError { reason: RejectionReason::BadNumber, problem: problem() })
     };
     let any = |cells: &[&str]| cells.iter().any(|cell| !cell.is_empty());
     let shape = if any(&[cells.mask]) {
@@ -102,7 +102,10 @@ fn lesion(cells: &Cells) -> Checked<Lesion> {
         let (cx, cy) = (number("cx", cells.cx, false)?, number("cy", cells.cy, false)?);
         LesionShape::Circle { cx, cy, radius: number("radius", cells.radius, true)? }
     } else {
-        return refuse(RejectionReason::NoShape, "box, circle and mask are all empty; expected one of them");
+        return row_error(
+            RejectionReason::NoShape,
+            "box, circle and mask are all empty; expected one of them",
+        );
     };
     Ok(Lesion { kind, pathology, shape })
 }
@@ -124,20 +127,20 @@ impl Annotation {
 /// Holds every annotation against its image, on all threads, and gives each image its lesions.
 pub(super) fn attach(
     root: &Path,
-    mut images: Vec<Candidate>,
+    mut images: Vec<ImageRow>,
     annotations: Vec<Annotation>,
     masks: MaskSize,
     progress: &Progress,
-    findings: &mut Findings,
+    problems: &mut TableProblems,
 ) -> Vec<Mammogram> {
     let index: HashMap<String, usize> =
         images.iter().enumerate().map(|(at, image)| (image.mammogram.file.clone(), at)).collect();
-    let placed: Vec<Checked<(usize, Placed)>> = annotations
+    let placed: Vec<Result<(usize, Placed), RowError>> = annotations
         .par_iter()
         .map(|annotation| {
             let placed = match (index.get(&annotation.file), &annotation.lesion) {
                 (None, _) => {
-                    refuse(RejectionReason::NoSuchImage, "its image is not in images.csv or was rejected")
+                    row_error(RejectionReason::NoSuchImage, "its image is not in images.csv or was rejected")
                 }
                 (_, Err(refusal)) => Err(refusal.clone()),
                 (Some(&at), Ok(lesion)) => {
@@ -165,25 +168,25 @@ pub(super) fn attach(
                 images[at].mammogram.lesions.push(placed.lesion);
                 continue;
             }
-            Ok(_) => Refusal {
+            Ok(_) => RowError {
                 reason: RejectionReason::DuplicateRow,
                 problem: "an equal lesion of this image stands above".to_string(),
             },
             Err(refused) => refused,
         };
-        findings.reject(&annotation.file, annotation.line, refused);
+        problems.reject(&annotation.file, annotation.line, refused);
     }
     let broken_promises = images
         .iter()
         .zip(&n_rows)
         .filter(|(image, n)| image.n_lesions.is_some_and(|said| said != **n))
         .count();
-    findings.note(clipped, "lesion boxes reach over the image's edge and were clipped");
-    findings.note(stretched, "lesion masks have another size than their image and are stretched onto it");
-    findings.note(
+    problems.note(clipped, "lesion boxes reach over the image's edge and were clipped");
+    problems.note(stretched, "lesion masks have another size than their image and are stretched onto it");
+    problems.note(
         protruding,
         "lesion circles and contours reach over the image's edge and were kept as they are",
     );
-    findings.note(broken_promises, "images have another number of rows in lesions.csv than n_lesions says");
+    problems.note(broken_promises, "images have another number of rows in lesions.csv than n_lesions says");
     images.into_iter().map(|image| image.mammogram).collect()
 }

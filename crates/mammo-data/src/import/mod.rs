@@ -9,7 +9,7 @@
 //! | file | does |
 //! |---|---|
 //! | `table` | finds the columns, reads the rows |
-//! | `images` | `images.csv` → candidates, one per file |
+//! | `images` | `images.csv` → image_rows, one per file |
 //! | `labels` | image truth against lesion truth |
 //! | `opening` | opens every image, compares contents |
 //! | `lesions`, `shape` | `lesions.csv` → boxes, circles and masks inside their images |
@@ -33,10 +33,10 @@ pub(crate) mod table;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use images::{Candidate, acr_density, bi_rads, path_in_data_set, whole, word};
+pub(crate) use images::{ImageRow, acr_density, bi_rads, path_in_data_set, whole, word};
 pub(crate) use lesions::Annotation;
 pub(crate) use opening::Admission;
-pub(crate) use rejection::{Checked, Refusal, refuse};
+pub(crate) use rejection::{RowError, row_error};
 pub(crate) use shape::MaskSize;
 
 pub use rejection::{Rejection, RejectionReason, write_rejections};
@@ -86,20 +86,20 @@ impl Imported {
 }
 
 /// What is wrong or odd in one table.
-pub(crate) struct Findings {
+pub(crate) struct TableProblems {
     /// The table's file name.
     table: String,
     rejections: Vec<Rejection>,
     notes: Vec<String>,
 }
 
-impl Findings {
+impl TableProblems {
     pub fn of(table: &Path) -> Self {
         let name = table.file_name().unwrap_or(table.as_os_str()).to_string_lossy().into_owned();
         Self { table: name, rejections: Vec::new(), notes: Vec::new() }
     }
 
-    pub fn reject(&mut self, file: &str, line: u64, refusal: Refusal) {
+    pub fn reject(&mut self, file: &str, line: u64, refusal: RowError) {
         let detail = format!("{}: {}", self.table, refusal.problem);
         let (file, line) = (file.to_string(), Some(line));
         self.rejections.push(Rejection { file, line, reason: refusal.reason, detail });
@@ -158,8 +158,8 @@ pub fn import_tables(
     let (root, images_csv) = locate(path);
     let lesions_csv = root.join("lesions.csv");
 
-    let mut in_images = Findings::of(&images_csv);
-    let mut in_lesions = Findings::of(&lesions_csv);
+    let mut in_images = TableProblems::of(&images_csv);
+    let mut in_lesions = TableProblems::of(&lesions_csv);
     let images = images::read(&images_csv, &mut in_images)?;
     let annotations = if lesions_csv.is_file() {
         lesions::read(&lesions_csv, &mut in_lesions)?
@@ -170,41 +170,45 @@ pub fn import_tables(
         Vec::new()
     };
     let admission = Admission::Mammograms;
-    let rows =
-        Rows { annotations, in_lesions, admission, ..Rows::new(&root, &images_csv, images, in_images) };
+    let rows = DataSetRows {
+        annotations,
+        in_lesions,
+        admission,
+        ..DataSetRows::new(&root, &images_csv, images, in_images)
+    };
     check_rows(rows, opening.into(), progress)
 }
 
 /// What a reader of tables delivers, before any image is opened.
-pub(crate) struct Rows {
+pub(crate) struct DataSetRows {
     /// Folder to which all files are relative.
     pub root: PathBuf,
     /// Where the rows stand; named when none can be used.
     pub table: PathBuf,
     /// One per image file.
-    pub images: Vec<Candidate>,
+    pub images: Vec<ImageRow>,
     /// One per lesion and image.
     pub annotations: Vec<Annotation>,
     /// What is wrong with rows of images so far.
-    pub in_images: Findings,
+    pub in_images: TableProblems,
     /// What is wrong with rows of lesions so far.
-    pub in_lesions: Findings,
+    pub in_lesions: TableProblems,
     /// Whether a mask may have another size than its image.
     pub masks: MaskSize,
     /// Which DICOM objects are taken.
     pub admission: Admission,
 }
 
-impl Rows {
+impl DataSetRows {
     /// Rows of an archive without lesions, whose DICOM objects are known to be mammograms.
-    pub fn new(root: &Path, table: &Path, images: Vec<Candidate>, in_images: Findings) -> Self {
+    pub fn new(root: &Path, table: &Path, images: Vec<ImageRow>, in_images: TableProblems) -> Self {
         Self {
             root: root.to_path_buf(),
             table: table.to_path_buf(),
             images,
             annotations: Vec::new(),
             in_images,
-            in_lesions: Findings::of(table),
+            in_lesions: TableProblems::of(table),
             masks: MaskSize::Exact,
             admission: Admission::AnyGrey,
         }
@@ -216,15 +220,16 @@ impl Rows {
 /// # Errors
 /// [`Error::Table`] when not a single image is accepted.
 pub(crate) fn check_rows(
-    rows: Rows,
+    rows: DataSetRows,
     opening: Opening,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Imported> {
-    let Rows { root, table, images, annotations, mut in_images, mut in_lesions, masks, admission } = rows;
-    let candidates = labels::settle(images, &annotations, &in_lesions.rejections, &mut in_images);
-    let total = candidates.len() + lesions::count_masks(&annotations);
+    let DataSetRows { root, table, images, annotations, mut in_images, mut in_lesions, masks, admission } =
+        rows;
+    let image_rows = labels::settle(images, &annotations, &in_lesions.rejections, &mut in_images);
+    let total = image_rows.len() + lesions::count_masks(&annotations);
     let progress = Progress { done: AtomicUsize::new(0), total, report: progress };
-    let accepted = opening::open_all(&root, candidates, opening, admission, &progress, &mut in_images);
+    let accepted = opening::open_all(&root, image_rows, opening, admission, &progress, &mut in_images);
     let mammograms = lesions::attach(&root, accepted, annotations, masks, &progress, &mut in_lesions);
     labels::note_breasts_with_two_labels(&mammograms, &mut in_images);
 

@@ -112,39 +112,36 @@ reasons! {
     MaskEmpty: "mask_empty", "the mask marks nothing";
 }
 
-impl From<mammo_dicom::Refusal> for RejectionReason {
-    fn from(refusal: mammo_dicom::Refusal) -> Self {
+impl From<mammo_dicom::DicomRefusal> for RejectionReason {
+    fn from(refusal: mammo_dicom::DicomRefusal) -> Self {
         match refusal {
-            mammo_dicom::Refusal::Tomosynthesis => Self::Tomosynthesis,
-            mammo_dicom::Refusal::SecondaryCapture => Self::SecondaryCapture,
-            mammo_dicom::Refusal::NotMammography => Self::NotMammography,
-            mammo_dicom::Refusal::UnknownObject => Self::UnknownObject,
-            mammo_dicom::Refusal::MultiFrame => Self::MultiFrame,
-            mammo_dicom::Refusal::ForProcessing => Self::ForProcessing,
-            mammo_dicom::Refusal::Colour => Self::Colour,
-            mammo_dicom::Refusal::UnsupportedTransferSyntax => Self::UnsupportedTransferSyntax,
-            mammo_dicom::Refusal::NotDicom
-            | mammo_dicom::Refusal::Damaged
-            | mammo_dicom::Refusal::TooLarge
-            | mammo_dicom::Refusal::NoPixelData
-            | mammo_dicom::Refusal::UnsupportedPixels => Self::UnreadableImage,
+            mammo_dicom::DicomRefusal::Tomosynthesis => Self::Tomosynthesis,
+            mammo_dicom::DicomRefusal::SecondaryCapture => Self::SecondaryCapture,
+            mammo_dicom::DicomRefusal::NotMammography => Self::NotMammography,
+            mammo_dicom::DicomRefusal::UnknownObject => Self::UnknownObject,
+            mammo_dicom::DicomRefusal::MultiFrame => Self::MultiFrame,
+            mammo_dicom::DicomRefusal::ForProcessing => Self::ForProcessing,
+            mammo_dicom::DicomRefusal::Colour => Self::Colour,
+            mammo_dicom::DicomRefusal::UnsupportedTransferSyntax => Self::UnsupportedTransferSyntax,
+            mammo_dicom::DicomRefusal::NotDicom
+            | mammo_dicom::DicomRefusal::Damaged
+            | mammo_dicom::DicomRefusal::TooLarge
+            | mammo_dicom::DicomRefusal::NoPixelData
+            | mammo_dicom::DicomRefusal::UnsupportedPixels => Self::UnreadableImage,
         }
     }
 }
 
-/// Why one thing cannot be used, before it is known which row names it.
+/// Why a row, or a file that it names, cannot be used; the row itself is not known yet.
 #[derive(Clone, Debug)]
-pub(crate) struct Refusal {
+pub(crate) struct RowError {
     pub reason: RejectionReason,
     pub problem: String,
 }
 
-/// A checked value or the refusal.
-pub(crate) type Checked<T> = std::result::Result<T, Refusal>;
-
-/// A refusal as an error.
-pub(crate) fn refuse<T>(reason: RejectionReason, problem: impl Into<String>) -> Checked<T> {
-    Err(Refusal { reason, problem: problem.into() })
+/// An [`Err`] with a [`RowError`].
+pub(crate) fn row_error<T>(reason: RejectionReason, problem: impl Into<String>) -> Result<T, RowError> {
+    Err(RowError { reason, problem: problem.into() })
 }
 
 /// How many rows were rejected for each reason.

@@ -5,7 +5,7 @@ use std::path::Path;
 use csv::{ByteRecord, StringRecord};
 use serde::Deserialize;
 
-use super::{Checked, Findings, RejectionReason, refuse};
+use super::{RejectionReason, RowError, TableProblems, row_error};
 use crate::{Error, Result};
 use mammo_core::table_text;
 use mammo_core::table_text::TableText;
@@ -49,12 +49,17 @@ pub(crate) struct Table {
 impl Table {
     /// Reads a table in the open format. Rows that do not fit the header are rejected; columns
     /// that nobody asked for are noted.
-    pub fn open(path: &Path, columns: &[Column], findings: &mut Findings) -> Result<Self> {
-        Self::open_as(OPEN, path, columns, findings)
+    pub fn open(path: &Path, columns: &[Column], problems: &mut TableProblems) -> Result<Self> {
+        Self::open_as(OPEN, path, columns, problems)
     }
 
     /// Reads a table in another format, however it is saved (see [`TableText`]).
-    pub fn open_as(format: Format, path: &Path, columns: &[Column], findings: &mut Findings) -> Result<Self> {
+    pub fn open_as(
+        format: Format,
+        path: &Path,
+        columns: &[Column],
+        problems: &mut TableProblems,
+    ) -> Result<Self> {
         let text = TableText::read(path)?;
         let mut reader = text.builder().flexible(true).from_reader(text.bytes());
         let found = text.header(path)?;
@@ -65,8 +70,8 @@ impl Table {
             .filter(|(_, name)| columns.iter().all(|column| column.name != *name))
             .map(|(word, _)| word)
             .collect();
-        let columns_ignored = format!("columns of {} ignored: {}", findings.table, ignored.join(", "));
-        findings.note(if format.note_others { ignored.len() } else { 0 }, columns_ignored);
+        let columns_ignored = format!("columns of {} ignored: {}", problems.table, ignored.join(", "));
+        problems.note(if format.note_others { ignored.len() } else { 0 }, columns_ignored);
 
         let mut table = Self { key: format.key, header, rows: Vec::new() };
         let numbers = text.row_numbers();
@@ -77,7 +82,7 @@ impl Table {
             let file = String::from_utf8_lossy(table.file_cell(&record)).into_owned();
             match table.check(record) {
                 Ok(row) => table.rows.push((line, row)),
-                Err(refusal) => findings.reject(&file, line, refusal),
+                Err(error) => problems.reject(&file, line, error),
             }
         }
         let Self { header, rows, .. } = &mut table;
@@ -112,13 +117,13 @@ impl Table {
     }
 
     /// The row as text if it fits the header.
-    fn check(&self, record: ByteRecord) -> Checked<StringRecord> {
+    fn check(&self, record: ByteRecord) -> Result<StringRecord, RowError> {
         if record.len() != self.header.len() {
             let problem = format!("{} cells; expected {} as in the header", record.len(), self.header.len());
-            return refuse(RejectionReason::MalformedRow, problem);
+            return row_error(RejectionReason::MalformedRow, problem);
         }
         table_text::in_utf8(record, &self.header)
-            .or_else(|problem| refuse(RejectionReason::MalformedRow, problem))
+            .or_else(|problem| row_error(RejectionReason::MalformedRow, problem))
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use super::*;
 use crate::split::{SplitConfig, split_by_patient};
 use mammo_core::geometry::Rect;
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::record::{Laterality, LesionShape, Pathology, Polarity};
 use mammo_dicom::image_file::write_png16;
 
@@ -43,7 +43,7 @@ impl DataSet {
 
     fn image(&self, name: &str, width: usize, height: usize, value: impl Fn(usize, usize) -> u16) {
         let pixels = (0..width * height).map(|at| value(at % width, at / width)).collect();
-        write_png16(&self.path(name), &GrayImage { width, height, pixels }).unwrap();
+        write_png16(&self.path(name), &GreyImage { width, height, pixels }).unwrap();
     }
 
     fn try_import(&self) -> Result<Imported> {

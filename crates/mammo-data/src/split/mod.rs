@@ -2,7 +2,7 @@
 //!
 //! In: a [`Manifest`]. Out: a [`Split`], a file of its own that names the manifest by digest.
 //! A patient's images never stand on two sides: two views of one breast show the same
-//! lesion, and a network that learned one would be tested on what it has seen. `deal` makes
+//! lesion, and a network that learned one would be tested on what it has seen. `stratify` makes
 //! splits; this file stores, checks and applies them, whoever made them.
 
 use std::collections::btree_map::{BTreeMap, Entry};
@@ -17,10 +17,10 @@ use mammo_core::json::{json_digest, read_versioned};
 use mammo_core::record::Mammogram;
 use mammo_core::write::write_json;
 
-mod deal;
+mod stratify;
 
-pub use deal::{SplitConfig, k_fold, split_by_patient, split_official};
 pub use mammo_core::record::Side;
+pub use stratify::{SplitConfig, k_fold, split_by_patient, split_official};
 
 const FORMAT: &str = "mammo-split";
 const VERSION: u32 = 1;

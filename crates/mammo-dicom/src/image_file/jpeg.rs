@@ -7,7 +7,7 @@ use image::{ImageBuffer, Luma};
 use super::decode_turned;
 use crate::jpeg::file::{FileHeader, JPEG_LS, decode_file, file_header};
 use crate::{Error, Result};
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 
 const START_OF_IMAGE: [u8; 2] = [0xFF, 0xD8];
 const END_OF_IMAGE: [u8; 2] = [0xFF, 0xD9];
@@ -42,13 +42,13 @@ pub fn special(path: &Path, bytes: &[u8]) -> Result<Option<FileHeader>> {
 ///
 /// # Errors
 /// [`Error::Image`] when it is damaged or cut.
-pub fn decode_special(path: &Path, bytes: &[u8], header: &FileHeader) -> Result<GrayImage> {
+pub fn decode_special(path: &Path, bytes: &[u8], header: &FileHeader) -> Result<GreyImage> {
     let closed = if has_no_end(bytes) { ended(bytes, &[]) } else { bytes.to_vec() };
     let cells = decode_file(&closed, header)
         .map_err(|found| Error::image(path, found, "a complete JPEG image; copy it again"))?;
     let highest = (1_u32 << header.precision) - 1;
     let full_scale = |cell: u16| ((u32::from(cell) * 65535 + highest / 2) / highest) as u16;
-    Ok(GrayImage {
+    Ok(GreyImage {
         width: header.width as usize,
         height: header.height as usize,
         pixels: cells.into_iter().map(full_scale).collect(),

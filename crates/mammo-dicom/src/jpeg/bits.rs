@@ -1,6 +1,6 @@
 //! Bits of an entropy-coded scan.
 
-use crate::flaw::{Flaw, Sound};
+use crate::flaw::Flaw;
 
 /// Bytes of zeros behind every stretch, so that eight bytes can be read anywhere in it.
 const GUARD_BYTES: usize = 16;
@@ -17,7 +17,7 @@ pub(super) struct Scan {
 
 impl Scan {
     /// Reads up to the first marker that is no restart marker (T.81 B.1.1.5).
-    pub(super) fn new(coded: &[u8]) -> Sound<Self> {
+    pub(super) fn new(coded: &[u8]) -> Result<Self, Flaw> {
         let mut bytes = Vec::with_capacity(coded.len() + GUARD_BYTES);
         let (mut stretches, mut start, mut at) = (Vec::new(), 0, 0);
         loop {
@@ -51,7 +51,7 @@ impl Scan {
     }
 
     /// Reader of the stretch between two restart markers.
-    pub(super) fn stretch(&self, index: usize) -> Sound<Bits<'_>> {
+    pub(super) fn stretch(&self, index: usize) -> Result<Bits<'_>, Flaw> {
         let &(start, end) = self
             .stretches
             .get(index)
@@ -84,7 +84,7 @@ impl Bits<'_> {
     }
 
     /// Whether more was read than there is; asked now and then, since zeros do no harm.
-    pub(super) fn check(&self) -> Sound<()> {
+    pub(super) fn check(&self) -> Result<(), Flaw> {
         if self.at <= self.end {
             Ok(())
         } else {

@@ -1,7 +1,7 @@
 //! Huffman codes (T.81 annexes C and F), decoded through a table.
 
 use super::bits::Bits;
-use crate::flaw::{Flaw, Sound};
+use crate::flaw::Flaw;
 
 /// Codes up to this length are found in one look; covers all frequent ones, with the bits
 /// that follow them, and the table stays in the first-level cache.
@@ -30,7 +30,7 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn new(counts: &[u8; 16], symbols: &[u8]) -> Sound<Self> {
+    pub(super) fn new(counts: &[u8; 16], symbols: &[u8]) -> Result<Self, Flaw> {
         let mut table = Self {
             looks: vec![Look::default(); 1 << LOOK_BITS],
             ends: [0; 17],
@@ -61,7 +61,7 @@ impl Table {
 
     /// The next symbol.
     #[inline]
-    pub(super) fn symbol(&self, bits: &mut Bits<'_>) -> Sound<u8> {
+    pub(super) fn symbol(&self, bits: &mut Bits<'_>) -> Result<u8, Flaw> {
         let ahead = bits.peek();
         let look = self.looks[(ahead >> (64 - LOOK_BITS)) as usize];
         if look.code_len > 0 {
@@ -72,7 +72,7 @@ impl Table {
     }
 
     #[cold]
-    fn long_symbol(&self, bits: &mut Bits<'_>, ahead: u64) -> Sound<u8> {
+    fn long_symbol(&self, bits: &mut Bits<'_>, ahead: u64) -> Result<u8, Flaw> {
         let sixteen = (ahead >> 48) as u32;
         let found = (LOOK_BITS + 1..=16).find(|&length| sixteen < self.ends[length as usize]);
         let length = found.ok_or_else(|| Flaw::damaged("a code that is not in the JPEG Huffman table"))?;
@@ -84,7 +84,7 @@ impl Table {
 
     /// The next difference: a symbol that says how many bits follow, and those bits.
     #[inline]
-    pub(super) fn difference(&self, bits: &mut Bits<'_>) -> Sound<i32> {
+    pub(super) fn difference(&self, bits: &mut Bits<'_>) -> Result<i32, Flaw> {
         let look = self.looks[(bits.peek() >> (64 - LOOK_BITS)) as usize];
         if look.whole_len > 0 {
             bits.skip(u32::from(look.whole_len));
@@ -109,7 +109,7 @@ impl Look {
 
 /// Reads `n` bits as a signed difference; 16 stands for 32768 without bits (T.81 H.1.2.2).
 #[inline]
-pub(super) fn receive(bits: &mut Bits<'_>, n: u32) -> Sound<i32> {
+pub(super) fn receive(bits: &mut Bits<'_>, n: u32) -> Result<i32, Flaw> {
     match n {
         0 => Ok(0),
         1..=15 => {

@@ -5,7 +5,7 @@ use std::f32::consts::PI;
 use super::bits::{Bits, Scan};
 use super::huffman::{Table, receive};
 use super::{FrameHeader, ScanHeader, Tables, table};
-use crate::flaw::{Flaw, Sound};
+use crate::flaw::Flaw;
 
 /// Row-major place of each coefficient in the order of a scan (T.81 figure A.6).
 const ZIGZAG: [usize; 64] = [
@@ -20,7 +20,7 @@ pub(super) fn decode(
     frame: &FrameHeader,
     scan: &ScanHeader,
     tables: &Tables,
-) -> Sound<Vec<u16>> {
+) -> Result<Vec<u16>, Flaw> {
     let (across, down) = (frame.width.div_ceil(8), frame.height.div_ceil(8));
     let n_blocks = across * down;
     // Every block takes two codes at least.
@@ -66,7 +66,7 @@ struct Blocks<'a> {
 
 impl Blocks<'_> {
     /// The next block, less the level shift; `dc` is the running DC coefficient.
-    fn next(&self, bits: &mut Bits<'_>, dc: &mut i32) -> Sound<[f32; 64]> {
+    fn next(&self, bits: &mut Bits<'_>, dc: &mut i32) -> Result<[f32; 64], Flaw> {
         let mut coefficients = [0.0_f32; 64];
         *dc = dc.wrapping_add(self.dc.difference(bits)?);
         coefficients[0] = *dc as f32 * f32::from(self.steps[0]);

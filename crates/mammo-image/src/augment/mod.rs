@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::preprocess::Normalise;
 use crate::{Error, Result};
 use mammo_core::geometry::Affine;
-use mammo_core::image::InputView;
+use mammo_core::image::GreyView;
 use mammo_core::seed::Rng;
 
 /// How far views may differ from the image. All draws are uniform.
@@ -152,7 +152,7 @@ pub struct Warp {
 
 /// Which part of an input is wanted.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Window {
+pub struct PatchWindow {
     /// Input column that the window is centred on.
     pub center_x: f64,
     /// Input row that the window is centred on.
@@ -163,9 +163,9 @@ pub struct Window {
     pub height: usize,
 }
 
-impl Window {
+impl PatchWindow {
     /// All of an input, at its own size.
-    pub fn whole(input: &InputView) -> Self {
+    pub fn whole(input: &GreyView) -> Self {
         Self {
             center_x: input.width as f64 / 2.0,
             center_y: input.height as f64 / 2.0,
@@ -192,7 +192,7 @@ impl Warp {
     ///
     /// # Panics
     /// When `out` or the input's pixels are not as many as their sizes say.
-    pub fn window(&self, input: InputView, window: &Window, normalise: Normalise, out: &mut [f32]) {
+    pub fn window(&self, input: GreyView, window: &PatchWindow, normalise: Normalise, out: &mut [f32]) {
         if self.gamma == 1.0 && self.sharpness == 0.0 {
             return sampler::fill(self, input, window, normalise, out);
         }

@@ -6,9 +6,9 @@
 
 use std::ops::Range;
 
-use super::{Warp, Window};
+use super::{PatchWindow, Warp};
 use crate::preprocess::Normalise;
-use mammo_core::image::InputView;
+use mammo_core::image::GreyView;
 
 const FRACTION_BITS: u32 = 32;
 const ONE: i64 = 1 << FRACTION_BITS;
@@ -50,7 +50,13 @@ impl Walk {
 }
 
 /// See [`Warp::window`].
-pub(super) fn fill(warp: &Warp, input: InputView, window: &Window, normalise: Normalise, out: &mut [f32]) {
+pub(super) fn fill(
+    warp: &Warp,
+    input: GreyView,
+    window: &PatchWindow,
+    normalise: Normalise,
+    out: &mut [f32],
+) {
     assert_eq!(input.pixels.len(), input.width * input.height, "pixels of the input");
     assert_eq!(out.len(), window.width * window.height, "values of the window");
     let tone = Tone { shift: (warp.intensity_shift * 65535.0) as f32, normalise };
@@ -71,7 +77,7 @@ pub(super) fn fill(warp: &Warp, input: InputView, window: &Window, normalise: No
     }
 }
 
-fn fill_row(input: &InputView, walk: Walk, tone: Tone, line: &mut [f32]) {
+fn fill_row(input: &GreyView, walk: Walk, tone: Tone, line: &mut [f32]) {
     let inside_x = span(walk.x, walk.step_x, input.width, line.len());
     let inside_y = span(walk.y, walk.step_y, input.height, line.len());
     let from = inside_x.start.max(inside_y.start).min(line.len());
@@ -107,7 +113,7 @@ fn div_ceil(a: i64, b: i64) -> i64 {
 }
 
 /// Pixels of one input row as they are, forwards or backwards.
-fn copy_span(input: &InputView, walk: Walk, tone: Tone, from: usize, line: &mut [f32]) {
+fn copy_span(input: &GreyView, walk: Walk, tone: Tone, from: usize, line: &mut [f32]) {
     if line.is_empty() {
         return;
     }
@@ -123,7 +129,7 @@ fn copy_span(input: &InputView, walk: Walk, tone: Tone, from: usize, line: &mut 
 }
 
 /// Bilinear values whose neighbours all lie in the input.
-fn sample_span(input: &InputView, walk: Walk, tone: Tone, from: usize, line: &mut [f32]) {
+fn sample_span(input: &GreyView, walk: Walk, tone: Tone, from: usize, line: &mut [f32]) {
     let (mut x, mut y) = walk.at(from);
     for values in line.chunks_mut(LANES) {
         let mut corners = [[0.0_f32; LANES]; 4];
@@ -148,7 +154,7 @@ fn sample_span(input: &InputView, walk: Walk, tone: Tone, from: usize, line: &mu
 }
 
 /// A bilinear value some of whose neighbours may lie outside, where it is black.
-fn sample_near_border(input: &InputView, (x, y): (i64, i64)) -> f32 {
+fn sample_near_border(input: &GreyView, (x, y): (i64, i64)) -> f32 {
     let (column, row) = (x >> FRACTION_BITS, y >> FRACTION_BITS);
     let at = |column: i64, row: i64| {
         let inside = (0..input.width as i64).contains(&column) && (0..input.height as i64).contains(&row);

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::preprocess::{BreastDoubt, Mask, Prepared};
 use crate::{Error, Result};
 use mammo_core::geometry::{Affine, Rect};
-use mammo_core::image::InputView;
+use mammo_core::image::GreyView;
 use mammo_core::record::{Mammogram, Polarity};
 
 #[cfg(target_endian = "big")]
@@ -109,9 +109,9 @@ impl CachedPixels {
     }
 
     /// `width * height` pixels, row-major, windowed to 0..=65535, with their size.
-    pub fn view(&self) -> InputView<'_> {
+    pub fn view(&self) -> GreyView<'_> {
         // A map starts at a page, and its length was checked to be even.
-        InputView { pixels: bytemuck::cast_slice(&self.map), width: self.width, height: self.height }
+        GreyView { pixels: bytemuck::cast_slice(&self.map), width: self.width, height: self.height }
     }
 }
 
@@ -134,7 +134,7 @@ impl CachedInput {
     }
 
     /// The pixels with their size.
-    pub fn view(&self) -> InputView<'_> {
+    pub fn view(&self) -> GreyView<'_> {
         self.pixels.view()
     }
 

@@ -14,7 +14,7 @@ mod prune;
 
 pub use entry::{CachedInput, CachedPixels, InputFrame};
 pub use lesions::{LesionFill, lesion_mask};
-pub use mammo_core::image::InputView;
+pub use mammo_core::image::GreyView;
 pub use prune::{Pruned, prune};
 
 use std::fs;

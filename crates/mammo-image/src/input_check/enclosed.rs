@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 
 use crate::preprocess::Mask;
 use mammo_core::geometry::Rect;
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::resample::{Resample, resample};
 
 /// Columns of the copy that is filled: fine texture is averaged out.
@@ -16,7 +16,7 @@ const COLUMNS: usize = 48;
 /// image and the lowest surface above it from which every place has a descending way to the border
 /// of the image or out of the mask (morphological reconstruction, Vincent 1993; computed by the
 /// priority flood of Barnes et al. 2014, Comput. Geosci. 62:117-127).
-pub(super) fn mean_depth(image: &GrayImage, mask: &Mask) -> f64 {
+pub(super) fn mean_depth(image: &GreyImage, mask: &Mask) -> f64 {
     let (width, height) = (COLUMNS, (COLUMNS * image.height).div_ceil(image.width));
     let all = Rect::new(0.0, 0.0, image.width as f64, image.height as f64);
     let small = resample(image, &all, width, height, Resample::Area);
@@ -65,7 +65,7 @@ mod tests {
     /// A body of 40 000 with a square of 20 000 in it, 20 of 96 pixels wide, `left` pixels from the
     /// left side.
     fn with_square(left: usize) -> f64 {
-        let mut image = GrayImage::black(96, 96);
+        let mut image = GreyImage::black(96, 96);
         for (i, v) in image.pixels.iter_mut().enumerate() {
             let is_square = (left..left + 20).contains(&(i % 96)) && (40..60).contains(&(i / 96));
             *v = if is_square { 20_000 } else { 40_000 };

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use super::limits::Sign;
 use super::shape::{self, Outline};
-use crate::preprocess::{BreastDoubt, Candidate, Mask, find_candidate};
+use crate::preprocess::{BreastCandidate, BreastDoubt, Mask, find_candidate};
 use mammo_core::geometry::Rect;
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::resample::{Resample, resample};
 
 /// Longer side of the copy that is judged.
@@ -31,12 +31,12 @@ pub struct ImageFeatures {
 
 impl ImageFeatures {
     /// Measures an image in which dense tissue is bright.
-    pub fn of(image: &GrayImage) -> Self {
+    pub fn of(image: &GreyImage) -> Self {
         Self::of_copy(&judged_copy(image))
     }
 
     /// Measures the negative of an image.
-    pub fn of_negative(image: &GrayImage) -> Self {
+    pub fn of_negative(image: &GreyImage) -> Self {
         let mut copy = judged_copy(image);
         copy.pixels.iter_mut().for_each(|v| *v = u16::MAX - *v);
         Self::of_copy(&copy)
@@ -56,10 +56,10 @@ impl ImageFeatures {
         found
     }
 
-    fn of_copy(copy: &GrayImage) -> Self {
+    fn of_copy(copy: &GreyImage) -> Self {
         let contrast = spread(&mut copy.pixels.clone(), 0.01, 0.995) / f64::from(u16::MAX);
         let inner = without_margins(copy);
-        let Candidate { outline, film, doubt, .. } = find_candidate(&inner);
+        let BreastCandidate { outline, film, doubt, .. } = find_candidate(&inner);
         let all = Rect::new(0.0, 0.0, inner.width as f64, inner.height as f64);
         let small = resample(&inner, &all, outline.width, outline.height, Resample::Area);
         let (columns, rows) = without_edges(&film);
@@ -98,7 +98,7 @@ impl ImageFeatures {
 /// A copy of at most [`COPY_PX`] on its longer side, with its unused upper bits shifted out, at
 /// most eight of them: detectors store 10 to 14 bits in 16, and then neither full scale nor
 /// what is dark in a negative means anything.
-fn judged_copy(image: &GrayImage) -> GrayImage {
+fn judged_copy(image: &GreyImage) -> GreyImage {
     let scale = (image.width.max(image.height) as f64 / COPY_PX as f64).max(1.0);
     let side = |length: usize| ((length as f64 / scale).round() as usize).max(1);
     let all = Rect::new(0.0, 0.0, image.width as f64, image.height as f64);
@@ -116,7 +116,7 @@ const MAX_MARGIN: f64 = 0.25;
 ///
 /// A margin is a run of rows or columns from the border in which at least two fifths of the pixels are close to the
 /// brightest value. Narrow film edges are left to the search for the breast.
-fn without_margins(image: &GrayImage) -> GrayImage {
+fn without_margins(image: &GreyImage) -> GreyImage {
     let bright = (f64::from(image.pixels.iter().copied().max().unwrap_or(0)) * 0.85) as u16;
     let mostly = |values: &mut dyn Iterator<Item = u16>, length: usize| {
         values.filter(|&v| v >= bright).count() * 5 >= length * 2
@@ -148,9 +148,9 @@ fn without_edges(film: &Mask) -> (Range<usize>, Range<usize>) {
     (between(film.width, &column), between(film.height, &row))
 }
 
-fn crop(image: &GrayImage, columns: &Range<usize>, rows: &Range<usize>) -> GrayImage {
+fn crop(image: &GreyImage, columns: &Range<usize>, rows: &Range<usize>) -> GreyImage {
     let pixels = rows.clone().flat_map(|y| image.row(y)[columns.clone()].iter().copied()).collect();
-    GrayImage { width: columns.len(), height: rows.len(), pixels }
+    GreyImage { width: columns.len(), height: rows.len(), pixels }
 }
 
 /// The value below which a share of the pixels lies.

@@ -1,9 +1,9 @@
 //! Input check: a network scores any image, so what is no mammogram is refused first.
 //!
 //! In: an image as stored, its polarity, its DICOM header, and the preprocessing of the model
-//! that is to score it. Out: the polarity to read it with and [`Warning`]s, or a [`Refused`].
+//! that is to score it. Out: the polarity to read it with and [`Warning`]s, or a [`Rejected`].
 //!
-//! Refused is only what is certain: the header names another projection, the image is too
+//! Rejected is only what is certain: the header names another projection, the image is too
 //! small or blank, no part of it could be a breast, or its shape is that of something else. The
 //! shape is judged by its [`deviation`](ImageFeatures::deviation) from a bright body along one
 //! side before an even background; grey values, sharpness and film labels do not count, because
@@ -25,7 +25,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::preprocess::{BreastDoubt, Preprocessing, Window};
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::record::Polarity;
 use mammo_dicom::Header;
 
@@ -33,7 +33,7 @@ use mammo_dicom::Header;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Refusal {
+pub enum CheckFailure {
     /// By its header another projection than CC or MLO.
     OtherView,
     /// By its header only part of the breast, such as a spot or magnification view.
@@ -48,7 +48,7 @@ pub enum Refusal {
     NotAMammogram,
 }
 
-impl Refusal {
+impl CheckFailure {
     /// All codes, in the order in which they are looked for.
     pub const ALL: [Self; 6] = [
         Self::OtherView,
@@ -72,7 +72,7 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for CheckFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.code())
     }
@@ -80,20 +80,20 @@ impl fmt::Display for Refusal {
 
 /// A refusal with the number or word that led to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct Rejected {
     /// Why.
-    pub refusal: Refusal,
+    pub failure: CheckFailure,
     /// What was found and what was expected.
     pub found: String,
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.found, self.refusal)
+        write!(f, "{} ({})", self.found, self.failure)
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for Rejected {}
 
 /// What is unusual about an image that is scored all the same.
 #[derive(Clone, Debug, PartialEq)]
@@ -157,13 +157,13 @@ pub struct Accepted {
 /// Checks one image for one model's preprocessing. `polarity` is what table or header say.
 ///
 /// # Errors
-/// [`Refused`] with the first reason found.
+/// [`Rejected`] with the first reason found.
 pub fn check(
-    image: &GrayImage,
+    image: &GreyImage,
     polarity: Polarity,
     header: Option<&Header>,
     preprocessing: &Preprocessing,
-) -> Result<Accepted, Refused> {
+) -> Result<Accepted, Rejected> {
     check_header(header)?;
     check_size(image, preprocessing)?;
     let (polarity, features, turned) = better_polarity(image, polarity);
@@ -176,13 +176,13 @@ pub fn check(
 }
 
 /// The polarity that an image shows: the given one, unless only the other shows a mammogram.
-pub fn polarity_shown(image: &GrayImage, given: Polarity) -> Polarity {
+pub fn polarity_shown(image: &GreyImage, given: Polarity) -> Polarity {
     better_polarity(image, given).0
 }
 
 /// The features of the image under the given polarity, or under the other one where that deviates
 /// less; and whether it is the other one. The other is tried only if the given one deviates at all.
-fn better_polarity(image: &GrayImage, polarity: Polarity) -> (Polarity, ImageFeatures, bool) {
+fn better_polarity(image: &GreyImage, polarity: Polarity) -> (Polarity, ImageFeatures, bool) {
     let of = |polarity| match polarity {
         Polarity::Normal => ImageFeatures::of(image),
         Polarity::Inverted => ImageFeatures::of_negative(image),
@@ -201,29 +201,30 @@ fn better_polarity(image: &GrayImage, polarity: Polarity) -> (Polarity, ImageFea
     if is_sound(&turned) && is_better { (other, turned, true) } else { (polarity, given, false) }
 }
 
-fn refuse(refusal: Refusal, found: String) -> Result<(), Refused> {
-    Err(Refused { refusal, found })
+fn reject(failure: CheckFailure, found: String) -> Result<(), Rejected> {
+    Err(Rejected { failure, found })
 }
 
-fn check_header(header: Option<&Header>) -> Result<(), Refused> {
+fn check_header(header: Option<&Header>) -> Result<(), Rejected> {
     let Some(header) = header else { return Ok(()) };
     if let Some(projection) = header.projection.filter(|projection| projection.view().is_none()) {
-        return refuse(Refusal::OtherView, format!("projection {projection}; expected CC or MLO"));
+        return reject(CheckFailure::OtherView, format!("projection {projection}; expected CC or MLO"));
     }
     match header.view_modifiers.iter().find(|modifier| modifier.is_partial()) {
-        Some(modifier) => {
-            refuse(Refusal::PartialView, format!("view modifier {modifier:?}; expected the whole breast"))
-        }
+        Some(modifier) => reject(
+            CheckFailure::PartialView,
+            format!("view modifier {modifier:?}; expected the whole breast"),
+        ),
         None => Ok(()),
     }
 }
 
-fn check_size(image: &GrayImage, preprocessing: &Preprocessing) -> Result<(), Refused> {
+fn check_size(image: &GreyImage, preprocessing: &Preprocessing) -> Result<(), Rejected> {
     let (found, input) = (image.width.max(image.height), preprocessing.width_px.max(preprocessing.height_px));
     if 2 * found < input {
         let (width, height) = (image.width, image.height);
         let found = format!("{width}x{height} pixels; expected at least half the input's {input}");
-        return refuse(Refusal::TooSmall, found);
+        return reject(CheckFailure::TooSmall, found);
     }
     Ok(())
 }
@@ -231,17 +232,20 @@ fn check_size(image: &GrayImage, preprocessing: &Preprocessing) -> Result<(), Re
 /// Checks what was measured of an image: [`check`] without header, size and polarity.
 ///
 /// # Errors
-/// [`Refused`] with the first reason found.
-pub fn check_features(features: &ImageFeatures) -> Result<(), Refused> {
+/// [`Rejected`] with the first reason found.
+pub fn check_features(features: &ImageFeatures) -> Result<(), Rejected> {
     let share = |value: f64| format!("{:.1} %", 100.0 * value);
     if features.contrast < limits::MIN_CONTRAST {
         let (found, least) = (share(features.contrast), share(limits::MIN_CONTRAST));
-        return refuse(Refusal::Blank, format!("contrast of {found} of the bits in use; expected {least}"));
+        return reject(
+            CheckFailure::Blank,
+            format!("contrast of {found} of the bits in use; expected {least}"),
+        );
     }
     if features.area < limits::MIN_AREA {
         let (found, least) = (share(features.area), share(limits::MIN_AREA));
-        return refuse(
-            Refusal::NoBreast,
+        return reject(
+            CheckFailure::NoBreast,
             format!("largest bright region covers {found}; expected at least {least}"),
         );
     }
@@ -249,7 +253,7 @@ pub fn check_features(features: &ImageFeatures) -> Result<(), Refused> {
     if deviation > MAX_DEVIATION {
         let signs = described(&features.deviating());
         let found = format!("shape deviates by {deviation:.1}, limit {MAX_DEVIATION:.0}: {signs}");
-        return refuse(Refusal::NotAMammogram, found);
+        return reject(CheckFailure::NotAMammogram, found);
     }
     Ok(())
 }

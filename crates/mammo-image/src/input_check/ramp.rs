@@ -1,7 +1,7 @@
 //! How much of an image is a smooth ramp: a drawn gradient is nothing else, tissue never is.
 
 use mammo_core::geometry::Rect;
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::resample::{Resample, resample};
 
 /// Side of the copy that is fitted.
@@ -12,7 +12,7 @@ const DEGREE: i32 = 4;
 
 /// Share of the variance of the image, in a copy of 64x64 pixels, that the best polynomial of fourth
 /// degree in both coordinates explains; 1 for one grey value.
-pub(super) fn explained(image: &GrayImage) -> f64 {
+pub(super) fn explained(image: &GreyImage) -> f64 {
     let all = Rect::new(0.0, 0.0, image.width as f64, image.height as f64);
     let small = resample(image, &all, SIDE_PX, SIDE_PX, Resample::Area);
     let values: Vec<f64> = small.pixels.iter().map(|&v| f64::from(v)).collect();
@@ -52,8 +52,8 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 mod tests {
     use super::*;
 
-    fn image(value: impl Fn(f64, f64) -> f64) -> GrayImage {
-        let mut image = GrayImage::black(128, 128);
+    fn image(value: impl Fn(f64, f64) -> f64) -> GreyImage {
+        let mut image = GreyImage::black(128, 128);
         for (i, v) in image.pixels.iter_mut().enumerate() {
             *v = value((i % 128) as f64 / 127.0, (i / 128) as f64 / 127.0) as u16;
         }

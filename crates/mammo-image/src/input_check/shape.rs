@@ -4,7 +4,7 @@ use super::features::percentile;
 use super::limits::Sign;
 use super::{enclosed, ramp, reflection};
 use crate::preprocess::{ChestWall, Mask, erode};
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 
 /// Background pixels that differ from their median by less than this share of the range are even.
 const EVEN: f64 = 0.06;
@@ -14,7 +14,7 @@ const CORE_PX: f32 = 12.0;
 
 /// An image whose chest wall is on the left, and the breast in it.
 pub(super) struct Outline {
-    image: GrayImage,
+    image: GreyImage,
     mask: Mask,
     /// In each row of the mask, the column behind the last cell inside; 0 without one.
     extents: Vec<f64>,
@@ -28,7 +28,7 @@ pub(super) struct Outline {
 
 impl Outline {
     /// Turns image and mask, which have the same size, so that the chest wall is on the left.
-    pub(super) fn new(mut image: GrayImage, mut mask: Mask) -> Self {
+    pub(super) fn new(mut image: GreyImage, mut mask: Mask) -> Self {
         let contact = |wall| contact_rows(&mask, wall);
         if contact(ChestWall::Right) > contact(ChestWall::Left) {
             let width = mask.width;
@@ -152,7 +152,7 @@ mod tests {
             *cell = x * x + (i / 100).abs_diff(50).pow(2) < 900;
         }
         let pixels = mask.cells.iter().map(|&inside| if inside { 40_000 } else { 1_000 }).collect();
-        Outline::new(GrayImage { width: 100, height: 100, pixels }, mask)
+        Outline::new(GreyImage { width: 100, height: 100, pixels }, mask)
     }
 
     #[test]

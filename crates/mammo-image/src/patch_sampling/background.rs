@@ -62,7 +62,7 @@ impl<'a> BackgroundRule<'a> {
         {
             return None;
         }
-        let (center_x, center_y) = self.frame.center(corner);
+        let (center_x, center_y) = self.frame.centre(corner);
         let (file, class, lesion_index) = (image.file.clone(), PatchClass::Background, None);
         Some(Patch { file, class, center_x, center_y, lesion_index, overlap: overlap as f32 })
     }

@@ -94,13 +94,13 @@ impl SamplingConfig {
     /// [`Error::Setting`], naming the first bad one.
     pub fn check(&self) -> Result<()> {
         let share = |v: f64| (0.0..=1.0).contains(&v);
-        let centered = self.placement == LesionPlacement::Centered;
+        let is_centred = self.placement == LesionPlacement::Centered;
         let rules = [
             ("patch_px", self.patch_px.to_string(), (8..=4096).contains(&self.patch_px), "8 to 4096"),
             (
                 "per_lesion",
                 self.per_lesion.to_string(),
-                !centered || self.per_lesion <= 1,
+                !is_centred || self.per_lesion <= 1,
                 "0 or 1 when centered",
             ),
             ("min_overlap", self.min_overlap.to_string(), share(self.min_overlap), "0 to 1"),

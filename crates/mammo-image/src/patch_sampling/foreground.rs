@@ -27,7 +27,7 @@ pub(super) fn draw(
         return drawn.report(image, Some(index), wanted, 0, ShortfallReason::LesionOutsideInput);
     };
     let sums = MaskSums::new(mask);
-    let (center_x, center_y) = bounds.center();
+    let (center_x, center_y) = bounds.centre();
     let (reach_x, reach_y) = match config.placement {
         LesionPlacement::Centered => (0.0, 0.0),
         LesionPlacement::Overlapping => reach(&bounds, frame.side as f64, config.min_overlap),
@@ -38,12 +38,12 @@ pub(super) fn draw(
         if placed == wanted {
             break;
         }
-        let mut around = |center: f64, reach: f64| center + reach * (2.0 * rng.random::<f64>() - 1.0);
+        let mut around = |centre: f64, reach: f64| centre + reach * (2.0 * rng.random::<f64>() - 1.0);
         let corner = frame.corner(around(center_x, reach_x), around(center_y, reach_y));
         let inside = f64::from(frame.inside(&sums, corner));
         let overlap = (inside / f64::from(sums.total())).max(inside / (frame.side * frame.side) as f64);
         if config.placement == LesionPlacement::Centered || overlap >= config.min_overlap {
-            let (center_x, center_y) = frame.center(corner);
+            let (center_x, center_y) = frame.centre(corner);
             let file = image.file.clone();
             let (lesion_index, overlap) = (Some(index), overlap as f32);
             drawn.patches.push(Patch { file, class, center_x, center_y, lesion_index, overlap });

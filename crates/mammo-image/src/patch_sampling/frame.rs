@@ -23,16 +23,16 @@ impl PatchFrame {
     /// The corner of the patch nearest to this centre that lies in the input. An axis that is
     /// shorter than the patch is centred and padded on both sides.
     pub(super) fn corner(&self, center_x: f64, center_y: f64) -> Corner {
-        let place = |center: f64, length: usize| {
+        let place = |centre: f64, length: usize| {
             let most = length as i64 - self.side as i64;
-            let wanted = (center - self.side as f64 / 2.0).round() as i64;
+            let wanted = (centre - self.side as f64 / 2.0).round() as i64;
             if most >= 0 { wanted.clamp(0, most) } else { most.div_euclid(2) }
         };
         Corner { x: place(center_x, self.width), y: place(center_y, self.height) }
     }
 
     /// The centre of the patch at this corner, as `(x, y)`.
-    pub(super) fn center(&self, corner: Corner) -> (f64, f64) {
+    pub(super) fn centre(&self, corner: Corner) -> (f64, f64) {
         let half = self.side as f64 / 2.0;
         (corner.x as f64 + half, corner.y as f64 + half)
     }

@@ -12,7 +12,7 @@ use super::film::{MAX_EDGE_FRACTION, film};
 use super::mask::Mask;
 use super::morphology::{Region, close, dilate, fill_holes, open, regions};
 use mammo_core::geometry::Rect;
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::resample::{Resample, resample};
 
 /// Longer side of the thumbnail.
@@ -72,8 +72,8 @@ pub(super) struct Breast {
 }
 
 /// Finds the breast in an image whose dense tissue is bright.
-pub(super) fn find_breast(image: &GrayImage) -> Breast {
-    let Candidate { outline, film, chest_wall, doubt } = find_candidate(image);
+pub(super) fn find_breast(image: &GreyImage) -> Breast {
+    let BreastCandidate { outline, film, chest_wall, doubt } = find_candidate(image);
     let mask = if doubt.is_some() { film } else { outline };
     let bounds = mask.bounds().unwrap_or(Rect::new(0.0, 0.0, mask.width as f64, mask.height as f64));
     let (sx, sy) = (image.width as f64 / mask.width as f64, image.height as f64 / mask.height as f64);
@@ -82,7 +82,7 @@ pub(super) fn find_breast(image: &GrayImage) -> Breast {
 }
 
 /// What could be the breast, in masks of at most 256 cells on the longer side.
-pub(crate) struct Candidate {
+pub(crate) struct BreastCandidate {
     /// The outline, filled and grown by the skin line, also where it is not trusted.
     pub(crate) outline: Mask,
     /// Everything but film edges.
@@ -93,7 +93,7 @@ pub(crate) struct Candidate {
 }
 
 /// Finds the region that is most likely the breast, without judging whether it is one.
-pub(crate) fn find_candidate(image: &GrayImage) -> Candidate {
+pub(crate) fn find_candidate(image: &GreyImage) -> BreastCandidate {
     let thumbnail = Thumbnail::new(image);
     let film = film(image, thumbnail.brightest, thumbnail.width, thumbnail.height);
     let bright = thumbnail.above(thumbnail.threshold(&film)).and(&film);
@@ -107,7 +107,7 @@ pub(crate) fn find_candidate(image: &GrayImage) -> Candidate {
         doubt = Some(BreastDoubt::TooLarge);
     }
     let outline = dilate(&fill_holes(&close(&mask, OPENING_PX)), SKIN_PX).and(&film);
-    Candidate { outline, film, chest_wall, doubt }
+    BreastCandidate { outline, film, chest_wall, doubt }
 }
 
 /// A small copy of the image on a square-root scale, 0 to 255 of its own largest value: film
@@ -121,7 +121,7 @@ struct Thumbnail {
 }
 
 impl Thumbnail {
-    fn new(image: &GrayImage) -> Self {
+    fn new(image: &GreyImage) -> Self {
         let scale = image.width.max(image.height) as f64 / THUMBNAIL_PX as f64;
         let side = |length: usize| ((length as f64 / scale).round() as usize).max(1);
         let all = Rect::new(0.0, 0.0, image.width as f64, image.height as f64);

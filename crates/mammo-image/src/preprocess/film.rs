@@ -7,7 +7,7 @@
 
 use super::mask::Mask;
 use mammo_core::geometry::Rect;
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::resample::{Resample, resample};
 
 /// Deepest film edge, as a share of the image's side.
@@ -48,7 +48,7 @@ const MAX_FALL_CELLS: usize = 8;
 /// Everything but film edges, as a mask of `width` x `height` cells over the image.
 ///
 /// `brightest` is the level that shares refer to, such as the maximum of a thumbnail.
-pub(super) fn film(image: &GrayImage, brightest: u16, width: usize, height: usize) -> Mask {
+pub(super) fn film(image: &GreyImage, brightest: u16, width: usize, height: usize) -> Mask {
     let mut film = Mask::filled(width, height, true);
     let (columns, rows) = (image.width as f64, image.height as f64);
     let deep = N_CELLS as f64 * CELL_FRACTION;
@@ -63,7 +63,7 @@ pub(super) fn film(image: &GrayImage, brightest: u16, width: usize, height: usiz
         )
     };
     let scale = 1.0 / f32::from(brightest.max(1));
-    let mut cut = |strip: &GrayImage,
+    let mut cut = |strip: &GreyImage,
                    length,
                    level: &dyn Fn(usize, usize) -> usize,
                    across,
@@ -179,7 +179,7 @@ mod tests {
 
     /// Side 1000, so that a cell is a pixel: grey film with what `paint` adds.
     fn film_with(paint: impl Fn(usize, usize) -> Option<u16>) -> Mask {
-        let mut image = GrayImage::black(1000, 1000);
+        let mut image = GreyImage::black(1000, 1000);
         for (i, v) in image.pixels.iter_mut().enumerate() {
             *v = paint(i % 1000, i / 1000).unwrap_or(25_000);
         }

@@ -1,7 +1,7 @@
 //! From stored pixels to network input, and the map between their frames.
 //!
-//! In: a [`GrayImage`](mammo_core::image::GrayImage) and its polarity. Out: a [`Prepared`] image of
-//! the network's size. The steps ([`Step`]), in this order:
+//! In: a [`GreyImage`](mammo_core::image::GreyImage) and its polarity. Out: a [`Prepared`] image of
+//! the network's size. The steps ([`PreprocessingStep`]), in this order:
 //!
 //! 1. **voi**: of a DICOM file, its modality and VOI stages ([`mammo_dicom`]);
 //! 2. **polarity**: an inverted image is turned so that dense tissue is bright;
@@ -27,12 +27,12 @@ mod morphology;
 mod steps;
 
 pub use apply::Prepared;
+pub(crate) use breast::{BreastCandidate, find_candidate};
 pub use breast::{BreastDoubt, ChestWall};
-pub(crate) use breast::{Candidate, find_candidate};
 pub use mammo_core::resample::{Resample, resample};
 pub use mask::{Mask, MaskSums};
 pub(crate) use morphology::erode;
-pub use steps::{Explained, Step};
+pub use steps::{ExplainedStep, PreprocessingStep};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

@@ -23,7 +23,7 @@ use rayon::prelude::*;
 use super::dataset::{PhantomSummary, claim, write_dataset};
 use super::{PhantomConfig, PhantomImage, PhantomPatient, Site, patient};
 use crate::{Error, Result};
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::record::Polarity;
 use mammo_core::resample::{Resample, resample};
 use mammo_core::words;
@@ -31,7 +31,7 @@ use mammo_core::write::write_atomically;
 
 /// Whose files a phantom data set looks like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Layout {
+pub enum ArchiveLayout {
     /// The open table format, digitised film.
     #[default]
     Film,
@@ -59,13 +59,13 @@ pub enum Layout {
     Original,
 }
 
-words!(Layout,
+words!(ArchiveLayout,
     "film, digital, cbis-ddsm, cbis-ddsm-nbia, cbis-ddsm-tcia, cbis-ddsm-jpeg, inbreast, mini-mias, vindr, cmmd, rsna, original",
     Film: "film", Digital: "digital", CbisDdsm: "cbis-ddsm", CbisDdsmNbia: "cbis-ddsm-nbia",
     CbisDdsmTcia: "cbis-ddsm-tcia", CbisDdsmJpeg: "cbis-ddsm-jpeg", Inbreast: "inbreast", MiniMias: "mini-mias", Vindr: "vindr",
     Cmmd: "cmmd", Rsna: "rsna", Original: "original");
 
-impl Layout {
+impl ArchiveLayout {
     /// Film or detector: which of the two the archive holds.
     pub fn site(self) -> Site {
         match self {
@@ -142,7 +142,7 @@ impl Line {
 
 /// Writes phantoms in a layout. `progress(done, total)` is called per patient, from any thread.
 ///
-/// `config.site` must be the layout's ([`Layout::site`]). The bytes depend on the configuration
+/// `config.site` must be the layout's ([`ArchiveLayout::site`]). The bytes depend on the configuration
 /// alone. Tables come last.
 ///
 /// # Errors
@@ -150,7 +150,7 @@ impl Line {
 /// holds a set of another configuration; [`Error::Io`] when the disk refuses.
 pub fn write_layout(
     dir: &Path,
-    layout: Layout,
+    layout: ArchiveLayout,
     config: &PhantomConfig,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<PhantomSummary> {
@@ -158,7 +158,7 @@ pub fn write_layout(
         let expected = format!("{}, which is what {layout} holds", layout.site());
         return Err(Error::setting("site", config.site.to_string(), expected));
     }
-    if matches!(layout, Layout::Film | Layout::Digital) {
+    if matches!(layout, ArchiveLayout::Film | ArchiveLayout::Digital) {
         return write_dataset(dir, config, progress);
     }
     config.check()?;
@@ -230,7 +230,7 @@ fn bright(image: &PhantomImage) -> Vec<u16> {
 }
 
 /// A mask nine tenths as large, as the archives have some.
-fn shrunken(mask: &GrayImage) -> GrayImage {
+fn shrunken(mask: &GreyImage) -> GreyImage {
     let (width, height) = (mask.width * 9 / 10, mask.height * 9 / 10);
     let whole = mammo_core::geometry::Rect::new(0.0, 0.0, mask.width as f64, mask.height as f64);
     let mut small = resample(mask, &whole, width, height, Resample::Area);
@@ -239,7 +239,7 @@ fn shrunken(mask: &GrayImage) -> GrayImage {
 }
 
 /// The part of an image around a lesion, as the archives have it cropped.
-fn crop(image: &GrayImage, bounds: &mammo_core::geometry::Rect) -> GrayImage {
+fn crop(image: &GreyImage, bounds: &mammo_core::geometry::Rect) -> GreyImage {
     let margin = 8.0;
     let span = |low: f64, high: f64, length: usize| {
         let (low, high) = ((low - margin).max(0.0) as usize, ((high + margin) as usize).min(length));
@@ -251,5 +251,5 @@ fn crop(image: &GrayImage, bounds: &mammo_core::geometry::Rect) -> GrayImage {
     let columns = span(bounds.x, bounds.right(), image.width);
     let rows = span(bounds.y, bounds.bottom(), image.height);
     let pixels = rows.clone().flat_map(|y| image.row(y)[columns.clone()].to_vec()).collect();
-    GrayImage { width: columns.len(), height: rows.len(), pixels }
+    GreyImage { width: columns.len(), height: rows.len(), pixels }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use mammo_core::record::Mammogram;
-use mammo_data::archive::loose::{EXTENSIONS, Said, Unknowns, find, header_of};
+use mammo_data::archive::loose::{EXTENSIONS, InferredMetadata, Unknowns, find, header_of};
 use mammo_data::manifest::Manifest;
 use mammo_data::split::Side;
 use mammo_dicom::image_file::read_size;
@@ -80,7 +80,7 @@ fn record(path: &Path, unknowns: &mut Unknowns) -> Mammogram {
         None => read_size(path).unwrap_or_default(),
     };
     let file = path.to_string_lossy();
-    let said = Said::by(&file.replace('\\', "/"), header.as_ref());
+    let said = InferredMetadata::by(&file.replace('\\', "/"), header.as_ref());
     unknowns.add(&file, &said);
     Mammogram { width_px, height_px, ..said.record(&file) }
 }

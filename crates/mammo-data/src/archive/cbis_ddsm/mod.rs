@@ -32,11 +32,11 @@ use super::files::{Files, base, extension};
 use crate::Result;
 use crate::import::table::{Column, Format, Table};
 use crate::import::{
-    Annotation, Candidate, Checked, Findings, MaskSize, Refusal, RejectionReason, Rows, path_in_data_set,
-    refuse,
+    Annotation, DataSetRows, ImageRow, MaskSize, RejectionReason, RowError, TableProblems, path_in_data_set,
+    row_error,
 };
 use mammo_core::geometry::Rect;
-use mammo_core::record::{Laterality, Lesion, LesionShape, Mammogram, Pathology, View, mask_covers};
+use mammo_core::record::{Laterality, Lesion, LesionShape, Mammogram, Pathology, View, mask_fits};
 use mammo_dicom::image_file::read_size;
 use mammo_dicom::mask_file::read_mask;
 
@@ -47,9 +47,9 @@ const MAX_GREY_SHARE: f64 = 0.02;
 type Holdings = HashMap<String, Vec<String>>;
 
 /// Rows of all case descriptions below `dir`, with the files that they mean.
-pub(crate) fn rows(dir: &Path, files: &Files) -> Result<Rows> {
+pub(crate) fn rows(dir: &Path, files: &Files) -> Result<DataSetRows> {
     let tables = case_tables_among(dir, files)?;
-    let mut in_images = Findings::of(Path::new("case descriptions"));
+    let mut in_images = TableProblems::of(Path::new("case descriptions"));
     let mut cases = Vec::new();
     for table in &tables {
         cases.extend(read_cases(table, &mut in_images)?);
@@ -61,23 +61,23 @@ pub(crate) fn rows(dir: &Path, files: &Files) -> Result<Rows> {
     }
     let two_lists =
         films.values().filter(|cases| cases.iter().any(|case| case.kind != cases[0].kind)).count();
-    let found: Vec<(Candidate, Vec<Annotation>)> =
+    let found: Vec<(ImageRow, Vec<Annotation>)> =
         films.into_par_iter().map(|(_, cases)| film(dir, &holdings, &cases)).collect();
-    let no_side = found.iter().filter(|(candidate, _)| candidate.mammogram.official_side.is_none()).count();
+    let no_side = found.iter().filter(|(image_row, _)| image_row.mammogram.official_side.is_none()).count();
     in_images.note(two_lists, "images stand in the mass and the calcification list; read as one image each");
     in_images.note(no_side, "images stand in a training and a test table; they have no official side");
     let (mut images, mut annotations) = (Vec::new(), Vec::new());
-    for (candidate, lesions) in found {
-        images.push(candidate);
+    for (image_row, lesions) in found {
+        images.push(image_row);
         annotations.extend(lesions);
     }
-    let in_lesions = Findings::of(Path::new("case descriptions"));
-    let rows = Rows::new(dir, &tables[0], images, in_images);
-    Ok(Rows { annotations, in_lesions, masks: MaskSize::Stretched, ..rows })
+    let in_lesions = TableProblems::of(Path::new("case descriptions"));
+    let rows = DataSetRows::new(dir, &tables[0], images, in_images);
+    Ok(DataSetRows { annotations, in_lesions, masks: MaskSize::Stretched, ..rows })
 }
 
 /// One film from all rows that name it.
-fn film(dir: &Path, holdings: &Holdings, cases: &[CaseRow]) -> (Candidate, Vec<Annotation>) {
+fn film(dir: &Path, holdings: &Holdings, cases: &[CaseRow]) -> (ImageRow, Vec<Annotation>) {
     let present = cases.iter().find_map(|case| largest(dir, of_image(holdings, case)?));
     let (file, size) = present.unwrap_or_else(|| {
         let stated = path_in_data_set(&cases[0].image_path).unwrap_or_else(|_| cases[0].image_path.clone());
@@ -87,7 +87,7 @@ fn film(dir: &Path, holdings: &Holdings, cases: &[CaseRow]) -> (Candidate, Vec<A
     let malignant = cases.iter().any(|case| case.pathology == Pathology::Malignant);
     let known = cases.iter().all(|case| case.pathology != Pathology::Unknown);
     let one_side = cases.iter().all(|case| case.side == first.side);
-    let candidate = Candidate {
+    let image_row = ImageRow {
         line: first.line,
         n_lesions: None,
         mammogram: Mammogram {
@@ -113,7 +113,7 @@ fn film(dir: &Path, holdings: &Holdings, cases: &[CaseRow]) -> (Candidate, Vec<A
         }),
     };
     let annotations = cases.iter().map(annotation).collect();
-    (candidate, annotations)
+    (image_row, annotations)
 }
 
 /// The files of a full image: by its folder, else by its series.
@@ -136,10 +136,10 @@ fn largest(dir: &Path, files: &[String]) -> Option<(String, (u32, u32))> {
 }
 
 /// Which file of a lesion's folder is its mask, told by content.
-fn mask_of(dir: &Path, holdings: &Holdings, case: &CaseRow, image: (u32, u32)) -> Checked<String> {
+fn mask_of(dir: &Path, holdings: &Holdings, case: &CaseRow, image: (u32, u32)) -> Result<String, RowError> {
     let folder = case.roi_folder();
     let none = |what: &str| {
-        refuse(
+        row_error(
             RejectionReason::MissingFile,
             format!("abnormality {}: {what} in {folder}", case.abnormality_id),
         )
@@ -148,13 +148,13 @@ fn mask_of(dir: &Path, holdings: &Holdings, case: &CaseRow, image: (u32, u32)) -
     if files.is_empty() {
         return none("no folder or no files");
     }
-    let fits = |file: &&String| mask_covers(read_size(&dir.join(file)).unwrap_or_default(), image);
+    let fits = |file: &&String| mask_fits(read_size(&dir.join(file)).unwrap_or_default(), image);
     let fitting: Vec<&String> = files.iter().copied().filter(fits).collect();
     if let [only] = fitting[..] {
         return Ok(only.clone());
     }
-    let candidates = if fitting.is_empty() { files } else { fitting };
-    candidates
+    let image_rows = if fitting.is_empty() { files } else { fitting };
+    image_rows
         .into_iter()
         .find(|file| is_black_and_white(&dir.join(file)))
         .map_or_else(|| none("no mask, only a crop"), |file| Ok(file.clone()))
@@ -169,7 +169,7 @@ fn is_black_and_white(path: &Path) -> bool {
 }
 
 /// All image files by folder. With the index of the JPEG re-issue, by its patient identifiers.
-fn holdings(files: &Files, findings: &mut Findings) -> Result<Holdings> {
+fn holdings(files: &Files, problems: &mut TableProblems) -> Result<Holdings> {
     let mut holdings = Holdings::new();
     let is_image = |file: &str| matches!(extension(file).as_str(), "dcm" | "png" | "jpg" | "jpeg");
     for file in files.all.iter().filter(|file| is_image(file)) {
@@ -181,13 +181,18 @@ fn holdings(files: &Files, findings: &mut Findings) -> Result<Holdings> {
         }
     }
     if let Some(index) = files.find(&["dicom_info.csv"]) {
-        add_indexed(&index, files, &mut holdings, findings)?;
+        add_indexed(&index, files, &mut holdings, problems)?;
     }
     Ok(holdings)
 }
 
 /// Adds the files of `dicom_info.csv`, whose folders are named by series and say nothing.
-fn add_indexed(index: &Path, files: &Files, holdings: &mut Holdings, findings: &mut Findings) -> Result<()> {
+fn add_indexed(
+    index: &Path,
+    files: &Files,
+    holdings: &mut Holdings,
+    problems: &mut TableProblems,
+) -> Result<()> {
     const COLUMNS: &[Column] = &[
         Column { name: "image_path", aliases: &[], required: true },
         Column { name: "patientid", aliases: &["patient_id"], required: true },
@@ -204,14 +209,14 @@ fn add_indexed(index: &Path, files: &Files, holdings: &mut Holdings, findings: &
         Some(format!("{folder}/{}", base(file)))
     };
     let by_tail = files.by(tail);
-    let table = Table::open_as(FORMAT, index, COLUMNS, findings)?;
+    let table = Table::open_as(FORMAT, index, COLUMNS, problems)?;
     for (line, cells) in table.rows::<Cells>(index)? {
         let path = cells.image_path.replace('\\', "/");
         match tail(&path).and_then(|tail| by_tail.get(&tail)) {
             Some(file) => holdings.entry(cells.patientid.to_string()).or_default().push(file.to_string()),
             None => {
                 let problem = "dicom_info.csv names it, but it is not there".to_string();
-                findings.reject(&path, line, Refusal { reason: RejectionReason::MissingFile, problem });
+                problems.reject(&path, line, RowError { reason: RejectionReason::MissingFile, problem });
             }
         }
     }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::archive::files::{Files, base};
 use crate::import::table::{Column, Format, Table};
-use crate::import::{Checked, Findings, Refusal, RejectionReason, acr_density, bi_rads, refuse, word};
+use crate::import::{RejectionReason, RowError, TableProblems, acr_density, bi_rads, row_error, word};
 use crate::{Error, Result};
 use mammo_core::record::{Laterality, LesionKind, Pathology, Side, View};
 
@@ -155,20 +155,20 @@ fn side_of(name: &str) -> Option<Side> {
 ///
 /// # Errors
 /// [`Error::Io`]; [`Error::Table`] when a column is missing.
-pub(crate) fn read_cases(path: &Path, findings: &mut Findings) -> Result<Vec<CaseRow>> {
-    let table = Table::open_as(FORMAT, path, COLUMNS, findings)?;
+pub(crate) fn read_cases(path: &Path, problems: &mut TableProblems) -> Result<Vec<CaseRow>> {
+    let table = Table::open_as(FORMAT, path, COLUMNS, problems)?;
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let mut rows = Vec::new();
     for (line, cells) in table.rows::<Cells>(path)? {
         match case_row(&name, line, &cells) {
             Ok(row) => rows.push(row),
-            Err(refusal) => findings.reject(&one_line(cells.image_file_path), line, refusal),
+            Err(error) => problems.reject(&one_line(cells.image_file_path), line, error),
         }
     }
     Ok(rows)
 }
 
-fn case_row(table: &str, line: u64, cells: &Cells) -> Checked<CaseRow> {
+fn case_row(table: &str, line: u64, cells: &Cells) -> Result<CaseRow, RowError> {
     let required = [
         ("patient_id", cells.patient_id),
         ("abnormality id", cells.abnormality_id),
@@ -176,9 +176,9 @@ fn case_row(table: &str, line: u64, cells: &Cells) -> Checked<CaseRow> {
         ("ROI mask file path", cells.roi_mask_file_path),
     ];
     if let Some((column, _)) = required.iter().find(|(_, cell)| cell.is_empty()) {
-        return refuse(RejectionReason::MissingValue, format!("{column} is empty"));
+        return row_error(RejectionReason::MissingValue, format!("{column} is empty"));
     }
-    let side = side_of(table).ok_or_else(|| Refusal {
+    let side = side_of(table).ok_or_else(|| RowError {
         reason: RejectionReason::UnknownWord,
         problem: format!("{table} names neither train nor test"),
     })?;

@@ -9,12 +9,12 @@ use dicom_dictionary_std::uids;
 
 use super::attributes;
 use super::elements::Elements;
-use super::flaw::{Flaw, Sound};
+use super::flaw::Flaw;
 use super::fragments::{self, Frame};
 use super::note::{Note, NoteKind};
 use super::syntax::{EXPLICIT_BIG_ENDIAN, coding_of, name_of, recognise};
-use super::walk::{Coding, PixelElement, Stop, Walk, Walked};
-use mammo_core::refusal::Refusal;
+use super::walk::{Coding, PixelElement, Stop, Walk};
+use mammo_core::refusal::DicomRefusal;
 
 /// Most bytes of a deflated data set that are unfolded before its size is known.
 const INFLATED_PIECE_BYTES: u64 = 33 << 20;
@@ -22,8 +22,8 @@ const INFLATED_PIECE_BYTES: u64 = 33 << 20;
 /// Media Storage Directory: the index file of a CD (PS3.10 8.6).
 const DIRECTORY: &str = "1.2.840.10008.1.3.10";
 
-/// A file taken apart.
-pub(super) struct Layout<'a> {
+/// A DICOM file after parsing, before attributes and pixels are decoded.
+pub(super) struct ParsedFile<'a> {
     /// Transfer syntax UID, without padding; that of the data set's coding where the file does
     /// not state one, or states a wrong one.
     pub(super) transfer_syntax: String,
@@ -75,11 +75,11 @@ fn starts_group(bytes: &[u8]) -> bool {
     is_meta || is_group_8 && recognise(bytes, bytes.len()).is_ok_and(|coding| coding.is_some())
 }
 
-/// Takes a file apart. `file_len` is its full length; `bytes` may be only its beginning.
-pub(super) fn layout(bytes: &[u8], file_len: usize) -> Walked<Layout<'_>> {
+/// Parses a file. `file_len` is its full length; `bytes` may be only its beginning.
+pub(super) fn parse_file(bytes: &[u8], file_len: usize) -> Result<ParsedFile<'_>, Stop> {
     let Some(start) = meta_start(bytes) else {
         let found = "no DICM at byte 128, no file meta group and no data set of group 8";
-        return Err(Flaw::new(Refusal::NotDicom, found).into());
+        return Err(Flaw::new(DicomRefusal::NotDicom, found).into());
     };
     let meta = file_meta(bytes, start, file_len)?;
     let (rest, full) = (&bytes[meta.end.min(bytes.len())..], file_len.saturating_sub(meta.end));
@@ -93,7 +93,7 @@ pub(super) fn layout(bytes: &[u8], file_len: usize) -> Walked<Layout<'_>> {
     }
     let Agreed { transfer_syntax, coding, note } = agree(stated, found)?;
     let (elements, pixels) = Walk::new(rest, full, coding).data_set()?;
-    Ok(Layout {
+    Ok(ParsedFile {
         transfer_syntax,
         data_set: Cow::Borrowed(rest),
         elements,
@@ -109,7 +109,7 @@ struct Agreed {
     note: Option<Note>,
 }
 
-fn agree(stated: Option<&str>, found: Option<Coding>) -> Sound<Agreed> {
+fn agree(stated: Option<&str>, found: Option<Coding>) -> Result<Agreed, Flaw> {
     let plain = |coding| match coding {
         Coding { explicit: false, .. } => uids::IMPLICIT_VR_LITTLE_ENDIAN,
         Coding { big_endian: true, .. } => EXPLICIT_BIG_ENDIAN,
@@ -134,7 +134,7 @@ fn agree(stated: Option<&str>, found: Option<Coding>) -> Sound<Agreed> {
 }
 
 /// A deflated file: the header first, which says how much is needed.
-fn deflated(bytes: &[u8]) -> Walked<Layout<'static>> {
+fn deflated(bytes: &[u8]) -> Result<ParsedFile<'static>, Stop> {
     let mut inflated = inflate(bytes, INFLATED_PIECE_BYTES)?;
     let is_whole = (inflated.len() as u64) < INFLATED_PIECE_BYTES;
     let full = if is_whole { inflated.len() } else { u32::MAX as usize };
@@ -151,7 +151,7 @@ fn deflated(bytes: &[u8]) -> Walked<Layout<'static>> {
         pixels.length = pixels.length.map(|length| length.min(needed));
         inflated = inflate(bytes, (pixels.value_at + needed) as u64)?;
     }
-    Ok(Layout {
+    Ok(ParsedFile {
         transfer_syntax: uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN.to_string(),
         data_set: Cow::Owned(inflated),
         elements,
@@ -160,9 +160,9 @@ fn deflated(bytes: &[u8]) -> Walked<Layout<'static>> {
     })
 }
 
-impl Layout<'_> {
+impl ParsedFile<'_> {
     /// Native pixels, as bytes; `None` when they are encapsulated.
-    pub(super) fn native(&self) -> Sound<Option<&[u8]>> {
+    pub(super) fn native(&self) -> Result<Option<&[u8]>, Flaw> {
         let pixels = self.pixel_element()?;
         let Some(length) = pixels.length else { return Ok(None) };
         let end = pixels.value_at.checked_add(length);
@@ -172,17 +172,17 @@ impl Layout<'_> {
     }
 
     /// The encapsulated frame.
-    pub(super) fn frame(&self) -> Sound<Frame<'_>> {
+    pub(super) fn frame(&self) -> Result<Frame<'_>, Flaw> {
         fragments::frame(&self.data_set, self.pixel_element()?.value_at)
     }
 
-    fn pixel_element(&self) -> Sound<PixelElement> {
-        self.pixels.ok_or_else(|| Flaw::new(Refusal::NoPixelData, "no pixel data element (7FE0,0010)"))
+    fn pixel_element(&self) -> Result<PixelElement, Flaw> {
+        self.pixels.ok_or_else(|| Flaw::new(DicomRefusal::NoPixelData, "no pixel data element (7FE0,0010)"))
     }
 }
 
 /// Reads group 0002, which may be missing.
-fn file_meta(bytes: &[u8], start: usize, file_len: usize) -> Walked<Meta> {
+fn file_meta(bytes: &[u8], start: usize, file_len: usize) -> Result<Meta, Stop> {
     let walk = Walk::new(bytes, file_len, Coding::EXPLICIT);
     let mut meta = Meta { transfer_syntax: None, sop_class: None, end: start };
     while walk.full >= meta.end + 8 && walk.tag(meta.end)?.0 == 2 {
@@ -206,7 +206,7 @@ fn file_meta(bytes: &[u8], start: usize, file_len: usize) -> Walked<Meta> {
 }
 
 /// At most `limit` bytes of a deflated data set.
-fn inflate(bytes: &[u8], limit: u64) -> Sound<Vec<u8>> {
+fn inflate(bytes: &[u8], limit: u64) -> Result<Vec<u8>, Flaw> {
     let mut data_set = Vec::with_capacity(limit.min(1 << 20) as usize);
     flate2::read::DeflateDecoder::new(bytes)
         .take(limit)
