@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 use indicatif::ProgressBar;
+pub use mammo_core::text::count;
 use mammo_core::write::{is_stream, write_atomically};
 
 /// Images that are described one by one without `--list`: the four views of one examination.
@@ -42,14 +43,6 @@ pub fn summary(path: &Path, text: &str) {
         eprint!("{text}");
     } else {
         results(text);
-    }
-}
-
-/// A count with its noun: `1 image`, `2 images`.
-pub fn count(n: usize, noun: &str) -> String {
-    match n {
-        1 => format!("1 {noun}"),
-        _ => format!("{n} {noun}s"),
     }
 }
 
@@ -128,10 +121,6 @@ mod tests {
 
     #[test]
     fn counts_and_durations_read_as_they_are_said() {
-        assert_eq!(
-            [count(0, "image"), count(1, "image"), count(2, "image")],
-            ["0 images", "1 image", "2 images"]
-        );
         let said = [4.4, 60.0, 449.6, 3900.0].map(duration);
         assert_eq!(said, ["4 s", "1 min", "7 min 30 s", "1 h 5 min"]);
     }

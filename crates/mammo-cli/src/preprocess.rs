@@ -9,7 +9,7 @@ use mammo_core::image::GreyImage;
 use mammo_core::record::Mammogram;
 use mammo_core::resample::{Resample, resample};
 use mammo_core::write::{read_json, write_json};
-use mammo_data::archive::loose::EXTENSIONS;
+use mammo_data::archive::image_files::EXTENSIONS;
 use mammo_dicom::StoredImage;
 use mammo_dicom::image_file::write_png16;
 use mammo_image::input_check::{Warning, polarity_shown};

@@ -1,9 +1,9 @@
 //! Resampling of a rectangle of a grey image to another size.
 //!
-//! One separable filter serves three kernels that differ in their weights alone. Own code,
-//! because exact area averaging is what a shrinking mammogram needs (a calcification keeps
-//! its share of the light wherever it falls) and `fast_image_resize` has none: its box filter
-//! takes or leaves whole pixels.
+//! One separable filter implements three kernels that differ only in their weights. Not
+//! `fast_image_resize`: reducing a mammogram needs exact area averaging, so that the contrast of a
+//! calcification does not depend on its position relative to the output grid, and the box filter of
+//! that crate counts whole pixels only.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,19 +11,19 @@ use crate::geometry::Rect;
 use crate::image::GreyImage;
 use crate::image::GreyView;
 
-/// How pixel values are found at another size.
+/// The resampling kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Resample {
-    /// Shrinking: the mean over the covered area, partial pixels by their share (OpenCV's
-    /// `INTER_AREA`). Enlarging: bilinear.
+    /// Reduction: the mean over the covered area, partial pixels weighted by their area (OpenCV's
+    /// `INTER_AREA`). Enlargement: bilinear.
     #[default]
     Area,
-    /// A triangle as wide as a network pixel, never narrower than a stored one: antialiased
-    /// when shrinking (as in Pillow), plain bilinear when enlarging.
+    /// A triangle filter of the width of an output pixel, at least of an input pixel: antialiased for
+    /// reduction (as in Pillow), bilinear for enlargement.
     Bilinear,
-    /// Four stored pixels per axis with a = -0.75 at every scale, so shrinking aliases: what
-    /// the paper's code did (OpenCV's `INTER_CUBIC`). For comparison with the paper only.
+    /// Four input pixels per axis with a = -0.75 at every scale, so reduction aliases. The method of
+    /// the paper's code (OpenCV's `INTER_CUBIC`); for comparison with the paper only.
     Cubic,
 }
 
@@ -41,7 +41,7 @@ struct Axis {
 
 impl Axis {
     /// Weights that map `start..start + length` of `source_len` pixels to `output_len` pixels.
-    /// Positions outside the source repeat its outermost pixel.
+    /// Positions outside the source take its border pixel.
     fn new(kernel: Resample, source_len: usize, start: f64, length: f64, output_len: usize) -> Self {
         let scale = length / output_len as f64;
         let last = source_len as i64 - 1;
@@ -68,7 +68,7 @@ impl Axis {
 }
 
 impl Axis {
-    /// The source positions that any weight applies to.
+    /// The range of source positions with a weight.
     fn span(&self) -> std::ops::Range<usize> {
         let first = self.taps.iter().map(|taps| taps.first).min().unwrap_or(0);
         let end = self.taps.iter().map(|taps| taps.first + taps.range.len()).max().unwrap_or(0);
@@ -114,11 +114,11 @@ fn cubic(distance: f64) -> f64 {
 
 /// The rectangle `from` of `image`, resampled to `width` x `height` pixels.
 ///
-/// `from` may have fractional edges and may reach over the border, where the outermost
-/// pixels are repeated.
+/// `from` may have fractional edges and may extend beyond the border, where border pixels are
+/// repeated.
 ///
 /// # Panics
-/// When the image or the output has no pixels, or `from` has no area: the caller checks those.
+/// When the image or the output has no pixels, or `from` has no area.
 pub fn resample<'a>(
     image: impl Into<GreyView<'a>>,
     from: &Rect,
@@ -132,8 +132,8 @@ pub fn resample<'a>(
     let columns = Axis::new(kernel, image.width, from.x, from.width, width);
     let rows = Axis::new(kernel, image.height, from.y, from.height, height);
     let mut output = GreyImage::black(width, height);
-    // Rows are mixed before columns, so that the long loop runs over contiguous pixels: those
-    // of the columns that are needed.
+    // The vertical pass comes first, so that the inner loop runs over contiguous pixels, restricted
+    // to the columns in use.
     let span = columns.span();
     let mut mixed = vec![0.0_f32; image.width];
     let mixed = &mut mixed[..span.end];
@@ -151,7 +151,7 @@ pub fn resample<'a>(
             let weights = &columns.weights[column.range.clone()];
             let values = &mixed[column.first..column.first + weights.len()];
             let value: f32 = weights.iter().zip(values).map(|(weight, value)| weight * value).sum();
-            // The cast saturates, which clips what the cubic overshoots.
+            // The cast saturates, which clips the overshoot of the cubic kernel.
             *pixel = (value + 0.5) as u16;
         }
     }

@@ -1,12 +1,12 @@
-//! CMMD: a workbook with one row per breast, DICOM files by patient → rows.
+//! CMMD: a workbook with one row per breast, and DICOM files by patient.
 //!
-//! Known defects, and what is done:
+//! Known defects and their treatment:
 //!
-//! * The table names breasts, the files name nothing (`1-1.dcm`): side and view are read from each
-//!   DICOM header, where the view stands in the View Code Sequence alone.
-//! * A patient's other breast is often imaged but not in the table: its images have no truth.
-//! * Lesions have a kind but no place, so nothing can be sampled around them.
-//! * All labels are from biopsies and no normal breasts are included; every benign image shows a
+//! * The table has one row per breast and file names are meaningless (`1-1.dcm`): side and view are
+//!   read from the DICOM header, which has the view in the View Code Sequence only.
+//! * The other breast of a patient is often imaged but not in the table: its images have no truth.
+//! * Lesions have a kind but no position, so no patches can be sampled around them.
+//! * All labels come from biopsies and no normal breasts are included; every benign image shows a
 //!   benign lesion.
 
 use std::collections::HashMap;
@@ -16,7 +16,7 @@ use rayon::prelude::*;
 use serde::Deserialize;
 
 use super::files::{Files, extension};
-use super::header::shown;
+use super::header::read_metadata;
 use super::plain;
 use crate::Result;
 use crate::import::table::{Column, Table};
@@ -48,7 +48,7 @@ pub(super) fn rows(dir: &Path, files: &Files) -> Result<DataSetRows> {
     for (line, cells) in table.rows::<Cells>(&path)? {
         match breast(&cells) {
             Ok((laterality, pathology)) => {
-                // A breast with two rows, one per kind of abnormality, is malignant if one is.
+                // A breast with two rows, one per kind of abnormality, is malignant if either is.
                 let (_, known) =
                     truth.entry((cells.id1.to_string(), laterality)).or_insert((line, pathology));
                 if pathology == Pathology::Malignant {
@@ -98,14 +98,14 @@ fn image_row(
     folder: Option<String>,
     truth: &HashMap<(String, Laterality), (u64, Pathology)>,
 ) -> Result<ImageRow, RowError> {
-    let shown = shown(&dir.join(file))?;
-    let patient_id = folder.unwrap_or(shown.patient_id);
-    let known = truth.get(&(patient_id.clone(), shown.laterality));
+    let header = read_metadata(&dir.join(file))?;
+    let patient_id = folder.unwrap_or(header.patient_id);
+    let known = truth.get(&(patient_id.clone(), header.laterality));
     let (line, pathology) = known.copied().unwrap_or((0, Pathology::Unknown));
     let mammogram = Mammogram {
         pathology,
-        site: shown.site,
-        ..Mammogram::new(file, &patient_id, shown.laterality, shown.view)
+        site: header.site,
+        ..Mammogram::new(file, &patient_id, header.laterality, header.view)
     };
     Ok(ImageRow { line, mammogram, n_lesions: None })
 }

@@ -1,12 +1,12 @@
-//! INbreast: a table with `;` (or the XLS), DICOM files and OsiriX contours → rows.
+//! INbreast: a table with `;` (or the XLS), DICOM files and OsiriX contours.
 //!
-//! Known defects, and what is done:
+//! Known defects and their treatment:
 //!
-//! * The table says "removed" for every patient; the woman is the second part of the DICOM's
-//!   file name (`20586908_6c613a14b80a8591_MG_R_CC_ANON.dcm`).
+//! * The table has "removed" for every patient; the patient is the second part of the DICOM file
+//!   name (`20586908_6c613a14b80a8591_MG_R_CC_ANON.dcm`).
 //! * Labels are BI-RADS assessments, not biopsies: see [`Birads3`].
-//! * Contours have no truth of their own. In a negative image every lesion is benign; in a
-//!   positive one a single lesion is malignant, of several each is unknown.
+//! * Contours have no labels. In a negative image every lesion is benign; in a positive image a
+//!   single lesion is malignant, and of several lesions each is unknown.
 //! * Single calcifications are contours of one or two points: they become circles of
 //!   [`POINT_RADIUS_PX`].
 //! * Names of problems are spelt in several ways; asymmetries, distortions and lymph nodes are
@@ -66,7 +66,7 @@ pub(super) fn rows(dir: &Path, files: &Files, birads_3: Birads3) -> Result<DataS
 
     let (mut image_rows, mut marked, mut left_out) = (Vec::new(), Vec::new(), 0);
     for (line, cells) in table.rows::<Cells>(&path)? {
-        // A workbook keeps numbers as numbers; a line of totals has none.
+        // File names are numbers; a line of totals has none.
         let Some(name) = number(cells.file_name) else { continue };
         let file = images.get(&name).map_or_else(|| format!("AllDICOMs/{name}.dcm"), |file| file.to_string());
         match image_row(line, &file, &cells, birads_3) {
@@ -81,7 +81,7 @@ pub(super) fn rows(dir: &Path, files: &Files, birads_3: Birads3) -> Result<DataS
             Err(error) => in_images.reject(&file, line, error),
         }
     }
-    in_images.note(left_out, "images of BI-RADS 3 have no truth by the rule of the paper; see --birads-3");
+    in_images.note(left_out, "image", "of BI-RADS 3, without a truth by the paper's rule; see --birads-3");
     let annotations: Vec<Vec<Annotation>> = marked
         .into_par_iter()
         .map(|(line, file, xml, truth)| annotations(line, &file, &xml, truth))

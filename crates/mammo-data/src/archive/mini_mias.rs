@@ -1,14 +1,14 @@
-//! mini-MIAS: `Info.txt` and PGM images of 1024 x 1024 pixels → rows.
+//! mini-MIAS: `Info.txt` and PGM images of 1024 x 1024 pixels.
 //!
-//! Known defects, and what is done:
+//! Known defects and their treatment:
 //!
-//! * Coordinates count from the lower left; they are turned to the upper left.
-//! * Some abnormalities have no place (scattered calcifications, `*NOTE 3*`): the image keeps its
+//! * The origin of coordinates is the lower left corner; they are converted to the upper left.
+//! * Some abnormalities have no position (scattered calcifications, `*NOTE 3*`): the image keeps its
 //!   label, the lesion is rejected as `no_shape`.
 //! * Asymmetries and distortions are neither masses nor calcifications: `other_finding`.
-//! * There are no patient numbers. Films come in pairs, odd numbers right, even numbers left, so
+//! * There are no patient numbers. Films form pairs, odd numbers right, even numbers left, so
 //!   `mdb001` and `mdb002` are one patient. All films are MLO.
-//! * Tissue letters (F, G, D) are no ACR density and are not kept.
+//! * Tissue letters (F, G, D) are not ACR density classes and are ignored.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ use mammo_dicom::image_file::read_size;
 /// Any of these is the table.
 pub(super) const TABLES: [&str; 2] = ["Info.txt", "mias_info.txt"];
 
-/// Height of every image; coordinates are turned about it where a file cannot be read.
+/// Height of every image, used to convert coordinates when the file cannot be read.
 const HEIGHT_PX: u32 = 1024;
 
 pub(super) fn rows(dir: &Path, files: &Files) -> Result<DataSetRows> {
@@ -108,7 +108,7 @@ fn lesion(class: &str, pathology: Pathology, words: &[&str], height: u32) -> Res
             let shape = LesionShape::Circle { cx: x, cy: f64::from(height) - y, radius };
             Ok(Lesion { kind, pathology, shape })
         }
-        (None, _, _) => row_error(RejectionReason::NoShape, "no coordinates; the label stays"),
+        (None, _, _) => row_error(RejectionReason::NoShape, "no coordinates; the label is kept"),
         _ => Err(RowError {
             reason: RejectionReason::BadNumber,
             problem: format!("'{}'; expected x, y and a radius above zero, in pixels", words[4..].join(" ")),

@@ -1,12 +1,12 @@
-//! The original project's own files: `roi_mask_path.csv`, patient lists, 16-bit PNG → rows.
+//! The files of the original project: `roi_mask_path.csv`, patient lists, 16-bit PNG.
 //!
 //! Its scripts build file names from the table: `Mass-Training_P_00001_LEFT_CC.png` or
 //! `P_00001_LEFT_CC.png` for an image, with the number of the abnormality behind it for a mask.
-//! Images and masks lie in folders of their own; masks are told by that number.
+//! Images and masks are in separate folders; masks have that number in their names.
 //!
-//! * Masks were resized apart from their images: they are stretched onto them.
-//! * Patient lists are text files with one number a line. The side is the one that the file's or
-//!   folder's name says (`train`, `val`, `test`); a patient on two lists has none.
+//! * Masks were resized independently of their images: they are scaled to the size of the image.
+//! * Patient lists are text files with one number per line. The side is the one in the name of the
+//!   file or folder (`train`, `val`, `test`); a patient on two lists has no side.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -127,7 +127,7 @@ fn find(named: &HashMap<String, &str>, kind: LesionKind, name: &str) -> Option<S
         .find_map(|name| named.get(&name).map(|file| file.to_string()))
 }
 
-/// Side by patient; `None` for one who stands on two lists.
+/// Side by patient; `None` for a patient on two lists.
 fn patient_lists(dir: &Path, files: &Files) -> Result<HashMap<String, Option<Side>>> {
     let mut sides: HashMap<String, Option<Side>> = HashMap::new();
     for file in files.all.iter().filter(|file| extension(file) == "txt" && stem(file).contains("pat")) {

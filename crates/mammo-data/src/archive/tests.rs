@@ -626,7 +626,7 @@ fn a_folder_refuses_partial_views_and_splits_view_positions() {
             name: number.to_string(),
             patient_id: format!("P{number}"),
             view_position: Some(*position),
-            ..About::default()
+            ..DicomAttributes::default()
         };
         write_dicom(&folder.path().join(format!("{number}.dcm")), &picture, &about, Coding::Explicit)
             .unwrap();

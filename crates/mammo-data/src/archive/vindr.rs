@@ -1,14 +1,13 @@
-//! VinDr-Mammo: two tables and DICOM files by study → rows.
+//! VinDr-Mammo: two tables and DICOM files by study.
 //!
-//! Known defects, and what is done:
+//! Known defects and their treatment:
 //!
-//! * There is no pathology: labels are BI-RADS assessments of the breast, lesions carry their own.
-//!   See [`Birads3`].
-//! * There are no patient numbers: a study, which holds both breasts in two views, stands for a
-//!   patient.
+//! * There is no pathology: labels are BI-RADS assessments of breasts and of lesions. See
+//!   [`Birads3`].
+//! * There are no patient numbers: a study, with both breasts in two views, is used as the patient.
 //! * A finding has a list of categories written as text; only masses and suspicious
 //!   calcifications are lesions here. A box with both becomes one lesion of each kind.
-//! * Several scanners: the model in `metadata.csv`, where that is there, becomes the site.
+//! * Several scanners: the model in `metadata.csv`, if that exists, becomes the site.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -26,7 +25,7 @@ use crate::import::{
 use mammo_core::geometry::Rect;
 use mammo_core::record::{Laterality, Lesion, LesionKind, LesionShape, Mammogram};
 
-/// The table of images; the other two lie beside it.
+/// The table of images; the other two are in the same folder.
 pub(super) const TABLES: [&str; 1] = ["breast-level_annotations.csv"];
 
 const IMAGES: &[Column] = &[
@@ -93,7 +92,7 @@ pub(super) fn rows(dir: &Path, files: &Files, birads_3: Birads3) -> Result<DataS
         }
     }
     let left_out = image_rows.iter().filter(|c| c.mammogram.malignant().is_none()).count();
-    in_images.note(left_out, "images have no truth by the BI-RADS rule; see --birads-3");
+    in_images.note(left_out, "image", "without a truth by the BI-RADS rule; see --birads-3");
 
     let table = Table::open_as(plain("image_id"), &findings_path, FINDINGS, &mut in_lesions)?;
     let mut annotations = Vec::new();
@@ -170,7 +169,7 @@ fn shape(cells: &FindingCells) -> Result<LesionShape, RowError> {
     }
 }
 
-/// Model of the machine by image, from `metadata.csv` where that is there.
+/// Model of the machine by image, from `metadata.csv` if that exists.
 fn scanners(files: &Files, problems: &mut TableProblems) -> Result<HashMap<String, String>> {
     const COLUMNS: &[Column] = &[
         Column { name: "sop_instance_uid", aliases: &["image_id"], required: true },

@@ -1,17 +1,16 @@
-//! What is wrong with a data set before anything is learned from it.
+//! Checks a data set for leaks, contradictory labels and confounders before training.
 //!
 //! In: a [`Manifest`](crate::manifest::Manifest), with or without a split, or the raw case
-//! descriptions of CBIS-DDSM. Out: a [`Report`]. The doctor looks for what makes a test score
-//! too good (the same woman, breast or picture on two sides, also under another name), for
-//! labels that contradict each other, and for a scanner, site or view from which the label can
-//! be guessed.
+//! descriptions of CBIS-DDSM. Out: a [`Report`]. The doctor looks for leaks that inflate a test
+//! score (the same patient, breast or image on two sides, also under another name), for labels that
+//! contradict each other, and for scanners, sites and views that are associated with the label.
 //!
 //! | file | does |
 //! |---|---|
 //! | `source` | manifests and case descriptions → entries |
-//! | `leaks`, `conflicts` | what stands on two sides, what says two things |
+//! | `leaks`, `conflicts` | patients and images on two sides, contradictory labels |
 //! | `balance` | classes and views per side |
-//! | `association` | whether site or view tells the label |
+//! | `association` | association of site and view with the label |
 //! | `duplicates` | the same image under two names |
 //! | `report` | the result as text, Markdown and the leak-free test list |
 
@@ -41,9 +40,9 @@ pub use source::{entries_of_cases, entries_of_manifest};
 pub struct Entry {
     /// Names the image: equal for entries of the same image.
     pub image: String,
-    /// The table or list that the entry stands in.
+    /// The table or list of the entry.
     pub list: String,
-    /// The woman.
+    /// The patient.
     pub patient_id: String,
     /// Which breast; `None` when it is not known.
     pub laterality: Option<Laterality>,
@@ -51,62 +50,62 @@ pub struct Entry {
     pub view: Option<View>,
     /// Its side, if it has one.
     pub side: Option<Side>,
-    /// Its truth, as this entry states it.
+    /// The label in this entry.
     pub malignant: Option<bool>,
     /// Hospital or scanner.
     pub site: Option<String>,
 }
 
-/// How bad a finding is.
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// A score on this test side would be too good.
+    /// Scores on the test side are inflated.
     Leak,
-    /// Two statements about one thing contradict each other.
+    /// Two entries contradict each other.
     Conflict,
-    /// Something from which a network may learn the wrong thing.
+    /// A possible confounder.
     Warning,
-    /// Worth knowing.
+    /// Information.
     Note,
 }
 
-/// One kind of trouble.
+/// One kind of problem.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Stable snake-case word.
+    /// Stable snake-case code.
     pub code: &'static str,
-    /// How bad.
+    /// Severity.
     pub severity: Severity,
-    /// How many things are concerned.
+    /// Number of cases.
     pub count: usize,
-    /// What they are, as the end of a sentence that begins with the count.
+    /// What was counted, as a phrase that follows the count.
     pub what: String,
     /// All of them by name, in order.
     pub cases: Vec<String>,
 }
 
-/// What the doctor found.
+/// The result of [`examine`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
     /// Different images.
     pub images: usize,
     /// Different patients.
     pub patients: usize,
-    /// What is wrong, the worst first.
+    /// Findings, the most severe first.
     pub findings: Vec<Finding>,
     /// Classes and views per side; one row without a side when nothing is split.
     pub balance: Vec<SideBalance>,
-    /// Whether site or view tells the label or the side.
+    /// Associations of site and view with label and side.
     pub associations: Vec<Association>,
-    /// Test images of patients who stand on no other side.
+    /// Test images of patients on no other side.
     pub leak_free_test: Vec<TestImage>,
-    /// Whether pictures were compared with each other.
+    /// Whether pixels of images were compared.
     pub pictures_compared: bool,
 }
 
 impl Report {
-    /// Whether nothing leaks and nothing contradicts.
+    /// Whether there are neither leaks nor conflicts.
     pub fn is_clean(&self) -> bool {
         !self.findings.iter().any(|f| matches!(f.severity, Severity::Leak | Severity::Conflict))
     }
@@ -117,8 +116,8 @@ impl Report {
     }
 }
 
-/// Examines the entries; `twins` are pairs of images with the same picture, or `None` when
-/// pictures were not compared.
+/// Examines the entries; `duplicates` are pairs of files with the same image, or `None` when
+/// pixels were not compared.
 ///
 /// # Randomness
 /// The permutation tests of the associations draw from a fixed seed.

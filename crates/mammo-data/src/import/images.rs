@@ -1,4 +1,4 @@
-//! `images.csv`: rows → image_rows, one per image file.
+//! Reads `images.csv`: one row per image file.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Display;
@@ -49,15 +49,15 @@ struct Cells<'r> {
     polarity: &'r str,
 }
 
-/// A row that says nothing wrong; its image has not been opened yet, so its size is zero.
+/// A valid row. Its image has not been opened yet, so the size is zero.
 pub(crate) struct ImageRow {
     pub line: u64,
     pub mammogram: Mammogram,
-    /// The number of lesions that the row promises.
+    /// The number of lesions that the row states.
     pub n_lesions: Option<u32>,
 }
 
-/// Reads the rows and rejects unusable, repeated and contradicting ones.
+/// Reads the rows and rejects invalid, repeated and contradictory ones.
 pub(super) fn read(path: &Path, problems: &mut TableProblems) -> Result<Vec<ImageRow>> {
     let table = Table::open(path, COLUMNS, problems)?;
     let mut unreadable_numbers = BTreeMap::new();
@@ -69,7 +69,11 @@ pub(super) fn read(path: &Path, problems: &mut TableProblems) -> Result<Vec<Imag
         }
     }
     for (column, (count, range)) in unreadable_numbers {
-        problems.note(count, format_args!("cells of column {column} are not {range}; taken as not known"));
+        problems.note(
+            count,
+            "cell",
+            format_args!("of column {column} other than {range}, treated as unknown"),
+        );
     }
     Ok(without_duplicates(image_rows, problems))
 }
@@ -84,7 +88,7 @@ fn image_row(
     let required =
         [("file", cells.file), ("patient_id", cells.patient_id), ("side", cells.side), ("view", cells.view)];
     if let Some((column, _)) = required.iter().find(|(_, cell)| cell.is_empty()) {
-        let hint = if matches!(*column, "side" | "view") { "; write unknown if nobody knows it" } else { "" };
+        let hint = if matches!(*column, "side" | "view") { "; write unknown if it is not known" } else { "" };
         return row_error(RejectionReason::MissingValue, format!("{column} is empty{hint}"));
     }
     let mut number = |column, cell: &str, range, read: fn(&str) -> Option<u32>| {
@@ -111,8 +115,8 @@ fn image_row(
     Ok(ImageRow { line, mammogram, n_lesions })
 }
 
-/// A number without the decimal that pandas writes into columns of whole numbers with gaps: `49.0`
-/// is `49`.
+/// A number without the decimal `.0` that pandas writes in integer columns with missing values:
+/// `49.0` is `49`.
 pub(crate) fn whole(cell: &str) -> &str {
     cell.strip_suffix(".0").unwrap_or(cell)
 }
@@ -141,21 +145,22 @@ fn word_or_unknown<T: FromStr<Err: Display>>(column: &str, cell: &str) -> Result
     if cell.eq_ignore_ascii_case("unknown") { Ok(None) } else { word(column, cell).map(Some) }
 }
 
-/// A path from a table as a path below the data set's folder, with forward slashes.
+/// Converts a path of a table to a path below the data set's folder, with forward slashes.
 ///
-/// Links inside the data set are followed later: they are the owner's own.
+/// Symbolic links inside the data set are allowed and followed later.
 pub(crate) fn path_in_data_set(cell: &str) -> Result<String, RowError> {
     let path = cell.replace('\\', "/");
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     let is_absolute = path.starts_with('/') || path.as_bytes().get(1) == Some(&b':');
     if is_absolute || parts.is_empty() || parts.contains(&"..") {
-        let problem = format!("'{cell}' is absolute or climbs; expected a path below the table's folder");
+        let problem =
+            format!("'{cell}' is absolute or contains '..'; expected a path below the table's folder");
         return row_error(RejectionReason::PathEscapesRoot, problem);
     }
     Ok(parts.join("/"))
 }
 
-/// Keeps one row per file: the first of equal rows, none of rows that contradict each other.
+/// Keeps one row per file: the first of equal rows, and none of contradictory rows.
 fn without_duplicates(image_rows: Vec<ImageRow>, problems: &mut TableProblems) -> Vec<ImageRow> {
     let mut first: HashMap<String, (u64, Mammogram)> = HashMap::new();
     let mut contradicted: BTreeSet<String> = BTreeSet::new();
@@ -175,10 +180,10 @@ fn without_duplicates(image_rows: Vec<ImageRow>, problems: &mut TableProblems) -
         let file = &image_row.mammogram.file;
         let first_line = first.get(file).map_or(image_row.line, |(line, _)| *line);
         let (reason, problem) = if contradicted.contains(file) {
-            let problem = "the rows of this file differ; keep the right one".to_string();
+            let problem = "the rows of this file differ; keep the correct one".to_string();
             (RejectionReason::ContradictingRows, problem)
         } else if first_line != image_row.line {
-            (RejectionReason::DuplicateRow, format!("same as line {first_line}, which stays"))
+            (RejectionReason::DuplicateRow, format!("same as line {first_line}, which is kept"))
         } else {
             return true;
         };

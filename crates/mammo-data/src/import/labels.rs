@@ -1,4 +1,4 @@
-//! Image truth against lesion truth: an image is malignant if any of its lesions is.
+//! Compares labels of images and lesions: an image is malignant if any of its lesions is.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -9,9 +9,9 @@ use mammo_core::record::{Mammogram, Pathology};
 
 /// Takes missing labels from the lesions and rejects benign images with a malignant lesion.
 ///
-/// Every readable lesion row counts, even one whose box turns out to be unusable: its truth
-/// holds although its place is lost, and leaving it out would turn a malignant image benign.
-/// For the same reason a lost row (`lost_rows`) stands for a lesion of unknown truth.
+/// Every readable lesion row counts, also one whose box is invalid: its pathology is still known,
+/// and without it a malignant image could be labelled benign. For the same reason a rejected row
+/// (`lost_rows`) counts as a lesion of unknown pathology.
 pub(super) fn settle(
     image_rows: Vec<ImageRow>,
     annotations: &[Annotation],
@@ -47,17 +47,22 @@ pub(super) fn settle(
         settled.push(image_row);
     }
     let unknown = settled.iter().filter(|c| c.mammogram.pathology == Pathology::Unknown).count();
-    problems.note(derived, "labels were missing and taken from the lesions");
-    problems.note(unknown, "images have no label and no lesions that tell; kept for scoring only");
+    problems.note(derived, "missing label", "taken from the lesions");
+    problems.note(
+        unknown,
+        "image",
+        "without a label and without lesions of known pathology; kept for scoring only",
+    );
     problems.note(
         only_benign_lesions,
-        "images are labelled malignant although every annotated lesion is benign; label kept, \
-         the cancer may not have been annotated",
+        "image",
+        "labelled malignant although every annotated lesion is benign; label kept, because the cancer \
+         may not have been annotated",
     );
     settled
 }
 
-/// Malignant if any is, benign if all are.
+/// Malignant if any lesion is malignant, benign if all are benign.
 fn truth_of(lesions: &[Pathology]) -> Pathology {
     let all_benign = !lesions.is_empty() && lesions.iter().all(|lesion| *lesion == Pathology::Benign);
     match lesions.contains(&Pathology::Malignant) {
@@ -67,8 +72,8 @@ fn truth_of(lesions: &[Pathology]) -> Pathology {
     }
 }
 
-/// Notes breasts with a benign and a malignant view. They are no mistake by themselves: a
-/// cancer may be visible, and so annotated, in one projection only.
+/// Notes breasts with a benign and a malignant view. This is not necessarily an error: a cancer
+/// may be visible, and therefore annotated, in one projection only.
 pub(super) fn note_breasts_with_two_labels(mammograms: &[Mammogram], problems: &mut TableProblems) {
     let mut labels_of: BTreeMap<_, BTreeSet<bool>> = BTreeMap::new();
     for mammogram in mammograms {
@@ -78,7 +83,8 @@ pub(super) fn note_breasts_with_two_labels(mammograms: &[Mammogram], problems: &
     let two = labels_of.values().filter(|labels| labels.len() == 2).count();
     problems.note(
         two,
-        "breasts are benign in one view and malignant in another; kept, since a lesion may be \
-         visible in one view only",
+        "breast",
+        "benign in one view and malignant in another; kept, because a lesion may be visible in one \
+         view only",
     );
 }

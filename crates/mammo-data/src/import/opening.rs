@@ -1,4 +1,4 @@
-//! Opens the image_rows' image files.
+//! Opens the image files of the rows.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 use super::images::ImageRow;
 use super::{Opening, Progress, RejectionReason, RowError, TableProblems, Verify, row_error};
 use crate::Error;
-use crate::archive::header::sound;
-use crate::archive::loose::header_of;
+use crate::archive::header::admit;
+use crate::archive::image_files::header_of;
 use mammo_core::image::GreyImage;
 use mammo_core::record::{Mammogram, Polarity};
 use mammo_dicom::image_file::{check_size, read_size};
@@ -20,26 +20,26 @@ use mammo_dicom::{Note, NoteKind, StoredImage, Voi};
 use mammo_image::input_check;
 use mammo_image::preprocess::Preprocessing;
 
-/// Which DICOM objects are taken.
+/// Which DICOM objects are accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Admission {
-    /// Screening mammograms alone, by their headers.
+    /// Only screening mammograms, by their headers.
     Mammograms,
-    /// Every single grey frame: an archive whose tables say what its objects show.
+    /// Every object with one grey frame, for archives whose tables identify their objects.
     AnyGrey,
 }
 
-/// What opening an image tells.
+/// Properties of an opened image.
 struct Opened {
     width_px: u32,
     height_px: u32,
-    /// SHA-256 of the file's bytes; only when the pixels were asked for.
+    /// SHA-256 of the file's bytes; only with [`Verify::Pixels`].
     digest: Option<[u8; 32]>,
-    /// What was odd about a DICOM file.
+    /// Irregularities of a DICOM file.
     notes: Vec<Note>,
 }
 
-/// How often a kind of note was made, and the first file that it is about.
+/// Number of notes of each kind, and the first file with one.
 #[derive(Default)]
 struct Noted(BTreeMap<NoteKind, (usize, String)>);
 
@@ -85,7 +85,8 @@ pub(super) fn open_all(
             let (owner, first_file) =
                 owners.entry(digest).or_insert_with(|| (patient_id.clone(), file.clone()));
             if owner != patient_id {
-                let problem = format!("patient {patient_id}; the same bytes are {first_file} of {owner}");
+                let problem =
+                    format!("patient {patient_id}; byte-identical to {first_file} of patient {owner}");
                 let refusal = RowError { reason: RejectionReason::SameFileOtherPatient, problem };
                 problems.reject(file, image_row.line, refusal);
                 continue;
@@ -98,9 +99,9 @@ pub(super) fn open_all(
         accepted.push(image_row);
     }
     for (kind, (count, first)) in noted.0 {
-        problems.note(count, format_args!("DICOM files: {kind} (first: {first})"));
+        problems.note(count, "DICOM file", format_args!("with a note: {kind} (first: {first})"));
     }
-    problems.note(same_patient_twice, "images hold the very bytes of another image of the same patient");
+    problems.note(same_patient_twice, "image", "byte-identical to another image of the same patient");
     accepted
 }
 
@@ -113,7 +114,7 @@ fn open(path: &Path, opening: Opening, admission: Admission) -> Result<Opened, R
     let header = header_of(path).map_err(unreadable)?;
     let mut notes = Vec::new();
     if let Some(header) = header.as_ref().filter(|_| admission == Admission::Mammograms) {
-        notes = sound(header, opening.unknown)?;
+        notes = admit(header, opening.unknown)?;
     }
     let (width_px, height_px) = match &header {
         Some(header) => (header.columns, header.rows),
@@ -133,9 +134,9 @@ fn open(path: &Path, opening: Opening, admission: Admission) -> Result<Opened, R
     Ok(Opened { width_px, height_px, digest: Some(digest), notes })
 }
 
-/// Refuses a secondary capture, which may show anything, when it is no film of a breast.
+/// Refuses a secondary capture, which may show anything, unless it passes the input check.
 fn must_show_a_breast(image: &GreyImage) -> Result<(), RowError> {
-    // No network's input is asked for, so the image is large enough for its own size.
+    // With the image's own size as input size, the check for small images always passes.
     let own_size =
         Preprocessing { width_px: image.width, height_px: image.height, ..Preprocessing::default() };
     input_check::check(image, Polarity::Normal, None, &own_size).map(|_| ()).or_else(|refused| {
@@ -146,7 +147,7 @@ fn must_show_a_breast(image: &GreyImage) -> Result<(), RowError> {
     })
 }
 
-/// SHA-256 of a file, which is read in pieces.
+/// SHA-256 of a file, read in blocks.
 fn digest(path: &Path) -> std::io::Result<[u8; 32]> {
     let mut file = BufReader::with_capacity(1 << 20, File::open(path)?);
     let mut hasher = Sha256::new();
@@ -168,8 +169,8 @@ fn reason(error: &Error) -> RejectionReason {
     }
 }
 
-/// An image error without the path, which stands in the rejection already and would make
-/// lists from two machines differ.
+/// An error of an image without the path, which is in the rejection already and differs between
+/// machines.
 pub(super) fn without_path(error: Error) -> String {
     match error {
         Error::Image { found, expected, .. } => format!("{found}; expected {expected}"),

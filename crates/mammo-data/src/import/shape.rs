@@ -1,4 +1,4 @@
-//! A lesion's shape against the frame of its image.
+//! Checks the shape of a lesion against the frame of its image.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use mammo_core::geometry::{Affine, Rect};
 use mammo_core::record::{Lesion, LesionShape, Mammogram, mask_fits};
 use mammo_dicom::mask_file::read_mask;
 
-/// How a lesion lies in its image.
+/// How a lesion fits its image.
 #[derive(PartialEq)]
 pub(super) enum Fit {
     Inside,
@@ -20,9 +20,9 @@ pub(super) enum Fit {
 /// Whether a mask may have another size than its image.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MaskSize {
-    /// No: it may belong to another image.
+    /// No: a mask of another size may belong to another image.
     Exact,
-    /// Yes, of nearly the same aspect ratio: a known defect of the archive.
+    /// Yes, with nearly the same aspect ratio: a known defect of the archive.
     Stretched,
 }
 
@@ -32,9 +32,10 @@ pub(super) struct Placed {
     pub fit: Fit,
 }
 
-/// Holds a lesion against its image: measures a mask, clips a box, refuses what lies outside.
+/// Checks a lesion against its image: measures a mask, clips a box, rejects a lesion outside.
 ///
-/// A circle or contour that reaches over the edge stays as it is: its visible part is none.
+/// A circle or contour that extends beyond the edge is kept unchanged, because a clipped circle is
+/// no longer a circle.
 pub(super) fn place(
     root: &Path,
     image: &Mammogram,

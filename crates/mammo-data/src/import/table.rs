@@ -1,4 +1,4 @@
-//! Finds the columns of a table by name and reads its rows.
+//! Reads a table whose columns are found by name.
 
 use std::path::Path;
 
@@ -10,26 +10,26 @@ use crate::{Error, Result};
 use mammo_core::table_text;
 use mammo_core::table_text::TableText;
 
-/// A column: its name, other names under which it is found, and whether it must be there.
+/// A column: its name, its aliases, and whether it is required.
 pub(crate) struct Column {
     pub name: &'static str,
     pub aliases: &'static [&'static str],
     pub required: bool,
 }
 
-/// The column by which both tables name an image.
+/// The column that names the image in both tables.
 pub(super) const FILE: Column = Column {
     name: "file",
     aliases: &["filename", "file_name", "image", "image_path", "path"],
     required: true,
 };
 
-/// What a table is asked for.
+/// How a table is read.
 #[derive(Clone, Copy)]
 pub(crate) struct Format {
     /// The column that names a row in a rejection.
     pub key: &'static str,
-    /// Whether columns that nobody asked for are noted: in an archive they are known.
+    /// Whether unknown columns are noted; the further columns of an archive are known.
     pub note_others: bool,
 }
 
@@ -47,13 +47,13 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Reads a table in the open format. Rows that do not fit the header are rejected; columns
-    /// that nobody asked for are noted.
+    /// Reads a table in the open format. Rows that do not fit the header are rejected; unknown
+    /// columns are noted.
     pub fn open(path: &Path, columns: &[Column], problems: &mut TableProblems) -> Result<Self> {
         Self::open_as(OPEN, path, columns, problems)
     }
 
-    /// Reads a table in another format, however it is saved (see [`TableText`]).
+    /// Reads a table in another format; see [`TableText`] for encodings and delimiters.
     pub fn open_as(
         format: Format,
         path: &Path,
@@ -70,8 +70,8 @@ impl Table {
             .filter(|(_, name)| columns.iter().all(|column| column.name != *name))
             .map(|(word, _)| word)
             .collect();
-        let columns_ignored = format!("columns of {} ignored: {}", problems.table, ignored.join(", "));
-        problems.note(if format.note_others { ignored.len() } else { 0 }, columns_ignored);
+        let columns_ignored = format!("of {} ignored: {}", problems.table, ignored.join(", "));
+        problems.note(if format.note_others { ignored.len() } else { 0 }, "column", columns_ignored);
 
         let mut table = Self { key: format.key, header, rows: Vec::new() };
         let numbers = text.row_numbers();
@@ -97,8 +97,7 @@ impl Table {
         self.header.iter().any(|name| name == column)
     }
 
-    /// Every row with its number, as a spreadsheet counts; cells of absent columns are left to
-    /// serde's default.
+    /// Every row with its number as in a spreadsheet; cells of missing columns take serde's default.
     pub fn rows<'r, T: Deserialize<'r>>(&'r self, path: &Path) -> Result<Vec<(u64, T)>> {
         let row = |(line, record): &'r (u64, StringRecord)| match record.deserialize(Some(&self.header)) {
             Ok(cells) => Ok((*line, cells)),
@@ -110,7 +109,7 @@ impl Table {
         self.rows.iter().map(row).collect()
     }
 
-    /// The image that a row names, as far as its bytes tell.
+    /// The cell that names the image, as bytes.
     fn file_cell<'r>(&self, record: &'r ByteRecord) -> &'r [u8] {
         let cell = self.header.iter().position(|name| name == self.key).and_then(|at| record.get(at));
         cell.unwrap_or_default()
@@ -127,8 +126,8 @@ impl Table {
     }
 }
 
-/// The header with every known column under its canonical name. The canonical name wins over
-/// an alias, an earlier alias over a later one.
+/// The header with every known column under its canonical name. The canonical name takes
+/// precedence over an alias, an earlier alias over a later one.
 fn canonical_header(
     path: &Path,
     found: &StringRecord,
@@ -153,7 +152,7 @@ fn canonical_header(
         };
         let places: Vec<usize> = (0..words.len()).filter(|&at| words[at] == *name).collect();
         if places.len() > 1 {
-            let found = format!("column '{name}' stands {} times", places.len());
+            let found = format!("column '{name}' occurs {} times", places.len());
             return Err(Error::table(path, Some(1), found, "each column once"));
         }
         header[places[0]] = column.name;

@@ -10,7 +10,7 @@ fn small() -> Preprocessing {
 
 #[track_caller]
 fn refused(image: &GreyImage) -> CheckFailure {
-    check(image, Polarity::Normal, None, &small()).unwrap_err().refusal
+    check(image, Polarity::Normal, None, &small()).unwrap_err().failure
 }
 
 #[track_caller]
@@ -96,7 +96,7 @@ fn what_is_no_mammogram_is_refused_with_its_code() {
 fn an_image_much_smaller_than_the_input_is_refused() {
     let large = Preprocessing { height_px: 1152, ..small() };
     let refused = check(&phantom_for_tests(), Polarity::Normal, None, &large).unwrap_err();
-    assert_eq!(refused.refusal, CheckFailure::TooSmall);
+    assert_eq!(refused.failure, CheckFailure::TooSmall);
     assert!(refused.to_string().contains("200x240"), "{refused}");
 }
 
@@ -108,9 +108,9 @@ fn views_that_were_not_trained_on_are_refused_by_their_header() {
     let with = |header: &Header| check(&film(), Polarity::Normal, Some(header), &small());
     assert_eq!(with(&header).unwrap().warnings, []);
     let lateral = Header { projection: Some(Projection::Ml), ..header.clone() };
-    assert_eq!(with(&lateral).unwrap_err().refusal, CheckFailure::OtherView);
+    assert_eq!(with(&lateral).unwrap_err().failure, CheckFailure::OtherView);
     let spot = Header { view_modifiers: vec![ViewModifier::SpotCompression], ..header };
-    assert_eq!(with(&spot).unwrap_err().refusal, CheckFailure::PartialView);
+    assert_eq!(with(&spot).unwrap_err().failure, CheckFailure::PartialView);
 }
 
 #[test]

@@ -1,19 +1,19 @@
-//! CBIS-DDSM: case descriptions and four kinds of download → rows.
+//! CBIS-DDSM: case descriptions and four kinds of download.
 //!
-//! Known defects, and what is done:
+//! Known defects and their treatment:
 //!
-//! * The mass and the calcification list name the same film by two files. Both become one image,
-//!   with the lesions of both lists; malignant if any lesion is.
-//! * Patients and images stand in the training and the test tables at once. The image keeps its
-//!   official side only when all its rows agree; the [doctor](crate::doctor) names the patients.
-//! * File names do not tell mask from crop: `000000.dcm` and `000001.dcm` are swapped in part of
-//!   the set, and the tables with them. Both are looked into: the mask has the image's shape.
-//! * Some masks are smaller or larger than their image; they are stretched onto it.
+//! * The mass and the calcification list name two files of the same film. They become one image
+//!   with the lesions of both lists; it is malignant if any lesion is.
+//! * Some patients and images are in both training and test tables. An image keeps its official side
+//!   only when all its rows agree; the [doctor](crate::doctor) lists the patients.
+//! * File names do not distinguish mask and crop: `000000.dcm` and `000001.dcm` are swapped in part
+//!   of the set and in the tables. Both files are opened: the mask has the shape of the image.
+//! * Some masks are smaller or larger than their image; they are scaled to it.
 //! * Paths are quoted over several lines and end in blanks.
 //!
 //! The layouts (paths as in the tables, the folders of the NBIA Data Retriever, the JPEG
-//! re-issue with `dicom_info.csv`) have one thing in common: a folder or patient identifier such
-//! as `Mass-Training_P_00001_LEFT_CC_1`. Files are found by that. The tool tcia_utils names folders
+//! re-issue with `dicom_info.csv`) all have a folder or patient identifier such as
+//! `Mass-Training_P_00001_LEFT_CC_1`, by which files are found. The tool tcia_utils names folders
 //! by Series Instance UID alone; files are then found by the UIDs in the tables' paths.
 
 mod table;
@@ -46,7 +46,7 @@ const MAX_GREY_SHARE: f64 = 0.02;
 /// Files by the folder or patient identifier that they belong to.
 type Holdings = HashMap<String, Vec<String>>;
 
-/// Rows of all case descriptions below `dir`, with the files that they mean.
+/// Rows of all case descriptions below `dir`, with their files.
 pub(crate) fn rows(dir: &Path, files: &Files) -> Result<DataSetRows> {
     let tables = case_tables_among(dir, files)?;
     let mut in_images = TableProblems::of(Path::new("case descriptions"));
@@ -64,8 +64,8 @@ pub(crate) fn rows(dir: &Path, files: &Files) -> Result<DataSetRows> {
     let found: Vec<(ImageRow, Vec<Annotation>)> =
         films.into_par_iter().map(|(_, cases)| film(dir, &holdings, &cases)).collect();
     let no_side = found.iter().filter(|(image_row, _)| image_row.mammogram.official_side.is_none()).count();
-    in_images.note(two_lists, "images stand in the mass and the calcification list; read as one image each");
-    in_images.note(no_side, "images stand in a training and a test table; they have no official side");
+    in_images.note(two_lists, "image", "in both the mass and the calcification list, read as one image each");
+    in_images.note(no_side, "image", "in both a training and a test table, without an official side");
     let (mut images, mut annotations) = (Vec::new(), Vec::new());
     for (image_row, lesions) in found {
         images.push(image_row);
@@ -76,7 +76,7 @@ pub(crate) fn rows(dir: &Path, files: &Files) -> Result<DataSetRows> {
     Ok(DataSetRows { annotations, in_lesions, masks: MaskSize::Stretched, ..rows })
 }
 
-/// One film from all rows that name it.
+/// One film from all its rows.
 fn film(dir: &Path, holdings: &Holdings, cases: &[CaseRow]) -> (ImageRow, Vec<Annotation>) {
     let present = cases.iter().find_map(|case| largest(dir, of_image(holdings, case)?));
     let (file, size) = present.unwrap_or_else(|| {
@@ -135,7 +135,7 @@ fn largest(dir: &Path, files: &[String]) -> Option<(String, (u32, u32))> {
     sized.max_by_key(|(_, (width, height))| u64::from(*width) * u64::from(*height))
 }
 
-/// Which file of a lesion's folder is its mask, told by content.
+/// The mask in a lesion's folder, recognised by its content.
 fn mask_of(dir: &Path, holdings: &Holdings, case: &CaseRow, image: (u32, u32)) -> Result<String, RowError> {
     let folder = case.roi_folder();
     let none = |what: &str| {
@@ -160,7 +160,7 @@ fn mask_of(dir: &Path, holdings: &Holdings, case: &CaseRow, image: (u32, u32)) -
         .map_or_else(|| none("no mask, only a crop"), |file| Ok(file.clone()))
 }
 
-/// Whether an image holds two values only, as a mask does and a crop does not.
+/// Whether an image has only two values, as a mask has and a crop has not.
 fn is_black_and_white(path: &Path) -> bool {
     let Ok(mask) = read_mask(path) else { return false };
     let white = mask.pixels.iter().max().copied().unwrap_or(0);
@@ -174,7 +174,7 @@ fn holdings(files: &Files, problems: &mut TableProblems) -> Result<Holdings> {
     let is_image = |file: &str| matches!(extension(file).as_str(), "dcm" | "png" | "jpg" | "jpeg");
     for file in files.all.iter().filter(|file| is_image(file)) {
         let is_case = |part: &&str| ["Mass-", "Calc-"].iter().any(|kind| part.starts_with(kind));
-        // Without the name of a case, the folder may be that of a series.
+        // A folder without the name of a case may be that of a series.
         let folder = file.split('/').find(is_case).or_else(|| file.rsplit('/').nth(1));
         if let Some(folder) = folder {
             holdings.entry(folder.to_string()).or_default().push(file.clone());
@@ -186,7 +186,7 @@ fn holdings(files: &Files, problems: &mut TableProblems) -> Result<Holdings> {
     Ok(holdings)
 }
 
-/// Adds the files of `dicom_info.csv`, whose folders are named by series and say nothing.
+/// Adds the files of `dicom_info.csv`, whose folders are named by series.
 fn add_indexed(
     index: &Path,
     files: &Files,
@@ -203,7 +203,7 @@ fn add_indexed(
         image_path: &'r str,
         patientid: &'r str,
     }
-    // The same file name occurs in many series: a file is told by its folder and name.
+    // The same file name occurs in many series: a file is identified by its folder and name.
     let tail = |file: &str| {
         let folder = file.rsplit('/').nth(1)?;
         Some(format!("{folder}/{}", base(file)))
@@ -215,7 +215,7 @@ fn add_indexed(
         match tail(&path).and_then(|tail| by_tail.get(&tail)) {
             Some(file) => holdings.entry(cells.patientid.to_string()).or_default().push(file.to_string()),
             None => {
-                let problem = "dicom_info.csv names it, but it is not there".to_string();
+                let problem = "listed in dicom_info.csv, but the file does not exist".to_string();
                 problems.reject(&path, line, RowError { reason: RejectionReason::MissingFile, problem });
             }
         }
