@@ -23,7 +23,7 @@ use crate::output::{FEW_IMAGES, LeftOut, count};
 use crate::progress::Terminal;
 use crate::{Done, output, progress};
 
-/// Side of one picture on a step sheet.
+/// Side of one image on a step sheet.
 const TILE_PX: usize = 360;
 /// Pictures in a row of a step sheet.
 const ACROSS: usize = 3;

@@ -1,4 +1,4 @@
-//! Whether a DICOM object is a screening mammogram by its header.
+//! Decides by its header whether a DICOM object is a screening mammogram.
 
 use dicom_dictionary_std::uids;
 use serde::{Deserialize, Serialize};
@@ -9,19 +9,18 @@ use super::note::{Note, NoteKind};
 use super::view::Projection;
 use mammo_core::refusal::DicomRefusal;
 
-/// What is done with an object whose header does not say what it is, such as the files of the
-/// RSNA challenge: neither Modality nor SOP class.
+/// Treatment of objects with neither Modality nor SOP class, such as the files of the RSNA challenge.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UnknownObjects {
     /// Refused as [`DicomRefusal::UnknownObject`].
     #[default]
     Refused,
-    /// Taken for a mammogram, since the caller knows that it is one.
+    /// Accepted as a mammogram, because the caller knows that it is one.
     Assumed,
 }
 
-/// SOP classes of radiographs of any part of the body, mammograms of some machines among them.
+/// SOP classes of radiographs of any part of the body; some machines use them for mammograms.
 const RADIOGRAPHS: [&str; 3] = [
     uids::COMPUTED_RADIOGRAPHY_IMAGE_STORAGE,
     uids::DIGITAL_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION,
@@ -31,16 +30,15 @@ const RADIOGRAPHS: [&str; 3] = [
 /// Modalities that a digitised mammogram may have: mammography, film radiograph, other, none.
 const MODALITIES_OF_FILM: [&str; 4] = ["MG", "RG", "OT", ""];
 
-/// Conversion Types of what is no film: digitised video, scanned document, drawing
-/// (PS3.3 C.8.6.1). WSD, "workstation", tells nothing: CBIS-DDSM has it.
+/// Conversion Types of objects other than films: digitised video, scanned document, drawing
+/// (PS3.3 C.8.6.1). WSD, "workstation", is not among them: CBIS-DDSM has it.
 const CONVERSIONS_OF_NO_FILM: [&str; 3] = ["DV", "SD", "DRW"];
 
 impl Header {
-    /// Whether this is a screening mammogram: what was odd about it, or why it is none, with
-    /// what was found.
+    /// Checks that this is a screening mammogram; returns notes about irregularities.
     ///
     /// # Errors
-    /// The code and what was found.
+    /// The code of the refusal and what was found.
     pub fn admit(&self, unknown: UnknownObjects) -> Result<Vec<Note>, (DicomRefusal, String)> {
         self.admitted(unknown).map_err(|flaw| (flaw.refusal, flaw.found))
     }
@@ -76,10 +74,10 @@ impl Header {
         Ok(notes)
     }
 
-    /// Whether the object was captured from elsewhere: a digitised film, a screenshot. Archives
-    /// of film hold nothing else, so their pixels decide.
+    /// Whether the object is a secondary capture: a digitised film or a screenshot. Digitised films
+    /// are stored this way, so the pixels decide.
     pub fn is_secondary_capture(&self) -> bool {
-        // The multi-frame kinds extend the UID of the plain one.
+        // The UIDs of the multi-frame classes extend that of the single-frame class.
         let rest = self.sop_class_uid.strip_prefix(uids::SECONDARY_CAPTURE_IMAGE_STORAGE);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     }

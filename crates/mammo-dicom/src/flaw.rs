@@ -1,4 +1,4 @@
-//! What is wrong with a DICOM file, before its path is known.
+//! A defect of a DICOM file, before its path is known.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ pub(crate) struct Flaw {
 }
 
 impl Flaw {
-    /// What was found may quote a damaged file, whose control characters would break a table.
+    /// Control characters are replaced, because `found` may quote a damaged file and is written to tables.
     pub(crate) fn new(refusal: DicomRefusal, found: impl Into<String>) -> Self {
         Self { refusal, found: found.into().replace(char::is_control, "?") }
     }
@@ -22,7 +22,7 @@ impl Flaw {
         Self::new(DicomRefusal::Damaged, found)
     }
 
-    /// The crate's error, naming the file.
+    /// The error with the path of the file.
     pub(crate) fn at(self, path: &Path) -> Error {
         Error::Dicom { path: path.to_path_buf(), refusal: self.refusal, found: self.found }
     }

@@ -1,7 +1,7 @@
-//! From stored values to what a reader is meant to see (PS3.3 C.11, PS3.4 N.2).
+//! Grey-scale transformations from stored values to display values (PS3.3 C.11, PS3.4 N.2).
 //!
 //! Modality LUT or rescale, then VOI LUT or window, then MONOCHROME1 inversion and padding.
-//! A stored value has at most 16 bits, so the whole chain is one table of 65,536 entries,
+//! A stored value has at most 16 bits, so all stages are combined in one table of 65,536 entries,
 //! computed in 64-bit floating point and rounded once.
 
 use dicom_core::Tag;
@@ -15,12 +15,12 @@ use super::header::{Header, Photometric};
 use super::note::NoteKind;
 use mammo_core::image::GreyImage;
 
-/// Whether the maker's transformation for the eye is applied to a DICOM image.
+/// Whether the VOI transformation of a DICOM image is applied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Voi {
-    /// The first VOI LUT, or else the first window, of the file: the picture that its maker
-    /// meant radiologists to see. The default, since models learn from such pictures.
+    /// The first VOI LUT, or else the first window, of the file: the image as intended for display.
+    /// The default, because models are trained on such images.
     #[default]
     Apply,
     /// None: modality values over the full range of the stored bits.
@@ -35,7 +35,7 @@ struct Lut {
 }
 
 impl Lut {
-    /// The table in a sequence item; `None` when it contradicts itself.
+    /// The table in a sequence item; `None` when it is inconsistent.
     fn of(item: &InMemDicomObject, signed: bool) -> Option<Self> {
         let descriptor = item.get(tags::LUT_DESCRIPTOR)?.to_multi_int::<i32>().ok()?;
         let [n, first, bits] = descriptor[..] else { return None };
@@ -59,7 +59,7 @@ impl Lut {
         Some(Self { first, entries, max: f64::from((1_u32 << bits) - 1) })
     }
 
-    /// The table of a sequence's first item; one that contradicts itself is noted.
+    /// The table of a sequence's first item; an inconsistent one is noted.
     fn first(attributes: &Attributes, sequence: Tag, signed: bool, notes: &mut Notes) -> Option<Self> {
         let item = attributes.item(sequence)?;
         let lut = Self::of(item, signed);
@@ -70,7 +70,7 @@ impl Lut {
         lut
     }
 
-    /// The entry of an input value; values beyond either end take the outermost one.
+    /// The entry of an input value; values outside the table take its first or last entry.
     fn entry(&self, value: f64) -> f64 {
         let index = (value - self.first).round().clamp(0.0, self.entries.len() as f64 - 1.0);
         f64::from(self.entries[index as usize])
@@ -120,7 +120,7 @@ impl Modality {
         }
     }
 
-    /// Least and greatest modality value for a range of stored values.
+    /// Smallest and largest modality value for a range of stored values.
     fn range(&self, (low, high): (i32, i32)) -> (f64, f64) {
         match self {
             Self::Lut(lut) => (0.0, lut.max),
@@ -141,8 +141,7 @@ enum Contrast {
 }
 
 impl Contrast {
-    /// The first VOI LUT, or else the first window whose numbers can be used. Whatever is not
-    /// used is noted.
+    /// The first VOI LUT, or else the first window with valid numbers. Invalid ones are noted.
     fn of(attributes: &Attributes, modality_signed: bool, notes: &mut Notes) -> Option<Self> {
         if let Some(lut) = Lut::first(attributes, tags::VOILUT_SEQUENCE, modality_signed, notes) {
             return Some(Self::Lut(lut));
@@ -161,7 +160,7 @@ impl Contrast {
             let (centre, width) = (attributes.text(tags::WINDOW_CENTER), attributes.text(tags::WINDOW_WIDTH));
             let instead = match used {
                 Some(i) => format!("window {} taken", i + 1),
-                None => "the full range taken".to_string(),
+                None => "the full range is used".to_string(),
             };
             let found = format!("Window Center '{centre}', Window Width '{width}'; {instead}");
             notes.add(NoteKind::WindowDropped, found);
@@ -197,7 +196,7 @@ enum Function {
 }
 
 impl Function {
-    /// As stated, in whatever case; LINEAR where nothing or nothing known is stated.
+    /// As stated, ignoring case; LINEAR when the function is missing or unknown.
     fn of(attributes: &Attributes, notes: &mut Notes) -> Self {
         match attributes.code(tags::VOILUT_FUNCTION).as_str() {
             "SIGMOID" => Self::Sigmoid,
@@ -210,7 +209,7 @@ impl Function {
         }
     }
 
-    /// Whether a window may be this wide.
+    /// Whether a window width is valid.
     fn allows(self, width: f64) -> bool {
         match self {
             Self::Linear => width >= 1.0,
@@ -227,8 +226,8 @@ impl Function {
     }
 }
 
-/// Stored values that mean "no image here", first and last (PS3.3 C.7.5.1.1.2); `None` when
-/// there are none, or when the stored bits cannot express them: such a number matches no pixel.
+/// The range of stored values of pixel padding (PS3.3 C.7.5.1.1.2); `None` when it is not stated,
+/// or is outside the range of the stored bits and so matches no pixel.
 fn padding(attributes: &Attributes, header: &Header, notes: &mut Notes) -> Option<(i32, i32)> {
     let mut values = Vec::new();
     for tag in [tags::PIXEL_PADDING_VALUE, tags::PIXEL_PADDING_RANGE_LIMIT] {
@@ -254,7 +253,7 @@ fn padding(attributes: &Attributes, header: &Header, notes: &mut Notes) -> Optio
 pub(super) struct Greys {
     modality: Modality,
     contrast: Option<Contrast>,
-    /// Stored values that mean "no image here", first and last.
+    /// The range of stored values of pixel padding.
     padding: Option<(i32, i32)>,
 }
 
@@ -269,7 +268,7 @@ impl Greys {
         Self { modality, contrast, padding: padding(attributes, header, notes) }
     }
 
-    /// Maps the cells of a frame to full-scale grey, dense tissue bright, in their own memory.
+    /// Maps the cells of a frame in place to full-scale grey with dense tissue bright.
     pub(super) fn apply(&self, header: &Header, mut cells: Vec<u16>, voi: Voi) -> GreyImage {
         let contrast = self.contrast.as_ref().filter(|_| voi == Voi::Apply);
         let (low, high) = self.modality.range(header.stored_range());

@@ -280,7 +280,7 @@ fn coded_pixels_are_known_by_their_content() {
     refused(
         &other_size,
         DicomRefusal::Damaged,
-        "JPEG lossless stated, JPEG 2000 found; the coded picture has 90x72",
+        "JPEG lossless stated, JPEG 2000 found; the coded image has 90x72",
     );
 }
 

@@ -1,7 +1,7 @@
-//! JPEG-LS by `pure_jpegls`, the one decoder without C++; it is bit-exact with CharLS.
+//! JPEG-LS with `pure_jpegls`, the only decoder without C++; it is bit-exact with CharLS.
 //!
-//! The crate is young and trusts part of what a stream says: the frame header is checked
-//! here first, and a panic inside ends as a refusal.
+//! The crate does not validate all fields of a stream: the frame header is checked here first, and
+//! a panic in the crate becomes a refusal.
 
 use super::flaw::Flaw;
 use super::samples::Frame;

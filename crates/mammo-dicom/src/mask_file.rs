@@ -1,4 +1,4 @@
-//! Lesion masks on disk: an image in which non-zero is lesion.
+//! Reads lesion masks: images whose non-zero pixels are the lesion.
 
 use std::path::Path;
 
@@ -6,8 +6,8 @@ use crate::image_file::decode_grey;
 use crate::{Error, Result};
 use mammo_core::image::GreyImage;
 
-/// Reads a mask. JPEG leaves grey specks around a lesion: in a JPEG, only what is brighter than
-/// half of the brightest pixel counts, the rest becomes zero.
+/// Reads a mask. JPEG compression leaves grey artefacts around a lesion: in a JPEG, pixels up to half
+/// of the maximum become zero.
 ///
 /// # Errors
 /// Those of [`read_grey`](crate::image_file::read_grey).

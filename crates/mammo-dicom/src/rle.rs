@@ -28,14 +28,14 @@ pub(super) fn decode(coded: &[u8], frame: &Frame) -> Result<Vec<u16>, Flaw> {
     Ok(cells)
 }
 
-/// Adds a byte plane below the one that `cells` hold already.
+/// Adds a byte plane below the one already in `cells`.
 fn unpack(mut bytes: &[u8], cells: &mut [u16]) -> Result<(), Flaw> {
     let cut = || Flaw::damaged("an RLE segment ends before the last pixel");
     let mut at = 0;
     while at < cells.len() {
         let (&head, rest) = bytes.split_first().ok_or_else(cut)?;
         let head = head as i8;
-        // The last run may reach into the padding behind the frame.
+        // The last run may extend into the padding after the frame.
         let room = cells.len() - at;
         match head {
             -128 => bytes = rest,

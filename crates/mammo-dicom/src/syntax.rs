@@ -1,5 +1,4 @@
-//! Transfer syntaxes: their names, how their data sets are written, and how to tell from the
-//! data set.
+//! Transfer syntaxes: names, coding of the data set, and detection of the coding.
 
 use dicom_dictionary_std::uids;
 
@@ -7,10 +6,10 @@ use super::flaw::Flaw;
 use super::walk::{Coding, Stop, Walk};
 use mammo_core::refusal::DicomRefusal;
 
-/// Retired, and still in archives.
+/// Retired, but still found in archives.
 pub(super) const EXPLICIT_BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
 
-/// The syntaxes whose pixels stand uncoded in the file.
+/// The syntaxes with uncompressed pixels.
 pub(super) const NATIVE: [&str; 4] = [
     uids::IMPLICIT_VR_LITTLE_ENDIAN,
     uids::EXPLICIT_VR_LITTLE_ENDIAN,
@@ -18,8 +17,8 @@ pub(super) const NATIVE: [&str; 4] = [
     uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
 ];
 
-/// How the data set of a transfer syntax is written; unknown syntaxes are explicit little endian
-/// by rule (PS3.5 A.4).
+/// The coding of the data set of a transfer syntax; other syntaxes are explicit little endian
+/// (PS3.5 A.4).
 pub(super) fn coding_of(transfer_syntax: &str) -> Result<Coding, Flaw> {
     if !transfer_syntax.starts_with("1.2.840.10008.1.2") {
         let found = format!("transfer syntax '{transfer_syntax}'");
@@ -32,10 +31,10 @@ pub(super) fn coding_of(transfer_syntax: &str) -> Result<Coding, Flaw> {
     })
 }
 
-/// The coding that the first two elements of a data set show; `None` when they show none.
-/// `full` is the data set's length, of which `bytes` may be the beginning.
+/// The coding of a data set, detected from its first two elements; `None` when they are invalid in
+/// every coding. `full` is the data set's length, of which `bytes` may be the beginning.
 pub(super) fn recognise(bytes: &[u8], full: usize) -> Result<Option<Coding>, Stop> {
-    // Two value types in a row are hardly lengths, so explicit codings come first.
+    // Two valid value types in succession are unlikely to be lengths, so explicit codings are tried first.
     for coding in [Coding::EXPLICIT, Coding::BIG_ENDIAN, Coding::IMPLICIT] {
         if Walk::new(bytes, full, coding).starts_well()? {
             return Ok(Some(coding));

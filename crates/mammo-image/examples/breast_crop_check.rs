@@ -23,7 +23,7 @@ use rayon::prelude::*;
 /// Share of a lesion box that may fall away before it counts as cut.
 const TOLERATED: f64 = 0.1;
 
-/// Side of one picture on a contact sheet, and pictures per sheet row and column.
+/// Side of one image on a contact sheet, and pictures per sheet row and column.
 const PICTURE_PX: usize = 160;
 const ACROSS: usize = 10;
 

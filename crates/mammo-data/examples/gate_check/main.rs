@@ -156,7 +156,7 @@ enum Outcome {
     ScoredWithWarning,
     /// With the reason.
     Refused(Rejected),
-    /// The file was not read; with the reason. A colour picture is one.
+    /// The file was not read; with the reason. A colour image is one.
     Unreadable(String),
 }
 

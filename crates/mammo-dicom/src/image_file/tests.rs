@@ -77,7 +77,7 @@ fn a_colour_picture_is_refused_and_a_grey_one_in_three_channels_is_read() {
     for format in [image::ImageFormat::Png, image::ImageFormat::Jpeg] {
         decoded(&encode(grey, format)).unwrap();
         let error = decoded(&encode(photograph, format)).unwrap_err().to_string();
-        assert!(error.contains("a colour picture (") && error.contains("expected a mammogram"), "{error}");
+        assert!(error.contains("a colour image (") && error.contains("expected a mammogram"), "{error}");
     }
     decoded(&encode(marked, image::ImageFormat::Png)).unwrap();
 }

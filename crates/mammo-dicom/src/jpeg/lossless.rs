@@ -14,9 +14,9 @@ pub(super) fn decode(
     tables: &Tables,
 ) -> Result<Vec<u16>, Flaw> {
     let (width, height) = (frame.width, frame.height);
-    // Every pixel takes a bit at least.
+    // Every pixel takes at least one bit.
     if width * height > 8 * data.len() {
-        return Err(Flaw::damaged("the JPEG data are too short for the picture"));
+        return Err(Flaw::damaged("the JPEG data are too short for the image"));
     }
     if scan.point_transform >= frame.precision || !(1..=7).contains(&scan.predictor) {
         let found = format!("JPEG predictor {}, point transform {}", scan.predictor, scan.point_transform);
@@ -71,8 +71,8 @@ fn decode_stretch(
     Ok(())
 }
 
-/// One row: its first pixel is predicted by `start`, the others by `predict(left, up, corner)`,
-/// where an empty row `above` is never asked.
+/// One row: its first pixel is predicted by `start`, the others by `predict(left, up, corner)`. With
+/// an empty row `above`, the prediction is the left pixel.
 #[inline]
 fn decode_row(
     bits: &mut Bits<'_>,

@@ -1,10 +1,10 @@
 //! Grey JPEG as DICOM uses it: baseline 8 bit, extended 12 bit, lossless 2 to 16 bit
 //! (ITU-T T.81).
 //!
-//! Own code for two reasons: no Rust library reads 12-bit lossy JPEG as 12 bits, and the one
-//! that reads lossless JPEG (`jpeg-decoder`) takes a second for a mammogram, so that decoding
-//! would cost ten times all other preparation. One component, Huffman coded, sequential;
-//! everything else is refused by name.
+//! Implemented here for two reasons: no Rust library decodes 12-bit lossy JPEG with 12 bits, and the
+//! only one for lossless JPEG (`jpeg-decoder`) takes a second for a mammogram, ten times as long as
+//! all other preparation. Supported are one component and Huffman-coded sequential processes; others
+//! are refused by name.
 
 mod bits;
 pub(crate) mod file;
@@ -18,7 +18,7 @@ use bits::Scan;
 use huffman::Table;
 use mammo_core::refusal::DicomRefusal;
 
-/// What the marker segments before the scan say.
+/// Tables from the marker segments before the scan.
 #[derive(Default)]
 struct Tables {
     dc: [Option<Table>; 4],
@@ -47,7 +47,7 @@ struct ScanHeader {
     point_transform: u8,
 }
 
-/// Decodes one grey picture of the size that the DICOM header gives.
+/// Decodes one grey image of the size that the DICOM header gives.
 pub(super) fn decode(coded: &[u8], frame: &Frame) -> Result<Vec<u16>, Flaw> {
     let mut segments = Segments { coded, at: 0 };
     let (mut tables, mut header) = (Tables::default(), None);
@@ -81,8 +81,8 @@ pub(super) fn decode(coded: &[u8], frame: &Frame) -> Result<Vec<u16>, Flaw> {
                     _ => sequential::decode(&data, &header, &scan, &tables),
                 };
             }
-            0xD9 => return Err(Flaw::damaged("a JPEG picture without a scan")),
-            // Comments, application data and what else carries no pixels.
+            0xD9 => return Err(Flaw::damaged("a JPEG image without a scan")),
+            // Comments, application data and other segments without pixels.
             _ => {}
         }
     }
@@ -92,7 +92,7 @@ fn cut(what: &str) -> Flaw {
     Flaw::damaged(format!("the JPEG segment {what} is cut short"))
 }
 
-/// Marker segments one after the other.
+/// Iterator over marker segments.
 struct Segments<'a> {
     coded: &'a [u8],
     at: usize,
@@ -102,13 +102,13 @@ impl<'a> Segments<'a> {
     fn take(&mut self, n: usize) -> Result<&'a [u8], Flaw> {
         let bytes = self.coded.get(self.at..self.at + n);
         self.at += n;
-        bytes.ok_or_else(|| Flaw::damaged("the JPEG data end before the picture"))
+        bytes.ok_or_else(|| Flaw::damaged("the JPEG data end before the image"))
     }
 
     /// The next marker and its body.
     fn next(&mut self) -> Result<(u8, &'a [u8]), Flaw> {
         if self.take(1)? != [0xFF] {
-            return Err(Flaw::damaged("no JPEG marker where one belongs"));
+            return Err(Flaw::damaged("a missing JPEG marker"));
         }
         let mut marker = self.take(1)?[0];
         while marker == 0xFF {
@@ -185,7 +185,7 @@ fn read_scan(body: &[u8], header: &FrameHeader) -> Result<ScanHeader, Flaw> {
     })
 }
 
-/// The table that a scan names.
+/// The table selected by a scan.
 fn table<'a, T>(tables: &'a [Option<T>; 4], index: usize, kind: &str) -> Result<&'a T, Flaw> {
     let table = tables.get(index).and_then(Option::as_ref);
     table

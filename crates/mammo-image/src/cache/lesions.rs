@@ -1,4 +1,4 @@
-//! Annotated lesions, drawn in the frame of a network input.
+//! Masks of annotated lesions in the frame of a network input.
 
 use std::path::Path;
 
@@ -10,25 +10,25 @@ use mammo_core::image::GreyImage;
 use mammo_core::record::{Lesion, LesionShape, mask_fits};
 use mammo_dicom::mask_file::read_mask;
 
-/// What part of its box a lesion is taken to fill.
+/// The part of a box that counts as lesion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LesionFill {
-    /// The inscribed ellipse: nearer to a mass, whose box has empty corners.
+    /// The inscribed ellipse, which approximates a mass better than the box.
     Ellipse,
-    /// The whole box, for comparison with detectors that know only boxes.
+    /// The whole box, for comparison with detectors that use boxes.
     Rectangle,
 }
 
-/// A lesion as a [`Mask`] of the input's size: every pixel whose centre, taken back to the
-/// stored image, lies in the lesion.
+/// A lesion as a [`Mask`] of the input's size: all pixels whose centres, mapped to the stored image,
+/// are inside the lesion.
 ///
-/// `fill` concerns boxes only. A lesion smaller than a pixel keeps the pixel that holds its
-/// centre. Empty when the lesion lies outside the input.
+/// `fill` applies to boxes only. A lesion smaller than a pixel is the pixel that contains its centre.
+/// Empty when the lesion is outside the input.
 ///
 /// # Errors
 /// [`Error::Setting`] when the frame cannot be inverted; for mask files [`Error::Io`] or
-/// [`Error::Image`], the latter also when the mask cannot be stretched onto its mammogram
-/// ([`mask_fits`]): such a mask marks the wrong tissue.
+/// [`Error::Image`], the latter also when the mask cannot be scaled to its mammogram
+/// ([`mask_fits`]), because such a mask marks the wrong tissue.
 pub fn lesion_mask(lesion: &Lesion, fill: LesionFill, frame: &InputFrame, root: &Path) -> Result<Mask> {
     let marks = match &lesion.shape {
         LesionShape::Mask { file, .. } => Some(read_marks(&root.join(file), frame)?),
@@ -47,7 +47,7 @@ pub fn lesion_mask(lesion: &Lesion, fill: LesionFill, frame: &InputFrame, root: 
     })?;
     let bounds = frame.input_from_stored.apply_rect(&lesion.shape.bounds());
     let span = |low: f64, high: f64, length: usize| {
-        // The casts saturate, so what lies outside becomes an empty range.
+        // The casts saturate, so a lesion outside gives an empty range.
         (low.floor().max(0.0) as usize).min(length)..(high.ceil().max(0.0) as usize).min(length)
     };
     let mut mask = Mask::filled(frame.width, frame.height, false);
@@ -84,7 +84,7 @@ fn in_polygon(points: &[[f64; 2]], x: f64, y: f64) -> bool {
     points.iter().zip(next).filter(|&edge| crosses(edge)).count() % 2 == 1
 }
 
-/// Whether the mask, stretched onto the mammogram, is set there.
+/// Whether the mask, scaled to the mammogram, is set at this point.
 fn is_marked(marks: &GreyImage, frame: &InputFrame, x: f64, y: f64) -> bool {
     let all = Rect::new(0.0, 0.0, marks.width as f64, marks.height as f64);
     let (x, y) = (x * all.width / frame.stored_width as f64, y * all.height / frame.stored_height as f64);

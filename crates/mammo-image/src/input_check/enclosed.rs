@@ -1,5 +1,5 @@
-//! How much darker than its surroundings enclosed tissue is: lungs are enclosed by brighter
-//! tissue on all sides, the fat of a breast is open to the skin or to the chest wall.
+//! Depth of dark areas that are enclosed by brighter tissue. Lungs are enclosed on all sides; the fat
+//! of a breast is connected to the skin or the chest wall.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -9,11 +9,11 @@ use mammo_core::geometry::Rect;
 use mammo_core::image::GreyImage;
 use mammo_core::resample::{Resample, resample};
 
-/// Columns of the copy that is filled: fine texture is averaged out.
+/// Columns of the reduced copy, in which fine texture is averaged out.
 const COLUMNS: usize = 48;
 
 /// Mean depth of the enclosed dark areas inside the mask, in grey values: the difference between the
-/// image and the lowest surface above it from which every place has a descending way to the border
+/// image and the lowest surface above it from which every pixel has a descending path to the border
 /// of the image or out of the mask (morphological reconstruction, Vincent 1993; computed by the
 /// priority flood of Barnes et al. 2014, Comput. Geosci. 62:117-127).
 pub(super) fn mean_depth(image: &GreyImage, mask: &Mask) -> f64 {

@@ -1,4 +1,4 @@
-//! The numbers by which an image is judged.
+//! Features of an image for the input check.
 
 use std::ops::Range;
 
@@ -9,17 +9,17 @@ use mammo_core::geometry::Rect;
 use mammo_core::image::GreyImage;
 use mammo_core::resample::{Resample, resample};
 
-/// Longer side of the copy that is judged.
+/// Longer side of the reduced copy on which the features are computed.
 const COPY_PX: usize = 512;
 
-/// What an image shows, in numbers.
+/// Features of an image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImageFeatures {
     /// 99.5th minus 1st percentile, as a share of the range of the bits in use.
     pub contrast: f64,
     /// Share of the image inside the breast outline.
     pub area: f64,
-    /// Why the outline is not trusted.
+    /// Why the breast outline is unreliable.
     pub doubt: Option<BreastDoubt>,
     /// Share of the breast at the brightest value of the image.
     pub saturated: f64,
@@ -42,13 +42,13 @@ impl ImageFeatures {
         Self::of_copy(&copy)
     }
 
-    /// How far the image is from a mammogram: the sum over all signs, 0 for most mammograms.
-    /// A small breast is no sign.
+    /// Deviation from a mammogram: the sum over all signs, 0 for most mammograms. The size of the breast
+    /// does not contribute.
     pub fn deviation(&self) -> f64 {
         Sign::ALL.iter().zip(self.signs).map(|(sign, value)| sign.deviation(value)).sum()
     }
 
-    /// The signs that deviate, with their values, the most deviating first.
+    /// The deviating signs with their values, the largest deviation first.
     pub fn deviating(&self) -> Vec<(Sign, f64)> {
         let all = Sign::ALL.into_iter().zip(self.signs);
         let mut found: Vec<(Sign, f64)> = all.filter(|(sign, value)| sign.deviation(*value) > 0.0).collect();
@@ -95,9 +95,8 @@ impl ImageFeatures {
     }
 }
 
-/// A copy of at most [`COPY_PX`] on its longer side, with its unused upper bits shifted out, at
-/// most eight of them: detectors store 10 to 14 bits in 16, and then neither full scale nor
-/// what is dark in a negative means anything.
+/// A copy of at most [`COPY_PX`] on its longer side, with up to eight unused upper bits shifted out:
+/// detectors store 10 to 14 bits in 16, so that full scale, and with it the negative, would be wrong.
 fn judged_copy(image: &GreyImage) -> GreyImage {
     let scale = (image.width.max(image.height) as f64 / COPY_PX as f64).max(1.0);
     let side = |length: usize| ((length as f64 / scale).round() as usize).max(1);
@@ -109,13 +108,13 @@ fn judged_copy(image: &GreyImage) -> GreyImage {
     copy
 }
 
-/// Widest margin that is left out, as a share of the image's side.
+/// Widest margin that is cropped, as a share of the image's side.
 const MAX_MARGIN: f64 = 0.25;
 
-/// The image without bright margins: film that was not exposed, or the light box around it.
+/// The image without bright margins, such as unexposed film or the light box.
 ///
 /// A margin is a run of rows or columns from the border in which at least two fifths of the pixels are close to the
-/// brightest value. Narrow film edges are left to the search for the breast.
+/// brightest value. Narrow film edges are removed by the segmentation of the breast.
 fn without_margins(image: &GreyImage) -> GreyImage {
     let bright = (f64::from(image.pixels.iter().copied().max().unwrap_or(0)) * 0.85) as u16;
     let mostly = |values: &mut dyn Iterator<Item = u16>, length: usize| {
@@ -125,7 +124,7 @@ fn without_margins(image: &GreyImage) -> GreyImage {
     let row = |y: usize| mostly(&mut image.row(y).iter().copied(), image.width);
     let margin = |length: usize, is_bright: &dyn Fn(usize) -> bool| {
         let most = (length as f64 * MAX_MARGIN) as usize;
-        // A margin that does not end is a bright picture.
+        // A margin wider than the limit is image content.
         (0..=most).find(|&line| !is_bright(line)).unwrap_or(0)
     };
     let (width, height) = (image.width, image.height);

@@ -1,14 +1,14 @@
-//! Input check: a network scores any image, so what is no mammogram is refused first.
+//! Input check: a network scores any image, so images that are not mammograms are rejected first.
 //!
 //! In: an image as stored, its polarity, its DICOM header, and the preprocessing of the model
 //! that is to score it. Out: the polarity to read it with and [`Warning`]s, or a [`Rejected`].
 //!
-//! Rejected is only what is certain: the header names another projection, the image is too
-//! small or blank, no part of it could be a breast, or its shape is that of something else. The
-//! shape is judged by its [`deviation`](ImageFeatures::deviation) from a bright body along one
-//! side before an even background; grey values, sharpness and film labels do not count, because
-//! they differ between scanners. An image whose negative is a mammogram is turned. What is
-//! merely unusual is scored with a warning. `docs/preprocessing.md` has the measured rates.
+//! An image is rejected only when it is certainly unsuitable: the header states another projection, the
+//! image is too small or blank, no region is large enough for a breast, or its shape is not that of a
+//! mammogram. The criterion of shape is the [`deviation`](ImageFeatures::deviation) from a bright body
+//! along one side on a uniform background; grey values, sharpness and film labels are not used, because
+//! they differ between scanners. An image whose negative is a mammogram is inverted. Unusual images are
+//! scored with a warning. `docs/preprocessing.md` lists the measured rates.
 
 mod enclosed;
 mod features;
@@ -29,27 +29,27 @@ use mammo_core::image::GreyImage;
 use mammo_core::record::Polarity;
 use mammo_dicom::Header;
 
-/// Why an image is not scored.
+/// The check that an image failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum CheckFailure {
-    /// By its header another projection than CC or MLO.
+    /// The header states a projection other than CC and MLO.
     OtherView,
-    /// By its header only part of the breast, such as a spot or magnification view.
+    /// The header states a view of part of the breast, such as a spot or magnification view.
     PartialView,
-    /// Fewer pixels than half the network's input.
+    /// Smaller than half the network's input.
     TooSmall,
-    /// Hardly any contrast.
+    /// Too little contrast.
     Blank,
-    /// Nothing large enough to be a breast.
+    /// No region large enough for a breast.
     NoBreast,
-    /// A shape that no mammogram has, in the image and in its negative.
+    /// Neither the image nor its negative has the shape of a mammogram.
     NotAMammogram,
 }
 
 impl CheckFailure {
-    /// All codes, in the order in which they are looked for.
+    /// All codes, in the order of the checks.
     pub const ALL: [Self; 6] = [
         Self::OtherView,
         Self::PartialView,
@@ -59,7 +59,7 @@ impl CheckFailure {
         Self::NotAMammogram,
     ];
 
-    /// The word that stands in tables.
+    /// The word used in tables.
     pub fn code(self) -> &'static str {
         match self {
             Self::OtherView => "other_view",
@@ -78,10 +78,10 @@ impl fmt::Display for CheckFailure {
     }
 }
 
-/// A refusal with the number or word that led to it.
+/// An image that is not scored, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected {
-    /// Why.
+    /// The failed check.
     pub failure: CheckFailure,
     /// What was found and what was expected.
     pub found: String,
@@ -95,24 +95,24 @@ impl fmt::Display for Rejected {
 
 impl std::error::Error for Rejected {}
 
-/// What is unusual about an image that is scored all the same.
+/// An irregularity of an image that is scored.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Warning {
-    /// The image is stored with a dark breast, which nothing said; it is turned.
+    /// The image is stored inverted, against its stated polarity; it is inverted again.
     Inverted,
-    /// Share of the breast at the brightest value, as an implant or a wrong exposure causes it.
+    /// Share of the breast at the brightest value, caused by an implant or a wrong exposure, for example.
     Saturated(f64),
-    /// Median grey value of the breast, as a share of its range, beyond that of all films.
+    /// Median grey value of the breast as a share of its range, outside the range of all films.
     Median(f64),
-    /// The signs that deviate most, and their values.
+    /// The signs with the largest deviation, and their values.
     Unusual(Vec<(Sign, f64)>),
-    /// The outline is not trusted, so the whole image is the network's input.
+    /// The breast outline is unreliable, so the whole image is the network's input.
     Outline(BreastDoubt),
 }
 
 impl Warning {
-    /// The kind, in words, without what was found in one image.
+    /// The kind as text, without the values of the image.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Inverted => "stored inverted; turned",
@@ -136,7 +136,7 @@ impl fmt::Display for Warning {
     }
 }
 
-/// At most two signs with their values and what is usual.
+/// At most two signs with their values and usual limits.
 fn described(signs: &[(Sign, f64)]) -> String {
     let one = |(sign, value): &(Sign, f64)| {
         let bound = if sign.is_upper_bound() { "at most" } else { "at least" };
@@ -150,14 +150,14 @@ fn described(signs: &[(Sign, f64)]) -> String {
 pub struct Accepted {
     /// The polarity to prepare the image with.
     pub polarity: Polarity,
-    /// What is unusual about it.
+    /// Its irregularities.
     pub warnings: Vec<Warning>,
 }
 
-/// Checks one image for one model's preprocessing. `polarity` is what table or header say.
+/// Checks one image for one model's preprocessing. `polarity` is that of the table or the header.
 ///
 /// # Errors
-/// [`Rejected`] with the first reason found.
+/// [`Rejected`] with the first failed check.
 pub fn check(
     image: &GreyImage,
     polarity: Polarity,
@@ -175,13 +175,13 @@ pub fn check(
     Ok(Accepted { polarity, warnings })
 }
 
-/// The polarity that an image shows: the given one, unless only the other shows a mammogram.
+/// The polarity of an image: the given one, unless only with the other it is a mammogram.
 pub fn polarity_shown(image: &GreyImage, given: Polarity) -> Polarity {
     better_polarity(image, given).0
 }
 
-/// The features of the image under the given polarity, or under the other one where that deviates
-/// less; and whether it is the other one. The other is tried only if the given one deviates at all.
+/// The features of the image with the given polarity, or with the other one if its deviation is
+/// smaller; and whether it is the other one. The other is tried only if the deviation is not zero.
 fn better_polarity(image: &GreyImage, polarity: Polarity) -> (Polarity, ImageFeatures, bool) {
     let of = |polarity| match polarity {
         Polarity::Normal => ImageFeatures::of(image),
@@ -229,10 +229,10 @@ fn check_size(image: &GreyImage, preprocessing: &Preprocessing) -> Result<(), Re
     Ok(())
 }
 
-/// Checks what was measured of an image: [`check`] without header, size and polarity.
+/// Checks the features of an image: [`check`] without header, size and polarity.
 ///
 /// # Errors
-/// [`Rejected`] with the first reason found.
+/// [`Rejected`] with the first failed check.
 pub fn check_features(features: &ImageFeatures) -> Result<(), Rejected> {
     let share = |value: f64| format!("{:.1} %", 100.0 * value);
     if features.contrast < limits::MIN_CONTRAST {
@@ -266,7 +266,7 @@ fn warnings(features: &ImageFeatures, preprocessing: &Preprocessing) -> Vec<Warn
     if features.saturated > limits::MAX_SATURATED {
         warnings.push(Warning::Saturated(features.saturated));
     }
-    // Under a fixed window the range is that of the models' own scanners, which is not known.
+    // With a fixed window the usual range is that of the model's training scanners, which is unknown.
     let measured = matches!(preprocessing.window, Window::Percentiles { .. });
     if measured && !limits::MEDIAN.contains(&features.median) {
         warnings.push(Warning::Median(features.median));

@@ -1,10 +1,10 @@
-//! How much of an image is a smooth ramp: a drawn gradient is nothing else, tissue never is.
+//! Share of an image explained by a smooth ramp: all of a synthetic gradient, little of tissue.
 
 use mammo_core::geometry::Rect;
 use mammo_core::image::GreyImage;
 use mammo_core::resample::{Resample, resample};
 
-/// Side of the copy that is fitted.
+/// Side of the reduced copy that is fitted.
 const SIDE_PX: usize = 64;
 
 /// Largest sum of the exponents of both coordinates.
@@ -21,7 +21,7 @@ pub(super) fn explained(image: &GreyImage) -> f64 {
     if total == 0.0 {
         return 1.0;
     }
-    // The first of the basis is the constant, which explains no variance.
+    // The first basis function is the constant, which explains no variance.
     basis().iter().skip(1).map(|axis| dot(axis, &values).powi(2)).sum::<f64>() / total
 }
 

@@ -53,9 +53,9 @@ pub(super) fn draw(
     drawn.report(image, Some(index), wanted, placed, ShortfallReason::OverlapNotReached);
 }
 
-/// How far a patch's centre may lie from the lesion's, per axis, for the overlap rule to be
-/// possible: half of what one is longer than the other, and what may stick out. An ellipse has
-/// little area at its ends, so that part counts double; the rule itself is checked afterwards.
+/// Largest distance of a patch's centre from the lesion's, per axis, at which the overlap rule can be
+/// satisfied: half the difference of their lengths plus the part that may be outside. An ellipse has
+/// little area at its ends, so that part counts twice; the rule itself is checked afterwards.
 fn reach(lesion: &Rect, side: f64, min_overlap: f64) -> (f64, f64) {
     let axis = |length: f64| (side - length).abs() / 2.0 + 2.0 * (1.0 - min_overlap) * length.min(side);
     (axis(lesion.width), axis(lesion.height))

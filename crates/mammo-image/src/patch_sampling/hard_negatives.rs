@@ -1,6 +1,6 @@
-//! Background that looks most like a lesion: bright blobs about as large as one.
+//! Hard negatives: background patches on bright blobs of the size of lesions.
 //!
-//! Blobs are maxima of a difference of Gaussians, the usual stand-in for the scale-normalised
+//! Blobs are maxima of a difference of Gaussians, an approximation of the scale-normalised
 //! Laplacian (Lowe 2004, IJCV 60:91-110). The authors' code used OpenCV's blob detector.
 
 use super::background::BackgroundRule;
@@ -14,16 +14,16 @@ use mammo_core::image::GreyView;
 use mammo_core::record::Mammogram;
 use mammo_core::resample::{Resample, resample};
 
-/// Side of a patch in the reduced image that is searched: fine enough for the smallest blob.
+/// Side of a patch in the reduced image in which blobs are detected; fine enough for the smallest blob.
 const REDUCED_PATCH_PX: f64 = 32.0;
 
-/// Blob sizes looked for, as standard deviations in reduced pixels; the outer Gaussian of each
-/// is 1.6 times as wide. In a patch of 224 they span masses of about 20 to 110 input pixels.
+/// Blob sizes as standard deviations in reduced pixels; the outer Gaussian of each is 1.6 times as
+/// wide. In a patch of 224 they correspond to masses of about 20 to 110 input pixels.
 const SIGMAS_PX: [f32; 3] = [1.5, 3.0, 6.0];
 
-/// Draws the hard negatives of one image; `lesions` sums the union of all its lesions.
+/// Selects the hard negatives of one image; `lesions` are sums over the union of all lesions.
 ///
-/// Centres stand at least half a patch apart. No randomness.
+/// Centres are at least half a patch apart. No randomness.
 pub(super) fn draw(
     image: &Mammogram,
     input: &CachedInput,
@@ -72,13 +72,13 @@ fn blobs(input: GreyView, tissue: &Mask, patch_px: usize) -> Vec<(f64, f64)> {
         .collect();
     let mut found: Vec<(f32, usize)> =
         SIGMAS_PX.iter().flat_map(|&sigma| maxima(&small, &weights, sigma)).collect();
-    // Equal responses are ordered by place, so that the result is always the same.
+    // Equal responses are ordered by position, so that the result is deterministic.
     found.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     found.into_iter().map(|(_, i)| centre(i)).collect()
 }
 
-/// Responses on tissue of more than one grey value that are no smaller than their eight neighbours, with their
-/// indices. Both Gaussians average tissue alone: against black, every skin line would be a blob.
+/// Local maxima of the response on tissue of more than one grey value, with their indices. Both
+/// Gaussians average tissue only; with the black background, every skin line would be a blob.
 fn maxima(image: &GreyImage, weights: &[f32], sigma: f32) -> Vec<(f32, usize)> {
     let (width, height) = (image.width, image.height);
     let weighted: Vec<f32> = image.pixels.iter().zip(weights).map(|(&v, w)| f32::from(v) * w).collect();
@@ -98,14 +98,14 @@ fn maxima(image: &GreyImage, weights: &[f32], sigma: f32) -> Vec<(f32, usize)> {
     (0..response.len()).filter(|&i| response[i] > 1.0 && is_maximum(i)).map(|i| (response[i], i)).collect()
 }
 
-/// Gaussian blur, cut at three standard deviations; the border repeats the outermost value.
+/// Gaussian blur, truncated at three standard deviations; border values are repeated.
 fn blur(values: &[f32], width: usize, sigma: f32) -> Vec<f32> {
     let radius = (3.0 * sigma).ceil() as usize;
     let weight = |i: usize| (-0.5 * ((i as f32 - radius as f32) / sigma).powi(2)).exp();
     let total: f32 = (0..=2 * radius).map(weight).sum();
     let kernel: Vec<f32> = (0..=2 * radius).map(|i| weight(i) / total).collect();
     let within = |i: usize, length: usize| i.saturating_sub(radius).min(length - 1);
-    // Whole rows at a time, a weight after the other: sums of one row in order would not fill vectors.
+    // One weight at a time over whole rows, so that the compiler vectorises the loop.
     let add = |line: &mut [f32], source: &[f32], weight: f32| {
         line.iter_mut().zip(source).for_each(|(sum, v)| *sum += weight * v);
     };

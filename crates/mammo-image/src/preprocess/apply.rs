@@ -1,4 +1,4 @@
-//! Runs the steps of a [`Preprocessing`] on one image.
+//! Applies the steps of a [`Preprocessing`] to one image.
 
 use std::path::Path;
 
@@ -28,7 +28,7 @@ pub struct Prepared {
     pub breast: Rect,
     /// Breast tissue in cells of [`Prepared::MASK_CELL_PX`] input pixels.
     pub breast_mask: Mask,
-    /// Set when the breast outline was not trusted.
+    /// Set when the breast outline is unreliable.
     pub doubt: Option<BreastDoubt>,
 }
 
@@ -37,12 +37,12 @@ impl Prepared {
     pub const MASK_CELL_PX: usize = 8;
 }
 
-/// Where the kept part of the stored image lands in the input.
+/// The placement of the cropped image in the input.
 #[derive(Clone, Copy)]
 struct Placement {
-    /// Kept part, in stored pixels.
+    /// The crop, in stored pixels.
     crop: Rect,
-    /// Where it lands, in whole input pixels.
+    /// Its rectangle in whole input pixels.
     x: usize,
     y: usize,
     width: usize,
@@ -59,7 +59,7 @@ impl Preprocessing {
         self.apply_file(path, read_grey_as(path, self.voi)?, polarity)
     }
 
-    /// Prepares the image of a file that was read already; `path` only names it in errors.
+    /// Prepares the image of a file in memory; `path` is used in errors only.
     ///
     /// # Errors
     /// As [`apply`](Self::apply), naming the file.
@@ -79,8 +79,8 @@ impl Preprocessing {
         self.apply_watched(image, polarity, &mut |_, _| {})
     }
 
-    /// [`apply`](Self::apply), telling `watch` after each step what would be seen. Pictures are
-    /// drawn only when they are asked for.
+    /// [`apply`](Self::apply), which calls `watch` after each step with a function that draws the
+    /// intermediate image.
     pub(super) fn apply_watched(
         &self,
         mut image: GreyImage,
@@ -89,10 +89,10 @@ impl Preprocessing {
     ) -> Result<Prepared> {
         self.check()?;
         let unusable = |found: &str| {
-            Error::image("image in memory", found, "a mammogram; look at the file, and copy it again")
+            Error::image("image in memory", found, "a mammogram; check the file, and copy it again")
         };
         if image.pixels.is_empty() || image.pixels.len() != image.width * image.height {
-            return Err(unusable("no pixels, or not as many as its size says"));
+            return Err(unusable("no pixels, or a number that does not match the size"));
         }
         if polarity == Polarity::Inverted {
             image.pixels.iter_mut().for_each(|v| *v = u16::MAX - *v);
@@ -206,8 +206,7 @@ impl Placement {
     }
 }
 
-/// The values below which the given percentages of the masked pixels lie; `None` when they
-/// do not differ.
+/// The given percentiles of the pixels inside the mask; `None` when they are equal.
 fn percentiles(image: &GreyImage, mask: &Mask, low: f64, high: f64) -> Option<(u16, u16)> {
     let mut histogram = vec![0_u32; 1 << 16];
     for (&v, _) in image.pixels.iter().zip(&mask.cells).filter(|(_, inside)| **inside) {
@@ -236,7 +235,7 @@ fn apply_window(image: &mut GreyImage, low: u16, high: u16) {
     image.pixels.iter_mut().for_each(|v| *v = window(*v));
 }
 
-/// The image with everything outside a thumbnail's mask at a third of its brightness.
+/// The image, with pixels outside the mask at a third of their brightness.
 fn dimmed(image: &GreyImage, mask: &Mask) -> GreyImage {
     let mut dimmed = image.clone();
     for (i, v) in dimmed.pixels.iter_mut().enumerate() {
@@ -249,7 +248,7 @@ fn dimmed(image: &GreyImage, mask: &Mask) -> GreyImage {
     dimmed
 }
 
-/// One cell for each square of [`Prepared::MASK_CELL_PX`] pixels: what its middle says.
+/// The mask at one cell per square of [`Prepared::MASK_CELL_PX`] pixels, sampled at its centre.
 fn thin_out(mask: &Mask) -> Mask {
     let cell = Prepared::MASK_CELL_PX;
     let (width, height) = (mask.width.div_ceil(cell), mask.height.div_ceil(cell));

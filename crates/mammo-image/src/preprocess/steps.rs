@@ -1,4 +1,4 @@
-//! The steps of a [`Preprocessing`] by name, with their settings and pictures.
+//! The steps of a [`Preprocessing`] by name, with their settings and intermediate images.
 
 use super::{Aspect, Crop, Orient, Prepared, Preprocessing, Resample, Window};
 use crate::Result;
@@ -6,26 +6,26 @@ use mammo_core::image::GreyImage;
 use mammo_core::record::Polarity;
 use mammo_dicom::Voi;
 
-/// One step, in the order in which they run.
+/// The steps, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PreprocessingStep {
     /// Modality and VOI stages of a DICOM file; other files have none.
     Voi,
     /// Dense tissue becomes bright.
     Polarity,
-    /// The breast is told from film edges, labels and background.
+    /// The breast is segmented from film edges, labels and background.
     Breast,
-    /// The breast's surroundings are cut away.
+    /// The image is cropped to the breast.
     Crop,
-    /// The rest is brought to the network's size.
+    /// The crop is resampled to the network's size.
     Resize,
-    /// The chest wall comes to lie left.
+    /// The image is mirrored so that the chest wall is on the left.
     Orient,
     /// Labels, film edges and background become black.
     Artifacts,
-    /// Two grey values become black and white.
+    /// A window of grey values is mapped to black and white.
     Window,
-    /// Grey levels become numbers around zero.
+    /// Mean and standard deviation are normalised.
     Normalise,
 }
 
@@ -58,7 +58,7 @@ impl PreprocessingStep {
         }
     }
 
-    /// The unit of what it changes.
+    /// The unit of its values.
     pub fn unit(self) -> &'static str {
         match self {
             Self::Voi => "stored values to grey, 0 to 65535",
@@ -71,26 +71,28 @@ impl PreprocessingStep {
     }
 }
 
-/// A step after it was run on one image.
+/// The result of a step for one image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ExplainedStep {
     /// Which step.
     pub step: PreprocessingStep,
-    /// What it was set to do.
+    /// Its setting, as text.
     pub setting: String,
-    /// What the image looks like after it.
+    /// The image after it.
     pub image: GreyImage,
 }
 
 impl Preprocessing {
-    /// What these settings make of a step, in words.
+    /// The setting of a step, as text.
     pub fn setting(&self, step: PreprocessingStep) -> String {
         match step {
             PreprocessingStep::Voi => match self.voi {
                 Voi::Apply => "first VOI LUT or window of the file".into(),
                 Voi::Ignore => "none: full range of the stored bits".into(),
             },
-            PreprocessingStep::Polarity => "inverted images are turned; MONOCHROME1 is at once".into(),
+            PreprocessingStep::Polarity => {
+                "inverted images are inverted again; MONOCHROME1 when reading".into()
+            }
             PreprocessingStep::Breast => "threshold, opening, largest region, skin line".into(),
             PreprocessingStep::Crop => match self.crop {
                 Crop::None => "none".into(),
@@ -125,8 +127,8 @@ impl Preprocessing {
         }
     }
 
-    /// Prepares an image that was read with this [`voi`](Self::voi), and keeps a image after
-    /// every step. The last step only shifts and scales: its image is that of its input.
+    /// Prepares an image that was read with this [`voi`](Self::voi) and keeps the image after every
+    /// step. The last step only shifts and scales; its image is that of its input.
     ///
     /// # Errors
     /// As [`apply`](Self::apply).
