@@ -68,6 +68,6 @@ fn a_name_that_is_not_utf_8_is_refused_by_name() {
     let refused = table.lines().find(|line| line.contains("caf")).unwrap();
     assert!(refused.contains(",unreadable,") && refused.contains("not UTF-8; rename"), "{table}");
     let imported = mammo(dir, "import folder scans").expect(1);
-    assert!(imported.stdout.contains("1 rows rejected"), "{}", imported.stdout);
+    assert!(imported.stdout.contains("1 row rejected"), "{}", imported.stdout);
     assert!(fs::read_to_string(dir.join("scans/rejected.csv")).unwrap().contains(",file_name,"));
 }

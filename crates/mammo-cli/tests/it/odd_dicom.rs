@@ -76,7 +76,7 @@ fn import_counts_what_was_odd_and_takes_what_it_is_told_to() {
 
     let ran = mammo(dir, "import folder cd").expect(1);
     for note in [
-        "1 DICOM files: a window is not usable",
+        "1 DICOM file with a note: a window is not usable",
         "stored as a secondary capture",
         "the pixel padding matches",
     ] {

@@ -8,7 +8,7 @@ use crate::program::{command, mammo};
 
 /// Lines of step sheets among what was printed.
 fn n_sheets(stdout: &str) -> usize {
-    stdout.lines().filter(|line| line.starts_with("pictures: ")).count()
+    stdout.lines().filter(|line| line.starts_with("sheet: ")).count()
 }
 
 /// Files that are no images, beside a few that are.

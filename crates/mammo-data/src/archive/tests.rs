@@ -161,8 +161,8 @@ fn cbis_ddsm_comes_back_from_all_four_downloads() {
                 assert_eq!(set.difference(image, &truth.pixels.pixels), 0, "{}", image.file);
             }
         }
-        assert!(stretched > 0 && set.noted(&format!("{stretched} lesion masks have another size")));
-        assert!(in_two_lists > 0 && set.noted(&format!("{in_two_lists} images stand in the mass and")));
+        assert!(stretched > 0 && set.noted(&format!("{stretched} lesion masks of another size")));
+        assert!(in_two_lists > 0 && set.noted(&format!("{in_two_lists} images in both the mass and")));
     }
 }
 
@@ -551,7 +551,7 @@ fn of_two_sizes_side_by_side_the_larger_is_taken_with_a_note() {
     let copy = import(Archive::Rsna, dir).unwrap();
     assert_eq!(copy.manifest.images.len(), original.manifest.images.len());
     assert!(copy.manifest.images.iter().all(|image| image.file.starts_with("png_1024/")));
-    let note = copy.notes.iter().find(|note| note.contains("stand in several files")).unwrap();
+    let note = copy.notes.iter().find(|note| note.contains("stored in several files")).unwrap();
     assert!(note.contains("png_1024/") && note.contains("and not png_512/"), "{note}");
 }
 
@@ -611,8 +611,8 @@ fn a_folder_is_read_once_and_names_that_are_not_utf_8_are_listed() {
     assert_eq!((rejection.reason.code(), rejection.file.as_str()), ("file_name", "caf\u{fffd}_L_CC.png"));
     assert!(rejection.detail.contains(r"caf\xE9_L_CC.png"), "{}", rejection.detail);
     let notes = imported.notes.join("; ");
-    assert!(notes.contains("1 images whose side or view is unknown"), "{notes}");
-    assert!(notes.contains("1 file names are links"), "{notes}");
+    assert!(notes.contains("1 image of unknown side or view"), "{notes}");
+    assert!(notes.contains("1 additional file name of files listed already"), "{notes}");
 }
 
 #[test]

@@ -103,12 +103,12 @@ mod tests {
         symlink(root, root.join("b/deep/root")).unwrap();
         symlink("2.png", root.join("b/1.png")).unwrap();
         symlink("nowhere.png", root.join("broken.png")).unwrap();
-        std::fs::hard_link(root.join("top.png"), root.join("copy.png")).unwrap();
+        std::fs::hard_link(root.join("top.png"), root.join("top_copy.png")).unwrap();
         let names = |files: &[PathBuf]| -> Vec<String> {
             files.iter().map(|file| file.strip_prefix(root).unwrap().display().to_string()).collect()
         };
         let all = files_below(root).unwrap();
-        let own = ["a/1.png", "b/2.png", "b/deep/3.png", "top.png", "copy.png"];
+        let own = ["a/1.png", "b/2.png", "b/deep/3.png", "top.png", "top_copy.png"];
         assert_eq!(names(&all), [&own[..], &["b/1.png", "broken.png"]].concat());
         assert_eq!(names(&each_once(all)), ["a/1.png", "b/2.png", "b/deep/3.png", "top.png", "broken.png"]);
     }
