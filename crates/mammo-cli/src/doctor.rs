@@ -85,7 +85,7 @@ fn examine_cases(dir: &Path) -> Result<Report> {
         let place = format!("{}{line}: {}: {}", rejection.file, rejection.reason, rejection.detail);
         left_out.add(&rejection.file, &place, &ProgressBar::hidden());
     }
-    left_out.say_rest("`mammo import cbis-ddsm` lists all of them in rejected.csv");
+    left_out.print_rest("`mammo import cbis-ddsm` lists all of them in rejected.csv");
     Ok(examine(&entries, None))
 }
 

@@ -90,7 +90,7 @@ impl LeftOut {
     }
 
     /// Prints how many were not listed and which table or flag lists them.
-    pub fn say_rest(&self, all: &str) {
+    pub fn print_rest(&self, all: &str) {
         if self.rows.len() > FEW_LINES {
             eprintln!("{}: {} more; {all}", self.word, self.rows.len() - FEW_LINES);
         }

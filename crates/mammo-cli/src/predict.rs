@@ -91,7 +91,7 @@ pub fn run(args: &Args) -> Result<Done> {
     let selected = select(&args.images, args.side, args.split.as_deref(), &Terminal)?;
     let unknown = unknown_objects(args.assume_mammography);
     let scored = score(&Request { models: &models, tta: args.tta.tta(), unknown }, &selected, &Terminal);
-    tell(&scored);
+    print_remarks(&scored);
     let table = score_table(&scored)?;
     match &args.out {
         Some(path) => {
@@ -130,7 +130,7 @@ fn run_patches(args: &Args, folder: &Path) -> Result<Done> {
 }
 
 /// Prints on stderr counts of irregularities and the duration of scoring.
-fn tell(scored: &Scored) {
+fn print_remarks(scored: &Scored) {
     if scored.refused.len() > output::FEW_LINES {
         eprintln!("refused: the score table lists all of them with their reasons");
     }

@@ -131,7 +131,7 @@ pub fn run(args: &Args) -> Result<Done> {
         preprocessing.digest()
     ));
     if let Some(table) = rejected.write(&args.out)? {
-        rejected.say_rest(&format!("all are listed in {}", table.display()));
+        rejected.print_rest(&format!("all are listed in {}", table.display()));
         output::results(&format!("{} rejected: {}\n", count(rejected.len(), "image"), table.display()));
     }
     if n == 0 && !progress::stop_requested() {

@@ -1,4 +1,4 @@
-//! Groups of calcifications: grains, and the outline an annotator would draw around them.
+//! Groups of calcifications: grains, and the annotated outline around them.
 
 use std::f32::consts::TAU;
 
@@ -16,7 +16,7 @@ const MIN_SHARE: f32 = 0.5;
 /// Distance between the outermost grains and the annotated outline.
 const OUTLINE_MARGIN_MM: f32 = 1.5;
 
-/// A group of calcifications as one view shows it.
+/// A group of calcifications in one view.
 pub struct Calcifications {
     grains: Vec<Grain>,
     hull: Vec<Point>,
@@ -70,7 +70,7 @@ impl Calcifications {
         }
     }
 
-    /// Pixels inside the convex hull of the grains, widened as an annotator's pen would.
+    /// Pixels inside the convex hull of the grains, with a margin as in annotations.
     pub fn mask(&self, frame: Frame) -> Vec<usize> {
         let Some(&first) = self.hull.first() else { return Vec::new() };
         let reach_mm =
@@ -106,14 +106,14 @@ impl Grain {
     }
 }
 
-/// Evenly over a disc.
+/// Uniform in a disc.
 fn scattered(centre: Point, radius_mm: f32, n: usize, rng: &mut Rng) -> Vec<Point> {
     (0..n)
         .map(|_| centre.polar(radius_mm * rng.random_range(0.0_f32..1.0).sqrt(), rng.random_range(0.0..TAU)))
         .collect()
 }
 
-/// Dense in the middle of an ellipse, thinning outwards.
+/// Density decreasing from the centre of an ellipse.
 fn clustered(centre: Point, radius_mm: f32, n: usize, rng: &mut Rng) -> Vec<Point> {
     let (angle, flat) = (rng.random_range(0.0..TAU), rng.random_range(0.55..1.0));
     (0..n)
@@ -124,7 +124,7 @@ fn clustered(centre: Point, radius_mm: f32, n: usize, rng: &mut Rng) -> Vec<Poin
         .collect()
 }
 
-/// Along a bowed line with one or two branches.
+/// Along a curved line with one or two branches.
 fn along_duct(centre: Point, radius_mm: f32, n: usize, rng: &mut Rng) -> Vec<Point> {
     let heading = rng.random_range(0.0..TAU);
     let (bow, fork) = (

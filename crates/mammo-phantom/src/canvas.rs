@@ -1,4 +1,4 @@
-//! A field of `f32` values over the image plane, drawn on in millimetres.
+//! A field of `f32` values over the image plane, with drawing functions in millimetres.
 
 use super::frame::{Frame, Point};
 
@@ -19,9 +19,9 @@ impl Canvas {
 
     /// Adds a Gaussian spot whose peak is `peak`.
     ///
-    /// A spot finer than a pixel is widened to what the pixel can show and weakened so that
-    /// its integral stays, but never below `min_share` of its peak: at 0.8 mm per pixel a
-    /// real microcalcification would vanish in the noise.
+    /// A spot finer than a pixel is widened to the pixel size and its peak is reduced so that the
+    /// integral is unchanged, but not below `min_share` of the peak: at 0.8 mm per pixel a real
+    /// microcalcification would be invisible in the noise.
     pub fn add_spot(&mut self, centre: Point, sigma_mm: f32, peak: f32, min_share: f32) {
         let finest = 0.45 * self.frame.spacing_mm;
         let sigma = sigma_mm.hypot(finest);

@@ -1,8 +1,8 @@
-//! Millimetres and pixels of a phantom image.
+//! Coordinates of a phantom image in millimetres and pixels.
 //!
 //! Everything is drawn in the **left frame**: the chest wall is the left edge (`x = 0`),
 //! the nipple points right, `y` grows downwards. Right breasts are mirrored at the end.
-//! Sizes are millimetres throughout, so that one seed gives one breast at any resolution.
+//! All sizes are in millimetres, so that a seed gives the same breast at any resolution.
 
 use super::PhantomConfig;
 

@@ -1,4 +1,4 @@
-//! One image: its truth and masks at once, its pixels on demand.
+//! One image: truth and masks are computed first, pixels on demand.
 
 use super::breast::Breast;
 use super::calcification::Calcifications;
@@ -14,7 +14,7 @@ use mammo_core::geometry::Rect;
 use mammo_core::image::GreyImage;
 use mammo_core::record::{Laterality, Lesion, LesionKind, LesionShape, Mammogram, Pathology, Polarity, View};
 
-/// How much of a mass's contrast is lost where it replaces pure parenchyma instead of fat.
+/// Loss of a mass's contrast where it replaces parenchyma instead of fat, as a share.
 const MASKING: f32 = 0.5;
 
 /// One image, ready to be drawn.
@@ -96,7 +96,7 @@ impl ImagePlan {
         Self { record, laterality, view, masks, breast: breast.clone(), projection, drawings, streams }
     }
 
-    /// Draws the image: anatomy, lesions, exposure. The slow part.
+    /// Draws the image: anatomy, lesions, exposure. This is the slow part.
     pub fn render(&self, config: &PhantomConfig) -> GreyImage {
         let frame = Frame::new(config);
         let (laterality, view) = (self.laterality, self.view);

@@ -13,7 +13,7 @@ use mammo_core::seed::Rng;
 
 const N_ANGLES: usize = 256;
 
-/// A mass as one view shows it.
+/// A mass in one view.
 pub struct Mass {
     centre: Point,
     /// Distance of the outline from the centre, by angle.
@@ -94,8 +94,8 @@ impl Mass {
         }
     }
 
-    /// Adds its attenuation; the mean inside its outline is the lesion's contrast whatever its
-    /// form, so that forms differ in shape alone.
+    /// Adds its attenuation; the mean inside its outline is the lesion's contrast for every form, so that
+    /// forms differ only in shape.
     pub fn paint(&self, canvas: &mut Canvas) {
         let (mut profile, mut sum, mut n_inside) = (Vec::new(), 0.0, 0);
         self.scan(canvas.frame, |i, p, distance_mm, rim_mm| {

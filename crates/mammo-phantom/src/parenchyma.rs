@@ -1,4 +1,4 @@
-//! Fibroglandular tissue: where it lies, how it is textured, and the strands that cross it.
+//! Fibroglandular tissue: distribution, texture and fibrous strands.
 
 use rand::RngExt;
 
@@ -10,7 +10,7 @@ use super::projection::Projection;
 use super::tissue::smooth_step;
 use mammo_core::seed::Rng;
 
-/// Where parenchyma lies, and how its texture runs.
+/// Distribution and texture of parenchyma in one view.
 pub struct Parenchyma<'a> {
     breast: &'a Breast,
     projection: &'a Projection,
@@ -19,7 +19,7 @@ pub struct Parenchyma<'a> {
     lobes: Noise,
     trabeculae: Noise,
     ducts: Noise,
-    /// Share of the ray that parenchyma fills where it is fullest.
+    /// Largest share of the ray inside parenchyma.
     fullness: f32,
     /// Width of a trabecula relative to its noise's unit, and its contrast, for this pixel size.
     trabecula: (f32, f32),
@@ -75,8 +75,8 @@ impl<'a> Parenchyma<'a> {
     }
 }
 
-/// Single fibrous strands: bowed lines that fan out from the nipple or cross the breast, as
-/// Cooper's ligaments and vessels do.
+/// Fibrous strands: curved lines that radiate from the nipple or cross the breast, like Cooper's
+/// ligaments and vessels.
 pub fn draw_strands(breast: &Breast, projection: &Projection, frame: Frame, rng: &mut Rng) -> Canvas {
     let mut strands = Canvas::zeros(frame);
     for _ in 0..rng.random_range(45..90) {

@@ -12,7 +12,7 @@ use super::frame::{Frame, Point};
 use mammo_core::record::View;
 use mammo_core::seed::Rng;
 
-/// Beyond the image: outlines are closed there, where the closing edge cannot pass for skin.
+/// A coordinate outside the image, where outlines are closed without a visible edge.
 const FAR_MM: f32 = 60.0;
 
 /// Radius of the fold between breast and abdomen.
@@ -23,16 +23,16 @@ const FOLD_MM: f32 = 9.0;
 pub struct Projection {
     /// Which view.
     pub view: View,
-    /// Where the skin line carries the nipple.
+    /// Position of the nipple on the skin line.
     pub nipple: Point,
-    /// From the skin line, positive inside.
+    /// Signed distance from the skin line, positive inside.
     skin: DistanceGrid,
     /// Points where the pectoral muscle's edge meets the top and the chest wall, and its bulge.
     pectoral: Option<(Point, Point, f32)>,
 }
 
 impl Projection {
-    /// The outline of `breast`, positioned by the technologist as `rng` has it.
+    /// The outline of `breast`, with a random positioning.
     pub fn draw(breast: &Breast, view: View, frame: Frame, rng: &mut Rng) -> Self {
         let centre = frame.height_mm() / 2.0;
         let (nipple, outline, pectoral) = match view {
@@ -66,8 +66,8 @@ impl Projection {
         bulge_mm * (1.0 - (2.0 * along.clamp(0.0, 1.0) - 1.0).powi(2)) - across
     }
 
-    /// Where something `distance_mm` from the nipple lies, seen `angle_rad` off the posterior
-    /// nipple line (positive: lateral in the CC view, superior in the MLO view).
+    /// The point at `distance_mm` from the nipple, `angle_rad` off the posterior nipple line (positive:
+    /// lateral in the CC view, superior in the MLO view).
     pub fn at_nipple_distance(&self, distance_mm: f32, angle_rad: f32) -> Point {
         Point {
             x: self.nipple.x - distance_mm * angle_rad.cos(),

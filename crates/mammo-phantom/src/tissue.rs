@@ -1,8 +1,8 @@
 //! Normal anatomy as X-ray attenuation: fat, parenchyma, ducts and ligaments, skin, nipple,
 //! muscle and lymph nodes.
 //!
-//! Texture is meant to deceive: parenchymal islands resemble masses, crossing strands resemble
-//! spicules, nodes resemble circumscribed masses, and none of them is a lesion.
+//! Normal structures resemble lesions on purpose: parenchymal islands resemble masses, crossing strands
+//! spicules, and nodes circumscribed masses.
 
 use rand::RngExt;
 
@@ -18,10 +18,10 @@ use mammo_core::seed::Rng;
 /// Linear attenuation of adipose tissue per millimetre, near 20 keV.
 pub const FAT_PER_MM: f32 = 0.046;
 
-/// What fibroglandular tissue attenuates beyond fat, per millimetre.
+/// Additional linear attenuation of fibroglandular tissue relative to fat, per millimetre.
 pub const GLAND_EXCESS_PER_MM: f32 = 0.030;
 
-/// Skin is seen edge-on over about this depth.
+/// Depth over which skin is seen tangentially.
 const SKIN_MM: f32 = 1.6;
 
 /// One projection without lesions.
@@ -88,7 +88,7 @@ impl Tissue {
         tissue
     }
 
-    /// Mean attenuation where the breast is fully compressed: what exposure control measures.
+    /// Mean attenuation where the breast is fully compressed, as measured by automatic exposure control.
     pub fn reference_attenuation(&self) -> f32 {
         let full_mm = self.thickness.values.iter().copied().fold(0.0, f32::max);
         let (mut sum, mut n) = (0.0_f64, 0_usize);
@@ -106,8 +106,8 @@ impl Tissue {
         [&mut self.attenuation, &mut self.gland, &mut self.thickness].into_iter().for_each(Canvas::mirror);
     }
 
-    /// A knob on the skin line; one in five is not in profile and lies inside the breast, where
-    /// it looks like a small mass.
+    /// The nipple on the skin line; one in five is not in profile and is inside the breast, where it
+    /// resembles a small mass.
     fn add_nipple(&mut self, projection: &Projection, rng: &mut Rng) {
         let radius_mm = rng.random_range(3.5..5.5);
         let inward_mm = if rng.random_bool(0.2) { rng.random_range(4.0..12.0) } else { 0.5 };
@@ -134,7 +134,7 @@ impl Tissue {
         }
     }
 
-    /// A few lone bright specks: the odd vascular or skin calcification that nobody reports.
+    /// A few single bright specks: vascular or skin calcifications, which are not annotated.
     fn add_specks(&mut self, projection: &Projection, rng: &mut Rng) {
         let n_specks = rng.random_range(1..7);
         for _ in 0..n_specks {

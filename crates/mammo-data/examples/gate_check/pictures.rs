@@ -1,4 +1,4 @@
-//! Images that nobody should score: films made worse, and pictures of other things.
+//! Images that the input check must reject: degraded films, and images of other objects.
 
 use mammo_core::geometry::Rect;
 use mammo_core::image::GreyImage;

@@ -12,7 +12,7 @@ use mammo_core::record::{Mammogram, Pathology};
 /// Every readable lesion row counts, also one whose box is invalid: its pathology is still known,
 /// and without it a malignant image could be labelled benign. For the same reason a rejected row
 /// (`lost_rows`) counts as a lesion of unknown pathology.
-pub(super) fn settle(
+pub(super) fn reconcile(
     image_rows: Vec<ImageRow>,
     annotations: &[Annotation],
     lost_rows: &[Rejection],
@@ -26,7 +26,7 @@ pub(super) fn settle(
         lesions_of.entry(&lost.file).or_default().push(Pathology::Unknown);
     }
     let (mut derived, mut only_benign_lesions) = (0, 0);
-    let mut settled = Vec::with_capacity(image_rows.len());
+    let mut reconciled = Vec::with_capacity(image_rows.len());
     for mut image_row in image_rows {
         let Mammogram { file, pathology, .. } = &mut image_row.mammogram;
         let truth = truth_of(lesions_of.get(file.as_str()).map_or(&[], Vec::as_slice));
@@ -44,9 +44,9 @@ pub(super) fn settle(
             }
             _ => {}
         }
-        settled.push(image_row);
+        reconciled.push(image_row);
     }
-    let unknown = settled.iter().filter(|c| c.mammogram.pathology == Pathology::Unknown).count();
+    let unknown = reconciled.iter().filter(|c| c.mammogram.pathology == Pathology::Unknown).count();
     problems.note(derived, "missing label", "taken from the lesions");
     problems.note(
         unknown,
@@ -59,7 +59,7 @@ pub(super) fn settle(
         "labelled malignant although every annotated lesion is benign; label kept, because the cancer \
          may not have been annotated",
     );
-    settled
+    reconciled
 }
 
 /// Malignant if any lesion is malignant, benign if all are benign.

@@ -225,7 +225,7 @@ pub(crate) fn check_rows(
 ) -> Result<Imported> {
     let DataSetRows { root, table, images, annotations, mut in_images, mut in_lesions, masks, admission } =
         rows;
-    let image_rows = labels::settle(images, &annotations, &in_lesions.rejections, &mut in_images);
+    let image_rows = labels::reconcile(images, &annotations, &in_lesions.rejections, &mut in_images);
     let total = image_rows.len() + lesions::count_masks(&annotations);
     let progress = Progress { done: AtomicUsize::new(0), total, report: progress };
     let accepted = opening::open_all(&root, image_rows, opening, admission, &progress, &mut in_images);

@@ -1,8 +1,7 @@
 //! Phantoms as DICOM files, in several transfer syntaxes.
 //!
-//! The objects carry what the archives' own files carry, and leave out what those leave out:
-//! the point is to test an import, not to pass a validator. No Rust library writes RLE or
-//! lossless JPEG, so the two encoders stand beside this, in `encode`.
+//! The objects have the same attributes as the files of the archives and lack the same ones, to test
+//! the import. No Rust library writes RLE or lossless JPEG; `encode` has two encoders.
 
 use std::path::Path;
 
@@ -17,7 +16,7 @@ use crate::{Error, Result};
 use mammo_core::record::{Laterality, View};
 use mammo_core::write::write_atomically;
 
-/// How pixels are written.
+/// The transfer syntax.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coding {
     /// Implicit VR little endian.
@@ -48,7 +47,7 @@ impl Coding {
     }
 }
 
-/// What an image shows and how its values are stored.
+/// Pixels and how they are stored.
 #[derive(Clone, Debug)]
 pub struct DicomPixels {
     /// Columns.
@@ -63,10 +62,10 @@ pub struct DicomPixels {
     pub inverted: bool,
 }
 
-/// What stands beside the pixels. An empty text or `None` leaves its element out.
+/// Attributes of the object. Elements with empty text or `None` are left out.
 #[derive(Clone, Debug, Default)]
 pub struct DicomAttributes {
-    /// Names the object: equal names give equal UIDs.
+    /// Name from which the UIDs are derived.
     pub name: String,
     /// Whether this is a secondary capture and not a mammogram for presentation.
     pub secondary_capture: bool,
@@ -96,9 +95,9 @@ pub fn uid(name: &str) -> String {
 /// Writes one image.
 ///
 /// # Errors
-/// [`Error::Io`] when the disk refuses, [`Error::Image`] when the library cannot write it.
+/// [`Error::Io`] when the file cannot be written, [`Error::Image`] when the library cannot encode it.
 pub fn write_dicom(path: &Path, pixels: &DicomPixels, about: &DicomAttributes, coding: Coding) -> Result<()> {
-    let unfit = |e: String| Error::image(path, e, "an image that DICOM can hold");
+    let unfit = |e: String| Error::image(path, e, "an image that can be stored as DICOM");
     let (class, instance) = (class_of(about), uid(&about.name));
     let meta = FileMetaTableBuilder::new()
         .transfer_syntax(coding.uid())

@@ -1,8 +1,8 @@
-//! Phantoms in the very layouts in which public archives are downloaded, their defects included.
+//! Phantoms in the layouts of public archives, including their known defects.
 //!
-//! The same patients as [`write_dataset`] draws, written as an archive's tables, folders and
-//! files, so that its import can be tested without it: real DICOM in several transfer
-//! syntaxes, PGM, Excel, property lists. One file per archive says which defects it plants.
+//! The patients of [`write_dataset`], written as an archive's tables, folders and files, to test its
+//! import without the archive: DICOM in several transfer syntaxes, PGM, Excel, property lists. The
+//! header of each module lists the simulated defects.
 
 mod cbis_ddsm;
 mod cmmd;
@@ -29,7 +29,7 @@ use mammo_core::resample::{Resample, resample};
 use mammo_core::words;
 use mammo_core::write::write_atomically;
 
-/// Whose files a phantom data set looks like.
+/// The layout of a phantom data set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ArchiveLayout {
     /// The open table format, digitised film.
@@ -66,7 +66,7 @@ words!(ArchiveLayout,
     Cmmd: "cmmd", Rsna: "rsna", Original: "original");
 
 impl ArchiveLayout {
-    /// Film or detector: which of the two the archive holds.
+    /// The kind of images of the archive: film or detector.
     pub fn site(self) -> Site {
         match self {
             Self::Film
@@ -110,12 +110,12 @@ impl ArchiveLayout {
     }
 }
 
-/// How a table is written.
+/// The format of a table.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
-    /// Cells between delimiters.
+    /// Delimited cells.
     Delimited(u8),
-    /// Cells between blanks, no header.
+    /// Cells separated by blanks, no header.
     Words,
     /// The first sheet of an Excel workbook.
     Xlsx,
@@ -143,11 +143,11 @@ impl Line {
 /// Writes phantoms in a layout. `progress(done, total)` is called per patient, from any thread.
 ///
 /// `config.site` must be the layout's ([`ArchiveLayout::site`]). The bytes depend on the configuration
-/// alone. Tables come last.
+/// alone. Tables are written last.
 ///
 /// # Errors
 /// [`Error::Setting`] for a configuration that cannot be drawn, of another site, or when `dir`
-/// holds a set of another configuration; [`Error::Io`] when the disk refuses.
+/// contains a data set of another configuration; [`Error::Io`] when a file cannot be written.
 pub fn write_layout(
     dir: &Path,
     layout: ArchiveLayout,
@@ -155,7 +155,7 @@ pub fn write_layout(
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<PhantomSummary> {
     if config.site != layout.site() {
-        let expected = format!("{}, which is what {layout} holds", layout.site());
+        let expected = format!("{}, the site of layout {layout}", layout.site());
         return Err(Error::setting("site", config.site.to_string(), expected));
     }
     if matches!(layout, ArchiveLayout::Film | ArchiveLayout::Digital) {
@@ -243,7 +243,7 @@ fn crop(image: &GreyImage, bounds: &mammo_core::geometry::Rect) -> GreyImage {
     let margin = 8.0;
     let span = |low: f64, high: f64, length: usize| {
         let (low, high) = ((low - margin).max(0.0) as usize, ((high + margin) as usize).min(length));
-        // A crop of fewer pixels than an image may have is no image to most readers.
+        // A smaller crop would be rejected as an image.
         let least = (mammo_dicom::image_file::MIN_SIDE_PX as usize).min(length);
         let low = low.min(length - least);
         low..high.max(low + least)
