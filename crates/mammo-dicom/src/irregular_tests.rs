@@ -89,7 +89,7 @@ fn a_missing_end_of_the_pixel_data_is_noted() {
         {
             same_pixels(&[&whole[..end], rest].concat(), name, &[NoteKind::NoEndMarker]);
         }
-        refused(&whole[..end - 20], DicomRefusal::Damaged, "cut short");
+        refused(&whole[..end - 20], DicomRefusal::Damaged, "is truncated");
         refused(&[&whole[..end], b"some text, 8 or more"].concat(), DicomRefusal::Damaged, "between");
         // A second fragment is missing: the first is complete, the frame is not.
         let at = first_fragment(&whole);

@@ -218,5 +218,5 @@ fn a_number_that_does_not_fill_its_value_is_refused() {
     decode_header(&path, &bytes).unwrap();
     bytes[code_value + 4..code_value + 6].copy_from_slice(b"FD");
     let error = decode_header(&path, &bytes).unwrap_err().to_string();
-    assert!(error.contains("no numbers of 8 bytes"), "{error}");
+    assert!(error.contains("not a multiple of 8 bytes"), "{error}");
 }
