@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use mammo_image::input_check::check;
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_image::preprocess::Preprocessing;
 use mammo_core::record::Polarity;
 
@@ -17,7 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
     if height == 0 {
         return;
     }
-    let image = GrayImage { width, height, pixels };
+    let image = GreyImage { width, height, pixels };
     let preset = if choice & 1 == 0 { Preprocessing::default() } else { Preprocessing::paper() };
     let settings = Preprocessing { height_px: 96, width_px: 64, ..preset };
     let polarity = if choice & 2 == 0 { Polarity::Normal } else { Polarity::Inverted };

@@ -1,24 +1,24 @@
-//! `mammo doctor`: what is wrong with a data set or a split.
+//! `mammo doctor`: checks a data set or a split.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use indicatif::ProgressBar;
 use mammo_data::doctor::{
-    Report, SHOWN, entries_of_cases, entries_of_manifest, examine, find_twins, write_report,
+    Report, SHOWN, entries_of_cases, entries_of_manifest, examine, find_duplicates, write_report,
 };
 use mammo_data::manifest::Manifest;
 use mammo_data::split::Split;
 
-use crate::output::LeftOut;
+use crate::output::{LeftOut, count};
 use crate::{Done, output, progress};
 
 /// Look for leaks, contradictory labels and confounders in a data set.
 ///
 /// Reads a manifest, with or without a split, or a folder with the case descriptions of
-/// CBIS-DDSM. Finds patients, breasts and images on two sides, the same picture under two names,
-/// images with two labels, sides with one class, and scanners, sites or views that tell the
-/// label. The exit code is 1 when something leaks or contradicts itself.
+/// CBIS-DDSM. Finds patients, breasts and images on two sides, images stored under two names,
+/// images with two labels, sides with one class, and scanners, sites or views that are associated
+/// with the label. The exit code is 1 when there is a leak or a contradiction.
 ///
 /// Examples:
 ///   mammo doctor data/film/manifest.json --split data/film/split.json
@@ -26,12 +26,12 @@ use crate::{Done, output, progress};
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
-    /// Manifest written by `mammo import`, or a folder that holds case descriptions.
+    /// Manifest written by `mammo import`, or a folder with case descriptions.
     pub data: PathBuf,
-    /// Split whose sides are examined [default: the sides that the data set's makers gave].
+    /// Split whose sides are examined [default: the official sides of the data set].
     #[arg(long)]
     pub split: Option<PathBuf>,
-    /// Compare every picture with every other; reads all pixels of a manifest's images.
+    /// Compare the pixels of all images with each other, to find duplicates.
     #[arg(long)]
     pub pictures: bool,
     /// Folder for doctor.json, doctor.md and leak_free_test.csv.
@@ -45,7 +45,7 @@ pub struct Args {
     pub markdown: bool,
 }
 
-/// Runs the verb.
+/// Runs the command.
 pub fn run(args: &Args) -> Result<Done> {
     let report = if args.data.is_dir() && !args.data.join("manifest.json").is_file() {
         examine_cases(&args.data)?
@@ -85,20 +85,20 @@ fn examine_cases(dir: &Path) -> Result<Report> {
         let place = format!("{}{line}: {}: {}", rejection.file, rejection.reason, rejection.detail);
         left_out.add(&rejection.file, &place, &ProgressBar::hidden());
     }
-    left_out.say_rest("`mammo import cbis-ddsm` lists all of them in rejected.csv");
+    left_out.print_rest("`mammo import cbis-ddsm` lists all of them in rejected.csv");
     Ok(examine(&entries, None))
 }
 
-/// Examines a manifest, with its pictures when asked to.
+/// Examines a manifest; compares pixels if `pictures` is set.
 pub fn examine_manifest(manifest: &Manifest, split: Option<&Split>, pictures: bool) -> Report {
-    let twins = pictures.then(|| {
-        let bar = progress::bar("comparing pictures", manifest.images.len() as u64);
-        let (twins, n_unread) = find_twins(manifest, &progress::counter(&bar));
+    let duplicates = pictures.then(|| {
+        let bar = progress::bar("comparing images", manifest.images.len() as u64);
+        let (duplicates, n_unread) = find_duplicates(manifest, &progress::counter(&bar));
         bar.finish_and_clear();
         if n_unread > 0 {
-            eprintln!("note: {n_unread} pictures could not be read and were not compared");
+            eprintln!("note: {} not readable and not compared", count(n_unread, "image"));
         }
-        twins
+        duplicates
     });
-    examine(&entries_of_manifest(manifest, split), twins.as_deref())
+    examine(&entries_of_manifest(manifest, split), duplicates.as_deref())
 }

@@ -1,4 +1,4 @@
-//! `mammo evaluate`: a score table in, figures with intervals out.
+//! `mammo evaluate`: evaluates a score table.
 
 use std::path::{Path, PathBuf};
 
@@ -23,9 +23,10 @@ use crate::Done;
 /// Evaluate a score table: ROC, calibration, operating points, subgroups, localisation, readers.
 ///
 /// Scores come from `mammo predict` or from any CSV with the columns patient_id, label (malignant
-/// or benign, 1 or 0) and probability (or score, on any scale). Columns file, laterality and view
-/// add breasts; columns reader_NAME hold readers' ratings; all others group the images. Intervals
-/// resample patients. Patch scores give accuracy and the confusion matrix.
+/// or benign, 1 or 0) and probability (or score, on any scale). With columns file, laterality and
+/// view, breasts are evaluated as well; columns reader_NAME are readers' ratings; all other columns
+/// define subgroups. Intervals come from resampling patients. Patch scores give accuracy and the
+/// confusion matrix.
 ///
 /// Examples:
 ///   mammo evaluate --scores scores.csv
@@ -42,12 +43,12 @@ pub struct Args {
     /// Score table, by name.
     #[arg(long = "scores", value_name = "SCORES", conflicts_with = "scores")]
     pub named_scores: Option<PathBuf>,
-    /// Model whose stored operating point and calibration are applied to the images; it must be the
-    /// one that scored them.
+    /// Model whose stored operating point and calibration are applied; it must be the model that scored
+    /// the images.
     #[arg(long)]
     pub model: Option<PathBuf>,
-    /// Scores of the validation side: operating points, pooling of views and calibration are
-    /// learned there and applied unchanged.
+    /// Scores of the validation side, on which operating points, pooling of views and calibration are
+    /// chosen.
     #[arg(long)]
     pub choose_on: Option<PathBuf>,
     /// Score table of another model on the same images, for a paired test; may be repeated.
@@ -56,7 +57,7 @@ pub struct Args {
     /// Manifest of the images: adds subgroups by density, assessment, site and lesions.
     #[arg(long)]
     pub manifest: Option<PathBuf>,
-    /// Findings table, to compare with the manifest's lesions (FROC).
+    /// Findings table, compared with the manifest's lesions (FROC).
     #[arg(long, requires = "manifest")]
     pub findings: Option<PathBuf>,
     /// Folder for evaluation.json, evaluation.csv and evaluation.md.
@@ -67,7 +68,7 @@ pub struct Args {
     pub set: Vec<String>,
 }
 
-/// Runs the verb.
+/// Runs the command.
 pub fn run(args: &Args) -> Result<Done> {
     let Some(scores) = args.scores.as_ref().or(args.named_scores.as_ref()) else {
         bail!("no score table; expected its path");
@@ -108,7 +109,7 @@ pub fn run(args: &Args) -> Result<Done> {
 fn evaluate_patch_scores(scores: &Path, args: &Args) -> Result<Done> {
     let about_images = [&args.model, &args.choose_on, &args.manifest, &args.findings];
     if about_images.iter().any(|flag| flag.is_some()) || !args.compare.is_empty() || !args.set.is_empty() {
-        bail!("{}: holds patch scores; only --out goes with them", scores.display());
+        bail!("{}: contains patch scores, which can be combined with --out only", scores.display());
     }
     let table = read_patch_scores(scores)?;
     let classes: Vec<&str> = table.classes.iter().map(String::as_str).collect();
@@ -123,7 +124,7 @@ fn name(path: &Path) -> String {
     folder.unwrap_or(stem).to_string_lossy().into_owned()
 }
 
-/// Validation scores, with a choice made to fail early where they allow none.
+/// Validation scores; an error if no operating point can be chosen on them.
 fn validation(path: &Path) -> Result<ScoreTable> {
     let table = ScoreTable::read(path)?;
     choose_operating_point(&table.rows)
@@ -131,9 +132,9 @@ fn validation(path: &Path) -> Result<ScoreTable> {
     Ok(table)
 }
 
-/// The card of the model that made the scores, which must say what was learned on validation data.
+/// The card of the model that produced the scores, with an operating point from validation data.
 ///
-/// Tables of other systems name no model and no preprocessing; nothing is compared then.
+/// Tables of other systems have no model and no preprocessing; these are then not compared.
 fn card_of_scores(path: &Path, scores: &Path, table: &ScoreTable) -> Result<ModelCard> {
     let file = model_file::load(path)?;
     let way_out = "score the images with this model, or leave --model out and use --choose-on";
@@ -144,7 +145,7 @@ fn card_of_scores(path: &Path, scores: &Path, table: &ScoreTable) -> Result<Mode
         ] {
             if !found.is_empty() && found != expected {
                 bail!(
-                    "{}: {} was scored with {what} {found}, {} holds {what} {expected}; {way_out}",
+                    "{}: {} was scored with {what} {found}, {} has {what} {expected}; {way_out}",
                     scores.display(),
                     row.file,
                     path.display()
@@ -153,7 +154,7 @@ fn card_of_scores(path: &Path, scores: &Path, table: &ScoreTable) -> Result<Mode
         }
     }
     if file.card.operating_point.is_none() {
-        bail!("{}: stores no operating point; choose one with --choose-on", path.display());
+        bail!("{}: has no operating point; choose one with --choose-on", path.display());
     }
     Ok(file.card)
 }

@@ -1,4 +1,4 @@
-//! `mammo heatmap`: where a model sees cancer, as pictures, maps and a table of findings.
+//! `mammo heatmap`: heat maps of a model and a table of findings.
 
 use std::path::{Path, PathBuf};
 
@@ -14,14 +14,14 @@ use crate::output::{FEW_IMAGES, LeftOut, count};
 use crate::progress::Terminal;
 use crate::{Done, output, progress};
 
-/// Show where a model sees cancer: overlays, 16-bit maps and a table of findings.
+/// Draw heat maps: overlays, 16-bit maps and a table of findings.
 ///
-/// A patch model gives the probability of a malignant lesion at every place, in one pass over
-/// the image, and findings.csv with position, size, type and probability of each peak, the
-/// views of one breast listed together. A whole-image model gives an attribution map: grad-cam
-/// of its top blocks (default) or of its trunk, or the saliency of each pixel.
+/// A patch model gives the probability of a malignant lesion at every position, in one pass over
+/// the image, and findings.csv with position, size, type and probability of each peak, sorted by
+/// breast. A whole-image model gives an attribution map: grad-cam of its top blocks (default) or of
+/// its trunk, or the saliency of each pixel.
 ///
-/// The findings of up to four images are printed, those of more with --list.
+/// Findings are printed for up to four images, or with --list.
 ///
 /// Examples:
 ///   mammo heatmap scans/ --model run/patch/model.safetensors --out heatmaps
@@ -39,7 +39,7 @@ pub struct Args {
     /// Folder for the maps.
     #[arg(long)]
     pub out: PathBuf,
-    /// What to show of a whole-image model.
+    /// Attribution method for a whole-image model.
     #[arg(long, value_enum)]
     pub method: Option<MethodArg>,
     /// Only this side of the split beside the manifest.
@@ -48,10 +48,10 @@ pub struct Args {
     /// Pixels between the windows of a patch model [default: the trunk's stride].
     #[arg(long)]
     pub stride: Option<usize>,
-    /// Least probability of a finding.
+    /// Smallest probability of a finding.
     #[arg(long, default_value_t = 0.1)]
     pub min_score: f64,
-    /// Print every finding, of however many images.
+    /// Print all findings, for any number of images.
     #[arg(long)]
     pub list: bool,
     /// Where to compute: cpu, or what this build was compiled with.
@@ -64,9 +64,9 @@ pub struct Args {
 pub enum MethodArg {
     /// Grad-CAM of the top's last feature map.
     GradCam,
-    /// Grad-CAM of the trunk's features: finer, less close to the answer.
+    /// Grad-CAM of the trunk's features: finer, but farther from the output.
     GradCamTrunk,
-    /// Slope of the log odds of cancer with each pixel.
+    /// Gradient of the log odds of cancer with respect to each pixel.
     Saliency,
 }
 
@@ -80,7 +80,7 @@ impl From<MethodArg> for Method {
     }
 }
 
-/// Runs the verb.
+/// Runs the command.
 pub fn run(args: &Args) -> Result<Done> {
     progress::catch_ctrl_c();
     if !(0.0..=1.0).contains(&args.min_score) {
@@ -112,7 +112,7 @@ pub fn run(args: &Args) -> Result<Done> {
     })
 }
 
-/// How many findings of which kind there are, and where they are listed.
+/// Counts of findings by kind, and the path of their table.
 fn summary(tables: &Tables, dir: &Path, min_score: f64, listed: bool) -> String {
     let masses = tables.findings.iter().filter(|row| row.kind == LesionKind::Mass).count();
     let with_findings = tables.images.iter().filter(|image| image.n_findings > Some(0)).count();
@@ -127,7 +127,7 @@ fn summary(tables: &Tables, dir: &Path, min_score: f64, listed: bool) -> String 
         text += &format!(" (masses: {masses}, calcifications: {others}); highest probability {highest:.2}");
     }
     let way = if listed { "" } else { " (--list prints them)" };
-    text + &format!("\nfindings, one a row{way}: {}\n", dir.join(FINDINGS_FILE).display())
+    text + &format!("\nfindings, one per row{way}: {}\n", dir.join(FINDINGS_FILE).display())
 }
 
 /// The findings by breast, CC before MLO; breasts of unknown side first.
@@ -136,7 +136,7 @@ fn listing(findings: &[FindingRow]) -> String {
         return String::new();
     }
     let mut text = String::from(
-        "view, kind, probability of cancer; place and size in pixels of the stored image; depth from 0 at the\n\
+        "view, kind, probability of cancer; position and size in pixels of the stored image; depth from 0 at the\n\
              chest wall to 1 at the front of the breast; height from 0 at its top to 1 at its bottom\n",
     );
     let mut breast = None;

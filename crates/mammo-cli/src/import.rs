@@ -1,4 +1,4 @@
-//! `mammo import`: tables and images in, manifest and rejections out.
+//! `mammo import`: writes the manifest of a data set.
 
 use std::path::{Path, PathBuf};
 
@@ -7,15 +7,16 @@ use clap::Subcommand;
 use mammo_data::archive::{Archive, Birads3, import_archive, recognise};
 use mammo_data::import::{Imported, Opening, Verify, import_tables, write_rejections};
 
+use crate::output::count;
 use crate::predict::unknown_objects;
 use crate::{Done, output, progress};
 
 /// Read a data set and write its manifest.
 ///
-/// A folder with images.csv and, optionally, lesions.csv is imported by its name alone;
-/// docs/datasets.md describes the columns. A public archive is imported by its own name and the
-/// folder into which it was downloaded. Rows that cannot be used are counted, listed with a
-/// reason in rejected.csv, and left out; the exit code is then 1.
+/// For a folder with images.csv and, optionally, lesions.csv give only the folder; docs/datasets.md
+/// describes the columns. For a public archive give its name and the folder into which it was
+/// downloaded. Rows that cannot be used are left out and listed with a reason in rejected.csv; the
+/// exit code is then 1.
 ///
 /// Examples:
 ///   mammo import data/film
@@ -26,8 +27,8 @@ use crate::{Done, output, progress};
 pub struct Args {
     /// A public archive, in the layout in which it is downloaded.
     #[command(subcommand)]
-    archive: Option<ArchiveVerb>,
-    /// Folder that holds images.csv.
+    archive: Option<ArchiveCommand>,
+    /// Folder with images.csv.
     #[arg(required = true)]
     dir: Option<PathBuf>,
     #[command(flatten)]
@@ -40,10 +41,10 @@ struct Output {
     /// Manifest to write [default: DIR/manifest.json].
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Read image headers only, which is faster but does not find images that were cut short.
+    /// Read image headers only: faster, but truncated images are not detected.
     #[arg(long)]
     headers_only: bool,
-    /// Take DICOM files that do not say what they show for mammograms.
+    /// Accept DICOM files whose header does not identify them as mammograms.
     #[arg(long)]
     assume_mammography: bool,
 }
@@ -56,7 +57,7 @@ impl Output {
 }
 
 #[derive(Subcommand)]
-enum ArchiveVerb {
+enum ArchiveCommand {
     #[command(alias = "cbis")]
     /// CBIS-DDSM: case descriptions with DICOM (classic, NBIA or series folders) or the JPEG re-issue.
     CbisDdsm(Plain),
@@ -92,13 +93,13 @@ struct Plain {
 struct ByAssessment {
     #[command(flatten)]
     plain: Plain,
-    /// What BI-RADS 3 means: left-out (the paper's rule), negative, positive. Assessments 1 and 2
-    /// are negative, 4, 5 and 6 positive.
+    /// Label of BI-RADS 3: left-out (the paper's rule), negative, positive. Assessments 1 and 2 are
+    /// negative, 4, 5 and 6 positive.
     #[arg(long, default_value_t = Birads3::LeftOut)]
     birads_3: Birads3,
 }
 
-impl ArchiveVerb {
+impl ArchiveCommand {
     fn parts(&self) -> (Archive, &Plain, Birads3) {
         let (archive, plain) = match self {
             Self::Inbreast(args) => return (Archive::Inbreast, &args.plain, args.birads_3),
@@ -123,11 +124,11 @@ impl Args {
     /// Import of a folder in the layout of INbreast, with the manifest beside its table.
     pub fn of_inbreast(dir: PathBuf) -> Self {
         let plain = Plain { dir, output: Output::default() };
-        let archive = ArchiveVerb::Inbreast(ByAssessment { plain, birads_3: Birads3::LeftOut });
+        let archive = ArchiveCommand::Inbreast(ByAssessment { plain, birads_3: Birads3::LeftOut });
         Self { archive: Some(archive), dir: None, output: Output::default() }
     }
 
-    /// The folder of the data set, and the flags, which stand behind an archive's name if there is one.
+    /// The folder of the data set and the flags, which follow the name of an archive if there is one.
     fn parts(&self) -> (Option<&PathBuf>, &Output) {
         match (&self.archive, &self.dir) {
             (Some(archive), _) => (Some(&archive.parts().1.dir), &archive.parts().1.output),
@@ -135,14 +136,14 @@ impl Args {
         }
     }
 
-    /// The manifest to write, unless the folder that would hold it is not there: then that is the error
-    /// to report.
+    /// The manifest to write, or `None` when its folder does not exist; the import then reports the missing
+    /// folder.
     pub fn output(&self) -> Option<PathBuf> {
         let (dir, output) = self.parts();
         (output.out.is_some() || dir.is_some_and(|dir| dir.is_dir())).then(|| self.manifest())
     }
 
-    /// Where the manifest goes.
+    /// The path of the manifest.
     pub fn manifest(&self) -> PathBuf {
         let (dir, output) = self.parts();
         output.out.clone().unwrap_or_else(|| dir.cloned().unwrap_or_default().join("manifest.json"))
@@ -151,8 +152,8 @@ impl Args {
     fn import(&self) -> Result<Imported> {
         let bar = progress::bar("reading images", 0);
         let imported = match (&self.archive, &self.dir) {
-            (Some(verb), _) => {
-                let (archive, plain, birads_3) = verb.parts();
+            (Some(command), _) => {
+                let (archive, plain, birads_3) = command.parts();
                 import_archive(
                     archive,
                     &plain.dir,
@@ -172,7 +173,7 @@ impl Args {
     }
 }
 
-/// A folder without tables in the open format is often an archive that was not named.
+/// Error for a folder without tables in the open format: often the name of the archive is missing.
 fn refuse_without_tables(dir: &Path) -> Result<()> {
     if !dir.is_dir() || dir.join("images.csv").is_file() {
         return Ok(());
@@ -180,16 +181,16 @@ fn refuse_without_tables(dir: &Path) -> Result<()> {
     let shown = dir.display();
     match recognise(dir) {
         Some(archive) => bail!(
-            "{shown}: no images.csv, but tables of {archive}; import it by that name: mammo import {archive} {shown}"
+            "{shown}: no images.csv, but tables of {archive}; name the archive: mammo import {archive} {shown}"
         ),
         None => bail!(
-            "{shown}: no images.csv; name the archive that it holds (mammo import --help), write the table \
-             (docs/datasets.md), or take the images without labels: mammo import folder {shown}"
+            "{shown}: no images.csv; name the archive (mammo import --help), write the table \
+             (docs/datasets.md), or import the images without labels: mammo import folder {shown}"
         ),
     }
 }
 
-/// Runs the verb.
+/// Runs the command.
 pub fn run(args: &Args) -> Result<Done> {
     let imported = args.import()?;
     let out = args.manifest();
@@ -201,21 +202,21 @@ pub fn run(args: &Args) -> Result<Done> {
     }
     let counts = imported.manifest.counts();
     let mut summary = format!(
-        "{}: {} images of {} patients (images: {} malignant, {} benign, {} unknown), {} lesions, {} rows rejected\n",
+        "{}: {} of {} (images: {} malignant, {} benign, {} unknown), {}, {} rejected\n",
         out.display(),
-        counts.images,
-        counts.patients,
+        count(counts.images, "image"),
+        count(counts.patients, "patient"),
         counts.malignant,
         counts.benign,
         counts.unknown,
-        counts.lesions,
-        imported.rejections.len()
+        count(counts.lesions, "lesion"),
+        count(imported.rejections.len(), "row")
     );
     for (reason, n) in imported.rejections_by_reason() {
         summary += &format!("  rejected {n:>5}  {reason}\n");
     }
     if !imported.rejections.is_empty() {
-        summary += &format!("  each is listed in {}\n", rejected.display());
+        summary += &format!("  listed in {}\n", rejected.display());
     }
     output::results(&summary);
     Ok(if imported.rejections.is_empty() { Done::All } else { Done::WithRejections })

@@ -1,9 +1,9 @@
-//! `mammo`: learns to tell cancer from no cancer on whole mammograms, offline.
+//! `mammo`: trains and evaluates classifiers of cancer on whole mammograms, offline.
 //!
 //! Results go to stdout, logs and progress to stderr. Exit codes: 0 done, 1 done but some
 //! input was rejected, 2 failed, 130 stopped by Ctrl-C with the state saved.
 
-// First: its macros are those of all modules below.
+// Must be first: its macros are used in all modules below.
 #[macro_use]
 mod terminal;
 
@@ -34,24 +34,24 @@ use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use mammo_core::write::{check_file, check_folder};
 
-/// Learns to tell cancer from no cancer on whole mammograms (after Shen et al. 2019).
+/// Classifies whole mammograms as cancer or no cancer (after Shen et al. 2019).
 ///
-/// Start with `mammo demo`: it needs no data and no GPU. With your own data, the verbs follow
-/// each other: import, split, train patch, train image, predict, evaluate.
+/// Start with `mammo demo`: it needs no data and no GPU. With your own data, use the commands in
+/// this order: import, split, train patch, train image, predict, evaluate.
 ///
 /// Research software. Not a medical device; not for clinical use.
 #[derive(Parser)]
 #[command(name = "mammo", version, propagate_version = true, max_term_width = 100)]
 struct Cli {
-    /// Threads that compute [default: one per core].
+    /// Number of computing threads [default: one per core].
     #[arg(long, global = true, value_name = "N", display_order = 100)]
     threads: Option<NonZeroUsize>,
     #[command(subcommand)]
-    verb: Verb,
+    command: Command,
 }
 
 #[derive(Subcommand)]
-enum Verb {
+enum Command {
     Demo(demo::Args),
     Phantom(phantom::Args),
     Import(import::Args),
@@ -67,7 +67,7 @@ enum Verb {
     Evaluate(evaluate::Args),
     Heatmap(heatmap::Args),
     Report(report::Args),
-    /// Import weights, look at a model, export it.
+    /// Import weights, inspect a model, export a model.
     #[command(subcommand)]
     Model(model::Model),
 }
@@ -78,18 +78,18 @@ enum Train {
     Image(train_image::Args),
 }
 
-/// How a verb ended when it did not fail.
+/// The outcome of a command that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
-    /// Everything asked for was done.
+    /// Done.
     All,
-    /// Done, but some input was rejected; the verb said which.
+    /// Done, but some input was rejected; the command listed it.
     WithRejections,
     /// Stopped on request; the state is saved.
     Interrupted,
 }
 
-/// Ctrl-C in the middle of a verb that calls others.
+/// Interruption by Ctrl-C of a command that calls others.
 #[derive(Debug)]
 pub struct Interrupted;
 
@@ -101,10 +101,10 @@ impl std::fmt::Display for Interrupted {
 
 impl std::error::Error for Interrupted {}
 
-/// Most threads for each core: more of them compute nothing sooner and cost memory.
+/// Largest number of threads per core: more threads are not faster and cost memory.
 const MAX_THREADS_PER_CORE: usize = 8;
 
-/// Where rayon looks for a number of threads when none is given.
+/// Environment variable of rayon for the number of threads.
 const THREADS_VARIABLE: &str = "RAYON_NUM_THREADS";
 
 fn main() -> ExitCode {
@@ -125,34 +125,34 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(Cli { threads, verb }: Cli) -> Result<Done> {
+fn run(Cli { threads, command }: Cli) -> Result<Done> {
     start_threads(threads)?;
     mammo_nn::device::check_cpu_instructions()?;
-    match verb.output() {
+    match command.output() {
         Some(Output::File(path)) => check_file(&path)?,
         Some(Output::Folder(path)) => check_folder(&path)?,
         None => {}
     }
-    match verb {
-        Verb::Demo(args) => demo::run(&args),
-        Verb::Phantom(args) => phantom::run(&args),
-        Verb::Import(args) => import::run(&args),
-        Verb::Split(args) => split::run(&args),
-        Verb::Doctor(args) => doctor::run(&args),
-        Verb::Sample(args) => sample::run(&args),
-        Verb::Train(Train::Patch(args)) => train_patch::run(&args),
-        Verb::Train(Train::Image(args)) => train_image::run(&args),
-        Verb::Transfer(args) => transfer::run(&args),
-        Verb::Preprocess(args) => preprocess::run(&args),
-        Verb::Predict(args) => predict::run(&args),
-        Verb::Evaluate(args) => evaluate::run(&args),
-        Verb::Heatmap(args) => heatmap::run(&args),
-        Verb::Report(args) => report::run(&args),
-        Verb::Model(verb) => model::run(&verb),
+    match command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Phantom(args) => phantom::run(&args),
+        Command::Import(args) => import::run(&args),
+        Command::Split(args) => split::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Sample(args) => sample::run(&args),
+        Command::Train(Train::Patch(args)) => train_patch::run(&args),
+        Command::Train(Train::Image(args)) => train_image::run(&args),
+        Command::Transfer(args) => transfer::run(&args),
+        Command::Preprocess(args) => preprocess::run(&args),
+        Command::Predict(args) => predict::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args),
+        Command::Heatmap(args) => heatmap::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Model(command) => model::run(&command),
     }
 }
 
-/// Starts the threads that compute, which `--threads` or rayon's own variable bounds.
+/// Starts the computing threads; their number comes from `--threads` or rayon's variable.
 fn start_threads(asked: Option<NonZeroUsize>) -> Result<()> {
     let from_environment = || std::env::var(THREADS_VARIABLE).ok()?.parse::<usize>().ok();
     let (name, threads) = match (asked, from_environment()) {
@@ -169,15 +169,15 @@ fn start_threads(asked: Option<NonZeroUsize>) -> Result<()> {
     pool.with_context(|| format!("{name} {threads}: the threads could not be started"))
 }
 
-/// What a verb was told to write.
+/// The output path of a command.
 enum Output {
     File(PathBuf),
     Folder(PathBuf),
 }
 
-impl Verb {
-    /// Where the verb was told to write. Asked before it runs, so that hours of work do not end
-    /// at a folder that cannot be written.
+impl Command {
+    /// The output path of the command. It is checked before the command runs, so that hours of work do
+    /// not end with a folder that cannot be written.
     fn output(&self) -> Option<Output> {
         let file = |path: &Option<PathBuf>| path.clone().map(Output::File);
         let folder = |path: &PathBuf| Some(Output::Folder(path.clone()));
@@ -196,7 +196,7 @@ impl Verb {
             Self::Import(args) => file(&args.output()),
             Self::Split(args) => file(&args.out),
             Self::Predict(args) => file(&args.out),
-            Self::Model(verb) => file(&verb.output()),
+            Self::Model(command) => file(&command.output()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `mammo model`: weights in, a look at a model, weights out.
+//! `mammo model`: import of weights, inspection and export of models.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ use mammo_pipeline::training::start_lines;
 
 use crate::Done;
 
-/// The verbs under `mammo model`.
+/// The commands under `mammo model`.
 #[derive(clap::Subcommand)]
 pub enum Model {
     Import(ImportArgs),
@@ -35,18 +35,18 @@ impl Model {
     }
 }
 
-/// Turn weights from elsewhere into a model file.
+/// Convert weights of other programs to a model file.
 ///
 /// Reads PyTorch checkpoints (.pth) and safetensors with the names of torchvision or timm
 /// (ResNet18, ResNet50, VGG16, VGG19), and Keras files (.h5): whole models of Keras 2, among
 /// them the patch and whole-image models of the paper's authors, and weights of
-/// keras.applications. No code in a file is ever executed.
+/// keras.applications. No code in a file is executed.
 ///
-/// A weight file does not say how its pixels were prepared, and nothing here guesses it:
-///   torchvision  grey 0..1, less and over ImageNet's mean and deviation (RGB)
-///   keras-caffe  grey 0..255 less ImageNet's mean (BGR): Keras ResNet50, VGG16, VGG19
+/// A weight file does not state its preprocessing; give it with --preprocessing:
+///   torchvision  grey 0..1, minus ImageNet's mean, divided by its deviation (RGB)
+///   keras-caffe  grey 0..255, minus ImageNet's mean (BGR): Keras ResNet50, VGG16, VGG19
 ///   keras-tf     grey -1..1
-///   paper        the authors' whole-image preparation: stretched, less 52.18
+///   paper        the authors' whole-image preprocessing: stretched, minus 52.18
 ///   FILE.toml    [preprocessing] as in a run configuration, and [channel_norm] if needed
 ///
 /// Example:
@@ -56,8 +56,7 @@ impl Model {
 pub struct ImportArgs {
     /// Weight file.
     pub file: PathBuf,
-    /// How the weights' pixels were prepared: torchvision, keras-caffe, keras-tf, paper, or a
-    /// TOML file.
+    /// Preprocessing of the weights: torchvision, keras-caffe, keras-tf, paper, or a TOML file.
     #[arg(long, value_name = "NAME|FILE")]
     pub preprocessing: String,
     /// Model file to write.
@@ -67,30 +66,29 @@ pub struct ImportArgs {
     /// models, class-0,class-1,... for others].
     #[arg(long, value_delimiter = ',')]
     pub classes: Vec<String>,
-    /// Terms of the weights, for the card.
+    /// Licence of the weights, for the card.
     #[arg(long, default_value = model_file::NO_LICENCE)]
     pub licence: String,
 }
 
-/// Print a model's card: network, conventions, pixels, record, intended use.
+/// Print a model's card: network, conventions, preprocessing, training record, intended use.
 ///
-/// The file is checked whole before a line is printed.
+/// The whole file is checked first.
 ///
 /// Example: mammo model inspect run/image/model.safetensors
 #[derive(clap::Args)]
 pub struct InspectArgs {
     /// Model file.
     pub model: PathBuf,
-    /// As JSON.
+    /// Print as JSON.
     #[arg(long)]
     pub json: bool,
-    /// As lines for the [patch] and [preprocessing] sections of a configuration that starts
-    /// from this model.
+    /// Print the [patch] and [preprocessing] sections of a configuration that starts from this model.
     #[arg(long, conflicts_with = "json")]
     pub toml: bool,
 }
 
-/// Write a model for other programs.
+/// Export a model for other programs.
 ///
 /// onnx: opset 17, batch and image size free, logits and probabilities out, the card in the
 /// metadata. safetensors: the trunk under PyTorch's names, for torchvision's ResNet or VGG.
@@ -103,16 +101,16 @@ pub struct InspectArgs {
 pub struct ExportArgs {
     /// Model file.
     pub model: PathBuf,
-    /// What to write.
+    /// Format of the file.
     #[arg(long, value_enum)]
     pub format: Format,
     /// File to write.
     #[arg(long)]
     pub out: PathBuf,
-    /// ONNX: leave batch norms as operations instead of folding them into convolutions.
+    /// ONNX: keep batch norms as operations instead of folding them into convolutions.
     #[arg(long)]
     pub keep_norms: bool,
-    /// ONNX: take grey values of 0 to 65535; mean and deviation go into the graph.
+    /// ONNX: accept grey values of 0 to 65535; mean and deviation become part of the graph.
     #[arg(long)]
     pub pixels: bool,
 }
@@ -126,16 +124,16 @@ pub enum Format {
     Safetensors,
 }
 
-/// Runs the verb.
-pub fn run(verb: &Model) -> Result<Done> {
-    match verb {
+/// Runs the command.
+pub fn run(command: &Model) -> Result<Done> {
+    match command {
         Model::Import(args) => import(args),
         Model::Inspect(args) => inspect(args),
         Model::Export(args) => export(args),
     }
 }
 
-/// Pixels as whoever imports says they were.
+/// The preprocessing given with `--preprocessing`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Pixels {
@@ -146,7 +144,7 @@ struct Pixels {
 
 impl Pixels {
     fn named(name: &str) -> Result<Self> {
-        // Grey levels as they are; the network's own channel norm does the rest.
+        // Grey levels without scaling; the network's channel norm normalises them.
         let levels = |norm| {
             let preprocessing = Preprocessing { mean: 0.0, std: 1.0, ..Preprocessing::default() };
             Self { preprocessing, channel_norm: Some(norm) }
@@ -232,7 +230,7 @@ fn export(args: &ExportArgs) -> Result<Done> {
         }
         Format::Safetensors => {
             if args.keep_norms || args.pixels {
-                bail!("--keep-norms and --pixels belong to --format onnx");
+                bail!("--keep-norms and --pixels are for --format onnx only");
             }
             for note in weights::write_torch_safetensors(&args.out, &file)? {
                 eprintln!("note: {note}");

@@ -1,27 +1,29 @@
-//! What verbs print: results on stdout, and on stderr no more lines of one kind than a screen holds.
+//! Output of commands: results on stdout, and on stderr a limited number of lines of each kind.
 //!
-//! A verb over many images prints a summary and says which table has a row for each. Only up to
-//! [`FEW_IMAGES`] are described one by one, unless `--list` asks for all.
+//! A command over many images prints a summary and names the table with a row for each image. Single
+//! images are described only if there are at most [`FEW_IMAGES`], or with `--list`.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 use indicatif::ProgressBar;
+pub use mammo_core::text::count;
 use mammo_core::write::{is_stream, write_atomically};
 
-/// Images that are described one by one without `--list`: the four views of one examination.
+/// Largest number of images that are described one by one without `--list`: the four views of one
+/// examination.
 pub const FEW_IMAGES: usize = 4;
 
 /// Lines of one kind on stderr before the rest is only counted.
 pub const FEW_LINES: usize = 10;
 
-/// Images that were left out, with reasons, beside what was made of the others.
+/// File of images that were left out, with reasons, in the output folder.
 const REJECTED_FILE: &str = "rejected_images.csv";
 
 static IN_DEMO: AtomicBool = AtomicBool::new(false);
 
-/// From now on results of verbs go to stderr: for the demo, which calls them, they are its log.
+/// Sends the results of commands to stderr: the demo calls commands and uses their results as its log.
 pub fn results_to_log() {
     IN_DEMO.store(true, Ordering::Relaxed);
 }
@@ -35,8 +37,8 @@ pub fn results(text: &str) {
     }
 }
 
-/// Prints what a table that was written to `path` holds; on stderr if the table itself may have
-/// gone to standard output.
+/// Prints the summary of a table written to `path`; on stderr if the table itself may have been written
+/// to standard output.
 pub fn summary(path: &Path, text: &str) {
     if is_stream(path) {
         eprint!("{text}");
@@ -45,15 +47,7 @@ pub fn summary(path: &Path, text: &str) {
     }
 }
 
-/// A count with its noun: `1 image`, `2 images`.
-pub fn count(n: usize, noun: &str) -> String {
-    match n {
-        1 => format!("1 {noun}"),
-        _ => format!("{n} {noun}s"),
-    }
-}
-
-/// Seconds as a person says them: `45 s`, `7 min 30 s`, `1 h 5 min`.
+/// A duration as text: `45 s`, `7 min 30 s`, `1 h 5 min`.
 pub fn duration(seconds: f64) -> String {
     let seconds = seconds.max(0.0).round() as u64;
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
@@ -64,15 +58,15 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// Images that a verb leaves out: the first are named on stderr, all of them in a table.
+/// Images that a command leaves out: the first are listed on stderr, all of them in a table.
 pub struct LeftOut {
-    /// What the verb calls it: rejected, refused.
+    /// The word for a left-out image: rejected, refused.
     word: &'static str,
     rows: Vec<(String, String)>,
 }
 
 impl LeftOut {
-    /// None yet.
+    /// An empty list.
     pub fn new(word: &'static str) -> Self {
         Self { word, rows: Vec::new() }
     }
@@ -82,7 +76,7 @@ impl LeftOut {
         Self { word: "rejected", rows }
     }
 
-    /// Names an image, unless many were named before.
+    /// Adds an image and prints it, unless many were printed before.
     pub fn add(&mut self, file: &str, reason: &str, bar: &ProgressBar) {
         if self.rows.len() < FEW_LINES {
             bar.suspend(|| eprintln!("{}: {reason}", self.word));
@@ -95,15 +89,15 @@ impl LeftOut {
         self.rows.len()
     }
 
-    /// Says how many were not named and which table or flag has them.
-    pub fn say_rest(&self, all: &str) {
+    /// Prints how many were not listed and which table or flag lists them.
+    pub fn print_rest(&self, all: &str) {
         if self.rows.len() > FEW_LINES {
             eprintln!("{}: {} more; {all}", self.word, self.rows.len() - FEW_LINES);
         }
     }
 
-    /// Writes the table into `dir` and says where it is. Without rows no table is made, and one of an
-    /// earlier run is emptied.
+    /// Writes the table into `dir` and returns its path. Without rows no table is written, and the table of
+    /// an earlier run is emptied.
     ///
     /// # Errors
     /// When the folder cannot be written to.
@@ -128,10 +122,6 @@ mod tests {
 
     #[test]
     fn counts_and_durations_read_as_they_are_said() {
-        assert_eq!(
-            [count(0, "image"), count(1, "image"), count(2, "image")],
-            ["0 images", "1 image", "2 images"]
-        );
         let said = [4.4, 60.0, 449.6, 3900.0].map(duration);
         assert_eq!(said, ["4 s", "1 min", "7 min 30 s", "1 h 5 min"]);
     }

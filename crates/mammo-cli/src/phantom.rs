@@ -3,16 +3,17 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use mammo_phantom::{Layout, PhantomConfig, write_layout};
+use mammo_phantom::{ArchiveLayout, PhantomConfig, write_layout};
 
+use crate::output::count;
 use crate::{Done, output, progress};
 
 /// Write a synthetic mammography data set.
 ///
-/// As film or digital it is a folder in the open table format: 16-bit PNG, exact lesion masks
-/// and tables. By the name of an archive it has that archive's tables, folders and files, known
-/// defects included, so that the import can be tried without the archive: cbis-ddsm,
-/// cbis-ddsm-nbia, cbis-ddsm-jpeg, inbreast, mini-mias, vindr, cmmd, rsna, original.
+/// The layouts film and digital are folders in the open table format: 16-bit PNG, exact lesion masks
+/// and tables. Other layouts have the tables, folders, files and known defects of an archive, to try
+/// an import without the archive: cbis-ddsm, cbis-ddsm-nbia, cbis-ddsm-jpeg, inbreast, mini-mias,
+/// vindr, cmmd, rsna, original.
 ///
 /// Examples:
 ///   mammo phantom --patients 200 --layout film --out data/film
@@ -26,17 +27,17 @@ pub struct Args {
     /// Number of patients.
     #[arg(long, default_value_t = 200)]
     pub patients: usize,
-    /// Whose images: film (digitised, labels and edges), digital (inverted, other contrast), or an
-    /// archive's name. Also written --site.
-    #[arg(long, alias = "site", default_value_t = Layout::Film)]
-    pub layout: Layout,
+    /// Layout: film (digitised, labels and edges), digital (inverted, other contrast), or an archive's
+    /// name. Also --site.
+    #[arg(long, alias = "site", default_value_t = ArchiveLayout::Film)]
+    pub layout: ArchiveLayout,
     /// Image height in pixels.
     #[arg(long, default_value_t = 1152)]
     pub height: usize,
     /// Image width in pixels.
     #[arg(long, default_value_t = 896)]
     pub width: usize,
-    /// Factor on lesion lengths; above 1, small images show what larger ones show at 1.
+    /// Factor on lesion lengths; values above 1 compensate for small images.
     #[arg(long, default_value_t = 1.0)]
     pub lesion_scale: f64,
     /// Factor on the contrast of masses; 1 is near that of real ones.
@@ -47,7 +48,7 @@ pub struct Args {
     pub seed: u64,
 }
 
-/// Runs the verb.
+/// Runs the command.
 pub fn run(args: &Args) -> Result<Done> {
     let config = PhantomConfig {
         n_patients: args.patients,
@@ -63,12 +64,12 @@ pub fn run(args: &Args) -> Result<Done> {
     let summary = write_layout(&args.out, args.layout, &config, &progress::counter(&bar))?;
     bar.finish_and_clear();
     output::results(&format!(
-        "{}: {} images of {} patients, {} of the images with cancer, {} lesions\n",
+        "{}: {} of {}, {} with cancer, {}\n",
         args.out.display(),
-        summary.n_images,
-        summary.n_patients,
-        summary.n_malignant_images,
-        summary.n_lesions
+        count(summary.n_images, "image"),
+        count(summary.n_patients, "patient"),
+        count(summary.n_malignant_images, "image"),
+        count(summary.n_lesions, "lesion")
     ));
     Ok(Done::All)
 }

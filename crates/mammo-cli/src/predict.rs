@@ -1,4 +1,4 @@
-//! `mammo predict`: images in, one probability each out.
+//! `mammo predict`: scores images.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,13 +18,13 @@ use crate::{Done, output, progress};
 
 /// Score images: probability of cancer per image, as CSV.
 ///
-/// IMAGES is a manifest, or image files and folders (DICOM, PNG, JPEG, TIFF, PGM). Each model's
-/// own preprocessing is applied. Images that are no mammograms, blank or too small are not
-/// scored: the table's column gate says why, and the exit code is 1. Of scored images the column
-/// reason says what is unusual, such as an image that was stored inverted. Several models are averaged, and with --tta flips so are the four mirror images. The column calibrated
-/// holds the probability after the models' own calibrations, which are applied to each model and
-/// mirror image before the mean is taken; it is blank when a model has none. A patch model scores
-/// patches drawn by `mammo sample` instead.
+/// IMAGES is a manifest, or image files and folders (DICOM, PNG, JPEG, TIFF, PGM). The preprocessing
+/// of each model is applied. Images that are not mammograms, blank or too small are not scored: the
+/// column gate has the reason, and the exit code is 1. For scored images the column reason lists
+/// irregularities, such as an image that was stored inverted. Several models are averaged, with --tta
+/// flips also over the four mirror images. The column calibrated is the calibrated probability; the
+/// calibration is applied to each model and mirror image before averaging, and the column is blank
+/// when a model has none. A patch model scores patches drawn by `mammo sample` instead.
 ///
 /// Examples:
 ///   mammo predict scans/ --model run/image/model.safetensors
@@ -54,7 +54,7 @@ pub struct Args {
     /// Score table to write [default: standard output].
     #[arg(long)]
     pub out: Option<PathBuf>,
-    /// Take DICOM files that do not say what they show for mammograms (RSNA challenge).
+    /// Accept DICOM files whose header does not identify them as mammograms (RSNA challenge).
     #[arg(long)]
     pub assume_mammography: bool,
     /// Where to compute: cpu, or what this build was compiled with.
@@ -65,7 +65,7 @@ pub struct Args {
 /// [`Tta`] as a command-line word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum TtaArg {
-    /// The image as it is.
+    /// No augmentation.
     None,
     /// Mean over the image and its three mirror images.
     Flips,
@@ -80,7 +80,7 @@ impl TtaArg {
     }
 }
 
-/// Runs the verb.
+/// Runs the command.
 pub fn run(args: &Args) -> Result<Done> {
     progress::catch_ctrl_c();
     if let Some(folder) = &args.patches {
@@ -91,7 +91,7 @@ pub fn run(args: &Args) -> Result<Done> {
     let selected = select(&args.images, args.side, args.split.as_deref(), &Terminal)?;
     let unknown = unknown_objects(args.assume_mammography);
     let scored = score(&Request { models: &models, tta: args.tta.tta(), unknown }, &selected, &Terminal);
-    tell(&scored);
+    print_remarks(&scored);
     let table = scored.table()?;
     match &args.out {
         Some(path) => {
@@ -129,8 +129,8 @@ fn run_patches(args: &Args, folder: &Path) -> Result<Done> {
     Ok(if n_failed == 0 { Done::All } else { Done::WithRejections })
 }
 
-/// Says on stderr how many images were unusual in which way, and how long scoring took.
-fn tell(scored: &Scored) {
+/// Prints on stderr counts of irregularities and the duration of scoring.
+fn print_remarks(scored: &Scored) {
     if scored.refused.len() > output::FEW_LINES {
         eprintln!("refused: the score table lists all of them with their reasons");
     }
@@ -141,14 +141,14 @@ fn tell(scored: &Scored) {
     }
     let (n, seconds) = (scored.rows.len() + scored.refused.len(), scored.duration.as_secs_f64());
     eprintln!(
-        "{} in {seconds:.1} s, {:.1} a second; reading, checking and preparing them took {:.0} % of the time",
+        "{} in {seconds:.1} s, {:.1} per second; reading, checking and preparing took {:.0} % of the time",
         count(n, "image"),
         n as f64 / seconds,
         100.0 * scored.preparing.as_secs_f64() / seconds
     );
 }
 
-/// How many images have which scores, for a table that has them one by one.
+/// Summary of a score table.
 fn summary(scored: &Scored, table: &Path) -> String {
     let mut text = format!("{} scored", count(scored.rows.len(), "image"));
     let of = |best: fn(f64, f64) -> f64| scored.rows.iter().map(|row| row.probability).reduce(best);
@@ -157,12 +157,12 @@ fn summary(scored: &Scored, table: &Path) -> String {
     }
     text += &format!("; {} refused", scored.refused.len());
     if !scored.refused.is_empty() {
-        text += " (columns gate and reason say why)";
+        text += " (reasons in columns gate and reason)";
     }
-    format!("{text}\nscores, one image a row: {}\n", table.display())
+    format!("{text}\nscores, one image per row: {}\n", table.display())
 }
 
-/// What the flag `--assume-mammography` means.
+/// Treatment of unidentified objects by the flag `--assume-mammography`.
 pub fn unknown_objects(assume_mammography: bool) -> UnknownObjects {
     if assume_mammography { UnknownObjects::Assumed } else { UnknownObjects::Refused }
 }

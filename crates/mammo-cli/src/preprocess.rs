@@ -1,19 +1,19 @@
-//! `mammo preprocess`: network inputs as pictures, and every step of one image explained.
+//! `mammo preprocess`: writes network inputs, and images of every preprocessing step.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::record::Mammogram;
 use mammo_core::resample::{Resample, resample};
 use mammo_core::write::{read_json, write_json};
-use mammo_data::archive::loose::EXTENSIONS;
+use mammo_data::archive::image_files::EXTENSIONS;
 use mammo_dicom::StoredImage;
 use mammo_dicom::image_file::write_png16;
 use mammo_image::input_check::{Warning, polarity_shown};
-use mammo_image::preprocess::{Explained, Preprocessing};
+use mammo_image::preprocess::{ExplainedStep, Preprocessing};
 use mammo_nn::model_file;
 use rayon::prelude::*;
 
@@ -23,19 +23,19 @@ use crate::output::{FEW_IMAGES, LeftOut, count};
 use crate::progress::Terminal;
 use crate::{Done, output, progress};
 
-/// Side of one picture on a step sheet.
+/// Side of one image on a step sheet, in pixels.
 const TILE_PX: usize = 360;
-/// Pictures in a row of a step sheet.
+/// Images in a row of a step sheet.
 const ACROSS: usize = 3;
 const GAP_PX: usize = 12;
-/// Side of one dot of a step's number.
+/// Side of one dot of a step's number, in pixels.
 const DOT_PX: usize = 5;
 
-/// Show what happens to the pixels before a network sees them.
+/// Write network inputs, or show every preprocessing step.
 ///
-/// Writes the network input of every image as a 16-bit PNG, in parallel, under the folders that
-/// hold it, and skips those that are there already. With --explain it writes a sheet instead: the image after each step, in
-/// numbered pictures, and prints the steps with their settings and units, of up to four images or with --list.
+/// Writes the network input of every image as a 16-bit PNG, with the same folders as the source, and
+/// skips existing files. With --explain it writes a sheet with the image after each step instead, and
+/// prints the steps with their settings and units for up to four images, or with --list.
 /// docs/preprocessing.md describes the steps.
 ///
 /// Examples:
@@ -48,7 +48,7 @@ pub struct Args {
     /// Image files and folders.
     #[arg(required = true)]
     pub images: Vec<PathBuf>,
-    /// Draw the image after each step.
+    /// Write a sheet with the image after each step.
     #[arg(long)]
     pub explain: bool,
     /// Settings to use.
@@ -57,7 +57,7 @@ pub struct Args {
     /// Use the settings of this model file.
     #[arg(long)]
     pub model: Option<PathBuf>,
-    /// Print the steps of every image that --explain draws, of however many.
+    /// Print the steps of all images of --explain.
     #[arg(long, requires = "explain")]
     pub list: bool,
     /// Folder to write to.
@@ -65,16 +65,16 @@ pub struct Args {
     pub out: PathBuf,
 }
 
-/// Known settings.
+/// Named settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Preset {
-    /// What training uses unless told otherwise.
+    /// The default of training.
     Default,
-    /// The paper's own preparation.
+    /// The paper's preprocessing.
     Paper,
 }
 
-/// Runs the verb.
+/// Runs the command.
 pub fn run(args: &Args) -> Result<Done> {
     progress::catch_ctrl_c();
     let preprocessing = match (&args.model, args.preset) {
@@ -118,12 +118,12 @@ pub fn run(args: &Args) -> Result<Done> {
     }
     bar.finish_and_clear();
     if args.explain && !listed {
-        eprintln!("the steps of {} are drawn and not printed; --list prints them", count(n, "image"));
+        eprintln!("the steps of {} are on the sheets; --list prints them", count(n, "image"));
     }
     let seconds = started.elapsed().as_secs_f64();
     let memory = peak_memory_mib().map(|mib| format!(", peak memory {mib} MiB")).unwrap_or_default();
     output::results(&format!(
-        "{}: {}, {} rejected, {:.1} a second{memory}, preprocessing {}\n",
+        "{}: {}, {} rejected, {:.1} per second{memory}, preprocessing {}\n",
         args.out.display(),
         count(n, "image"),
         rejected.len(),
@@ -131,11 +131,11 @@ pub fn run(args: &Args) -> Result<Done> {
         preprocessing.digest()
     ));
     if let Some(table) = rejected.write(&args.out)? {
-        rejected.say_rest(&format!("all are listed in {}", table.display()));
+        rejected.print_rest(&format!("all are listed in {}", table.display()));
         output::results(&format!("{} rejected: {}\n", count(rejected.len(), "image"), table.display()));
     }
     if n == 0 && !progress::stop_requested() {
-        bail!("none of {} images could be prepared", images.len());
+        bail!("none of {} could be prepared", count(images.len(), "image"));
     }
     Ok(match (progress::stop_requested(), rejected.len()) {
         (true, _) => Done::Interrupted,
@@ -144,7 +144,7 @@ pub fn run(args: &Args) -> Result<Done> {
     })
 }
 
-/// Marks a folder as one of these settings: inputs of two would look alike.
+/// Records the settings in a folder, because inputs of different settings look alike.
 fn claim(out: &Path, preprocessing: &Preprocessing) -> Result<()> {
     let path = out.join("preprocessing.json");
     if !path.exists() {
@@ -153,7 +153,7 @@ fn claim(out: &Path, preprocessing: &Preprocessing) -> Result<()> {
     let there: Preprocessing = read_json(&path, "preprocessing settings; choose another folder with --out")?;
     if there != *preprocessing {
         bail!(
-            "{}: holds inputs of preprocessing {}, asked for is {}; choose another folder with --out",
+            "{}: contains inputs of preprocessing {}, the current one is {}; choose another folder with --out",
             out.display(),
             there.digest(),
             preprocessing.digest()
@@ -162,8 +162,8 @@ fn claim(out: &Path, preprocessing: &Preprocessing) -> Result<()> {
     Ok(())
 }
 
-/// Where each image goes, without the ending of what is written: its path below the folder that
-/// was given, without its own ending where that leaves it the only one of its name.
+/// The target of each image without the extension of the output: its path below the given folder,
+/// without its own extension if the result is unique.
 fn targets(given: &[PathBuf], images: &[Mammogram]) -> Result<Vec<PathBuf>> {
     let below = |image: &Mammogram| {
         let path = Path::new(&image.file);
@@ -183,21 +183,23 @@ fn targets(given: &[PathBuf], images: &[Mammogram]) -> Result<Vec<PathBuf>> {
         let (full, bare) = (below(image), bare(&below(image)));
         let target = if counts[&bare] > 1 { full } else { bare };
         match taken.insert(target.clone(), &image.file) {
-            Some(other) => bail!("{other} and {} have one name; prepare them into two folders", image.file),
+            Some(other) => {
+                bail!("{other} and {} have the same name; prepare them into different folders", image.file)
+            }
             None => Ok(target),
         }
     };
     images.iter().map(target).collect()
 }
 
-/// A target with the ending of what is written.
+/// A target with the extension of the output.
 fn with_ending(target: &Path, ending: &str) -> PathBuf {
     let mut name = target.as_os_str().to_os_string();
     name.push(ending);
     PathBuf::from(name)
 }
 
-/// Writes one network input, unless it is there.
+/// Writes one network input, unless it exists.
 fn prepare(preprocessing: &Preprocessing, path: &Path, image: &Mammogram, target: &Path) -> Result<()> {
     let target = with_ending(target, ".input.png");
     if target.exists() {
@@ -238,20 +240,20 @@ fn explain(preprocessing: &Preprocessing, path: &Path, image: &Mammogram, target
     if let Some(doubt) = prepared.doubt {
         text += &format!("note: {doubt}\n");
     }
-    Ok(text + &format!("pictures: {}\n", target.display()))
+    Ok(text + &format!("sheet: {}\n", target.display()))
 }
 
-/// The pictures in rows, each with its number in the upper left corner.
-fn sheet(steps: &[Explained]) -> GrayImage {
+/// The images in rows, each with its number in the upper left corner.
+fn sheet(steps: &[ExplainedStep]) -> GreyImage {
     let pitch = TILE_PX + GAP_PX;
-    let mut sheet = GrayImage::black(ACROSS * pitch + GAP_PX, steps.len().div_ceil(ACROSS) * pitch + GAP_PX);
+    let mut sheet = GreyImage::black(ACROSS * pitch + GAP_PX, steps.len().div_ceil(ACROSS) * pitch + GAP_PX);
     sheet.pixels.fill(12_000);
     for (i, step) in steps.iter().enumerate() {
-        let picture = &step.picture;
-        let scale = TILE_PX as f64 / picture.width.max(picture.height) as f64;
+        let image = &step.image;
+        let scale = TILE_PX as f64 / image.width.max(image.height) as f64;
         let side = |length: usize| ((length as f64 * scale) as usize).clamp(1, TILE_PX);
-        let all = mammo_core::geometry::Rect::new(0.0, 0.0, picture.width as f64, picture.height as f64);
-        let small = resample(picture, &all, side(picture.width), side(picture.height), Resample::Area);
+        let all = mammo_core::geometry::Rect::new(0.0, 0.0, image.width as f64, image.height as f64);
+        let small = resample(image, &all, side(image.width), side(image.height), Resample::Area);
         let (x, y) = (GAP_PX + i % ACROSS * pitch, GAP_PX + i / ACROSS * pitch);
         for row in 0..small.height {
             let start = (y + row) * sheet.width + x;
@@ -263,7 +265,7 @@ fn sheet(steps: &[Explained]) -> GrayImage {
 }
 
 /// A white digit on black, three by five dots.
-fn draw_digit(sheet: &mut GrayImage, digit: usize, x: usize, y: usize) {
+fn draw_digit(sheet: &mut GreyImage, digit: usize, x: usize, y: usize) {
     const DIGITS: [u16; 10] =
         [0o75557, 0o26227, 0o71747, 0o71717, 0o55711, 0o74717, 0o74757, 0o71111, 0o75757, 0o75717];
     for (row, column) in (0..7).flat_map(|row| (0..5).map(move |column| (row, column))) {
@@ -276,7 +278,7 @@ fn draw_digit(sheet: &mut GrayImage, digit: usize, x: usize, y: usize) {
     }
 }
 
-/// Largest memory that this process has held; known on Linux.
+/// Peak memory of this process; known on Linux.
 fn peak_memory_mib() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -14,15 +14,15 @@ use crate::output::FEW_LINES;
 static STOP: AtomicBool = AtomicBool::new(false);
 static HANDLER: OnceLock<()> = OnceLock::new();
 
-/// From now on the first Ctrl-C asks for a stop after the current step, a second one ends the
-/// program at once.
+/// Installs the handler of Ctrl-C: the first requests a stop after the current step, the second ends
+/// the program immediately.
 pub fn catch_ctrl_c() {
     HANDLER.get_or_init(|| {
         let handler = || {
             if STOP.swap(true, Ordering::SeqCst) {
                 std::process::exit(130);
             }
-            eprintln!("\nstopping after this step and saving; press Ctrl-C again to end at once");
+            eprintln!("\nstopping after this step and saving; press Ctrl-C again to end immediately");
         };
         if let Err(error) = ctrlc::set_handler(handler) {
             eprintln!("note: Ctrl-C will end the program without saving ({error})");
@@ -35,7 +35,7 @@ pub fn stop_requested() -> bool {
     STOP.load(Ordering::SeqCst)
 }
 
-/// A counting bar with rate and time left; silent when stderr is no terminal.
+/// A counting bar with rate and remaining time; hidden when stderr is not a terminal.
 pub fn bar(what: &str, total: u64) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(total), target());
     let template = "{msg:<22} {wide_bar:.cyan/blue} {pos}/{len} {per_sec:>12} {eta:>5}";
@@ -61,7 +61,7 @@ fn target() -> ProgressDrawTarget {
     }
 }
 
-/// Shows the steps of the pipeline: bars and lines on stderr, and Ctrl-C as the wish to stop.
+/// Shows the progress of the pipeline on stderr, and requests a stop after Ctrl-C.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Terminal;
 
@@ -87,7 +87,7 @@ impl Observer for Terminal {
     }
 }
 
-/// The bar of one task. The first parts that are left out are named, the others counted.
+/// The bar of one task. The first left-out items are printed, the others counted.
 struct TaskBar {
     bar: ProgressBar,
     n_left_out: AtomicUsize,
@@ -103,7 +103,7 @@ impl Task for TaskBar {
     fn left_out(&self, how: &'static str, file: &str, reason: &str) {
         self.how.get_or_init(|| how);
         if self.n_left_out.fetch_add(1, Ordering::Relaxed) < FEW_LINES {
-            // An error of the pipeline names the file itself; one of a cache need not.
+            // Errors of the pipeline contain the file name; those of a cache may not.
             let named = if reason.contains(file) { String::new() } else { format!("{file}: ") };
             self.bar.suspend(|| eprintln!("{how}: {named}{reason}"));
         }
@@ -120,7 +120,7 @@ impl Drop for TaskBar {
     }
 }
 
-/// Shows a training run: a bar per epoch, a line for each finished one.
+/// Shows a training run: a bar per epoch, a line per finished epoch.
 struct TrainingProgress {
     bar: ProgressBar,
     metric: &'static str,
@@ -129,7 +129,7 @@ struct TrainingProgress {
 }
 
 impl TrainingProgress {
-    /// `what` names the run, `metric` what the best model is chosen by.
+    /// `what` names the run, `metric` the metric by which the best model is chosen.
     fn new(what: &str, metric: &'static str) -> Self {
         let bar = ProgressBar::with_draw_target(Some(1), target());
         if let Ok(style) =
@@ -164,7 +164,7 @@ impl TrainingObserver for TrainingProgress {
         let [n_stages, n_epochs] = self.totals;
         let line = format!(
             "  stage {}/{n_stages} epoch {:>2}/{n_epochs}  learning rate {:.1e}  loss {:.3}, validation {:.3}  \
-             validation {} {:.3}{}  {:.1} pictures/s",
+             validation {} {:.3}{}  {:.1} images/s",
             row.stage,
             row.epoch,
             row.learning_rate,

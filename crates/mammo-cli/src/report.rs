@@ -1,4 +1,4 @@
-//! `mammo report`: runs in, one page to look at out.
+//! `mammo report`: writes an HTML report.
 
 use std::path::PathBuf;
 
@@ -10,12 +10,12 @@ use mammo_pipeline::report::{Request, RunFiles, write_report};
 use crate::Done;
 use crate::progress::Terminal;
 
-/// Write a report: one HTML page with results, figures, cases, data flow and model card.
+/// Write a report: one HTML page with results, charts, cases, data flow and model card.
 ///
-/// RUN is a run folder that holds scores.csv (written there by `mammo predict --out
-/// RUN/scores.csv`), or any score table. It is evaluated anew for every report. The page is about
-/// the first run; further ones are set beside it with paired tests. It needs no network; figures
-/// are written as SVG and JSON beside it.
+/// RUN is a run folder with scores.csv (written by `mammo predict --out RUN/scores.csv`), or any score
+/// table. It is evaluated for every report. The page describes the first run and compares further runs
+/// with it by paired tests. The page needs no internet connection; charts are also written as SVG and
+/// JSON.
 ///
 /// Examples:
 ///   mammo report run/image --manifest data/film/manifest.json
@@ -35,7 +35,7 @@ pub struct Args {
     /// Heading of the page [default: the first run's name].
     #[arg(long)]
     pub title: Option<String>,
-    /// Cases shown of each kind.
+    /// Number of cases of each kind.
     #[arg(long, default_value_t = 5)]
     pub cases: usize,
     /// Where to compute heat maps: cpu, or what this build was compiled with.
@@ -46,7 +46,7 @@ pub struct Args {
     pub set: Vec<String>,
 }
 
-/// Runs the verb.
+/// Runs the command.
 pub fn run(args: &Args) -> Result<Done> {
     let runs = args.runs.iter().map(|path| RunFiles::find(path)).collect::<Result<Vec<_>, _>>()?;
     let evaluation: EvalConfig = with_settings(&EvalConfig::default(), &args.set)?;

@@ -1,4 +1,4 @@
-//! `mammo sample`: patch sets.
+//! `mammo sample`: draws patch sets.
 
 use std::path::{Path, PathBuf};
 
@@ -9,21 +9,21 @@ use mammo_pipeline::config::RunConfig;
 use mammo_pipeline::data::Data;
 use mammo_pipeline::inputs::{draw_patches, prepare};
 
+use crate::output::count;
 use crate::progress::Terminal;
 use crate::{Done, output};
 
 /// Draw patch sets (S1, S10, S30, any S<n>) from the lesions and backgrounds of each side.
 ///
-/// `mammo train patch` with the same settings draws the same patches on the way; this verb
-/// shows them. Patches are
-/// stored as coordinates in the prepared image, in OUT/train, OUT/validation and OUT/test.
+/// `mammo train patch` with the same settings draws the same patches; this command writes them. Patches
+/// are stored as coordinates in the prepared image, in OUT/train, OUT/validation and OUT/test.
 ///
 /// Example: mammo sample data/film/manifest.json --config configs/demo.toml --out patches
 #[derive(clap::Args)]
 pub struct Args {
     /// Manifest written by `mammo import`.
     pub manifest: PathBuf,
-    /// Run configuration; [sampling] and [preprocessing] matter here.
+    /// Run configuration; the sections [sampling] and [preprocessing] are used.
     #[arg(long)]
     pub config: PathBuf,
     /// Split written by `mammo split` [default: split.json beside the manifest].
@@ -40,14 +40,14 @@ pub struct Args {
     pub set: Vec<String>,
 }
 
-/// Runs the verb.
+/// Runs the command.
 pub fn run(args: &Args) -> Result<Done> {
     let mut config = RunConfig::read(&args.config, &args.set)?;
     config.use_patch_set(args.patch_set.as_deref())?;
     draw(&config, &Data::read(&args.manifest, args.split.as_deref())?, &args.out)
 }
 
-/// Draws the patches of every side into folders of their own.
+/// Draws the patches of every side into a separate folder.
 pub fn draw(config: &RunConfig, data: &Data, out: &Path) -> Result<Done> {
     let preprocessing = config.preprocessing()?;
     config.sampling()?;
@@ -63,10 +63,10 @@ pub fn draw(config: &RunConfig, data: &Data, out: &Path) -> Result<Done> {
         let folder = out.join(side.to_string());
         write_patches(&folder, &drawn.header, &drawn.patches)?;
         output::results(&format!(
-            "{}: {} patches from {} images\n",
+            "{}: {} from {}\n",
             folder.display(),
-            drawn.patches.len(),
-            prepared.images.len()
+            count(drawn.patches.len(), "patch"),
+            count(prepared.images.len(), "image")
         ));
         n_failed += prepared.n_failed;
     }

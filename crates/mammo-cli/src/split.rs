@@ -1,4 +1,4 @@
-//! `mammo split`: patients onto sides.
+//! `mammo split`: assigns patients to sides.
 
 use std::path::PathBuf;
 
@@ -7,13 +7,14 @@ use mammo_data::doctor::Severity;
 use mammo_data::manifest::Manifest;
 use mammo_data::split::{Split, SplitConfig, k_fold, split_by_patient, split_official};
 
+use crate::output::count;
 use crate::{Done, doctor, output};
 
 /// Assign patients to train, validation and test sides, stratified by truth and density.
 ///
-/// A patient never stands on two sides; a split in which one does is refused, also when it
-/// was edited by hand. The result is shown to the doctor (`mammo doctor`): the exit code is 1
-/// when the split leaks all the same, such as through one film under two patients.
+/// All images of a patient are on one side; a split with a patient on two sides is refused, also when
+/// it was edited by hand. The result is checked by `mammo doctor`: the exit code is 1 when the split
+/// has a leak, such as one film of two patients.
 ///
 /// Examples:
 ///   mammo split data/film/manifest.json --test 0.2
@@ -33,24 +34,24 @@ pub struct Args {
     /// Share of patients on the test side (paper: 15 %).
     #[arg(long, default_value_t = 0.15)]
     pub test: f64,
-    /// Cut into this many folds instead; needs --fold.
+    /// Number of folds of a cross-validation; needs --fold.
     #[arg(long, requires = "fold")]
     pub folds: Option<usize>,
-    /// Which fold is the test side, from 0; the next one validates.
+    /// The fold of the test side, from 0; the next fold is the validation side.
     #[arg(long, requires = "folds")]
     pub fold: Option<usize>,
-    /// Test on the official test part of an archive, without patients who stand in both parts.
+    /// Test on the official test part of an archive, without patients in both parts.
     #[arg(long, conflicts_with_all = ["test", "folds"])]
     pub official: bool,
     /// Seed.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Let the doctor compare every picture with every other; reads all pixels.
+    /// Compare the pixels of all images with each other, to find duplicates.
     #[arg(long)]
     pub pictures: bool,
 }
 
-/// Runs the verb.
+/// Runs the command.
 pub fn run(args: &Args) -> Result<Done> {
     let manifest = Manifest::read(&args.manifest)?;
     let split = match (args.folds, args.fold) {
@@ -64,7 +65,7 @@ pub fn run(args: &Args) -> Result<Done> {
             let config = SplitConfig { train, validation: args.validation, test: args.test, seed: args.seed };
             split_by_patient(&manifest, &config)?
         }
-        _ => bail!("--folds and --fold belong together"),
+        _ => bail!("--folds and --fold must be given together"),
     };
     let out = args.out.clone().unwrap_or_else(|| args.manifest.with_file_name("split.json"));
     split.write(&out)?;
@@ -77,7 +78,7 @@ pub fn run(args: &Args) -> Result<Done> {
     Ok(if report.is_clean() { Done::All } else { Done::WithRejections })
 }
 
-/// A table of the sides; patients on none of them are reported on stderr.
+/// A table of the sides; patients on no side are reported on stderr.
 fn summary(split: &Split, manifest: &Manifest) -> String {
     let summary = split.summary(manifest);
     let mut text = format!(
@@ -91,7 +92,8 @@ fn summary(split: &Split, manifest: &Manifest) -> String {
         );
     }
     if !summary.unlabelled_patients.is_empty() {
-        eprintln!("note: {} patients without any label stand on no side", summary.unlabelled_patients.len());
+        let unlabelled = count(summary.unlabelled_patients.len(), "patient");
+        eprintln!("note: {unlabelled} without a label, on no side");
     }
     text
 }

@@ -1,12 +1,11 @@
 //! Standard output and standard error of the whole program: `println!`, `print!`, `eprintln!` and
 //! `eprint!` that never panic.
 //!
-//! The macros below stand before the standard library's in this crate. Those panic when nobody
-//! reads on (`mammo evaluate scores.csv | head -3`). Here a closed pipe drops the rest of the text
-//! and nothing else: files are still written, and the exit code stays that of the work. That is
-//! why SIGPIPE is left ignored, as Rust sets it: its default action would end the process in the
-//! middle of a run that writes files, because of a reader of its notes. Any other failure, such as
-//! a full disk, is kept until [`failure`] is asked at the end.
+//! The macros below shadow the standard library's in this crate. Those panic when the reader closes
+//! the pipe (`mammo evaluate scores.csv | head -3`). Here only the rest of the text is dropped: files
+//! are still written, and the exit code does not change. SIGPIPE therefore remains ignored, as Rust
+//! sets it: its default action would end a run before its files are written. Any other failure, such
+//! as a full disk, is stored for [`failure`].
 
 use std::fmt::Arguments;
 use std::io::{self, Write};
@@ -38,13 +37,13 @@ pub fn write_out(text: Arguments<'_>) {
     note(io::stdout().write_fmt(text));
 }
 
-/// Prints to standard error; there is nowhere to say that this failed.
+/// Prints to standard error; failures cannot be reported and are ignored.
 pub fn write_error(text: Arguments<'_>) {
     let _ = io::stderr().write_fmt(text);
 }
 
-/// What kept text from standard output, other than a reader that reads no more. Asked once, at the
-/// end of the program.
+/// The error of writing to standard output, except a closed pipe. Called once, at the end of the
+/// program.
 pub fn failure() -> Option<&'static io::Error> {
     note(io::stdout().flush());
     FAILURE.get().filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
@@ -52,7 +51,7 @@ pub fn failure() -> Option<&'static io::Error> {
 
 fn note(written: io::Result<()>) {
     if let Err(error) = written {
-        // Only the first failure counts; the others follow from it.
+        // Only the first failure is kept; the others follow from it.
         let _ = FAILURE.set(error);
     }
 }

@@ -1,4 +1,4 @@
-//! `mammo train image`: the whole-image classifier, on a patch classifier's trunk or from
+//! `mammo train image`: trains a whole-image classifier, from a patch classifier's trunk or from
 //! scratch.
 
 use std::path::PathBuf;
@@ -14,9 +14,9 @@ use crate::training::{place, report};
 
 /// Train a whole-image classifier end to end from image labels.
 ///
-/// With --from-patch it takes over the trunk of a patch classifier, which is the paper's
-/// method; with --from-scratch it starts from random weights, which is what the paper compares
-/// with. Top blocks, stages and rates come from [image] in the configuration.
+/// With --from-patch training starts from the trunk of a patch classifier, which is the paper's
+/// method; with --from-scratch from random weights, which is the paper's baseline. Top blocks, stages
+/// and learning rates come from [image] in the configuration.
 ///
 /// Example: mammo train image data/film/manifest.json --config configs/demo.toml \
 ///          --from-patch run/patch/model.safetensors --out run/image
@@ -34,7 +34,7 @@ pub struct Args {
     /// Run folder.
     #[arg(long)]
     pub out: PathBuf,
-    /// Patch model to take the trunk from.
+    /// Patch model with the trunk.
     #[arg(long, required_unless_present = "from_scratch", conflicts_with = "from_scratch")]
     pub from_patch: Option<PathBuf>,
     /// Start from random weights.
@@ -51,7 +51,7 @@ pub struct Args {
     pub set: Vec<String>,
 }
 
-/// Runs the verb.
+/// Runs the command.
 pub fn run(args: &Args) -> Result<Done> {
     let config = RunConfig::read(&args.config, &args.set)?;
     let data = Data::read(&args.manifest, args.split.as_deref())?;

@@ -1,4 +1,4 @@
-//! `mammo train patch`: the patch classifier.
+//! `mammo train patch`: trains a patch classifier.
 
 use std::path::PathBuf;
 
@@ -13,12 +13,12 @@ use crate::training::{place, report};
 
 /// Train a patch classifier on lesion and background patches, in stages.
 ///
-/// `[patch] start` in the configuration names a model file to take the trunk from, such as
-/// ImageNet weights that `mammo model import` has read; the paper starts so.
+/// `[patch] start` in the configuration names a model file with the initial trunk, such as ImageNet
+/// weights from `mammo model import`, as in the paper.
 ///
-/// Inputs are prepared and patches drawn on the way, as the configuration says. The run folder
-/// gets model.safetensors (the best epoch), metrics.csv, run.json and a resume state: after
-/// Ctrl-C, the same command with --resume continues as if never stopped.
+/// Inputs are prepared and patches drawn by the configuration. The run folder gets model.safetensors
+/// (the best epoch), metrics.csv, run.json and a resume state: after Ctrl-C, the same command with
+/// --resume continues and gives the same result.
 ///
 /// Example: mammo train patch data/film/manifest.json --config configs/demo.toml --out run/patch
 #[derive(clap::Args)]
@@ -37,7 +37,7 @@ pub struct Args {
     /// Patch set by the paper's name, in place of the counts in the configuration.
     #[arg(long, value_name = "S<n>")]
     pub patch_set: Option<String>,
-    /// Folder of patches drawn by `mammo sample`; drawn on the way by default.
+    /// Folder of patches drawn by `mammo sample` [default: draw them].
     #[arg(long)]
     pub patches: Option<PathBuf>,
     /// Where to compute: cpu, or what this build was compiled with.
@@ -51,7 +51,7 @@ pub struct Args {
     pub set: Vec<String>,
 }
 
-/// Runs the verb.
+/// Runs the command.
 pub fn run(args: &Args) -> Result<Done> {
     let mut config = RunConfig::read(&args.config, &args.set)?;
     config.use_patch_set(args.patch_set.as_deref())?;

@@ -1,4 +1,4 @@
-//! What `train patch`, `train image` and `transfer` share: the place of a run, and how it ended.
+//! Shared by `train patch`, `train image` and `transfer`: the run folder and the outcome.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use mammo_pipeline::training::{RunPlace, Trained};
 
 use crate::{Done, output};
 
-/// Where a run goes, with the command as typed.
+/// The run folder, with the command line.
 pub fn place(out: &Path, device: &str, resume: bool) -> RunPlace {
     RunPlace {
         out: out.to_path_buf(),
@@ -18,7 +18,7 @@ pub fn place(out: &Path, device: &str, resume: bool) -> RunPlace {
     }
 }
 
-/// Says how a run ended, on stdout, and turns it into an exit code.
+/// Prints the outcome of a run on stdout and converts it to an exit code.
 pub fn report(trained: &Trained) -> Result<Done> {
     let Trained { outcome, metric, n_failed, model } = trained;
     match outcome {

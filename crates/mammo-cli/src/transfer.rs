@@ -1,4 +1,4 @@
-//! `mammo transfer`: a whole-image classifier moves to another hospital's images.
+//! `mammo transfer`: fine-tunes a whole-image classifier on another hospital's images.
 
 use std::path::PathBuf;
 
@@ -13,10 +13,10 @@ use crate::training::{place, report};
 
 /// Fine-tune a whole-image model on another data set, from image labels alone.
 ///
-/// Preprocessing comes from the model; stages, rates and augmentation from [transfer] in the
-/// configuration, and start_share, the share of the weights before transfer that is kept: with
-/// few patients, halfway (0.5) is steadier than training alone (0). --patients trains on that
-/// many patients only, for the few-patients curve.
+/// Preprocessing comes from the model; stages, learning rates, augmentation and start_share from
+/// [transfer] in the configuration. start_share is the weight of the initial model in the
+/// interpolation with the fine-tuned one: with few patients, 0.5 is more stable than 0. --patients
+/// trains on that many patients only, for learning curves.
 ///
 /// Example: mammo transfer data/digital/manifest.json --config configs/demo.toml \
 ///          --model run/image/model.safetensors --patients 20 --out run/transfer
@@ -52,7 +52,7 @@ pub struct Args {
     pub set: Vec<String>,
 }
 
-/// Runs the verb.
+/// Runs the command.
 pub fn run(args: &Args) -> Result<Done> {
     let config = RunConfig::read(&args.config, &args.set)?;
     let data = Data::read(&args.manifest, args.split.as_deref())?;

@@ -1,19 +1,19 @@
-//! Compound files, in which XLS workbooks are stored ([MS-CFB]), checked before they are read.
+//! Checks compound files ([MS-CFB]), the container of XLS workbooks, before they are read.
 //!
-//! A sector names the one behind it. `calamine` follows such a chain as far as it goes, which in
-//! a damaged file may be in a circle, copying until memory ends; here circles are looked for.
-//! Own code of a few lines, in place of a second reader of the whole format.
+//! Sectors form linked lists. `calamine` follows a list without a limit, so a cycle in a damaged
+//! file would exhaust the memory. This module detects cycles. Own code of a few lines, in place of a second reader
+//! of the whole format.
 
 /// Length of the header, and of a sector of version 3.
 const HEADER_BYTES: usize = 512;
 
-/// Sector numbers from here on are marks, such as the end of a chain.
+/// Sector numbers from here on are special values, such as the end of a chain.
 const MARKS: u32 = 0xFFFF_FFFA;
 
 /// Whether every chain of sectors ends.
 ///
 /// # Errors
-/// In words, what is wrong: no header, a sector that is not there, or a circle.
+/// A message: no header, a missing sector, or a cycle.
 pub fn check_chains(bytes: &[u8]) -> Result<(), String> {
     let header = bytes.get(..HEADER_BYTES).ok_or("no compound file header")?;
     let word = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
@@ -27,16 +27,14 @@ pub fn check_chains(bytes: &[u8]) -> Result<(), String> {
         let cells = bytes.get(start..).map(|rest| &rest[..rest.len().min(size)]).unwrap_or_default();
         cells.chunks_exact(4).map(|cell| u32::from_le_bytes([cell[0], cell[1], cell[2], cell[3]]))
     };
-    // Sectors of the table: 109 in the header, more in sectors of their own.
+    // Sectors of the allocation table: 109 in the header, further ones in separate sectors.
     let mut table: Vec<u32> = (76..HEADER_BYTES).step_by(4).map(word).collect();
     let (mut next, mut left) = (word(68), bytes.len() / size + 1);
     while next < MARKS {
-        left = left.checked_sub(1).ok_or("a circle of sectors in the compound file")?;
+        left = left.checked_sub(1).ok_or("a cycle of sectors in the compound file")?;
         table.extend(sector(next));
-        next = table
-            .pop()
-            .filter(|_| sector(next).len() > 0)
-            .ok_or("a compound file sector that is not there")?;
+        next =
+            table.pop().filter(|_| sector(next).len() > 0).ok_or("a missing sector of the compound file")?;
     }
     let chains: Vec<u32> = table.iter().filter(|number| **number < MARKS).flat_map(|n| sector(*n)).collect();
     check_ends(&chains)?;
@@ -44,13 +42,13 @@ pub fn check_chains(bytes: &[u8]) -> Result<(), String> {
     let mut next = word(60);
     while next < MARKS {
         small_chains.extend(sector(next));
-        next = *chains.get(next as usize).ok_or("a compound file sector that is not there")?;
+        next = *chains.get(next as usize).ok_or("a missing sector of the compound file")?;
     }
     check_ends(&small_chains)
 }
 
 fn check_ends(chains: &[u32]) -> Result<(), String> {
-    // By the chain that came by first; zero for none.
+    // Number of the first chain that visited each sector; zero for none.
     let mut seen = vec![0_usize; chains.len()];
     for start in 0..chains.len() {
         let mut at = start;
@@ -62,7 +60,7 @@ fn check_ends(chains: &[u32]) -> Result<(), String> {
             at = chains[at] as usize;
         }
         if seen.get(at) == Some(&(start + 1)) && at < chains.len() {
-            return Err("a circle of sectors in the compound file".to_string());
+            return Err("a cycle of sectors in the compound file".to_string());
         }
     }
     Ok(())
@@ -73,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn chains_that_end_pass_and_circles_do_not() {
+    fn chains_that_end_pass_and_cycles_do_not() {
         assert!(check_ends(&[1, 2, u32::MAX, 2, 0xFFFF_FFFE]).is_ok());
         assert!(check_ends(&[1, 2, 0]).is_err());
         assert!(check_ends(&[9, 1]).is_err());
@@ -81,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_real_workbook_passes_and_its_directory_in_a_circle_does_not() {
+    fn a_real_workbook_passes_and_one_with_a_cyclic_directory_does_not() {
         let path =
             std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/archives/INbreast.xls");
         let mut bytes = std::fs::read(path).unwrap();
@@ -90,6 +88,6 @@ mod tests {
         let (table, directory) = (word(&bytes, 76), word(&bytes, 48));
         let entry = (table as usize + 1) * 512 + 4 * directory as usize;
         bytes[entry..entry + 4].copy_from_slice(&directory.to_le_bytes());
-        assert!(check_chains(&bytes).unwrap_err().contains("circle"));
+        assert!(check_chains(&bytes).unwrap_err().contains("cycle"));
     }
 }

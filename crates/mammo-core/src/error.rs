@@ -1,25 +1,25 @@
-//! The one error type of this crate: what was found, where, what was expected, what to do.
+//! The error type of these crates: location, what was found, what was expected, what to do.
 
 use std::path::{Path, PathBuf};
 
-/// Result with this crate's [`Error`].
-pub type Result<T> = std::result::Result<T, Error>;
+/// Result whose error is [`Error`] unless another is named.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that outside data can do wrong.
+/// Errors caused by input data, settings or the file system.
 ///
-/// Batch stages do not stop at one of these: they turn it into a
-/// `Rejection`, go on, and report the count.
+/// Batch stages do not stop at an error: they record it as a
+/// `Rejection`, continue, and report the count.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The operating system refused: missing file, no permission, disk full.
+    /// An error of the operating system: missing file, no permission, disk full.
     #[error("{path}: cannot {action}: {cause}")]
     Io {
         /// File or folder concerned.
         path: PathBuf,
         /// What was tried, as a verb phrase ("read the image").
         action: &'static str,
-        /// The system's own words; part of the message, and so no `source` to be printed again.
+        /// The system's error. It is part of the message and therefore not also the `source`.
         cause: std::io::Error,
     },
     /// A file was read but its pixels cannot be used.
@@ -29,29 +29,29 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong with it.
         found: String,
-        /// What would have been right, and what to do.
+        /// What was expected, and what to do.
         expected: String,
     },
-    /// A DICOM file that is not read, with a code for tables.
+    /// A DICOM file that was refused, with a code for tables.
     #[error("{path}: {found} ({refusal}); expected {}", refusal.expected())]
     Dicom {
         /// The DICOM file.
         path: PathBuf,
         /// Why, as a code.
-        refusal: crate::refusal::Refusal,
-        /// What stands there.
+        refusal: crate::refusal::DicomRefusal,
+        /// What was found.
         found: String,
     },
-    /// A table or a stored record does not say what it must.
+    /// A table or a stored record has invalid content.
     #[error("{path}{}: {found}; expected {expected}", line.map(|l| format!(", line {l}")).unwrap_or_default())]
     Table {
         /// The table.
         path: PathBuf,
-        /// Row of the table as a spreadsheet counts, the header as 1, when one row is to blame.
+        /// Row of the table as a spreadsheet counts, the header as 1, when one row caused the error.
         line: Option<u64>,
-        /// What stands there.
+        /// What was found.
         found: String,
-        /// What should stand there, and what to do.
+        /// What was expected, and what to do.
         expected: String,
     },
     /// A setting contradicts itself, the data or the model.
@@ -65,11 +65,11 @@ pub enum Error {
         expected: String,
     },
     /// A split would put one patient on two sides.
-    #[error("patient {patient_id} stands on two sides ({sides}); a patient's images belong on one side only")]
+    #[error("patient {patient_id} is on two sides ({sides}); a patient's images belong on one side only")]
     Leak {
         /// The patient.
         patient_id: String,
-        /// The sides it was found on.
+        /// The sides of the patient's images.
         sides: String,
     },
     /// A statistic that the data do not define, such as an area with one class only.
@@ -103,7 +103,7 @@ impl Error {
         Self::Image { path: path.as_ref().to_path_buf(), found: found.into(), expected: expected.into() }
     }
 
-    /// A table that cannot be used, with the line when one is to blame.
+    /// A table that cannot be used, with the line when one row caused the error.
     pub fn table(
         path: impl AsRef<Path>,
         line: Option<u64>,

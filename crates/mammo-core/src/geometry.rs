@@ -1,8 +1,8 @@
 //! Rectangles and affine maps between the frames of one image.
 //!
 //! Frames: **stored** (pixels of the file), **input** (pixels of the network input).
-//! A map is named `to_from_from`, as in `input_from_stored`, so that a chain reads as
-//! neighbours agreeing. Coordinates are continuous: pixel `(row, col)` covers
+//! A map is named `target_from_source`, as in `input_from_stored`, so that adjacent names in a
+//! chain of maps agree. Coordinates are continuous: pixel `(row, col)` covers
 //! `[col, col + 1) x [row, row + 1)`, its centre is at `+ 0.5`.
 
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,7 @@ impl Rect {
     }
 
     /// Centre as `(x, y)`.
-    pub fn center(&self) -> (f64, f64) {
+    pub fn centre(&self) -> (f64, f64) {
         (self.x + self.width / 2.0, self.y + self.height / 2.0)
     }
 
@@ -46,7 +46,7 @@ impl Rect {
         self.width.max(0.0) * self.height.max(0.0)
     }
 
-    /// The common part of two rectangles; empty (zero size) when they do not meet.
+    /// The intersection of two rectangles; of zero size when they are disjoint.
     pub fn intersection(&self, other: &Self) -> Self {
         let (x, y) = (self.x.max(other.x), self.y.max(other.y));
         let width = (self.right().min(other.right()) - x).max(0.0);
@@ -54,7 +54,7 @@ impl Rect {
         Self { x, y, width, height }
     }
 
-    /// The smallest rectangle that holds both.
+    /// The smallest rectangle that contains both.
     pub fn union(&self, other: &Self) -> Self {
         let (x, y) = (self.x.min(other.x), self.y.min(other.y));
         Self {
@@ -84,26 +84,26 @@ pub struct Affine {
 }
 
 impl Affine {
-    /// Leaves every point where it is.
+    /// The identity map.
     pub const IDENTITY: Self = Self { xx: 1.0, xy: 0.0, x0: 0.0, yx: 0.0, yy: 1.0, y0: 0.0 };
 
-    /// Moves by `(dx, dy)`.
+    /// Translation by `(dx, dy)`.
     pub const fn translate(dx: f64, dy: f64) -> Self {
         Self { x0: dx, y0: dy, ..Self::IDENTITY }
     }
 
-    /// Scales about the origin; a negative factor mirrors.
+    /// Scaling about the origin; a negative factor mirrors.
     pub const fn scale(sx: f64, sy: f64) -> Self {
         Self { xx: sx, yy: sy, ..Self::IDENTITY }
     }
 
-    /// Turns about the origin by `angle_rad`, from the x axis towards the y axis.
+    /// Rotation about the origin by `angle_rad`, from the x axis towards the y axis.
     pub fn rotate(angle_rad: f64) -> Self {
         let (sin, cos) = angle_rad.sin_cos();
         Self { xx: cos, xy: -sin, yx: sin, yy: cos, ..Self::IDENTITY }
     }
 
-    /// The map that applies `self` first and `next` after it.
+    /// The composition: `self` first, then `next`.
     pub fn then(&self, next: &Self) -> Self {
         let (x0, y0) = next.apply(self.x0, self.y0);
         Self {
@@ -121,7 +121,7 @@ impl Affine {
         (self.xx * x + self.xy * y + self.x0, self.yx * x + self.yy * y + self.y0)
     }
 
-    /// The way back, or `None` when the map flattens the plane.
+    /// The inverse map, or `None` when the map is singular.
     pub fn inverse(&self) -> Option<Self> {
         let det = self.xx * self.yy - self.xy * self.yx;
         if det.abs() < 1e-12 || !det.is_finite() {

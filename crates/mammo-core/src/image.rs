@@ -2,7 +2,7 @@
 
 /// A grey image, row by row, full-scale 16 bit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GrayImage {
+pub struct GreyImage {
     /// Columns.
     pub width: usize,
     /// Rows.
@@ -11,7 +11,7 @@ pub struct GrayImage {
     pub pixels: Vec<u16>,
 }
 
-impl GrayImage {
+impl GreyImage {
     /// A black image.
     pub fn black(width: usize, height: usize) -> Self {
         Self { width, height, pixels: vec![0; width * height] }
@@ -25,7 +25,7 @@ impl GrayImage {
 
 /// A grey image that is borrowed, from a cache or from an image in memory.
 #[derive(Clone, Copy, Debug)]
-pub struct InputView<'a> {
+pub struct GreyView<'a> {
     /// `width * height` values, row-major.
     pub pixels: &'a [u16],
     /// Columns.
@@ -34,8 +34,8 @@ pub struct InputView<'a> {
     pub height: usize,
 }
 
-impl<'a> From<&'a GrayImage> for InputView<'a> {
-    fn from(image: &'a GrayImage) -> Self {
+impl<'a> From<&'a GreyImage> for GreyView<'a> {
+    fn from(image: &'a GreyImage) -> Self {
         Self { pixels: &image.pixels, width: image.width, height: image.height }
     }
 }

@@ -19,8 +19,8 @@ pub fn json_digest(record: &impl Serialize) -> String {
     hex(&Sha256::digest(&canonical))
 }
 
-/// Reads a JSON file that names its `format` and `version`, and looks at these two first, so
-/// that a file of another kind or age is called that and not damaged.
+/// Reads a JSON file that names its `format` and `version`. These two are checked first, so that
+/// a file of another format or version is not reported as damaged.
 ///
 /// # Errors
 /// [`Error::Io`] when it cannot be read; [`Error::Table`] when it is of another format or version, or damaged.

@@ -1,4 +1,4 @@
-//! What the crates of mammo share: the records of a data set, grey images, errors, tables, files.
+//! Types shared by the crates of mammo: records of a data set, grey images, errors, tables, files.
 //!
 //! | module | what |
 //! |---|---|
@@ -6,11 +6,12 @@
 //! | [`geometry`] | rectangles and maps between the frames of an image |
 //! | [`image`] | a grey image of 16 bits |
 //! | [`mod@resample`] | resampling of a rectangle of it |
-//! | [`error`], [`refusal`] | the error type of these crates; why a DICOM file is not read |
+//! | [`error`], [`refusal`] | the error type of these crates; codes of refused DICOM files |
 //! | [`digest`] | digests in hexadecimal |
 //! | [`seed`] | one random stream per purpose |
 //! | [`table_text`] | delimited tables as programs save them |
-//! | [`mod@write`], [`json`] | files under a temporary name; JSON that names format and version |
+//! | [`text`] | counts with their nouns in messages |
+//! | [`mod@write`], [`json`] | atomic file replacement; JSON files with format and version |
 
 #[cfg(feature = "workbooks")]
 mod compound;
@@ -25,8 +26,9 @@ pub mod resample;
 pub mod row_numbers;
 pub mod seed;
 pub mod table_text;
+pub mod text;
 pub mod workbook;
 pub mod write;
 
 pub use error::{Error, Result};
-pub use image::GrayImage;
+pub use image::GreyImage;

@@ -1,6 +1,5 @@
-//! The vocabulary: one [`Mammogram`] per image, with its patient, side, view, truth and lesions.
-//!
-//! Comes before everything else; later stages only ever see these types.
+//! Records of a data set: one [`Mammogram`] per image, with patient, laterality, view, pathology
+//! and lesions. All later stages use these types.
 
 use std::fmt;
 
@@ -62,15 +61,15 @@ pub enum Polarity {
     Inverted,
 }
 
-/// What an image is used for.
+/// The side of a split: what an image is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
-    /// Learned from.
+    /// Used to train.
     Train,
-    /// Steers the learning rate and chooses the epoch.
+    /// Used to adjust the learning rate and to select the epoch.
     Validation,
-    /// Looked at once, at the end.
+    /// Used once, for the final evaluation.
     Test,
 }
 
@@ -79,7 +78,7 @@ impl Side {
     pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
 }
 
-/// Where a lesion lies, in pixels of the image **as stored**.
+/// The position and shape of a lesion, in pixels of the image **as stored**.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "shape", rename_all = "lowercase")]
 pub enum LesionShape {
@@ -94,13 +93,13 @@ pub enum LesionShape {
         /// Radius in pixels.
         radius: f64,
     },
-    /// A closed contour; what it encloses by the even-odd rule is lesion.
+    /// A closed contour; its interior by the even-odd rule is the lesion.
     Polygon {
-        /// Corners as `[x, y]`, in order; the last is joined to the first.
+        /// Vertices as `[x, y]`, in order; the last is connected to the first.
         points: Vec<[f64; 2]>,
     },
-    /// An image file; non-zero is lesion. A mask whose size differs from the mammogram's is
-    /// stretched onto it, see [`mask_covers`].
+    /// An image file; non-zero pixels are the lesion. A mask whose size differs from the mammogram's
+    /// is scaled to it, see [`mask_fits`].
     Mask {
         /// Path relative to the data set's root.
         file: String,
@@ -112,18 +111,18 @@ pub enum LesionShape {
 /// Largest difference of the aspect ratios of a mask and its mammogram, as a share.
 const MASK_ASPECT_TOLERANCE: f64 = 0.02;
 
-/// Whether a mask of this size can be stretched onto a mammogram of that size: both sides by
-/// nearly one factor, and by no more than two.
+/// Whether a mask can be scaled to the size of a mammogram: by nearly the same factor in width and
+/// height, and by a factor of at most two either way.
 ///
-/// Some masks of CBIS-DDSM are a few to fifteen per cent smaller or larger than their mammogram.
-pub fn mask_covers(mask: (u32, u32), mammogram: (u32, u32)) -> bool {
+/// Some masks of CBIS-DDSM are up to 15 % smaller or larger than their mammogram.
+pub fn mask_fits(mask: (u32, u32), mammogram: (u32, u32)) -> bool {
     let factor = |of: u32, to: u32| f64::from(to) / f64::from(of.max(1));
     let (x, y) = (factor(mask.0, mammogram.0), factor(mask.1, mammogram.1));
     (x / y - 1.0).abs() <= MASK_ASPECT_TOLERANCE && (0.5..=2.0).contains(&x)
 }
 
 impl LesionShape {
-    /// The smallest rectangle that holds the lesion, in pixels of the image as stored.
+    /// The bounding box of the lesion, in pixels of the image as stored.
     pub fn bounds(&self) -> Rect {
         match self {
             Self::Box(bounds) | Self::Mask { bounds, .. } => *bounds,
@@ -143,9 +142,9 @@ impl LesionShape {
 pub struct Lesion {
     /// Mass or calcification.
     pub kind: LesionKind,
-    /// Its own truth; an image can hold both kinds.
+    /// Pathology of this lesion; an image can have benign and malignant lesions.
     pub pathology: Pathology,
-    /// Where it lies.
+    /// Position and shape.
     #[serde(flatten)]
     pub shape: LesionShape,
 }
@@ -153,14 +152,14 @@ pub struct Lesion {
 /// One image of one breast: a row of the manifest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mammogram {
-    /// Path of the image file relative to the manifest's root; unique, so it is also the name.
+    /// Path of the image file relative to the manifest's root; unique, so it identifies the image.
     pub file: String,
-    /// The woman. All splits and all intervals are by patient.
+    /// The patient. Splits and intervals are by patient.
     pub patient_id: String,
-    /// Which breast; `None` when nothing says so.
+    /// Which breast; `None` when unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub laterality: Option<Laterality>,
-    /// Which projection; `None` when nothing says so.
+    /// Which projection; `None` when unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub view: Option<View>,
     /// Image-level truth; `Unknown` for images that are only to be scored.
@@ -181,7 +180,7 @@ pub struct Mammogram {
     /// Hospital or scanner, when known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site: Option<String>,
-    /// The side on which the makers of the data set put the image, when they did and it has one.
+    /// The side in the official split of the data set, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub official_side: Option<Side>,
     /// All annotated lesions of this image.
@@ -190,10 +189,10 @@ pub struct Mammogram {
 }
 
 impl Mammogram {
-    /// A record that says whom and what an image shows, and nothing else: no size until the file
-    /// is opened, no truth, no lesions, dense tissue bright.
+    /// A record with patient, laterality and view only: the size is zero until the file is opened,
+    /// the pathology is unknown, there are no lesions, and dense tissue is bright.
     ///
-    /// `laterality` and `view` are `None` when they are not known.
+    /// `laterality` and `view` are `None` when unknown.
     pub fn new(
         file: &str,
         patient_id: &str,
@@ -222,7 +221,7 @@ impl Mammogram {
         self.laterality.is_some() && self.view.is_some()
     }
 
-    /// Side and view for people: `left MLO`; `CC, side unknown`; `right, view unknown`.
+    /// Side and view as text: `left MLO`; `CC, side unknown`; `right, view unknown`.
     pub fn side_and_view(&self) -> String {
         let side = self.laterality.map(|side| side.to_string());
         let view = self.view.map(|view| view.to_string().to_uppercase());
@@ -244,10 +243,10 @@ impl Mammogram {
     }
 }
 
-/// A word that names no value of its type.
+/// A word that is not a value of its type.
 #[derive(Debug, PartialEq, Eq)]
 pub struct UnknownWord {
-    /// What stood there.
+    /// The word that was found.
     pub found: String,
     /// The accepted words.
     pub expected: &'static str,

@@ -1,49 +1,48 @@
-//! Why a DICOM file is not read, as codes that a table can hold.
+//! Codes of the reasons for which a DICOM file is refused.
 //!
-//! Here rather than in mammo-dicom because the error type of all crates holds it.
+//! Defined here and not in mammo-dicom because the error type of all crates contains them.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Why a DICOM file is not read or not taken for a screening mammogram.
+/// Why a DICOM file is not read or not accepted as a screening mammogram.
 ///
-/// The first group is about bytes and pixels and always applies. The second says what the
-/// image shows; `mammo_dicom::read_any` passes over it, because the tables of an archive
-/// say what its objects are.
+/// The first group is about bytes and pixels and always applies. The second is about the kind of
+/// object; `mammo_dicom::read_any` does not check it, because the tables of an archive state what
+/// its objects are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Refusal {
-    /// No DICOM file: no `DICM` at byte 128 and no file meta group.
+pub enum DicomRefusal {
+    /// Not a DICOM file: no `DICM` at byte 128 and no file meta group.
     NotDicom,
-    /// Cut short, or its lengths and codes contradict each other.
+    /// Truncated, or its lengths and codes contradict each other.
     Damaged,
-    /// Larger than any mammogram: a header that lies, or another kind of file.
+    /// Larger than any mammogram: a wrong header, or another kind of file.
     TooLarge,
-    /// Pixels are coded in a way that this build does not read.
+    /// A transfer syntax that this build does not decode.
     UnsupportedTransferSyntax,
     /// No pixel data: a report, a presentation state, a structured dose report.
     NoPixelData,
-    /// Pixels that are not 8 or 16 bits of whole numbers.
+    /// Pixels that are not integers of 8 or 16 bits.
     UnsupportedPixels,
     /// More than one sample per pixel, or a palette.
     Colour,
     /// More than one frame.
     MultiFrame,
-    /// A breast tomosynthesis object, its single slices included.
+    /// A breast tomosynthesis object or one of its slices.
     Tomosynthesis,
-    /// A secondary capture that is no digitised film: a screenshot, a printed sheet, a scanned
-    /// page.
+    /// A secondary capture that is not a digitised film: a screenshot, a printed sheet, a scanned page.
     SecondaryCapture,
     /// Another modality than MG, or a specimen.
     NotMammography,
-    /// Neither Modality nor SOP class says what the object is.
+    /// Neither Modality nor SOP class identifies the kind of object.
     UnknownObject,
-    /// FOR PROCESSING: the detector's own values, not what a reader sees.
+    /// FOR PROCESSING: raw detector values, not processed for display.
     ForProcessing,
 }
 
-impl Refusal {
+impl DicomRefusal {
     /// All codes, in the order of the documentation's table.
     pub const ALL: [Self; 13] = [
         Self::NotDicom,
@@ -61,7 +60,7 @@ impl Refusal {
         Self::ForProcessing,
     ];
 
-    /// The word that stands in tables.
+    /// The word used in tables.
     pub fn code(self) -> &'static str {
         match self {
             Self::NotDicom => "not_dicom",
@@ -104,7 +103,7 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for DicomRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.code())
     }

@@ -1,29 +1,29 @@
 //! Resampling of a rectangle of a grey image to another size.
 //!
-//! One separable filter serves three kernels that differ in their weights alone. Own code,
-//! because exact area averaging is what a shrinking mammogram needs (a calcification keeps
-//! its share of the light wherever it falls) and `fast_image_resize` has none: its box filter
-//! takes or leaves whole pixels.
+//! One separable filter implements three kernels that differ only in their weights. Not
+//! `fast_image_resize`: reducing a mammogram needs exact area averaging, so that the contrast of a
+//! calcification does not depend on its position relative to the output grid, and the box filter of
+//! that crate counts whole pixels only.
 
 use serde::{Deserialize, Serialize};
 
 use crate::geometry::Rect;
-use crate::image::GrayImage;
-use crate::image::InputView;
+use crate::image::GreyImage;
+use crate::image::GreyView;
 
-/// How pixel values are found at another size.
+/// The resampling kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Resample {
-    /// Shrinking: the mean over the covered area, partial pixels by their share (OpenCV's
-    /// `INTER_AREA`). Enlarging: bilinear.
+    /// Reduction: the mean over the covered area, partial pixels weighted by their area (OpenCV's
+    /// `INTER_AREA`). Enlargement: bilinear.
     #[default]
     Area,
-    /// A triangle as wide as a network pixel, never narrower than a stored one: antialiased
-    /// when shrinking (as in Pillow), plain bilinear when enlarging.
+    /// A triangle filter of the width of an output pixel, at least of an input pixel: antialiased for
+    /// reduction (as in Pillow), bilinear for enlargement.
     Bilinear,
-    /// Four stored pixels per axis with a = -0.75 at every scale, so shrinking aliases: what
-    /// the paper's code did (OpenCV's `INTER_CUBIC`). For comparison with the paper only.
+    /// Four input pixels per axis with a = -0.75 at every scale, so reduction aliases. The method of
+    /// the paper's code (OpenCV's `INTER_CUBIC`); for comparison with the paper only.
     Cubic,
 }
 
@@ -41,22 +41,22 @@ struct Axis {
 
 impl Axis {
     /// Weights that map `start..start + length` of `source_len` pixels to `output_len` pixels.
-    /// Positions outside the source repeat its outermost pixel.
+    /// Positions outside the source take its border pixel.
     fn new(kernel: Resample, source_len: usize, start: f64, length: f64, output_len: usize) -> Self {
         let scale = length / output_len as f64;
         let last = source_len as i64 - 1;
         let (mut taps, mut weights) = (Vec::with_capacity(output_len), Vec::new());
         for i in 0..output_len {
             let (from, to) = (start + i as f64 * scale, start + (i + 1) as f64 * scale);
-            let (center, radius) = ((from + to) / 2.0, kernel.radius(scale));
-            let low = (center - radius).floor() as i64;
-            let high = ((center + radius).ceil() as i64).max(low + 1);
+            let (centre, radius) = ((from + to) / 2.0, kernel.radius(scale));
+            let low = (centre - radius).floor() as i64;
+            let high = ((centre + radius).ceil() as i64).max(low + 1);
             let first = low.clamp(0, last);
             let begin = weights.len();
             weights.resize(begin + (high - 1).clamp(first, last) as usize + 1 - first as usize, 0.0_f32);
             let mut sum = 0.0;
             for position in low..high {
-                let weight = kernel.weight(position as f64, center, scale);
+                let weight = kernel.weight(position as f64, centre, scale);
                 weights[begin + (position.clamp(first, last) - first) as usize] += weight as f32;
                 sum += weight;
             }
@@ -68,7 +68,7 @@ impl Axis {
 }
 
 impl Axis {
-    /// The source positions that any weight applies to.
+    /// The range of source positions with a weight.
     fn span(&self) -> std::ops::Range<usize> {
         let first = self.taps.iter().map(|taps| taps.first).min().unwrap_or(0);
         let end = self.taps.iter().map(|taps| taps.first + taps.range.len()).max().unwrap_or(0);
@@ -86,11 +86,11 @@ impl Resample {
     }
 
     /// Weight of the source pixel that covers `position..position + 1`.
-    fn weight(self, position: f64, center: f64, scale: f64) -> f64 {
-        let distance = (position + 0.5 - center).abs();
+    fn weight(self, position: f64, centre: f64, scale: f64) -> f64 {
+        let distance = (position + 0.5 - centre).abs();
         match self {
             Self::Area if scale > 1.0 => {
-                let (from, to) = (center - scale / 2.0, center + scale / 2.0);
+                let (from, to) = (centre - scale / 2.0, centre + scale / 2.0);
                 ((position + 1.0).min(to) - position.max(from)).max(0.0)
             }
             Self::Area | Self::Bilinear => (1.0 - distance / scale.max(1.0)).max(0.0),
@@ -114,26 +114,26 @@ fn cubic(distance: f64) -> f64 {
 
 /// The rectangle `from` of `image`, resampled to `width` x `height` pixels.
 ///
-/// `from` may have fractional edges and may reach over the border, where the outermost
-/// pixels are repeated.
+/// `from` may have fractional edges and may extend beyond the border, where border pixels are
+/// repeated.
 ///
 /// # Panics
-/// When the image or the output has no pixels, or `from` has no area: the caller checks those.
+/// When the image or the output has no pixels, or `from` has no area.
 pub fn resample<'a>(
-    image: impl Into<InputView<'a>>,
+    image: impl Into<GreyView<'a>>,
     from: &Rect,
     width: usize,
     height: usize,
     kernel: Resample,
-) -> GrayImage {
+) -> GreyImage {
     let image = image.into();
     assert!(!image.pixels.is_empty() && width > 0 && height > 0, "an empty image cannot be resampled");
     assert!(from.area() > 0.0, "an empty rectangle cannot be resampled: {from:?}");
     let columns = Axis::new(kernel, image.width, from.x, from.width, width);
     let rows = Axis::new(kernel, image.height, from.y, from.height, height);
-    let mut output = GrayImage::black(width, height);
-    // Rows are mixed before columns, so that the long loop runs over contiguous pixels: those
-    // of the columns that are needed.
+    let mut output = GreyImage::black(width, height);
+    // The vertical pass comes first, so that the inner loop runs over contiguous pixels, restricted
+    // to the columns in use.
     let span = columns.span();
     let mut mixed = vec![0.0_f32; image.width];
     let mixed = &mut mixed[..span.end];
@@ -151,7 +151,7 @@ pub fn resample<'a>(
             let weights = &columns.weights[column.range.clone()];
             let values = &mixed[column.first..column.first + weights.len()];
             let value: f32 = weights.iter().zip(values).map(|(weight, value)| weight * value).sum();
-            // The cast saturates, which clips what the cubic overshoots.
+            // The cast saturates, which clips the overshoot of the cubic kernel.
             *pixel = (value + 0.5) as u16;
         }
     }
@@ -162,11 +162,11 @@ pub fn resample<'a>(
 mod tests {
     use super::*;
 
-    fn image(width: usize, values: &[u16]) -> GrayImage {
-        GrayImage { width, height: values.len() / width, pixels: values.to_vec() }
+    fn image(width: usize, values: &[u16]) -> GreyImage {
+        GreyImage { width, height: values.len() / width, pixels: values.to_vec() }
     }
 
-    fn whole(image: &GrayImage) -> Rect {
+    fn whole(image: &GreyImage) -> Rect {
         Rect::new(0.0, 0.0, image.width as f64, image.height as f64)
     }
 

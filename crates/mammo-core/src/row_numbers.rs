@@ -1,25 +1,25 @@
-//! The numbers that a spreadsheet shows beside the rows of a delimited table.
+//! Row numbers of a delimited table as a spreadsheet shows them.
 //!
-//! A spreadsheet counts rows, the header as row 1 and empty rows included. The position that the
-//! crate csv gives counts line breaks instead: also those inside quoted cells, and with CRLF one
-//! less.
+//! A spreadsheet counts rows, the header as row 1 and empty rows included. The positions of the
+//! crate csv count line breaks instead, including those inside quoted cells, and are one too small
+//! with CRLF.
 
 /// Row numbers of the records of a table, in the order in which the crate csv reads them.
 pub struct RowNumbers(Vec<u64>);
 
 impl RowNumbers {
-    /// Of a table's bytes, before which `skipped` rows of the file stand; quoted with `"`, rows ended
-    /// by LF, CRLF or CR.
+    /// From a table's bytes, which `skipped` rows of the file precede; cells are quoted with `"`, rows
+    /// end with LF, CRLF or CR.
     pub fn of(bytes: &[u8], delimiter: u8, skipped: u64) -> Self {
         let mut numbers = Vec::new();
         let (mut row, mut at) = (1 + skipped, 0);
-        // The crate passes over a byte order mark, too.
+        // The crate skips a byte order mark as well.
         if bytes.starts_with(b"\xEF\xBB\xBF") {
             at = 3;
         }
         while at < bytes.len() {
             let end = end_of_row(bytes, at, delimiter);
-            // Empty rows are no records.
+            // Empty rows are not records.
             if end > at {
                 numbers.push(row);
             }
@@ -35,9 +35,10 @@ impl RowNumbers {
     }
 }
 
-/// Where the row that begins at `at` ends: at its line break, or at the end of the table.
+/// The end of the row that begins at `at`: its line break, or the end of the table.
 ///
-/// A quotation mark opens a quoted cell only at the start of a cell, and two inside it are one.
+/// A quotation mark opens a quoted cell only at the start of a cell; a doubled one inside it is a
+/// literal quotation mark.
 fn end_of_row(bytes: &[u8], mut at: usize, delimiter: u8) -> usize {
     let (mut starts_cell, mut quoted) = (true, false);
     while let Some(&byte) = bytes.get(at) {

@@ -1,14 +1,14 @@
 //! One random stream per (run seed, purpose, item).
 //!
-//! Every random decision asks this module for its own generator, named by what it is for.
-//! Streams do not depend on the order in which they are drawn or on the number of threads,
-//! so the same seed gives the same result, and a resumed run continues where it stopped.
+//! Every random decision uses its own generator, named by purpose and item. Streams do not depend
+//! on the order of the draws or on the number of threads, so the same seed gives the same result
+//! and a resumed run continues with the same numbers.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use sha2::{Digest, Sha256};
 
-/// The generator used everywhere. ChaCha8 is portable: equal on every machine.
+/// The generator used everywhere. ChaCha8 is portable: it gives the same numbers on every machine.
 pub type Rng = ChaCha8Rng;
 
 /// The stream of one item for one purpose in one run.

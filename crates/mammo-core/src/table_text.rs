@@ -1,7 +1,7 @@
-//! Text tables as programs save them: the encoding, the delimiter and the decimal sign are found
-//! in the file. Every table of a user passes through here: import, scores and findings.
+//! Reads text tables as programs save them; encoding, delimiter and decimal sign are detected.
+//! All tables of users are read here: import, scores and findings.
 //!
-//! | read | as it is saved by |
+//! | format | saved by |
 //! |---|---|
 //! | UTF-8, with or without a byte-order mark | most programs; Excel's "CSV UTF-8" |
 //! | UTF-16, either byte order | Excel's "Unicode text" |
@@ -10,8 +10,8 @@
 //! | decimal comma, where `,` is not the delimiter | Excel in most European languages |
 //! | XLS, XLSX: the first sheet | Excel |
 //!
-//! Cells in another encoding are refused by the column's name: bytes do not tell Latin-1 from its
-//! relatives, and a file name that was guessed wrongly is another file.
+//! Cells in another encoding are refused, with the name of the column: Latin-1 and similar
+//! encodings cannot be distinguished, and a wrong guess would change a file name.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ use crate::row_numbers::RowNumbers;
 use crate::workbook::{first_sheet, is_workbook};
 use crate::{Error, Result};
 
-/// What may stand between two cells, and what a table with it is called.
+/// Delimiters between cells, and the names of tables with them.
 const DELIMITERS: [(u8, &str); 4] = [
     (b',', "comma-separated"),
     (b';', "semicolon-separated"),
@@ -42,11 +42,11 @@ pub struct TableText {
 }
 
 impl TableText {
-    /// Reads a table and finds out how it is written.
+    /// Reads a table and detects its format.
     ///
     /// # Errors
     /// [`Error::Io`] when the file cannot be read; [`Error::Table`] for a damaged workbook, for
-    /// UTF-16 that is cut or damaged, and for bytes that are no text.
+    /// truncated or damaged UTF-16, and for bytes that are not text.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, "open the table", e))?;
         if is_workbook(path) {
@@ -58,16 +58,16 @@ impl TableText {
     fn of(path: &Path, bytes: Vec<u8>) -> Result<Self> {
         let bytes = match utf16(&bytes) {
             Some(text) => {
-                let damaged = "UTF-16 text that is cut or damaged";
+                let damaged = "truncated or damaged UTF-16 text";
                 text.ok_or_else(|| Error::table(path, None, damaged, "a table; save it as CSV UTF-8"))?
             }
             None if bytes.starts_with(&UTF8_MARK) => bytes[UTF8_MARK.len()..].to_vec(),
             None => bytes,
         };
         if bytes.contains(&0) {
-            return Err(Error::table(path, None, "bytes that are no text", "a table; save it as CSV UTF-8"));
+            return Err(Error::table(path, None, "bytes that are not text", "a table; save it as CSV UTF-8"));
         }
-        // Excel's own line is none of the table's.
+        // Excel's line `sep=` is not part of the table.
         if let [b's', b'e', b'p', b'=', delimiter, rest @ ..] = bytes.as_slice()
             && let Some(end) = rest.iter().position(|byte| *byte == b'\n')
             && rest[..end].trim_ascii().is_empty()
@@ -77,7 +77,7 @@ impl TableText {
         Ok(Self { delimiter: delimiter_of(&bytes), bytes, skipped_rows: 0 })
     }
 
-    /// A reader of the table's records, blanks around cells removed.
+    /// A reader of the table's records; blanks around cells are removed.
     pub fn builder(&self) -> ReaderBuilder {
         let mut builder = ReaderBuilder::new();
         builder.delimiter(self.delimiter).trim(csv::Trim::All);
@@ -89,7 +89,7 @@ impl TableText {
         &self.bytes
     }
 
-    /// The row numbers that a spreadsheet shows beside the records.
+    /// The row numbers of the records in a spreadsheet.
     pub fn row_numbers(&self) -> RowNumbers {
         RowNumbers::of(&self.bytes, self.delimiter, self.skipped_rows)
     }
@@ -115,9 +115,9 @@ impl TableText {
         })
     }
 
-    /// All records, with their row numbers, of a table that is refused as a whole when one is bad;
-    /// numbers have decimal points in the columns that `is_numeric` accepts, as
-    /// [`points_for_commas`](Self::points_for_commas) leaves them.
+    /// All records with their row numbers; one invalid record is an error for the whole table. In the
+    /// columns that `is_numeric` accepts, decimal commas are replaced by
+    /// [`points_for_commas`](Self::points_for_commas).
     ///
     /// # Errors
     /// [`Error::Table`] with the line for a record of another length than the header, and for a cell
@@ -142,9 +142,9 @@ impl TableText {
         Ok(lines.into_iter().zip(records).collect())
     }
 
-    /// Replaces decimal commas by points in the columns whose names `is_numeric` accepts, where the
-    /// table shows that its commas are decimal: `,` is not the delimiter, no number has a point, and
-    /// at least one number cannot be thousands (`0,57`). `1,234` alone is not decided, and stays.
+    /// Replaces decimal commas by points in the columns whose names `is_numeric` accepts, if the
+    /// commas must be decimal: `,` is not the delimiter, no number has a point, and in at least one
+    /// number the comma cannot separate thousands (`0,57`). `1,234` alone is ambiguous and is kept.
     pub fn points_for_commas(
         &self,
         header: &StringRecord,
@@ -193,7 +193,7 @@ pub fn in_utf8(record: ByteRecord, header: &StringRecord) -> std::result::Result
     })
 }
 
-/// What is wrong with a record, in words, with the column and its cell where one is to blame.
+/// Message for an invalid record, with the column and its cell where one caused the error.
 pub fn problem(error: &csv::Error, header: &StringRecord, record: Option<&StringRecord>) -> String {
     match error.kind() {
         csv::ErrorKind::Deserialize { err, .. } => {
@@ -216,8 +216,8 @@ fn lossy(record: &ByteRecord, column: usize) -> String {
 /// One unit of UTF-16 from its two bytes.
 type Unit = fn([u8; 2]) -> u16;
 
-/// UTF-16 in UTF-8 if the bytes are UTF-16, by their mark or because the first letter of a header
-/// has a zero byte beside it; `Some(None)` when they are damaged.
+/// Converts UTF-16 to UTF-8 if the bytes are UTF-16, recognised by a byte order mark or by zero
+/// bytes in the first letters of the header; `Some(None)` when the text is damaged.
 fn utf16(bytes: &[u8]) -> Option<Option<Vec<u8>>> {
     let (unit, text): (Unit, &[u8]) = match *bytes {
         [a, b, ref rest @ ..] if [a, b] == UTF16_LE => (u16::from_le_bytes, rest),
@@ -232,13 +232,13 @@ fn utf16(bytes: &[u8]) -> Option<Option<Vec<u8>>> {
     Some(String::from_utf16(&units).ok().filter(|_| is_whole).map(String::into_bytes))
 }
 
-/// The delimiter that gives the header most cells; a comma when none divides it.
+/// The delimiter with which the header has the most cells; a comma when no delimiter occurs.
 fn delimiter_of(bytes: &[u8]) -> u8 {
     let n_cells = |delimiter: u8| {
         let mut reader = ReaderBuilder::new().delimiter(delimiter).from_reader(bytes);
         reader.byte_headers().map_or(0, ByteRecord::len)
     };
-    // The first of equals.
+    // On a tie the first delimiter is kept.
     let mut best = (b',', n_cells(b','));
     for (delimiter, _) in DELIMITERS {
         let n = n_cells(delimiter);
@@ -249,13 +249,13 @@ fn delimiter_of(bytes: &[u8]) -> u8 {
     best.0
 }
 
-/// The cell with a point if it is a number with a comma.
+/// The cell with a decimal point, if it is a number with a comma.
 fn with_point(cell: &str) -> Option<String> {
     let pointed = cell.replacen(',', ".", 1);
     (pointed != cell && !cell.contains('.') && pointed.parse::<f64>().is_ok()).then_some(pointed)
 }
 
-/// Whether the cell's comma can only be a decimal one: not as in `1,234`.
+/// Whether the comma of the cell must be decimal, unlike in `1,234`.
 fn is_decimal_comma(cell: &str) -> bool {
     let Some((whole, decimals)) = cell.trim_start_matches(['+', '-']).split_once(',') else { return false };
     let thousands = decimals.len() == 3 && (1..=3).contains(&whole.len()) && !whole.starts_with('0');

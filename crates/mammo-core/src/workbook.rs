@@ -1,4 +1,4 @@
-//! Excel workbooks as tables: two archives ship their labels as XLS or XLSX.
+//! Excel workbooks as tables: two archives distribute their labels as XLS or XLSX.
 
 #[cfg(feature = "workbooks")]
 mod cells;
@@ -13,11 +13,11 @@ pub fn is_workbook(path: &Path) -> bool {
     ["xls", "xlsx"].iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
-/// The first sheet as a delimited table. Rows without any value are empty lines, so that all rows
-/// keep their numbers.
+/// The first sheet as a delimited table. Rows without values become empty lines, so that row
+/// numbers do not change.
 ///
 /// # Errors
-/// [`Error::Table`] when the bytes are no workbook, it has no sheet, its table is too large, or the
+/// [`Error::Table`] when the bytes are not a workbook, it has no sheet, its table is too large, or the
 /// feature `workbooks` is off.
 #[cfg(feature = "workbooks")]
 pub fn first_sheet(path: &Path, bytes: &[u8], delimiter: u8) -> Result<Vec<u8>> {
@@ -25,7 +25,7 @@ pub fn first_sheet(path: &Path, bytes: &[u8], delimiter: u8) -> Result<Vec<u8>> 
     cells::first_sheet(bytes, delimiter).map_err(damaged)
 }
 
-/// Refuses: without the feature `workbooks` no workbook is read.
+/// Returns an error: without the feature `workbooks` no workbook is read.
 ///
 /// # Errors
 /// [`Error::Table`], always.

@@ -1,4 +1,4 @@
-//! Files appear whole or not at all.
+//! Atomic writing of files: a file is replaced completely or not at all.
 
 use std::fs;
 use std::io::{self, Write};
@@ -11,16 +11,16 @@ use crate::{Error, Result};
 /// Symbolic links followed before a path counts as a loop; as many as Linux follows.
 const MAX_LINKS: usize = 40;
 
-/// What a path to be written stands for, after its symbolic links.
+/// The target of a path, after its symbolic links.
 enum Target {
-    /// A regular file, with its permissions, or no file yet: replaced whole.
+    /// A regular file, with its permissions, or no file yet: it is replaced.
     File(PathBuf, Option<fs::Permissions>),
-    /// A pipe, a device or an open descriptor such as `/dev/stdout`: written into.
+    /// A pipe, a device or an open descriptor such as `/dev/stdout`: it is written to directly.
     Stream(PathBuf),
 }
 
 impl Target {
-    /// Follows the symbolic links of `path` one by one: its last target need not exist.
+    /// Follows the symbolic links of `path`; the final target need not exist.
     fn of(path: &Path) -> io::Result<Self> {
         let mut path = path.to_path_buf();
         for _ in 0..MAX_LINKS {
@@ -40,9 +40,9 @@ impl Target {
     }
 }
 
-/// Whether the path names an open descriptor of this process (`/proc/self/fd/1`). Links there may
-/// lead to names that are no files (`pipe:[123]`), and a regular file behind one is the shell's
-/// (`> table.csv`): it is written into, not replaced.
+/// Whether the path names an open descriptor of this process (`/proc/self/fd/1`). Such links may
+/// point to names that are not files (`pipe:[123]`). A regular file behind one was opened by the
+/// shell (`> table.csv`): it is written to, not replaced.
 fn is_descriptor(path: &Path) -> bool {
     let Ok(folder) = folder_of(path).canonicalize() else { return false };
     folder.ends_with("fd") && (folder.starts_with("/proc") || folder.starts_with("/dev"))
@@ -53,12 +53,12 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Writes `bytes` beside `path` under a temporary name, then renames it into place, so that
-/// a reader or a crash never meets half a file. Creates missing parent folders.
+/// Writes `bytes` to a temporary file in the folder of `path` and renames it, so that neither a
+/// reader nor a crash leaves an incomplete file. Creates missing parent folders.
 ///
-/// A symbolic link stays: the file that it names is replaced. A replaced file keeps its
-/// permissions. What is no regular file (a named pipe, `/dev/stdout`) is opened and written; a
-/// reader that closes its end of a pipe early has what it wants, and that is no error.
+/// A symbolic link is kept: the file that it points to is replaced. A replaced file keeps its
+/// permissions. A path that is not a regular file (a named pipe, `/dev/stdout`) is opened and
+/// written; a reader that closes its end of a pipe early causes no error.
 ///
 /// # Errors
 /// [`Error::Io`]; the temporary file is removed, also when the thread panics.
@@ -86,8 +86,7 @@ fn replace(target: &Path, permissions: Option<fs::Permissions>, bytes: &[u8]) ->
     Ok(())
 }
 
-/// An empty file under a name of its own, with the permissions that the process gives new files;
-/// removed when dropped.
+/// An empty temporary file with the default permissions of new files; removed when dropped.
 fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = Builder::new();
     builder.prefix(".mammo-").suffix(".tmp");
@@ -98,7 +97,7 @@ fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
 
 fn write_into(target: &Path, bytes: &[u8]) -> io::Result<()> {
     let written = if is_descriptor(target) && target.file_name().is_some_and(|name| name == "1") {
-        // In turn with what the program prints.
+        // Under the lock of standard output, so that output is not interleaved.
         let mut out = io::stdout().lock();
         out.write_all(bytes).and_then(|()| out.flush())
     } else {
@@ -107,18 +106,16 @@ fn write_into(target: &Path, bytes: &[u8]) -> io::Result<()> {
     written.or_else(|e| if e.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(e) })
 }
 
-/// Whether [`write_atomically`] writes into what the path names (a pipe, a device, `/dev/stdout`)
-/// rather than replacing a file.
+/// Whether [`write_atomically`] writes to the path directly (a pipe, a device, `/dev/stdout`)
+/// instead of replacing a file.
 pub fn is_stream(path: &Path) -> bool {
     matches!(Target::of(path), Ok(Target::Stream(_)))
 }
 
-/// Whether [`write_atomically`] could write a file of this name; asked before long work. Creates
-/// nothing that stays.
+/// Checks, before long work, that [`write_atomically`] can write this file. Leaves no file behind.
 ///
 /// # Errors
-/// [`Error::Io`] when a folder of that name is there, or the folder that would hold the file
-/// cannot be written.
+/// [`Error::Io`] when a folder has that name, or the folder of the file cannot be written.
 pub fn check_file(path: &Path) -> Result<()> {
     match Target::of(path) {
         Ok(Target::File(target, _)) => check_folder(folder_of(&target)),
@@ -127,11 +124,11 @@ pub fn check_file(path: &Path) -> Result<()> {
     }
 }
 
-/// Whether files could be written into a folder, which need not exist yet; asked before long work.
-/// Creates nothing that stays.
+/// Checks, before long work, that files can be written to a folder, which need not exist yet. Leaves
+/// no file behind.
 ///
 /// # Errors
-/// [`Error::Io`] when it, or the nearest folder above that exists, cannot be written.
+/// [`Error::Io`] when it, or its nearest existing parent, cannot be written.
 pub fn check_folder(folder: &Path) -> Result<()> {
     let mut nearest = folder;
     while fs::symlink_metadata(nearest).is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
@@ -147,10 +144,10 @@ pub fn check_folder(folder: &Path) -> Result<()> {
 /// Serialises `value` as indented JSON and writes it with [`write_atomically`].
 ///
 /// # Errors
-/// [`Error::Io`] when the disk refuses.
+/// [`Error::Io`] when the file cannot be written.
 pub fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<()> {
     let mut bytes = serde_json::to_vec_pretty(value)
-        .map_err(|e| Error::table(path, None, e.to_string(), "a value that JSON can hold"))?;
+        .map_err(|e| Error::table(path, None, e.to_string(), "a value that JSON can represent"))?;
     bytes.push(b'\n');
     write_atomically(path, &bytes)
 }

@@ -3,7 +3,7 @@
 //! A failing input is kept as a seed in `proptest-regressions/`, which is committed: every later run tries it first.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use mammo_core::GrayImage;
+use mammo_core::GreyImage;
 use mammo_core::geometry::{Affine, Rect};
 use mammo_core::resample::{Resample, resample};
 use mammo_core::table_text::TableText;
@@ -39,9 +39,9 @@ fn map() -> impl Strategy<Value = Affine> {
     )
 }
 
-fn image() -> impl Strategy<Value = GrayImage> {
+fn image() -> impl Strategy<Value = GreyImage> {
     (1..24_usize, 1..24_usize).prop_flat_map(|(width, height)| {
-        vec(any::<u16>(), width * height).prop_map(move |pixels| GrayImage { width, height, pixels })
+        vec(any::<u16>(), width * height).prop_map(move |pixels| GreyImage { width, height, pixels })
     })
 }
 
@@ -49,11 +49,11 @@ fn kernel() -> impl Strategy<Value = Resample> {
     prop_oneof![Just(Resample::Area), Just(Resample::Bilinear), Just(Resample::Cubic)]
 }
 
-fn whole(image: &GrayImage) -> Rect {
+fn whole(image: &GreyImage) -> Rect {
     Rect::new(0.0, 0.0, image.width as f64, image.height as f64)
 }
 
-fn mean(image: &GrayImage) -> f64 {
+fn mean(image: &GreyImage) -> f64 {
     image.pixels.iter().map(|&value| f64::from(value)).sum::<f64>() / image.pixels.len() as f64
 }
 
@@ -140,7 +140,7 @@ proptest! {
     fn a_constant_image_stays_constant_at_any_size(
         value in any::<u16>(), size in (1..24_usize, 1..24_usize), to in (1..40_usize, 1..40_usize), kernel in kernel(),
     ) {
-        let constant = GrayImage { width: size.0, height: size.1, pixels: vec![value; size.0 * size.1] };
+        let constant = GreyImage { width: size.0, height: size.1, pixels: vec![value; size.0 * size.1] };
         let resampled = resample(&constant, &whole(&constant), to.0, to.1, kernel);
         let worst = resampled.pixels.iter().map(|pixel| pixel.abs_diff(value)).max();
         prop_assert!(worst <= Some(1), "{worst:?} off");

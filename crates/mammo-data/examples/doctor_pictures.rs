@@ -7,14 +7,14 @@
 
 use std::path::Path;
 
-use mammo_data::doctor::{entries_of_manifest, examine, find_twins};
+use mammo_data::doctor::{entries_of_manifest, examine, find_duplicates};
 use mammo_data::import::{Verify, import_tables};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::args().nth(1).ok_or("expected a folder with images.csv")?;
     let imported = import_tables(Path::new(&folder), Verify::Headers, &|_, _| {})?;
     let started = std::time::Instant::now();
-    let (twins, n_unread) = find_twins(&imported.manifest, &|_, _| {});
+    let (twins, n_unread) = find_duplicates(&imported.manifest, &|_, _| {});
     let n = imported.manifest.images.len();
     println!("{n} pictures compared in {:.1} s, {n_unread} unread", started.elapsed().as_secs_f64());
     let started = std::time::Instant::now();

@@ -14,21 +14,29 @@ use std::path::{Path, PathBuf};
 use image::{DynamicImage, ImageFormat};
 use mammo_data::import::{Verify, import_tables};
 use mammo_dicom::read_header;
-use mammo_phantom::{Layout, PhantomConfig, write_layout};
+use mammo_phantom::{ArchiveLayout, PhantomConfig, write_layout};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
 /// Targets of tables: data set, and the files whose contents make one seed.
-const TABLES: [(&str, Layout, &[&str]); 9] = [
-    ("open_tables", Layout::Film, &["images.csv", "lesions.csv"]),
-    ("cbis_ddsm", Layout::CbisDdsmJpeg, &["csv/mass_case_description_train_set.csv", "csv/dicom_info.csv"]),
-    ("inbreast", Layout::Inbreast, &["INbreast.csv", "AllXML/20580000.xml"]),
-    ("mini_mias", Layout::MiniMias, &["Info.txt", "mdb002.pgm"]),
-    ("vindr", Layout::Vindr, &["breast-level_annotations.csv", "finding_annotations.csv", "metadata.csv"]),
-    ("cmmd", Layout::Cmmd, &["CMMD_clinicaldata_revision.csv"]),
-    ("workbook", Layout::Cmmd, &["CMMD_clinicaldata_revision.xlsx"]),
-    ("rsna", Layout::Rsna, &["train.csv"]),
-    ("original", Layout::Original, &["roi_mask_path.csv", "train_pat_lst.txt"]),
+const TABLES: [(&str, ArchiveLayout, &[&str]); 9] = [
+    ("open_tables", ArchiveLayout::Film, &["images.csv", "lesions.csv"]),
+    (
+        "cbis_ddsm",
+        ArchiveLayout::CbisDdsmJpeg,
+        &["csv/mass_case_description_train_set.csv", "csv/dicom_info.csv"],
+    ),
+    ("inbreast", ArchiveLayout::Inbreast, &["INbreast.csv", "AllXML/20580000.xml"]),
+    ("mini_mias", ArchiveLayout::MiniMias, &["Info.txt", "mdb002.pgm"]),
+    (
+        "vindr",
+        ArchiveLayout::Vindr,
+        &["breast-level_annotations.csv", "finding_annotations.csv", "metadata.csv"],
+    ),
+    ("cmmd", ArchiveLayout::Cmmd, &["CMMD_clinicaldata_revision.csv"]),
+    ("workbook", ArchiveLayout::Cmmd, &["CMMD_clinicaldata_revision.xlsx"]),
+    ("rsna", ArchiveLayout::Rsna, &["train.csv"]),
+    ("original", ArchiveLayout::Original, &["roi_mask_path.csv", "train_pat_lst.txt"]),
 ];
 
 /// Between the tables of one seed.

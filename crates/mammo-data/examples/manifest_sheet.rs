@@ -12,15 +12,15 @@
 use std::path::Path;
 
 use mammo_core::geometry::{Affine, Rect};
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::record::{Mammogram, Pathology, Polarity};
 use mammo_core::resample::{Resample, resample};
 use mammo_data::archive::{Birads3, import_archive};
 use mammo_data::import::Verify;
 use mammo_data::manifest::Manifest;
-use mammo_dicom::image_file::{read_gray, write_png16};
+use mammo_dicom::image_file::{read_grey, write_png16};
 use mammo_image::cache::{InputFrame, LesionFill, lesion_mask};
-use mammo_phantom::{Layout, PhantomConfig, write_layout};
+use mammo_phantom::{ArchiveLayout, PhantomConfig, write_layout};
 
 const COLUMNS: usize = 6;
 const ROWS: usize = 2;
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let height = HEIGHT_PX;
     let images: Vec<&Mammogram> = manifest.images.iter().take(COLUMNS * ROWS).collect();
     let width = height * 4 / 5;
-    let mut sheet = GrayImage::black(COLUMNS * width, ROWS * height);
+    let mut sheet = GreyImage::black(COLUMNS * width, ROWS * height);
     for (at, image) in images.iter().enumerate() {
         println!(
             "{at:>2} {} {} {} {}: {} lesions",
@@ -60,7 +60,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 fn import(layout: &str, folder: &Path) -> Result<Manifest, Box<dyn std::error::Error>> {
     if !folder.exists() {
-        let layout: Layout = layout.parse()?;
+        let layout: ArchiveLayout = layout.parse()?;
         let config =
             PhantomConfig { n_patients: 14, site: layout.site(), seed: 5, ..PhantomConfig::default() };
         write_layout(folder, layout, &config, &|_, _| {})?;
@@ -82,8 +82,8 @@ fn tile(
     image: &Mammogram,
     width: usize,
     height: usize,
-) -> Result<GrayImage, Box<dyn std::error::Error>> {
-    let stored = read_gray(&manifest.image_path(image))?;
+) -> Result<GreyImage, Box<dyn std::error::Error>> {
+    let stored = read_grey(&manifest.image_path(image))?;
     let whole = Rect::new(0.0, 0.0, stored.width as f64, stored.height as f64);
     let mut tile = resample(&stored, &whole, width, height, Resample::Area);
     if image.polarity == Polarity::Inverted {

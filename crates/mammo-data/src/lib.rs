@@ -1,4 +1,4 @@
-//! Data sets of mammograms: what is on the disk, who is on which side, what is wrong with it.
+//! Data sets of mammograms: import, manifest, split, and a check for leaks and confounders.
 //!
 //! | module | in | out |
 //! |---|---|---|

@@ -1,9 +1,9 @@
-//! The accepted images of a data set, as one checked file.
+//! The manifest: the accepted images of a data set in one file.
 //!
 //! In: the records that [`import`](crate::import) accepted. Out: `manifest.json`, which every
-//! later stage reads instead of the tables. The file carries a digest of its records, so a
-//! [`Split`](crate::split::Split), a cache or a checkpoint can say which manifest it belongs
-//! to, and an edited or cut file is refused. Pixels are not part of the digest.
+//! later stage reads instead of the tables. The file contains a digest of its records. A
+//! [`Split`](crate::split::Split), a cache or a checkpoint refers to its manifest by this digest,
+//! and an edited or truncated file is refused. The digest does not cover pixels.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -17,18 +17,18 @@ use mammo_core::write::write_json;
 
 const FORMAT: &str = "mammo-manifest";
 const VERSION: u32 = 1;
-const EXPECTED: &str = "a whole manifest as `mammo` writes it; import the data set again";
+const EXPECTED: &str = "a complete manifest written by `mammo`; import the data set again";
 
-/// The accepted images of one data set and the folder in which they lie.
+/// The accepted images of one data set and their folder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Manifest {
     /// Folder to which every [`Mammogram::file`] is relative.
     pub root: PathBuf,
-    /// The records; [`Manifest::new`] and [`Manifest::read`] deliver them sorted by file.
+    /// The records; [`Manifest::new`] and [`Manifest::read`] sort them by file.
     pub images: Vec<Mammogram>,
 }
 
-/// How much a manifest holds.
+/// Counts of a manifest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ManifestCounts {
     /// Images in all.
@@ -67,16 +67,15 @@ impl Manifest {
     /// Reads `manifest.json` and checks its version, counts and digest.
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be read; [`Error::Table`] when it is of another kind or
-    /// version, was cut short, or its records were edited after it was written. Only `root`
-    /// may be edited, for data that have moved.
+    /// [`Error::Io`] when it cannot be read; [`Error::Table`] when it has another format or version,
+    /// is truncated, or its records were edited. Only `root` may be edited, for data that were moved.
     pub fn read(path: &Path) -> Result<Self> {
         let stored: Stored = read_versioned(path, FORMAT, VERSION, EXPECTED)?;
         let manifest = Self::new(folder_of(path).join(stored.root), stored.images);
         let digest = manifest.digest();
         if digest != stored.digest || manifest.counts() != stored.counts {
             let found = format!(
-                "{} images with digest {digest}, but its head says {} images with digest {}; it was edited",
+                "{} images with digest {digest}, but the file states {} images with digest {}; it was edited",
                 manifest.images.len(),
                 stored.counts.images,
                 stored.digest
@@ -88,11 +87,11 @@ impl Manifest {
 
     /// Writes `manifest.json`.
     ///
-    /// The root is stored relative to the file when the data lie in its folder or below, so
-    /// that the two can be moved together; otherwise absolute.
+    /// The root is stored as a relative path when the data are in the folder of the file or below it,
+    /// so that both can be moved together; otherwise as an absolute path.
     ///
     /// # Errors
-    /// [`Error::Io`] when the disk refuses.
+    /// [`Error::Io`] when the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
         let Self { images, .. } = Self::new(&self.root, self.images.clone());
         let stored = Stored {
@@ -114,7 +113,7 @@ impl Manifest {
         json_digest(&images)
     }
 
-    /// Where an image lies on disk.
+    /// The path of an image file.
     pub fn image_path(&self, image: &Mammogram) -> PathBuf {
         self.root.join(&image.file)
     }
@@ -128,7 +127,7 @@ impl Manifest {
         patients
     }
 
-    /// The image of that name; looks through the list once.
+    /// The image of that name, by linear search.
     pub fn find(&self, file: &str) -> Option<&Mammogram> {
         self.images.iter().find(|image| image.file == file)
     }
@@ -139,7 +138,7 @@ impl Manifest {
         Self { root: self.root.clone(), images }
     }
 
-    /// How much it holds.
+    /// Its counts.
     pub fn counts(&self) -> ManifestCounts {
         let with = |truth| self.images.iter().filter(|image| image.pathology == truth).count();
         ManifestCounts {
@@ -159,8 +158,8 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 fn stored_root(root: &Path, folder: &Path) -> Result<PathBuf> {
-    // Compared as the disk knows them, so that `data/../data` and links do not hide that the
-    // data lie below. A folder that does not exist yet holds no data.
+    // Canonical paths are compared, so that `data/../data` and links are resolved. A folder that
+    // does not exist yet contains no data.
     let on_disk = (root.canonicalize(), folder.canonicalize());
     if let (Ok(root), Ok(folder)) = on_disk
         && let Ok(below) = root.strip_prefix(folder)

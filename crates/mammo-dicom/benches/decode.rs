@@ -6,7 +6,7 @@ use std::path::Path;
 use divan::Bencher;
 use divan::counter::BytesCount;
 use mammo_dicom::{Voi, decode};
-use mammo_phantom::layout::dicom::{About, Coding, Picture, write_dicom};
+use mammo_phantom::layout::dicom::{Coding, DicomAttributes, DicomPixels, write_dicom};
 
 fn main() {
     divan::main();
@@ -16,7 +16,7 @@ const WIDTH: usize = 3328;
 const HEIGHT: usize = 4096;
 
 /// A bright half disc at the left edge, with noise of a few grey values: as hard to code as a breast.
-fn picture() -> Picture {
+fn picture() -> DicomPixels {
     let value = |i: usize| {
         let (x, y) = ((i % WIDTH) as f32 / WIDTH as f32, (i / WIDTH) as f32 / HEIGHT as f32 - 0.5);
         let depth = 1.0 - (x * x + 4.0 * y * y);
@@ -24,13 +24,13 @@ fn picture() -> Picture {
         if depth > 0.0 { (800.0 + 2400.0 * depth.sqrt()) as u16 + noise as u16 } else { 0 }
     };
     let values = (0..WIDTH * HEIGHT).map(value).collect();
-    Picture { width: WIDTH, height: HEIGHT, values, bits: 12, inverted: false }
+    DicomPixels { width: WIDTH, height: HEIGHT, values, bits: 12, inverted: false }
 }
 
 fn file(coding: Coding) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("frame.dcm");
-    write_dicom(&path, &picture(), &About::default(), coding).unwrap();
+    write_dicom(&path, &picture(), &DicomAttributes::default(), coding).unwrap();
     std::fs::read(path).unwrap()
 }
 

@@ -1,27 +1,26 @@
-//! Whether a DICOM object is a screening mammogram by its header.
+//! Decides by its header whether a DICOM object is a screening mammogram.
 
 use dicom_dictionary_std::uids;
 use serde::{Deserialize, Serialize};
 
-use super::flaw::{Flaw, Sound};
+use super::flaw::Flaw;
 use super::header::{Header, Photometric, PresentationIntent};
 use super::note::{Note, NoteKind};
 use super::view::Projection;
-use mammo_core::refusal::Refusal;
+use mammo_core::refusal::DicomRefusal;
 
-/// What is done with an object whose header does not say what it is, such as the files of the
-/// RSNA challenge: neither Modality nor SOP class.
+/// Treatment of objects with neither Modality nor SOP class, such as the files of the RSNA challenge.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UnknownObjects {
-    /// Refused as [`Refusal::UnknownObject`].
+    /// Refused as [`DicomRefusal::UnknownObject`].
     #[default]
     Refused,
-    /// Taken for a mammogram, since the caller knows that it is one.
+    /// Accepted as a mammogram, because the caller knows that it is one.
     Assumed,
 }
 
-/// SOP classes of radiographs of any part of the body, mammograms of some machines among them.
+/// SOP classes of radiographs of any part of the body; some machines use them for mammograms.
 const RADIOGRAPHS: [&str; 3] = [
     uids::COMPUTED_RADIOGRAPHY_IMAGE_STORAGE,
     uids::DIGITAL_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION,
@@ -31,59 +30,61 @@ const RADIOGRAPHS: [&str; 3] = [
 /// Modalities that a digitised mammogram may have: mammography, film radiograph, other, none.
 const MODALITIES_OF_FILM: [&str; 4] = ["MG", "RG", "OT", ""];
 
-/// Conversion Types of what is no film: digitised video, scanned document, drawing
-/// (PS3.3 C.8.6.1). WSD, "workstation", tells nothing: CBIS-DDSM has it.
+/// Conversion Types of objects other than films: digitised video, scanned document, drawing
+/// (PS3.3 C.8.6.1). WSD, "workstation", is not among them: CBIS-DDSM has it.
 const CONVERSIONS_OF_NO_FILM: [&str; 3] = ["DV", "SD", "DRW"];
 
 impl Header {
-    /// Whether this is a screening mammogram: what was odd about it, or why it is none, with
-    /// what was found.
+    /// Checks that this is a screening mammogram; returns notes about irregularities.
     ///
     /// # Errors
-    /// The code and what was found.
-    pub fn admit(&self, unknown: UnknownObjects) -> Result<Vec<Note>, (Refusal, String)> {
+    /// The code of the refusal and what was found.
+    pub fn admit(&self, unknown: UnknownObjects) -> Result<Vec<Note>, (DicomRefusal, String)> {
         self.admitted(unknown).map_err(|flaw| (flaw.refusal, flaw.found))
     }
 
-    pub(super) fn admitted(&self, unknown: UnknownObjects) -> Sound<Vec<Note>> {
+    pub(super) fn admitted(&self, unknown: UnknownObjects) -> Result<Vec<Note>, Flaw> {
         let refuse = |refusal, found: String| Err(Flaw::new(refusal, found));
         let class = self.sop_class_uid.as_str();
         if class == uids::BREAST_TOMOSYNTHESIS_IMAGE_STORAGE {
-            return refuse(Refusal::Tomosynthesis, format!("{} frames of breast tomosynthesis", self.frames));
+            return refuse(
+                DicomRefusal::Tomosynthesis,
+                format!("{} frames of breast tomosynthesis", self.frames),
+            );
         }
         if !self.has_pixels {
             let found =
                 format!("no pixel data in an object of modality '{}', SOP class {class}", self.modality);
-            return refuse(Refusal::NoPixelData, found);
+            return refuse(DicomRefusal::NoPixelData, found);
         }
         if let Photometric::Colour(term) = &self.photometric {
-            return refuse(Refusal::Colour, format!("photometric interpretation {term}"));
+            return refuse(DicomRefusal::Colour, format!("photometric interpretation {term}"));
         }
         let notes =
             if self.is_secondary_capture() { self.captured(unknown) } else { self.recorded(unknown) }?;
         if self.projection == Some(Projection::Specimen) {
-            return refuse(Refusal::NotMammography, "a tissue specimen".into());
+            return refuse(DicomRefusal::NotMammography, "a tissue specimen".into());
         }
         if self.frames > 1 {
-            return refuse(Refusal::MultiFrame, format!("{} frames", self.frames));
+            return refuse(DicomRefusal::MultiFrame, format!("{} frames", self.frames));
         }
         if self.presentation_intent == Some(PresentationIntent::ForProcessing) {
-            return refuse(Refusal::ForProcessing, "presentation intent FOR PROCESSING".into());
+            return refuse(DicomRefusal::ForProcessing, "presentation intent FOR PROCESSING".into());
         }
         Ok(notes)
     }
 
-    /// Whether the object was captured from elsewhere: a digitised film, a screenshot. Archives
-    /// of film hold nothing else, so their pixels decide.
+    /// Whether the object is a secondary capture: a digitised film or a screenshot. Digitised films
+    /// are stored this way, so the pixels decide.
     pub fn is_secondary_capture(&self) -> bool {
-        // The multi-frame kinds extend the UID of the plain one.
+        // The UIDs of the multi-frame classes extend that of the single-frame class.
         let rest = self.sop_class_uid.strip_prefix(uids::SECONDARY_CAPTURE_IMAGE_STORAGE);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     }
 
     /// A secondary capture: a digitised film of a breast.
-    fn captured(&self, unknown: UnknownObjects) -> Sound<Vec<Note>> {
-        let refuse = |found: String| Err(Flaw::new(Refusal::SecondaryCapture, found));
+    fn captured(&self, unknown: UnknownObjects) -> Result<Vec<Note>, Flaw> {
+        let refuse = |found: String| Err(Flaw::new(DicomRefusal::SecondaryCapture, found));
         if self.frames > 1 {
             return refuse(format!("a secondary capture of {} frames", self.frames));
         }
@@ -103,7 +104,7 @@ impl Header {
     }
 
     /// Any other object: by its Modality, else by its SOP class.
-    fn recorded(&self, unknown: UnknownObjects) -> Sound<Vec<Note>> {
+    fn recorded(&self, unknown: UnknownObjects) -> Result<Vec<Note>, Flaw> {
         let class = self.sop_class_uid.as_str();
         match (self.modality.as_str(), class) {
             ("MG", _) => Ok(Vec::new()),
@@ -115,16 +116,16 @@ impl Header {
             ("", _) if class.is_empty() || RADIOGRAPHS.contains(&class) => Ok(vec![self.unknown(unknown)?]),
             (modality, _) => {
                 let found = format!("modality '{modality}', SOP class {class}");
-                Err(Flaw::new(Refusal::NotMammography, found))
+                Err(Flaw::new(DicomRefusal::NotMammography, found))
             }
         }
     }
 
-    fn unknown(&self, unknown: UnknownObjects) -> Sound<Note> {
+    fn unknown(&self, unknown: UnknownObjects) -> Result<Note, Flaw> {
         let class = if self.sop_class_uid.is_empty() { "none" } else { &self.sop_class_uid };
         let found = format!("modality '{}', SOP class {class}", self.modality);
         match unknown {
-            UnknownObjects::Refused => Err(Flaw::new(Refusal::UnknownObject, found)),
+            UnknownObjects::Refused => Err(Flaw::new(DicomRefusal::UnknownObject, found)),
             UnknownObjects::Assumed => Ok(Note::new(NoteKind::AssumedMammogram, found)),
         }
     }

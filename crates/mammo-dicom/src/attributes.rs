@@ -1,4 +1,4 @@
-//! The decoded data set, and what its elements mean.
+//! Decodes the data set and interprets its elements.
 
 use dicom_core::Tag;
 use dicom_core::header::HasLength;
@@ -7,30 +7,30 @@ use dicom_object::InMemDicomObject;
 use dicom_transfer_syntax_registry::entries;
 
 use super::elements::Elements;
-use super::flaw::{Flaw, Sound};
+use super::flaw::Flaw;
 use super::grey::Greys;
 use super::header::{Header, PatientOrientation, Photometric, PresentationIntent, Spacing, SpacingSource};
-use super::layout::Layout;
 use super::note::{Note, NoteKind};
+use super::parsed_file::ParsedFile;
 use super::side_and_view::SideAndView;
 
-/// Header of a file that was taken apart.
-pub(super) fn parse(layout: &Layout<'_>) -> Sound<Header> {
-    Ok(parse_with_greys(layout)?.0)
+/// The header of a parsed file.
+pub(super) fn parse(parsed: &ParsedFile<'_>) -> Result<Header, Flaw> {
+    Ok(parse_with_greys(parsed)?.0)
 }
 
-/// Header, and the transformations of its grey values.
-pub(super) fn parse_with_greys(layout: &Layout<'_>) -> Sound<(Header, Greys)> {
-    let attributes = Attributes::decode(&layout.elements)?;
-    let mut header = attributes.header(&layout.transfer_syntax);
-    header.has_pixels = layout.pixels.is_some();
+/// The header and the grey-scale transformations.
+pub(super) fn parse_with_greys(parsed: &ParsedFile<'_>) -> Result<(Header, Greys), Flaw> {
+    let attributes = Attributes::decode(&parsed.elements)?;
+    let mut header = attributes.header(&parsed.transfer_syntax);
+    header.has_pixels = parsed.pixels.is_some();
     let mut notes = Notes::default();
     let greys = Greys::of(&attributes, &header, &mut notes);
-    header.notes = [&layout.notes[..], &layout.elements.notes, &notes.0].concat();
+    header.notes = [&parsed.notes[..], &parsed.elements.notes, &notes.0].concat();
     Ok((header, greys))
 }
 
-/// What was odd about the values of a file.
+/// Notes about irregular values of a file.
 #[derive(Default)]
 pub(super) struct Notes(Vec<Note>);
 
@@ -40,15 +40,15 @@ impl Notes {
     }
 }
 
-/// The decoded data set, and ways to ask it.
+/// The decoded data set, with access by element.
 pub(super) struct Attributes {
     object: InMemDicomObject,
 }
 
 impl Attributes {
     /// Decodes the elements in use.
-    pub(super) fn decode(elements: &Elements) -> Sound<Self> {
-        // Lengths and nesting are bounded; a panic that is left would be the library's.
+    pub(super) fn decode(elements: &Elements) -> Result<Self, Flaw> {
+        // Lengths and nesting are bounded; any remaining panic comes from the library.
         let decoded = std::panic::catch_unwind(|| {
             let syntax = if elements.big_endian {
                 entries::EXPLICIT_VR_BIG_ENDIAN.erased()
@@ -73,12 +73,12 @@ impl Attributes {
         self.each_number(tag).first().copied().flatten()
     }
 
-    /// Whether an element is there and holds something.
+    /// Whether an element exists and is not empty.
     pub(super) fn has(&self, tag: Tag) -> bool {
         self.object.get(tag).is_some_and(|element| !element.is_empty())
     }
 
-    /// The values of an element one by one; those that are no finite numbers are `None`.
+    /// The values of an element; those that are not finite numbers are `None`.
     pub(super) fn each_number(&self, tag: Tag) -> Vec<Option<f64>> {
         let Some(element) = self.object.get(tag).filter(|element| !element.is_empty()) else {
             return Vec::new();
@@ -91,7 +91,7 @@ impl Attributes {
         text.split('\\').map(|value| value.trim().parse().ok().filter(finite)).collect()
     }
 
-    /// All numbers of an element; none when one of them is broken or not finite.
+    /// All numbers of an element; none when one of them is invalid or not finite.
     pub(super) fn numbers(&self, tag: Tag) -> Vec<f64> {
         self.each_number(tag).into_iter().collect::<Option<_>>().unwrap_or_default()
     }
@@ -100,7 +100,7 @@ impl Attributes {
         text(&self.object, tag)
     }
 
-    /// A code string (CS), which is upper case by rule and lower case in some files.
+    /// A code string (CS) in upper case; some files have lower case, against the standard.
     pub(super) fn code(&self, tag: Tag) -> String {
         self.text(tag).to_ascii_uppercase()
     }
@@ -121,7 +121,7 @@ impl Attributes {
         }
     }
 
-    /// What the elements say; `has_pixels` and `notes` are not theirs.
+    /// The header from the elements; the caller sets `has_pixels` and `notes`.
     pub(super) fn header(&self, transfer_syntax: &str) -> Header {
         let sop_class_uid = self.text(tags::SOP_CLASS_UID);
         let shown = SideAndView::of(&self.object);
@@ -146,7 +146,7 @@ impl Attributes {
             presentation_intent: self.presentation_intent(&sop_class_uid),
             photometric: match self.code(tags::PHOTOMETRIC_INTERPRETATION).as_str() {
                 "MONOCHROME1" => Photometric::Monochrome1,
-                // Required, but a grey image without it can only be meant this way.
+                // Required; without it a grey image is taken as MONOCHROME2.
                 "MONOCHROME2" | "" => Photometric::Monochrome2,
                 other => Photometric::Colour(other.to_string()),
             },
@@ -202,7 +202,7 @@ impl Attributes {
         let Some(imager) = of(tags::IMAGER_PIXEL_SPACING, SpacingSource::Imager) else {
             return pixel.or_else(|| of(tags::NOMINAL_SCANNED_PIXEL_SPACING, SpacingSource::ScannedFilm));
         };
-        // Equal spacings without a calibration type say nothing new (PS3.3 10.7.1.3).
+        // Equal spacings without a calibration type carry no information (PS3.3 10.7.1.3).
         let repeats = |pixel: &Spacing| {
             (pixel.row_mm, pixel.column_mm) == (imager.row_mm, imager.column_mm)
                 && self.text(tags::PIXEL_SPACING_CALIBRATION_TYPE).is_empty()

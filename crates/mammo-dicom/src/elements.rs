@@ -1,30 +1,29 @@
-//! The elements that are used, copied out of a data set into a clean one.
+//! Copies the elements in use from a data set to a valid one.
 //!
-//! `dicom-object`, which decodes values and character sets afterwards, allocates whatever a
-//! length says, recurses into sequences and stops at the first element that breaks a rule. It is
-//! given the copy: explicit coding, sound lengths, elements in use only, at most
-//! [`MAX_BYTES`] of them.
+//! `dicom-object` decodes values and character sets. It allocates by the stated lengths, recurses
+//! into sequences and stops at the first invalid element. It therefore receives a copy: explicit
+//! coding, valid lengths, elements in use only, at most [`MAX_BYTES`] bytes.
 
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::{StandardDataDictionary, tags};
 
-use super::flaw::{Flaw, Sound};
+use super::flaw::Flaw;
 use super::note::{Note, NoteKind};
-use super::walk::{Coding, Element, ITEM, SEQUENCE_END, Stop, UNDEFINED, Walk, Walked, has_long_length};
-use mammo_core::refusal::Refusal;
+use super::walk::{Coding, Element, ITEM, SEQUENCE_END, Stop, UNDEFINED, Walk, has_long_length};
+use mammo_core::refusal::DicomRefusal;
 
-/// Most bytes of all elements in use: three lookup tables of 65,536 entries are 384 KiB. Text of
+/// Largest size of all elements in use: three lookup tables of 65,536 entries are 384 KiB. Text of
 /// many values grows up to 24-fold when it is decoded.
 const MAX_BYTES: usize = 2 << 20;
 
-/// Most bytes of one text.
+/// Largest size of one text in bytes.
 const MAX_TEXT_BYTES: usize = 16 << 10;
 
-/// Deepest nesting of sequences in use: the modifiers of a view.
+/// Deepest nesting of sequences in use: that of view modifiers.
 const MAX_DEPTH: usize = 3;
 
-/// Every element that `attributes` and `grey` ask for, at whatever level it stands.
+/// All elements that `attributes` and `grey` read, at any level.
 const USED: [Tag; 49] = [
     tags::SPECIFIC_CHARACTER_SET,
     tags::SOP_CLASS_UID,
@@ -77,12 +76,12 @@ const USED: [Tag; 49] = [
     tags::VIEW_MODIFIER_CODE_SEQUENCE,
 ];
 
-/// Whether an element is looked into.
+/// Whether an element is read.
 pub(super) fn is_used(tag: Tag) -> bool {
     USED.contains(&tag)
 }
 
-/// A clean data set of the elements in use.
+/// A valid data set of the elements in use.
 pub(super) struct Elements {
     /// Explicit, in the byte order of the file.
     pub(super) bytes: Vec<u8>,
@@ -91,23 +90,23 @@ pub(super) struct Elements {
 }
 
 impl Elements {
-    /// None yet, of a data set in this coding.
+    /// Empty, for a data set in this coding.
     pub(super) fn of(coding: Coding) -> Self {
         Self { bytes: Vec::new(), big_endian: coding.big_endian, notes: Vec::new() }
     }
 
     /// Copies an element of the top level, if it is in use.
-    pub(super) fn take(&mut self, walk: &Walk<'_>, element: &Element, end: usize) -> Walked<()> {
+    pub(super) fn take(&mut self, walk: &Walk<'_>, element: &Element, end: usize) -> Result<(), Stop> {
         if is_used(element.tag) { self.copy(walk, element, end, 0) } else { Ok(()) }
     }
 
-    fn copy(&mut self, walk: &Walk<'_>, element: &Element, end: usize, depth: usize) -> Walked<()> {
+    fn copy(&mut self, walk: &Walk<'_>, element: &Element, end: usize, depth: usize) -> Result<(), Stop> {
         let known = StandardDataDictionary.by_tag(element.tag).map(|entry| entry.vr().relaxed());
         match (known, element.vr) {
             (Some(VR::SQ), None | Some(VR::SQ | VR::UN)) => self.copy_sequence(walk, element, end, depth),
-            // Text under the tag of a sequence, and the other way round.
+            // Text under the tag of a sequence, or a sequence under the tag of a text.
             (Some(VR::SQ), _) | (_, Some(VR::SQ)) | (None, _) => Ok(()),
-            // Items of UN are little endian in a big endian file, too; numbers would be swapped.
+            // Items of UN are little endian in a big endian file as well; numbers would be byte-swapped.
             _ if element.length == UNDEFINED || walk.coding.big_endian != self.big_endian => Ok(()),
             (Some(known), stated) => {
                 let vr = stated.filter(|&vr| vr != VR::UN).unwrap_or(known);
@@ -120,7 +119,13 @@ impl Elements {
         }
     }
 
-    fn copy_sequence(&mut self, walk: &Walk<'_>, element: &Element, end: usize, depth: usize) -> Walked<()> {
+    fn copy_sequence(
+        &mut self,
+        walk: &Walk<'_>,
+        element: &Element,
+        end: usize,
+        depth: usize,
+    ) -> Result<(), Stop> {
         if depth == MAX_DEPTH {
             return Ok(());
         }
@@ -151,12 +156,12 @@ impl Elements {
         Ok(())
     }
 
-    fn check_size(&self) -> Sound<()> {
+    fn check_size(&self) -> Result<(), Flaw> {
         if self.bytes.len() <= MAX_BYTES {
             return Ok(());
         }
         let found = format!("more than {} MiB of attributes", MAX_BYTES >> 20);
-        Err(Flaw::new(Refusal::TooLarge, found))
+        Err(Flaw::new(DicomRefusal::TooLarge, found))
     }
 
     fn push_head(&mut self, tag: Tag, vr: VR, length: u32) {
@@ -187,8 +192,8 @@ impl Elements {
     }
 }
 
-/// Refuses numbers that do not fill their value, and texts that are none.
-fn check_length(element: &Element, vr: VR) -> Sound<()> {
+/// Refuses numeric values of an invalid length and texts that are too long.
+fn check_length(element: &Element, vr: VR) -> Result<(), Flaw> {
     let unit = match vr {
         VR::US | VR::SS | VR::OW => 2,
         VR::AT | VR::UL | VR::SL | VR::FL | VR::OL | VR::OF => 4,
@@ -197,7 +202,7 @@ fn check_length(element: &Element, vr: VR) -> Sound<()> {
     };
     let (tag, length) = (element.tag, element.length);
     if !length.is_multiple_of(unit) {
-        let found = format!("{tag} has {length} bytes, which are no numbers of {unit} bytes");
+        let found = format!("{tag} has {length} bytes, which is not a multiple of {unit} bytes");
         return Err(Flaw::damaged(found));
     }
     let is_text = unit == 1 && vr != VR::OB;

@@ -1,31 +1,28 @@
-//! What is wrong with a DICOM file, before its path is known.
+//! A defect of a DICOM file, before its path is known.
 
 use std::path::Path;
 
 use mammo_core::Error;
-use mammo_core::refusal::Refusal;
+use mammo_core::refusal::DicomRefusal;
 
-/// A [`Refusal`] with what was found, before a path is known.
+/// A [`DicomRefusal`] with what was found, before a path is known.
 #[derive(Clone, Debug)]
 pub(crate) struct Flaw {
-    pub(crate) refusal: Refusal,
+    pub(crate) refusal: DicomRefusal,
     pub(crate) found: String,
 }
 
-/// Result with a [`Flaw`].
-pub(crate) type Sound<T> = Result<T, Flaw>;
-
 impl Flaw {
-    /// What was found may quote a damaged file, whose control characters would break a table.
-    pub(crate) fn new(refusal: Refusal, found: impl Into<String>) -> Self {
+    /// Control characters are replaced, because `found` may quote a damaged file and is written to tables.
+    pub(crate) fn new(refusal: DicomRefusal, found: impl Into<String>) -> Self {
         Self { refusal, found: found.into().replace(char::is_control, "?") }
     }
 
     pub(crate) fn damaged(found: impl Into<String>) -> Self {
-        Self::new(Refusal::Damaged, found)
+        Self::new(DicomRefusal::Damaged, found)
     }
 
-    /// The crate's error, naming the file.
+    /// The error with the path of the file.
     pub(crate) fn at(self, path: &Path) -> Error {
         Error::Dicom { path: path.to_path_buf(), refusal: self.refusal, found: self.found }
     }

@@ -5,13 +5,13 @@ use std::ops::Range;
 
 use dicom_core::Tag;
 
-use super::flaw::{Flaw, Sound};
+use super::flaw::Flaw;
 use super::walk::{ITEM, SEQUENCE_END};
 
-/// Fills up files behind the data set (PS3.10 7.2).
+/// Data Set Trailing Padding (PS3.10 7.2).
 const TRAILING_PADDING: Tag = Tag(0xFFFC, 0xFFFC);
 
-/// The coded frame, and whether the delimiter behind it was there.
+/// The coded frame, and whether the sequence delimiter after it was found.
 pub(super) struct Frame<'a> {
     pub(super) coded: Cow<'a, [u8]>,
     pub(super) has_end: bool,
@@ -19,9 +19,9 @@ pub(super) struct Frame<'a> {
 
 /// Joins the fragments of a single frame that starts at `at`; the first item is the offset table.
 ///
-/// A missing delimiter is let pass when the file ends behind a whole fragment, or holds nothing
-/// but zeros or trailing padding from there on.
-pub(super) fn frame(data_set: &[u8], at: usize) -> Sound<Frame<'_>> {
+/// A missing delimiter is accepted when the file ends after a complete fragment, or when only zeros or
+/// trailing padding follow.
+pub(super) fn frame(data_set: &[u8], at: usize) -> Result<Frame<'_>, Flaw> {
     let (ranges, has_end) = fragments(data_set, at)?;
     let coded = match &ranges[..] {
         [] => return Err(Flaw::damaged("encapsulated pixel data without a fragment")),
@@ -31,8 +31,8 @@ pub(super) fn frame(data_set: &[u8], at: usize) -> Sound<Frame<'_>> {
     Ok(Frame { coded, has_end })
 }
 
-fn fragments(data_set: &[u8], mut at: usize) -> Sound<(Vec<Range<usize>>, bool)> {
-    let cut = || Flaw::damaged("a pixel fragment is cut short");
+fn fragments(data_set: &[u8], mut at: usize) -> Result<(Vec<Range<usize>>, bool), Flaw> {
+    let cut = || Flaw::damaged("a pixel fragment is truncated");
     let (mut fragments, mut is_offset_table) = (Vec::new(), true);
     loop {
         let rest = data_set.get(at..).unwrap_or_default();
@@ -51,7 +51,7 @@ fn fragments(data_set: &[u8], mut at: usize) -> Sound<(Vec<Range<usize>>, bool)>
             }
             ITEM => return Err(cut()),
             _ if rest.iter().all(|&byte| byte == 0) => return Ok((fragments, false)),
-            // Fewer bytes than a head has: of a delimiter that was cut.
+            // Fewer bytes than an item header: a truncated delimiter.
             _ if rest.len() < 8 => return Ok((fragments, false)),
             other => return Err(Flaw::damaged(format!("{other} between pixel fragments"))),
         }

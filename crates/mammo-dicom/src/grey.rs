@@ -1,7 +1,7 @@
-//! From stored values to what a reader is meant to see (PS3.3 C.11, PS3.4 N.2).
+//! Grey-scale transformations from stored values to display values (PS3.3 C.11, PS3.4 N.2).
 //!
 //! Modality LUT or rescale, then VOI LUT or window, then MONOCHROME1 inversion and padding.
-//! A stored value has at most 16 bits, so the whole chain is one table of 65,536 entries,
+//! A stored value has at most 16 bits, so all stages are combined in one table of 65,536 entries,
 //! computed in 64-bit floating point and rounded once.
 
 use dicom_core::Tag;
@@ -13,14 +13,14 @@ use serde::{Deserialize, Serialize};
 use super::attributes::{Attributes, Notes};
 use super::header::{Header, Photometric};
 use super::note::NoteKind;
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 
-/// Whether the maker's transformation for the eye is applied to a DICOM image.
+/// Whether the VOI transformation of a DICOM image is applied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Voi {
-    /// The first VOI LUT, or else the first window, of the file: the picture that its maker
-    /// meant radiologists to see. The default, since models learn from such pictures.
+    /// The first VOI LUT, or else the first window, of the file: the image as intended for display.
+    /// The default, because models are trained on such images.
     #[default]
     Apply,
     /// None: modality values over the full range of the stored bits.
@@ -35,7 +35,7 @@ struct Lut {
 }
 
 impl Lut {
-    /// The table in a sequence item; `None` when it contradicts itself.
+    /// The table in a sequence item; `None` when it is inconsistent.
     fn of(item: &InMemDicomObject, signed: bool) -> Option<Self> {
         let descriptor = item.get(tags::LUT_DESCRIPTOR)?.to_multi_int::<i32>().ok()?;
         let [n, first, bits] = descriptor[..] else { return None };
@@ -59,7 +59,7 @@ impl Lut {
         Some(Self { first, entries, max: f64::from((1_u32 << bits) - 1) })
     }
 
-    /// The table of a sequence's first item; one that contradicts itself is noted.
+    /// The table of a sequence's first item; an inconsistent one is noted.
     fn first(attributes: &Attributes, sequence: Tag, signed: bool, notes: &mut Notes) -> Option<Self> {
         let item = attributes.item(sequence)?;
         let lut = Self::of(item, signed);
@@ -70,7 +70,7 @@ impl Lut {
         lut
     }
 
-    /// The entry of an input value; values beyond either end take the outermost one.
+    /// The entry of an input value; values outside the table take its first or last entry.
     fn entry(&self, value: f64) -> f64 {
         let index = (value - self.first).round().clamp(0.0, self.entries.len() as f64 - 1.0);
         f64::from(self.entries[index as usize])
@@ -120,7 +120,7 @@ impl Modality {
         }
     }
 
-    /// Least and greatest modality value for a range of stored values.
+    /// Smallest and largest modality value for a range of stored values.
     fn range(&self, (low, high): (i32, i32)) -> (f64, f64) {
         match self {
             Self::Lut(lut) => (0.0, lut.max),
@@ -135,35 +135,34 @@ impl Modality {
 /// Second stage: modality values to 0..=1.
 enum Contrast {
     Lut(Lut),
-    Linear { center: f64, width: f64 },
-    LinearExact { center: f64, width: f64 },
-    Sigmoid { center: f64, width: f64 },
+    Linear { centre: f64, width: f64 },
+    LinearExact { centre: f64, width: f64 },
+    Sigmoid { centre: f64, width: f64 },
 }
 
 impl Contrast {
-    /// The first VOI LUT, or else the first window whose numbers can be used. Whatever is not
-    /// used is noted.
+    /// The first VOI LUT, or else the first window with valid numbers. Invalid ones are noted.
     fn of(attributes: &Attributes, modality_signed: bool, notes: &mut Notes) -> Option<Self> {
         if let Some(lut) = Lut::first(attributes, tags::VOILUT_SEQUENCE, modality_signed, notes) {
             return Some(Self::Lut(lut));
         }
         let function = Function::of(attributes, notes);
-        let centers = attributes.each_number(tags::WINDOW_CENTER);
+        let centres = attributes.each_number(tags::WINDOW_CENTER);
         let widths = attributes.each_number(tags::WINDOW_WIDTH);
-        let n = centers.len().max(widths.len());
+        let n = centres.len().max(widths.len());
         let window = |i: usize| {
-            let (center, width) = ((*centers.get(i)?)?, (*widths.get(i)?)?);
-            function.allows(width).then(|| function.window(center, width))
+            let (centre, width) = ((*centres.get(i)?)?, (*widths.get(i)?)?);
+            function.allows(width).then(|| function.window(centre, width))
         };
         let mut windows: Vec<Option<Self>> = (0..n).map(window).collect();
         let used = windows.iter().position(Option::is_some);
         if windows.iter().any(Option::is_none) {
-            let (center, width) = (attributes.text(tags::WINDOW_CENTER), attributes.text(tags::WINDOW_WIDTH));
+            let (centre, width) = (attributes.text(tags::WINDOW_CENTER), attributes.text(tags::WINDOW_WIDTH));
             let instead = match used {
                 Some(i) => format!("window {} taken", i + 1),
-                None => "the full range taken".to_string(),
+                None => "the full range is used".to_string(),
             };
-            let found = format!("Window Center '{center}', Window Width '{width}'; {instead}");
+            let found = format!("Window Center '{centre}', Window Width '{width}'; {instead}");
             notes.add(NoteKind::WindowDropped, found);
         }
         used.and_then(|i| windows.swap_remove(i))
@@ -173,17 +172,17 @@ impl Contrast {
     fn apply(&self, value: f64) -> f64 {
         match *self {
             Self::Lut(ref lut) => lut.entry(value) / lut.max,
-            Self::Linear { center, width } => {
-                if value <= center - 0.5 - (width - 1.0) / 2.0 {
+            Self::Linear { centre, width } => {
+                if value <= centre - 0.5 - (width - 1.0) / 2.0 {
                     0.0
-                } else if value > center - 0.5 + (width - 1.0) / 2.0 {
+                } else if value > centre - 0.5 + (width - 1.0) / 2.0 {
                     1.0
                 } else {
-                    (value - (center - 0.5)) / (width - 1.0) + 0.5
+                    (value - (centre - 0.5)) / (width - 1.0) + 0.5
                 }
             }
-            Self::LinearExact { center, width } => ((value - center) / width + 0.5).clamp(0.0, 1.0),
-            Self::Sigmoid { center, width } => 1.0 / (1.0 + (-4.0 * (value - center) / width).exp()),
+            Self::LinearExact { centre, width } => ((value - centre) / width + 0.5).clamp(0.0, 1.0),
+            Self::Sigmoid { centre, width } => 1.0 / (1.0 + (-4.0 * (value - centre) / width).exp()),
         }
     }
 }
@@ -197,7 +196,7 @@ enum Function {
 }
 
 impl Function {
-    /// As stated, in whatever case; LINEAR where nothing or nothing known is stated.
+    /// As stated, ignoring case; LINEAR when the function is missing or unknown.
     fn of(attributes: &Attributes, notes: &mut Notes) -> Self {
         match attributes.code(tags::VOILUT_FUNCTION).as_str() {
             "SIGMOID" => Self::Sigmoid,
@@ -210,7 +209,7 @@ impl Function {
         }
     }
 
-    /// Whether a window may be this wide.
+    /// Whether a window width is valid.
     fn allows(self, width: f64) -> bool {
         match self {
             Self::Linear => width >= 1.0,
@@ -218,17 +217,17 @@ impl Function {
         }
     }
 
-    fn window(self, center: f64, width: f64) -> Contrast {
+    fn window(self, centre: f64, width: f64) -> Contrast {
         match self {
-            Self::Linear => Contrast::Linear { center, width },
-            Self::LinearExact => Contrast::LinearExact { center, width },
-            Self::Sigmoid => Contrast::Sigmoid { center, width },
+            Self::Linear => Contrast::Linear { centre, width },
+            Self::LinearExact => Contrast::LinearExact { centre, width },
+            Self::Sigmoid => Contrast::Sigmoid { centre, width },
         }
     }
 }
 
-/// Stored values that mean "no image here", first and last (PS3.3 C.7.5.1.1.2); `None` when
-/// there are none, or when the stored bits cannot express them: such a number matches no pixel.
+/// The range of stored values of pixel padding (PS3.3 C.7.5.1.1.2); `None` when it is not stated,
+/// or is outside the range of the stored bits and so matches no pixel.
 fn padding(attributes: &Attributes, header: &Header, notes: &mut Notes) -> Option<(i32, i32)> {
     let mut values = Vec::new();
     for tag in [tags::PIXEL_PADDING_VALUE, tags::PIXEL_PADDING_RANGE_LIMIT] {
@@ -254,7 +253,7 @@ fn padding(attributes: &Attributes, header: &Header, notes: &mut Notes) -> Optio
 pub(super) struct Greys {
     modality: Modality,
     contrast: Option<Contrast>,
-    /// Stored values that mean "no image here", first and last.
+    /// The range of stored values of pixel padding.
     padding: Option<(i32, i32)>,
 }
 
@@ -269,8 +268,8 @@ impl Greys {
         Self { modality, contrast, padding: padding(attributes, header, notes) }
     }
 
-    /// Maps the cells of a frame to full-scale grey, dense tissue bright, in their own memory.
-    pub(super) fn apply(&self, header: &Header, mut cells: Vec<u16>, voi: Voi) -> GrayImage {
+    /// Maps the cells of a frame in place to full-scale grey with dense tissue bright.
+    pub(super) fn apply(&self, header: &Header, mut cells: Vec<u16>, voi: Voi) -> GreyImage {
         let contrast = self.contrast.as_ref().filter(|_| voi == Voi::Apply);
         let (low, high) = self.modality.range(header.stored_range());
         let inverted = header.photometric == Photometric::Monochrome1;
@@ -288,6 +287,6 @@ impl Greys {
         };
         let table: Vec<u16> = (0..=u16::MAX).map(grey).collect();
         cells.iter_mut().for_each(|cell| *cell = table[usize::from(*cell)]);
-        GrayImage { width: header.columns as usize, height: header.rows as usize, pixels: cells }
+        GreyImage { width: header.columns as usize, height: header.rows as usize, pixels: cells }
     }
 }

@@ -1,15 +1,15 @@
-//! What a DICOM file says about itself, as plain values.
+//! The attributes of a DICOM file as plain values.
 
 use serde::{Deserialize, Serialize};
 
-use super::flaw::{Flaw, Sound};
+use super::flaw::Flaw;
 use super::note::Note;
 use super::view::{Projection, ViewModifier};
 use crate::image_file::MAX_PIXELS;
 use mammo_core::record::Laterality;
-use mammo_core::refusal::Refusal;
+use mammo_core::refusal::DicomRefusal;
 
-/// How stored values are to be shown (Photometric Interpretation, (0028,0004)).
+/// Photometric Interpretation, (0028,0004).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Photometric {
@@ -21,13 +21,13 @@ pub enum Photometric {
     Colour(String),
 }
 
-/// Whether an image is meant for a reader (Presentation Intent Type, (0008,0068)).
+/// Presentation Intent Type, (0008,0068).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PresentationIntent {
-    /// Processed by the maker for the eye.
+    /// Processed for display.
     ForPresentation,
-    /// Values of the detector, for further processing.
+    /// Raw detector values, for further processing.
     ForProcessing,
 }
 
@@ -38,7 +38,7 @@ pub struct Spacing {
     pub row_mm: f64,
     /// From one column to the next.
     pub column_mm: f64,
-    /// What the distance was measured at.
+    /// The plane in which the distance was measured.
     pub source: SpacingSource,
 }
 
@@ -50,14 +50,14 @@ pub enum SpacingSource {
     Calibrated,
     /// Imager Pixel Spacing over the Estimated Radiographic Magnification Factor: in the breast.
     ImagerDemagnified,
-    /// Imager Pixel Spacing alone, or a Pixel Spacing that only repeats it: at the detector,
-    /// so things look larger than they are.
+    /// Imager Pixel Spacing alone, or a Pixel Spacing that repeats it: at the detector, where the
+    /// breast is magnified.
     Imager,
     /// Nominal Scanned Pixel Spacing of a digitised film.
     ScannedFilm,
 }
 
-/// Where rows and columns point (Patient Orientation, (0020,0020)): `A` to the nipple, `P` to
+/// Patient Orientation, (0020,0020), the directions of rows and columns: `A` to the nipple, `P` to
 /// the chest wall, `L` and `R` to the patient's sides, `H` and `F` to head and foot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PatientOrientation {
@@ -68,7 +68,7 @@ pub struct PatientOrientation {
 }
 
 impl PatientOrientation {
-    /// Whether the chest wall lies at the last column; `None` when the rows do not say.
+    /// Whether the chest wall is at the last column; `None` when the direction is not stated.
     pub fn chest_wall_right(&self) -> Option<bool> {
         match self.row.chars().next() {
             Some('A') => Some(false),
@@ -78,7 +78,7 @@ impl PatientOrientation {
     }
 }
 
-/// The attributes of one mammogram. Text is without padding, and blank where the file has none.
+/// The attributes of one mammogram. Text has no padding; missing text is blank.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Header {
     /// Transfer Syntax UID.
@@ -103,10 +103,10 @@ pub struct Header {
     pub model: String,
     /// Series Description.
     pub series_description: String,
-    /// The first that is given of Image Laterality, Laterality, Anatomic Region Sequence and the
-    /// letter before a View Position such as `LCC`; `None` for both breasts too.
+    /// The first value among Image Laterality, Laterality, Anatomic Region Sequence and the letter
+    /// before a View Position such as `LCC`; `None` also for both breasts.
     pub laterality: Option<Laterality>,
-    /// The places that name different sides, when they do, the one that is believed first.
+    /// Attributes with different sides, if any; the one in use is first.
     pub laterality_conflict: Option<String>,
     /// View Code Sequence, or View Position where it has none.
     pub projection: Option<Projection>,
@@ -114,7 +114,7 @@ pub struct Header {
     pub view_modifiers: Vec<ViewModifier>,
     /// Patient Orientation.
     pub patient_orientation: Option<PatientOrientation>,
-    /// Presentation Intent Type, or what the SOP class says.
+    /// Presentation Intent Type, else the intent of the SOP class.
     pub presentation_intent: Option<PresentationIntent>,
     /// Photometric Interpretation.
     pub photometric: Photometric,
@@ -146,36 +146,36 @@ pub struct Header {
     pub body_part: String,
     /// Conversion Type of a secondary capture.
     pub conversion_type: String,
-    /// Whether there is a pixel data element.
+    /// Whether the file has a pixel data element.
     pub has_pixels: bool,
-    /// What was odd about the header and was read all the same.
+    /// Irregularities of the header.
     pub notes: Vec<Note>,
 }
 
 impl Header {
-    /// Refuses pixels that cannot become one grey image.
-    pub(super) fn check_pixels(&self) -> Sound<()> {
+    /// Refuses pixels that cannot be converted to one grey image.
+    pub(super) fn check_pixels(&self) -> Result<(), Flaw> {
         let fail = |refusal, found: String| Err(Flaw::new(refusal, found));
         if let Photometric::Colour(term) = &self.photometric {
-            return fail(Refusal::Colour, format!("photometric interpretation {term}"));
+            return fail(DicomRefusal::Colour, format!("photometric interpretation {term}"));
         }
         if self.samples_per_pixel != 1 {
-            return fail(Refusal::Colour, format!("{} samples per pixel", self.samples_per_pixel));
+            return fail(DicomRefusal::Colour, format!("{} samples per pixel", self.samples_per_pixel));
         }
         if self.frames > 1 {
-            return fail(Refusal::MultiFrame, format!("{} frames", self.frames));
+            return fail(DicomRefusal::MultiFrame, format!("{} frames", self.frames));
         }
         let (allocated, stored, high) = (self.bits_allocated, self.bits_stored, self.high_bit);
         let fits = stored >= 1 && high < allocated && high + 1 >= stored;
         if !matches!(allocated, 8 | 16) || !fits {
             let found = format!("{allocated} bits allocated, {stored} stored, high bit {high}");
-            return fail(Refusal::UnsupportedPixels, found);
+            return fail(DicomRefusal::UnsupportedPixels, found);
         }
         if self.rows == 0 || self.columns == 0 {
             return Err(Flaw::damaged(format!("{} columns and {} rows", self.columns, self.rows)));
         }
         if u64::from(self.rows) * u64::from(self.columns) > MAX_PIXELS {
-            return fail(Refusal::TooLarge, format!("{} columns and {} rows", self.columns, self.rows));
+            return fail(DicomRefusal::TooLarge, format!("{} columns and {} rows", self.columns, self.rows));
         }
         Ok(())
     }
@@ -192,16 +192,16 @@ impl Header {
         if self.signed && bits >> (stored - 1) == 1 { bits as i32 - (1 << stored) } else { bits as i32 }
     }
 
-    /// The stored value that an attribute such as Pixel Padding Value means; `None` when the
-    /// stored bits cannot express it. An unsigned number may stand for a negative one, with the
-    /// bits of a pixel cell, and a negative one for an unsigned.
+    /// The stored value of an attribute such as Pixel Padding Value; `None` when it is outside the
+    /// range of the stored bits. Some files write a negative value as the unsigned number with the same
+    /// bits, or the other way round.
     pub(super) fn stored_from_attribute(&self, number: f64) -> Option<i32> {
         let (allocated, stored) = (u32::from(self.bits_allocated), u32::from(self.bits_stored));
         if number.fract() != 0.0 || !(1..=16).contains(&stored) || self.high_bit + 1 < self.bits_stored {
             return None;
         }
         let (low, high) = self.stored_range();
-        // Where the value does not stand in the lowest bits, it is written as the whole cell.
+        // When the value is not in the lowest bits, it is written as a whole pixel cell.
         if self.high_bit + 1 > self.bits_stored {
             let cell = number.rem_euclid(f64::from(1_u32 << allocated.min(16)));
             return (number.abs() < 65536.0).then(|| self.stored_value(cell as u16));
@@ -217,7 +217,7 @@ impl Header {
         (f64::from(low)..=f64::from(high)).contains(&value).then_some(value as i32)
     }
 
-    /// Least and greatest stored value that the bits can hold.
+    /// Smallest and largest stored value of the bits in use.
     pub(super) fn stored_range(&self) -> (i32, i32) {
         let n = 1 << self.bits_stored;
         if self.signed { (-(n / 2), n / 2 - 1) } else { (0, n - 1) }

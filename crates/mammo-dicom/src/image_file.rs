@@ -1,8 +1,8 @@
-//! Image files in, [`GrayImage`] out.
+//! Reads image files as [`GreyImage`].
 //!
-//! Whatever the file's bit depth, a [`GrayImage`] is full-scale 16 bit: 0 is black,
-//! 65535 the largest value that the container can hold (an 8-bit value is multiplied
-//! by 257). What the values mean is decided later, in `preprocess`.
+//! A [`GreyImage`] is full-scale 16 bit for every bit depth of the file: 0 is black, 65535 the
+//! largest value of the container (an 8-bit value is multiplied by 257). The values are interpreted
+//! later, in `preprocess`.
 
 use std::io::{BufRead, Cursor, Read, Seek};
 use std::path::Path;
@@ -13,7 +13,7 @@ use image::{DynamicImage, ImageBuffer, ImageDecoder, ImageError, ImageFormat, Im
 use crate::Voi;
 use crate::stored_image::{HEAD_BYTES, StoredImage};
 use crate::{Error, Result};
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::write::write_atomically;
 
 mod jpeg;
@@ -21,17 +21,17 @@ mod jpeg;
 mod tests;
 mod tiff;
 
-/// Smallest side, in pixels, that can be a mammogram.
+/// Smallest side of a mammogram in pixels.
 pub const MIN_SIDE_PX: u32 = 64;
 
-/// Largest number of pixels accepted; a guard against headers that lie (a full-field
-/// detector delivers about 14 million).
+/// Largest number of pixels accepted; protects against wrong headers (a full-field detector has
+/// about 14 million pixels).
 pub const MAX_PIXELS: u64 = 200_000_000;
 
-/// Reads width and height, as the image is shown, without decoding the pixels.
+/// Reads width and height of the displayed image without decoding the pixels.
 ///
 /// # Errors
-/// [`Error::Io`] when the file cannot be opened, [`Error::Image`] when it is no image.
+/// [`Error::Io`] when the file cannot be opened, [`Error::Image`] when it is not an image.
 pub fn read_size(path: &Path) -> Result<(u32, u32)> {
     if is_dicom(path)? {
         let header = crate::read_header(path)?;
@@ -42,20 +42,20 @@ pub fn read_size(path: &Path) -> Result<(u32, u32)> {
         Ok((size, orientation)) => return Ok(turned(size, orientation)),
         Err(error) => error,
     };
-    // A variant that is not read is named; of a JPEG that only the decoders of DICOM read, they tell the size.
+    // Names unsupported variants; the DICOM decoders give the size of the JPEG files that only they read.
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read the image", e))?;
     tiff::check(path, &bytes)?;
     jpeg::special(path, &bytes)?.map(|header| (header.width, header.height)).ok_or(refused)
 }
 
-/// Width and height of the stored rows, and how they are turned to be shown.
+/// Width and height as stored, and the orientation for display.
 fn sizes<R: BufRead + Seek>(path: &Path, input: R) -> Result<((u32, u32), Orientation)> {
     let mut decoder = reader(path, input)?.into_decoder().map_err(|e| unreadable(path, &e))?;
     let orientation = decoder.orientation().map_err(|e| unreadable(path, &e))?;
     Ok((decoder.dimensions(), orientation))
 }
 
-/// A size after a turn.
+/// A size after applying the orientation.
 fn turned((width, height): (u32, u32), orientation: Orientation) -> (u32, u32) {
     match orientation {
         Orientation::Rotate90
@@ -66,7 +66,7 @@ fn turned((width, height): (u32, u32), orientation: Orientation) -> (u32, u32) {
     }
 }
 
-/// Whether a file is DICOM by its first bytes, whatever its name.
+/// Whether a file is DICOM by its first bytes, independent of its name.
 ///
 /// # Errors
 /// [`Error::Io`] when it cannot be read.
@@ -74,8 +74,7 @@ pub fn is_dicom(path: &Path) -> Result<bool> {
     Ok(crate::is_dicom(&head(path)?))
 }
 
-/// Whether a file is the index of a medium by its first bytes: the DICOMDIR of a CD, DICOM
-/// without an image.
+/// Whether a file is a DICOMDIR, the index of a medium without an image, by its first bytes.
 ///
 /// # Errors
 /// [`Error::Io`] when it cannot be read.
@@ -92,20 +91,20 @@ fn head(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// Reads DICOM, PNG (8 or 16 bit), JPEG (8 or 12 bit, lossless), TIFF (BigTIFF, too) or PGM as
-/// full-scale 16-bit grey. Colour is averaged by luminance; DICOM goes through its modality and VOI
-/// stages; other files are turned as their orientation (EXIF, TIFF tag 274) says.
+/// full-scale 16-bit grey. Colour is converted to luminance; the modality and VOI transformations of
+/// DICOM are applied; other files are rotated by their orientation (EXIF, TIFF tag 274).
 ///
 /// # Errors
-/// [`Error::Io`] when the file cannot be read; otherwise those of [`decode_gray`].
-pub fn read_gray(path: &Path) -> Result<GrayImage> {
-    read_gray_as(path, Voi::Apply)
+/// [`Error::Io`] when the file cannot be read; otherwise those of [`decode_grey`].
+pub fn read_grey(path: &Path) -> Result<GreyImage> {
+    read_grey_as(path, Voi::Apply)
 }
 
-/// [`read_gray`], with or without the VOI stage of DICOM.
+/// [`read_grey`], with or without the VOI stage of DICOM.
 ///
 /// # Errors
-/// As [`read_gray`].
-pub fn read_gray_as(path: &Path, voi: Voi) -> Result<GrayImage> {
+/// As [`read_grey`].
+pub fn read_grey_as(path: &Path, voi: Voi) -> Result<GreyImage> {
     Ok(StoredImage::open(path, voi)?.image)
 }
 
@@ -113,13 +112,13 @@ pub fn read_gray_as(path: &Path, voi: Voi) -> Result<GrayImage> {
 /// errors.
 ///
 /// # Errors
-/// [`Error::Image`] when it is truncated, no image, smaller than [`MIN_SIDE_PX`] or larger
-/// than [`MAX_PIXELS`]; [`Error::Dicom`] when it is DICOM that is not read.
-pub fn decode_gray(path: &Path, bytes: &[u8]) -> Result<GrayImage> {
-    decode_gray_as(path, bytes, Voi::Apply)
+/// [`Error::Image`] when it is truncated, not an image, smaller than [`MIN_SIDE_PX`] or larger
+/// than [`MAX_PIXELS`]; [`Error::Dicom`] when it is DICOM that is refused.
+pub fn decode_grey(path: &Path, bytes: &[u8]) -> Result<GreyImage> {
+    decode_grey_as(path, bytes, Voi::Apply)
 }
 
-fn decode_gray_as(path: &Path, bytes: &[u8], voi: Voi) -> Result<GrayImage> {
+fn decode_grey_as(path: &Path, bytes: &[u8], voi: Voi) -> Result<GreyImage> {
     if crate::is_dicom(bytes) {
         let image = crate::decode(path, bytes, voi)?.image;
         check_size(path, image.width as u32, image.height as u32)?;
@@ -129,7 +128,7 @@ fn decode_gray_as(path: &Path, bytes: &[u8], voi: Voi) -> Result<GrayImage> {
 }
 
 /// Decodes the content of an image file that is not DICOM.
-pub(crate) fn decode_other(path: &Path, bytes: &[u8]) -> Result<GrayImage> {
+pub(crate) fn decode_other(path: &Path, bytes: &[u8]) -> Result<GreyImage> {
     if let Some(header) = jpeg::special(path, bytes)? {
         check_size(path, header.width, header.height)?;
         return jpeg::decode_special(path, bytes, &header);
@@ -142,17 +141,17 @@ pub(crate) fn decode_other(path: &Path, bytes: &[u8]) -> Result<GrayImage> {
     } else {
         decode_turned(path, bytes)?.into_luma16()
     };
-    Ok(GrayImage { width: image.width() as usize, height: image.height() as usize, pixels: image.into_raw() })
+    Ok(GreyImage { width: image.width() as usize, height: image.height() as usize, pixels: image.into_raw() })
 }
 
-/// A pixel is coloured if its channels differ by more than this share of full scale: the chroma of a
-/// compressed grey image differs by less.
+/// A pixel is coloured if its channels differ by more than this share of full scale. The channels of a
+/// compressed grey image differ by less.
 const COLOURED: f64 = 0.1;
 
-/// Largest share of coloured pixels, such as marks drawn on a mammogram.
+/// Largest accepted share of coloured pixels, such as marks drawn on a mammogram.
 const MAX_COLOURED: f64 = 0.02;
 
-/// Colour images are looked at in about this many pixels.
+/// Number of pixels of a colour image that are sampled, approximately.
 const COLOUR_SAMPLES: usize = 100_000;
 
 /// Refuses photographs and heat maps: a mammogram that is stored in colour has equal channels.
@@ -171,13 +170,13 @@ fn must_be_grey(path: &Path, image: &DynamicImage) -> Result<()> {
     }
     let share = f64::from(coloured) / f64::from(n.max(1));
     if share > MAX_COLOURED {
-        let found = format!("a colour picture ({:.0} % of its pixels are coloured)", 100.0 * share);
+        let found = format!("a colour image ({:.0} % of its pixels are coloured)", 100.0 * share);
         return Err(Error::image(path, found, "a mammogram in grey values"));
     }
     Ok(())
 }
 
-/// The image as it is to be shown.
+/// The image after applying its orientation.
 fn decode_turned(path: &Path, bytes: &[u8]) -> Result<DynamicImage> {
     let mut decoder = reader(path, Cursor::new(bytes))?.into_decoder().map_err(|e| unreadable(path, &e))?;
     let orientation = decoder.orientation().map_err(|e| unreadable(path, &e))?;
@@ -206,8 +205,8 @@ pub fn check_size(path: &Path, width: u32, height: u32) -> Result<()> {
 /// Writes a 16-bit grey PNG under a temporary name, then renames it.
 ///
 /// # Errors
-/// [`Error::Io`] when the disk refuses.
-pub fn write_png16(path: &Path, image: &GrayImage) -> Result<()> {
+/// [`Error::Io`] when the file cannot be written.
+pub fn write_png16(path: &Path, image: &GreyImage) -> Result<()> {
     let buffer: ImageBuffer<Luma<u16>, &[u16]> =
         ImageBuffer::from_raw(image.width as u32, image.height as u32, image.pixels.as_slice()).ok_or_else(
             || {

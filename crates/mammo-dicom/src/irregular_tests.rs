@@ -64,7 +64,7 @@ fn same_pixels(bytes: &[u8], name: &str, notes: &[NoteKind]) {
 }
 
 #[track_caller]
-fn refused(bytes: &[u8], refusal: Refusal, words: &str) {
+fn refused(bytes: &[u8], refusal: DicomRefusal, words: &str) {
     match read_both(bytes) {
         Err(Error::Dicom { refusal: found, found: what, .. }) => {
             assert_eq!(found, refusal, "{what}");
@@ -89,14 +89,14 @@ fn a_missing_end_of_the_pixel_data_is_noted() {
         {
             same_pixels(&[&whole[..end], rest].concat(), name, &[NoteKind::NoEndMarker]);
         }
-        refused(&whole[..end - 20], Refusal::Damaged, "cut short");
-        refused(&[&whole[..end], b"some text, 8 or more"].concat(), Refusal::Damaged, "between");
+        refused(&whole[..end - 20], DicomRefusal::Damaged, "is truncated");
+        refused(&[&whole[..end], b"some text, 8 or more"].concat(), DicomRefusal::Damaged, "between");
         // A second fragment is missing: the first is complete, the frame is not.
         let at = first_fragment(&whole);
         let length = u32::from_le_bytes(whole[at + 4..at + 8].try_into().unwrap()) / 4 * 2;
         let half =
             [&whole[..at + 4], &length.to_le_bytes(), &whole[at + 8..at + 8 + length as usize]].concat();
-        refused(&half, Refusal::Damaged, "");
+        refused(&half, DicomRefusal::Damaged, "");
     }
 }
 
@@ -168,7 +168,11 @@ fn unknown_value_types_are_passed_over() {
     ] {
         same_pixels(&with(EXPLICIT, &[&owner[..], elements].concat()), EXPLICIT, &[]);
     }
-    refused(&with(EXPLICIT, b"\x19\0\x01\x10??\xFF\xFFno length that fits"), Refusal::Damaged, "[3F, 3F]");
+    refused(
+        &with(EXPLICIT, b"\x19\0\x01\x10??\xFF\xFFno length that fits"),
+        DicomRefusal::Damaged,
+        "[3F, 3F]",
+    );
 }
 
 #[test]
@@ -185,7 +189,7 @@ fn elements_that_are_not_used_may_have_any_length() {
     let at = find(&bytes, b"\x28\0\x10\0US\x02\0");
     bytes.splice(at + 6..at + 8, *b"\x03\0");
     bytes.insert(at + 10, 0);
-    refused(&bytes, Refusal::Damaged, "(0028,0010) has 3 bytes");
+    refused(&bytes, DicomRefusal::Damaged, "(0028,0010) has 3 bytes");
 }
 
 #[test]
@@ -235,11 +239,11 @@ fn files_without_meta_information_are_recognised_by_their_data_set() {
         b"\x08\0",
     ] {
         assert!(!is_dicom(other));
-        refused(other, Refusal::NotDicom, "no data set");
+        refused(other, DicomRefusal::NotDicom, "no data set");
     }
     refused(
         &[&[0; 128], &b"DICMand other text that is no element"[..]].concat(),
-        Refusal::Damaged,
+        DicomRefusal::Damaged,
         "transfer syntax",
     );
 }
@@ -267,7 +271,7 @@ fn coded_pixels_are_known_by_their_content() {
     // What shows no content of its own, or has another size, is named.
     refused(
         &stating(&fixture("rle_u12.dcm"), "1.2.840.10008.1.2.1"),
-        Refusal::Damaged,
+        DicomRefusal::Damaged,
         "without compression",
     );
     let mut other_size = stating(&fixture(JPEG2000), lossless);
@@ -275,8 +279,8 @@ fn coded_pixels_are_known_by_their_content() {
     other_size[at] += 1;
     refused(
         &other_size,
-        Refusal::Damaged,
-        "JPEG lossless stated, JPEG 2000 found; the coded picture has 90x72",
+        DicomRefusal::Damaged,
+        "JPEG lossless stated, JPEG 2000 found; the coded image has 90x72",
     );
 }
 
@@ -284,12 +288,12 @@ fn coded_pixels_are_known_by_their_content() {
 #[test]
 fn attributes_in_use_have_a_bound() {
     let text = [&b"\x08\0\x70\0UT\0\0\0\0\x01\0"[..], &[b'\\'; 1 << 16]].concat();
-    refused(&with(EXPLICIT, &text), Refusal::Damaged, "a text of 65536 bytes");
+    refused(&with(EXPLICIT, &text), DicomRefusal::Damaged, "a text of 65536 bytes");
     let table = [&b"\x28\0\x06\x30OW\0\0\0\0\x10\0"[..], &[0; 1 << 20]].concat();
-    refused(&with(EXPLICIT, &table.repeat(3)), Refusal::TooLarge, "attributes");
+    refused(&with(EXPLICIT, &table.repeat(3)), DicomRefusal::TooLarge, "attributes");
     let private = [&b"\x19\0\x01\x10OB\0\0\0\0\x10\0"[..], &[0; 1 << 20]].concat();
     same_pixels(&with(EXPLICIT, &private.repeat(3)), EXPLICIT, &[]);
-    refused(&with(EXPLICIT, &private.repeat(34)), Refusal::TooLarge, "a header of more than 32 MiB");
+    refused(&with(EXPLICIT, &private.repeat(34)), DicomRefusal::TooLarge, "a header of more than 32 MiB");
     // Each level of a sequence in use holds another, a hundred thousand deep.
     let mut deep = Vec::new();
     for level in (0..100_000_u32).rev() {

@@ -1,28 +1,27 @@
 //! JPEG 2000 by `hayro-jpeg2000`: memory-safe, and faster than the translated OpenJPEG that
 //! `dicom-pixeldata` would use.
 //!
-//! The library allocates tiles, precincts and code-blocks as a codestream announces them, by
-//! the hundred million if it says so; what the markers announce is held against the bytes that
-//! are there first.
+//! The library allocates as many tiles, precincts and code-blocks as a codestream declares. The
+//! declared numbers are therefore compared with the length of the data first.
 
 use hayro_jpeg2000::{DecodeSettings, DecoderContext, Image};
 
-use super::flaw::{Flaw, Sound};
+use super::flaw::Flaw;
 use super::samples::Frame;
-use mammo_core::refusal::Refusal;
+use mammo_core::refusal::DicomRefusal;
 
-/// Most memory that the bookkeeping of code-blocks may take, in bytes, beside two for each pixel.
+/// Largest memory for the bookkeeping of code-blocks, in bytes, in addition to two per pixel.
 const MAX_BLOCK_BYTES: u64 = 48 << 20;
 
-/// What one code-block and one layer of it take in the library.
+/// Memory of one code-block and of one layer of it in the library.
 const BYTES_PER_BLOCK: u64 = 96;
 const BYTES_PER_LAYER: u64 = 24;
 
-/// Least length of a tile-part: its SOT and SOD markers.
+/// Smallest length of a tile-part: its SOT and SOD markers.
 const TILE_PART_BYTES: usize = 14;
 
-pub(super) fn decode(coded: &[u8], frame: &Frame) -> Sound<Vec<u16>> {
-    // A JP2 file wraps the codestream in boxes, which say nothing that DICOM does not.
+pub(super) fn decode(coded: &[u8], frame: &Frame) -> Result<Vec<u16>, Flaw> {
+    // A JP2 file wraps the codestream in boxes, whose information DICOM has as well.
     let start = coded.windows(4).position(|four| four == [0xFF, 0x4F, 0xFF, 0x51]);
     let stream = &coded[start.ok_or_else(|| Flaw::damaged("no JPEG 2000 size marker"))?..];
     let size = Size::of(stream)?;
@@ -32,23 +31,23 @@ pub(super) fn decode(coded: &[u8], frame: &Frame) -> Sound<Vec<u16>> {
     decoded.unwrap_or_else(|_| Err(Flaw::damaged("the JPEG 2000 data do not decode")))
 }
 
-fn samples(stream: &[u8], size: &Size) -> Sound<Vec<u16>> {
+fn samples(stream: &[u8], size: &Size) -> Result<Vec<u16>, Flaw> {
     let damaged = |error| Flaw::damaged(format!("the JPEG 2000 data do not decode ({error})"));
     let settings = DecodeSettings { strict: true, ..DecodeSettings::default() };
     let image = Image::new(stream, &settings).map_err(damaged)?;
     let mut context = DecoderContext::default();
     let decoded = image.decode(&mut context).map_err(damaged)?;
     let [grey] = decoded.components() else {
-        return Err(Flaw::new(Refusal::Colour, "several JPEG 2000 components"));
+        return Err(Flaw::new(DicomRefusal::Colour, "several JPEG 2000 components"));
     };
-    // The decoder shifts signed samples up by half their range like unsigned ones.
+    // The decoder adds half the range to signed samples as to unsigned ones.
     let shift = if size.signed { f32::from(2_u16).powi(i32::from(size.precision) - 1) } else { 0.0 };
     let highest = 2_f32.powi(i32::from(size.precision)) - 1.0;
     let cell = |&sample: &f32| (sample.round().clamp(0.0, highest) - shift) as i32 as u16;
     Ok(grey.samples().iter().map(cell).collect())
 }
 
-/// What the SIZ marker says (ISO 15444-1 A.5.1).
+/// The SIZ marker (ISO 15444-1 A.5.1).
 struct Size {
     width: usize,
     height: usize,
@@ -58,19 +57,19 @@ struct Size {
 }
 
 impl Size {
-    /// Of a codestream that starts with SOC and SIZ.
-    fn of(stream: &[u8]) -> Sound<Self> {
+    /// From a codestream that starts with SOC and SIZ.
+    fn of(stream: &[u8]) -> Result<Self, Flaw> {
         let body = stream.get(4..43).ok_or_else(|| Flaw::damaged("a JPEG 2000 size marker cut short"))?;
         let number = |i: usize| u32::from_be_bytes([body[i], body[i + 1], body[i + 2], body[i + 3]]);
         let side = |end: usize, origin: usize| number(end).saturating_sub(number(origin)) as usize;
         let (components, depth) = (u16::from_be_bytes([body[36], body[37]]), body[38]);
         if components != 1 {
-            return Err(Flaw::new(Refusal::Colour, format!("{components} JPEG 2000 components")));
+            return Err(Flaw::new(DicomRefusal::Colour, format!("{components} JPEG 2000 components")));
         }
         let precision = (depth & 0x7F) + 1;
         if precision > 16 {
             let found = format!("JPEG 2000 samples of {precision} bits");
-            return Err(Flaw::new(Refusal::UnsupportedPixels, found));
+            return Err(Flaw::new(DicomRefusal::UnsupportedPixels, found));
         }
         // B-5: tiles count from their own origin to the end of the reference grid.
         let across = |end: usize, side: usize, origin: usize| {
@@ -86,9 +85,9 @@ impl Size {
     }
 }
 
-/// Refuses a codestream that announces more than its bytes can hold: each tile takes a
-/// tile-part, each precinct a packet of a byte at least.
-fn check_announced(stream: &[u8], size: &Size) -> Sound<()> {
+/// Refuses a codestream that declares more than its bytes can contain: each tile takes a tile-part,
+/// each precinct a packet of at least one byte.
+fn check_announced(stream: &[u8], size: &Size) -> Result<(), Flaw> {
     let n_bytes = stream.len() as u64;
     if size.tiles > n_bytes / TILE_PART_BYTES as u64 {
         return Err(Flaw::damaged(format!("{} JPEG 2000 tiles in {n_bytes} bytes", size.tiles)));
@@ -97,7 +96,7 @@ fn check_announced(stream: &[u8], size: &Size) -> Sound<()> {
     let mut layers = 1;
     for Coding { layers: stated, block_bits, precinct_bits } in codings(stream)? {
         layers = stated.unwrap_or(layers);
-        // Blocks and precincts that do not fill their place add a few per tile.
+        // Partial blocks and precincts at the borders add a few per tile.
         let (precincts, blocks) = (2 * (pixels >> precinct_bits), 2 * (pixels >> block_bits));
         if precincts > n_bytes {
             return Err(Flaw::damaged(format!("{precincts} JPEG 2000 precincts in {n_bytes} bytes")));
@@ -109,7 +108,7 @@ fn check_announced(stream: &[u8], size: &Size) -> Sound<()> {
     Ok(())
 }
 
-/// What a COD or COC marker says (A.6.1, A.6.2).
+/// A COD or COC marker (A.6.1, A.6.2).
 struct Coding {
     /// COC leaves them as they are.
     layers: Option<u64>,
@@ -120,14 +119,14 @@ struct Coding {
 }
 
 /// The coding markers of the main header and of all tile-parts.
-fn codings(stream: &[u8]) -> Sound<Vec<Coding>> {
+fn codings(stream: &[u8]) -> Result<Vec<Coding>, Flaw> {
     const SOT: u8 = 0x90;
     const SOD: u8 = 0x93;
     const EOC: u8 = 0xD9;
     let cut = || Flaw::damaged("a JPEG 2000 header cut short");
     let (mut codings, mut at, mut tile_part) = (Vec::new(), 2, None);
     while let Some(&[0xFF, marker, high, low]) = stream.get(at..).and_then(|rest| rest.first_chunk::<4>()) {
-        // What is behind is padding.
+        // The rest is padding.
         if marker == EOC {
             break;
         }

@@ -1,13 +1,13 @@
-//! JPEG-LS by `pure_jpegls`, the one decoder without C++; it is bit-exact with CharLS.
+//! JPEG-LS with `pure_jpegls`, the only decoder without C++; it is bit-exact with CharLS.
 //!
-//! The crate is young and trusts part of what a stream says: the frame header is checked
-//! here first, and a panic inside ends as a refusal.
+//! The crate does not validate all fields of a stream: the frame header is checked here first, and
+//! a panic in the crate becomes a refusal.
 
-use super::flaw::{Flaw, Sound};
+use super::flaw::Flaw;
 use super::samples::Frame;
-use mammo_core::refusal::Refusal;
+use mammo_core::refusal::DicomRefusal;
 
-pub(super) fn decode(coded: &[u8], frame: &Frame) -> Sound<Vec<u16>> {
+pub(super) fn decode(coded: &[u8], frame: &Frame) -> Result<Vec<u16>, Flaw> {
     check_header(coded, frame)?;
     let size = (frame.width as u32, frame.height as u32);
     let decoded = std::panic::catch_unwind(|| jpegls::decode(coded, size.0, size.1));
@@ -22,7 +22,7 @@ pub(super) fn decode(coded: &[u8], frame: &Frame) -> Sound<Vec<u16>> {
 }
 
 /// Finds the frame header (SOF55) and compares it with the DICOM header.
-fn check_header(coded: &[u8], frame: &Frame) -> Sound<()> {
+fn check_header(coded: &[u8], frame: &Frame) -> Result<(), Flaw> {
     let damaged = || Flaw::damaged("no JPEG-LS frame header");
     let mut at = 2;
     loop {
@@ -35,7 +35,7 @@ fn check_header(coded: &[u8], frame: &Frame) -> Sound<()> {
             let body = coded.get(at + 4..at + 10).ok_or_else(damaged)?;
             let number = |i: usize| usize::from(u16::from_be_bytes([body[i], body[i + 1]]));
             if body[5] != 1 {
-                return Err(Flaw::new(Refusal::Colour, format!("{} JPEG-LS components", body[5])));
+                return Err(Flaw::new(DicomRefusal::Colour, format!("{} JPEG-LS components", body[5])));
             }
             return frame.check(number(3), number(1));
         }

@@ -45,7 +45,7 @@ fn admitted(
     class: &str,
     more: &[u8],
     unknown: UnknownObjects,
-) -> std::result::Result<Vec<NoteKind>, Refusal> {
+) -> std::result::Result<Vec<NoteKind>, DicomRefusal> {
     let elements = [text(MODALITY, "CS", modality), text(CLASS, "UI", class), more.to_vec()].concat();
     let header = decode_header(Path::new("case"), &changed(&[MODALITY, CLASS, BURNT], &elements)).unwrap();
     header.admit(unknown).map(|notes| kinds(&notes)).map_err(|(refusal, _)| refusal)
@@ -64,19 +64,19 @@ fn modality_decides_then_the_sop_class_then_the_caller() {
         for (modality, class) in [("CT", presentation), ("", ct), ("CT", ""), ("CR", radiograph)] {
             assert_eq!(
                 admitted(modality, class, b"", unknown),
-                Err(Refusal::NotMammography),
+                Err(DicomRefusal::NotMammography),
                 "{modality} {class}"
             );
         }
     }
     for class in ["", radiograph] {
-        assert_eq!(admitted("", class, b"", Refused), Err(Refusal::UnknownObject));
+        assert_eq!(admitted("", class, b"", Refused), Err(DicomRefusal::UnknownObject));
         assert_eq!(admitted("", class, b"", Assumed), Ok(vec![NoteKind::AssumedMammogram]));
     }
-    assert!(Refusal::UnknownObject.expected().contains("--assume-mammography"));
+    assert!(DicomRefusal::UnknownObject.expected().contains("--assume-mammography"));
     // Both elements absent, as in the files of the RSNA challenge.
     let header = decode_header(Path::new("case"), &changed(&[MODALITY, CLASS], b"")).unwrap();
-    assert_eq!(header.admit(Refused).unwrap_err().0, Refusal::UnknownObject);
+    assert_eq!(header.admit(Refused).unwrap_err().0, DicomRefusal::UnknownObject);
 }
 
 #[test]
@@ -94,9 +94,9 @@ fn a_digitised_film_may_be_a_secondary_capture() {
     let screen = text(BURNT, "CS", "YES ");
     let document = text(b"\x08\0\x64\0", "CS", "SD");
     for (class, more) in [(grey_words, &frames), (capture, &screen), (capture, &document)] {
-        assert_eq!(case("MG", class, more), Err(Refusal::SecondaryCapture));
+        assert_eq!(case("MG", class, more), Err(DicomRefusal::SecondaryCapture));
     }
-    assert_eq!(case("CT", capture, b""), Err(Refusal::SecondaryCapture));
+    assert_eq!(case("CT", capture, b""), Err(DicomRefusal::SecondaryCapture));
     // Burnt-in labels alone are common on mammograms.
     assert_eq!(case("MG", "1.2.840.10008.5.1.4.1.1.1.2", &screen), Ok(vec![]));
     // A film of something, which neither view nor body part call a breast.
@@ -104,7 +104,7 @@ fn a_digitised_film_may_be_a_secondary_capture() {
     let at = bytes.windows(4).position(|tag| tag == VIEW).unwrap();
     bytes[at + 2] = 0x21;
     let header = decode_header(Path::new("case"), &bytes).unwrap();
-    assert_eq!(header.admit(UnknownObjects::Refused).unwrap_err().0, Refusal::UnknownObject);
+    assert_eq!(header.admit(UnknownObjects::Refused).unwrap_err().0, DicomRefusal::UnknownObject);
     let notes = header.admit(UnknownObjects::Assumed).unwrap();
     assert_eq!(kinds(&notes), [NoteKind::SecondaryCapture, NoteKind::AssumedMammogram]);
 }
@@ -115,7 +115,7 @@ fn an_object_without_pixels_says_so_whatever_it_is() {
     let at = bytes.windows(4).position(|tag| tag == b"\xE0\x7F\x10\0").unwrap();
     bytes.truncate(at);
     let header = decode_header(Path::new("case"), &bytes).unwrap();
-    assert_eq!(header.admit(UnknownObjects::Assumed).unwrap_err().0, Refusal::NoPixelData);
+    assert_eq!(header.admit(UnknownObjects::Assumed).unwrap_err().0, DicomRefusal::NoPixelData);
 }
 
 #[test]
@@ -133,8 +133,8 @@ fn shown(elements: &[Vec<u8>]) -> (Vec<u16>, Vec<NoteKind>) {
     (image.image.pixels, kinds(&image.notes))
 }
 
-fn window(center: &str, width: &str, function: &str) -> (Vec<u16>, Vec<NoteKind>) {
-    shown(&[text(CENTER, "DS", center), text(WIDTH, "DS", width), text(FUNCTION, "CS", function)])
+fn window(centre: &str, width: &str, function: &str) -> (Vec<u16>, Vec<NoteKind>) {
+    shown(&[text(CENTER, "DS", centre), text(WIDTH, "DS", width), text(FUNCTION, "CS", function)])
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn the_first_window_that_can_be_used_is_used() {
     let (first, none) = (window("2000", "1000", "").0, shown(&[]).0);
     let dropped = vec![NoteKind::WindowDropped];
     assert_eq!(window("2000\\1500", "1000\\800", ""), (first.clone(), vec![]));
-    for (center, width) in [
+    for (centre, width) in [
         ("2000\\n/a", "1000\\n/a"),
         ("n/a\\2000", "n/a\\1000"),
         ("1\\2000", "0\\1000"),
@@ -164,10 +164,10 @@ fn the_first_window_that_can_be_used_is_used() {
         ("2000\\9", "1000"),
         ("2000\\NaN", "1000\\1"),
     ] {
-        assert_eq!(window(center, width, ""), (first.clone(), dropped.clone()), "{center} {width}");
+        assert_eq!(window(centre, width, ""), (first.clone(), dropped.clone()), "{centre} {width}");
     }
-    for (center, width) in [("n/a", "1000"), ("2000", ""), ("", "1000"), ("2000", "0.5"), ("inf", "1000")] {
-        assert_eq!(window(center, width, ""), (none.clone(), dropped.clone()), "{center} {width}");
+    for (centre, width) in [("n/a", "1000"), ("2000", ""), ("", "1000"), ("2000", "0.5"), ("inf", "1000")] {
+        assert_eq!(window(centre, width, ""), (none.clone(), dropped.clone()), "{centre} {width}");
     }
     assert_eq!(window("2000", "0", "SIGMOID"), (none.clone(), dropped));
     // A VOI LUT or Modality LUT without its data, and a slope that is no number.

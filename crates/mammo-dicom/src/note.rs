@@ -1,39 +1,39 @@
-//! What was odd about a file that was read all the same.
+//! Notes: irregularities of a file that was read nevertheless.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What was odd, as a kind that can be counted.
+/// The kind of an irregularity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum NoteKind {
-    /// No file meta information, or none that names a transfer syntax (PS3.10 7.1).
+    /// No file meta information, or none with a transfer syntax (PS3.10 7.1).
     NoTransferSyntax,
-    /// The data set is not written in the transfer syntax that the file states.
+    /// The data set is not coded in the stated transfer syntax.
     SyntaxDisagrees,
     /// A sequence whose items cannot be read.
     SequenceUnreadable,
     /// The pixel data sequence has no delimiter; its fragments are complete (PS3.5 A.4).
     NoEndMarker,
-    /// The pixels are coded in another way than the transfer syntax says.
+    /// The pixels are not coded in the stated transfer syntax.
     CodingDisagrees,
     /// A lookup table that contradicts itself.
     LutDropped,
-    /// A Rescale Slope or Intercept that is no usable number.
+    /// A Rescale Slope or Intercept that is not a valid number.
     RescaleDropped,
-    /// A VOI LUT Function that PS3.3 C.11.2.1.3 does not know.
+    /// A VOI LUT Function that PS3.3 C.11.2.1.3 does not define.
     UnknownVoiFunction,
-    /// A window whose numbers cannot be used.
+    /// A window with invalid numbers.
     WindowDropped,
-    /// A Pixel Padding Value or Range Limit that Bits Stored cannot express.
+    /// A Pixel Padding Value or Range Limit outside the range of Bits Stored.
     PaddingDropped,
-    /// Modality is absent; the SOP class says that it is a mammogram.
+    /// Modality is missing; the SOP class is that of a mammogram.
     ModalityBySopClass,
-    /// Neither Modality nor SOP class says what the object is; the caller does.
+    /// Neither Modality nor SOP class identifies the object; the caller assumes a mammogram.
     AssumedMammogram,
-    /// A digitised film, or a copy of an image, stored as Secondary Capture.
+    /// A digitised film or a copy of an image, stored as Secondary Capture.
     SecondaryCapture,
 }
 
@@ -57,17 +57,17 @@ impl fmt::Display for NoteKind {
     }
 }
 
-/// A kind, and what was found in this file.
+/// A note about one file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
-    /// What was odd.
+    /// Its kind.
     pub kind: NoteKind,
-    /// What the file holds, and what was done.
+    /// What was found, and how it was treated.
     pub found: String,
 }
 
 impl Note {
-    /// What was found may quote a damaged file, whose control characters would break a table.
+    /// Control characters are replaced, because `found` may quote a damaged file and is written to tables.
     pub(super) fn new(kind: NoteKind, found: impl Into<String>) -> Self {
         Self { kind, found: found.into().replace(char::is_control, "?") }
     }

@@ -1,12 +1,12 @@
 //! RLE Lossless (PS3.5 annex G): one byte plane per segment, the high byte first.
 
-use super::flaw::{Flaw, Sound};
+use super::flaw::Flaw;
 use super::samples::Frame;
 
 /// Number of segments, and their 15 offsets.
 const HEADER_BYTES: usize = 64;
 
-pub(super) fn decode(coded: &[u8], frame: &Frame) -> Sound<Vec<u16>> {
+pub(super) fn decode(coded: &[u8], frame: &Frame) -> Result<Vec<u16>, Flaw> {
     let word =
         |at: usize| coded.get(at..at + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize);
     let cut = || Flaw::damaged("RLE data end inside their header");
@@ -28,14 +28,14 @@ pub(super) fn decode(coded: &[u8], frame: &Frame) -> Sound<Vec<u16>> {
     Ok(cells)
 }
 
-/// Adds a byte plane below the one that `cells` hold already.
-fn unpack(mut bytes: &[u8], cells: &mut [u16]) -> Sound<()> {
+/// Adds a byte plane below the one already in `cells`.
+fn unpack(mut bytes: &[u8], cells: &mut [u16]) -> Result<(), Flaw> {
     let cut = || Flaw::damaged("an RLE segment ends before the last pixel");
     let mut at = 0;
     while at < cells.len() {
         let (&head, rest) = bytes.split_first().ok_or_else(cut)?;
         let head = head as i8;
-        // The last run may reach into the padding behind the frame.
+        // The last run may extend into the padding after the frame.
         let room = cells.len() - at;
         match head {
             -128 => bytes = rest,

@@ -1,37 +1,35 @@
-//! Pixel cells of a frame, whatever their transfer syntax: the one place that knows which
-//! decoder reads what.
+//! Decodes the pixel cells of a frame, with the decoder of its transfer syntax.
 
 use dicom_dictionary_std::uids;
 
-use super::flaw::{Flaw, Sound};
+use super::flaw::Flaw;
 use super::fragments::Frame as Fragments;
 use super::header::Header;
-use super::layout::Layout;
 use super::note::{Note, NoteKind};
+use super::parsed_file::ParsedFile;
 use super::syntax::{EXPLICIT_BIG_ENDIAN, NATIVE, name_of};
 use super::{jpeg, jpeg2000, jpegls, rle};
-use mammo_core::refusal::Refusal;
+use mammo_core::refusal::DicomRefusal;
 
-/// More pixels than this per byte of coded data are not decoded: no mammogram compresses
-/// anywhere near as well, and a few bytes must not ask for gigabytes.
+/// Largest number of pixels per byte of coded data. No mammogram compresses that well, and a small
+/// file must not cause an allocation of gigabytes.
 const MAX_PIXELS_PER_BYTE: usize = 1000;
 
-/// One cell per pixel, row by row, and what was odd about them; bits above the high bit may hold
-/// anything.
-pub(super) fn decode(layout: &Layout<'_>, header: &Header) -> Sound<(Vec<u16>, Vec<Note>)> {
+/// One cell per pixel, row by row, and notes; bits above the high bit are undefined.
+pub(super) fn decode(parsed: &ParsedFile<'_>, header: &Header) -> Result<(Vec<u16>, Vec<Note>), Flaw> {
     header.check_pixels()?;
-    if let Some(bytes) = layout.native()? {
+    if let Some(bytes) = parsed.native()? {
         return Ok((native(bytes, header)?, Vec::new()));
     }
-    let fragments = layout.frame()?;
-    let stated = Coder::of_syntax(&layout.transfer_syntax)?;
+    let fragments = parsed.frame()?;
+    let stated = Coder::of_syntax(&parsed.transfer_syntax)?;
     let found = Coder::of_content(&fragments.coded);
     let mut notes = Vec::new();
     let coder = match (stated, found) {
         (Some(stated), None) => stated,
         (Some(stated), Some(found)) if stated == found => found,
         (_, Some(found)) => {
-            let what = format!("{} stated, {} found", name_of(&layout.transfer_syntax), found.name());
+            let what = format!("{} stated, {} found", name_of(&parsed.transfer_syntax), found.name());
             notes.push(Note::new(NoteKind::CodingDisagrees, what));
             found
         }
@@ -47,7 +45,7 @@ pub(super) fn decode(layout: &Layout<'_>, header: &Header) -> Sound<(Vec<u16>, V
     Ok((cells, notes))
 }
 
-/// What a decoder may know beforehand.
+/// The frame as declared in the DICOM header.
 pub(super) struct Frame {
     pub(super) width: usize,
     pub(super) height: usize,
@@ -55,21 +53,21 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// Refuses coded data of another size than the header's, before anything is allocated.
-    pub(super) fn check(&self, width: usize, height: usize) -> Sound<()> {
+    /// Refuses coded data whose size differs from the header's, before anything is allocated.
+    pub(super) fn check(&self, width: usize, height: usize) -> Result<(), Flaw> {
         if (width, height) == (self.width, self.height) {
             return Ok(());
         }
         let header = format!("{}x{}", self.width, self.height);
-        Err(Flaw::damaged(format!("the coded picture has {width}x{height} pixels, the header says {header}")))
+        Err(Flaw::damaged(format!("the coded image has {width}x{height} pixels, the header says {header}")))
     }
 }
 
-/// A way of coding pixels that is read.
+/// A supported compression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Coder {
     Rle,
-    /// Baseline, extended and lossless: their frame headers say which.
+    /// Baseline, extended and lossless, distinguished by their frame headers.
     Jpeg,
     JpegLs,
     Jpeg2000,
@@ -77,7 +75,7 @@ enum Coder {
 
 impl Coder {
     /// By the transfer syntax; `None` for one without compression.
-    fn of_syntax(transfer_syntax: &str) -> Sound<Option<Self>> {
+    fn of_syntax(transfer_syntax: &str) -> Result<Option<Self>, Flaw> {
         Ok(Some(match transfer_syntax {
             uids::RLE_LOSSLESS => Self::Rle,
             uids::JPEG_BASELINE8_BIT
@@ -89,12 +87,12 @@ impl Coder {
             native if NATIVE.contains(&native) => return Ok(None),
             other => {
                 let found = format!("pixels coded as {} ({other})", name_of(other));
-                return Err(Flaw::new(Refusal::UnsupportedTransferSyntax, found));
+                return Err(Flaw::new(DicomRefusal::UnsupportedTransferSyntax, found));
             }
         }))
     }
 
-    /// By the first bytes of the coded frame; RLE has none of its own.
+    /// By the first bytes of the coded frame; RLE has no signature.
     fn of_content(coded: &[u8]) -> Option<Self> {
         const JP2_SIGNATURE: &[u8] = b"\0\0\0\x0CjP  \r\n\x87\n";
         if coded.starts_with(&[0xFF, 0x4F, 0xFF, 0x51]) || coded.starts_with(JP2_SIGNATURE) {
@@ -103,7 +101,7 @@ impl Coder {
         if !coded.starts_with(&[0xFF, 0xD8, 0xFF]) {
             return None;
         }
-        // The frame header of JPEG-LS is SOF55; segments before it are passed over.
+        // The frame header of JPEG-LS is SOF55; segments before it are skipped.
         let mut at = 2;
         loop {
             let &[0xFF, marker, high, low] = coded.get(at..)?.first_chunk::<4>()? else { return None };
@@ -125,17 +123,17 @@ impl Coder {
         }
     }
 
-    /// Whether coded data end as they must: all but RLE with the marker FF D9.
+    /// Whether coded data have their end marker FF D9, which all compressions but RLE have.
     fn is_whole(self, coded: &[u8]) -> bool {
         let end = coded.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
         self == Self::Rle || coded[..end].ends_with(&[0xFF, 0xD9])
     }
 
-    /// Decodes a frame after holding what is announced against the bytes that are there.
-    fn decode_frame(self, fragments: &Fragments<'_>, header: &Header) -> Sound<Vec<u16>> {
+    /// Decodes a frame after comparing the declared size with the length of the data.
+    fn decode_frame(self, fragments: &Fragments<'_>, header: &Header) -> Result<Vec<u16>, Flaw> {
         let coded = &fragments.coded[..];
         if !fragments.has_end && !self.is_whole(coded) {
-            return Err(Flaw::damaged("the coded pixels stop before their own end marker"));
+            return Err(Flaw::damaged("the coded pixels end before their end marker"));
         }
         let n = header.n_pixels();
         if n / MAX_PIXELS_PER_BYTE > coded.len() {
@@ -153,7 +151,7 @@ impl Coder {
         }
     }
 
-    fn decode(self, coded: &[u8], frame: &Frame) -> Sound<Vec<u16>> {
+    fn decode(self, coded: &[u8], frame: &Frame) -> Result<Vec<u16>, Flaw> {
         match self {
             Self::Rle => rle::decode(coded, frame),
             Self::Jpeg => jpeg::decode(coded, frame),
@@ -163,7 +161,7 @@ impl Coder {
     }
 }
 
-fn native(bytes: &[u8], header: &Header) -> Sound<Vec<u16>> {
+fn native(bytes: &[u8], header: &Header) -> Result<Vec<u16>, Flaw> {
     if !NATIVE.contains(&header.transfer_syntax.as_str()) {
         return Err(Flaw::damaged("uncoded pixels in a compressed transfer syntax"));
     }
@@ -174,7 +172,7 @@ fn native(bytes: &[u8], header: &Header) -> Sound<Vec<u16>> {
     };
     let big_endian = header.transfer_syntax == EXPLICIT_BIG_ENDIAN;
     Ok(match (header.bits_allocated, big_endian) {
-        // Pixels of 8 bits in big-endian OW words are not swapped by today's writers.
+        // Current writers do not byte-swap 8-bit pixels in big-endian OW words.
         (8, _) => bytes.iter().map(|&cell| u16::from(cell)).collect(),
         (_, false) => bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect(),
         (_, true) => bytes.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect(),

@@ -1,4 +1,4 @@
-//! Which breast a data set shows, and how, from all attributes that say so.
+//! Laterality, projection and view modifiers from all attributes that state them.
 
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
@@ -12,15 +12,15 @@ use mammo_core::record::Laterality;
 /// Side, projection and modifiers of one image.
 pub(super) struct SideAndView {
     pub laterality: Option<Laterality>,
-    /// The places that name different sides, the one that is believed first.
+    /// Attributes with different sides; the one in use is first.
     pub conflict: Option<String>,
     pub projection: Option<Projection>,
     pub modifiers: Vec<ViewModifier>,
 }
 
 impl SideAndView {
-    /// Of the decoded data set. View Position is asked last: codes stand in defined terms, and the
-    /// text is free in practice.
+    /// From the decoded data set. Codes take precedence over View Position, whose text is free in
+    /// practice.
     pub fn of(object: &InMemDicomObject) -> Self {
         let position = ViewPosition::read(&text(object, tags::VIEW_POSITION));
         let coded = items(object, tags::VIEW_CODE_SEQUENCE).first();
@@ -34,11 +34,11 @@ impl SideAndView {
     }
 }
 
-/// The side that the first telling attribute names, and which attributes contradict it.
+/// The side in the first attribute with a value, and the attributes that contradict it.
 ///
 /// Image Laterality describes the image, Laterality the series (PS3.3 C.7.3.1.1.2 and C.7.6.16.2),
-/// the anatomic region what was examined. `B` (both breasts) and `U` (unpaired) name no side, and
-/// what stands in lesser places does not change that.
+/// the anatomic region the examination. `B` (both breasts) and `U` (unpaired) give no side, and
+/// attributes of lower precedence do not change that.
 fn laterality(
     object: &InMemDicomObject,
     in_position: Option<Laterality>,
@@ -76,7 +76,7 @@ fn by_region(code: &str) -> Option<Option<Laterality>> {
     }
 }
 
-/// Modifiers stand inside the view's item (PS3.3 C.8.11.7), in some files beside it.
+/// Modifiers are inside the view's item (PS3.3 C.8.11.7), in some files next to it.
 fn coded_modifiers(object: &InMemDicomObject) -> Vec<ViewModifier> {
     let view = items(object, tags::VIEW_CODE_SEQUENCE).first();
     let inside = view.map(|view| items(view, tags::VIEW_MODIFIER_CODE_SEQUENCE)).unwrap_or_default();

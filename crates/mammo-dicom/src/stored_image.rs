@@ -4,15 +4,15 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use mammo_core::{Error, GrayImage};
+use mammo_core::{Error, GreyImage};
 
 use crate::flaw::Flaw;
 use crate::header::Header;
 use crate::image_file::{check_size, decode_other};
 use crate::walk::{self, Stop};
-use crate::{DicomImage, Note, Refusal, Voi, attributes, is_dicom, layout, samples, sound};
+use crate::{DicomImage, DicomRefusal, Note, Voi, attributes, is_dicom, parsed_file, samples, sound};
 
-/// Bytes that tell DICOM from other formats.
+/// Number of bytes by which DICOM is recognised.
 pub(crate) const HEAD_BYTES: usize = 1024;
 
 /// A DICOM file of at most so many bytes is read whole before its header is parsed; of a larger one, such as a
@@ -28,16 +28,16 @@ const MAX_FILE_BYTES: u64 = 1 << 30;
 /// A mammogram as its file stores it: DICOM, PNG, JPEG, TIFF or PGM.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredImage {
-    /// What a DICOM file says about itself; `None` for other formats.
+    /// The attributes of a DICOM file; `None` for other formats.
     pub header: Option<Header>,
-    /// Full-scale 16-bit grey; of DICOM, dense tissue is bright.
-    pub image: GrayImage,
-    /// What is odd about a DICOM file that is read all the same.
+    /// Full-scale 16-bit grey; for DICOM, dense tissue is bright.
+    pub image: GreyImage,
+    /// Irregularities of a DICOM file.
     pub notes: Vec<Note>,
 }
 
 impl StoredImage {
-    /// Reads an image file; of DICOM, any single grey frame.
+    /// Reads an image file; a DICOM object must have one grey frame.
     ///
     /// # Errors
     /// [`Error::Io`] when the file cannot be read, [`Error::Image`] or [`Error::Dicom`] when its pixels cannot.
@@ -45,7 +45,7 @@ impl StoredImage {
         Self::open_if(path, voi, |_| Ok(()))
     }
 
-    /// Reads an image file; the pixels of DICOM only if its header is accepted.
+    /// Reads an image file; the pixels of a DICOM file only if its header is accepted.
     ///
     /// # Errors
     /// As [`open`](Self::open), and what `accept` returns.
@@ -65,7 +65,7 @@ impl StoredImage {
     }
 }
 
-/// A file of which the beginning is read.
+/// A file whose beginning has been read.
 pub(crate) struct OpenFile<'p> {
     path: &'p Path,
     file: File,
@@ -86,7 +86,7 @@ impl<'p> OpenFile<'p> {
         Ok(opened)
     }
 
-    /// Reads on until `length` bytes are there, or the file ends.
+    /// Reads until `length` bytes are in memory or the file ends.
     fn read_to(&mut self, length: usize) -> Result<(), Error> {
         let more = length.saturating_sub(self.bytes.len());
         self.bytes.reserve_exact(more.min(self.full as usize));
@@ -100,23 +100,23 @@ impl<'p> OpenFile<'p> {
         Ok(self.bytes)
     }
 
-    /// Length of a DICOM file that is not absurdly long.
+    /// Length of a DICOM file, with an upper bound.
     fn checked_len(&self) -> Result<usize, Error> {
         if self.full > MAX_FILE_BYTES {
             let found = format!("a file of {} MiB", self.full >> 20);
-            return Err(Flaw::new(Refusal::TooLarge, found).at(self.path));
+            return Err(Flaw::new(DicomRefusal::TooLarge, found).at(self.path));
         }
         Ok(self.full as usize)
     }
 
-    /// Reads as much as the header takes, and parses it.
+    /// Reads and parses the header.
     pub fn header(&mut self) -> Result<Header, Error> {
         let full = self.checked_len()?;
         let mut piece = HEADER_PIECE_BYTES;
         loop {
             self.read_to(piece)?;
-            match layout::layout(&self.bytes, full.max(self.bytes.len())) {
-                Ok(layout) => return attributes::parse(&layout).map_err(|flaw| flaw.at(self.path)),
+            match parsed_file::parse_file(&self.bytes, full.max(self.bytes.len())) {
+                Ok(parsed) => return attributes::parse(&parsed).map_err(|flaw| flaw.at(self.path)),
                 Err(Stop::Flaw(flaw)) => return Err(flaw.at(self.path)),
                 Err(Stop::NeedsMore) if self.bytes.len() < piece => {
                     return Err(Flaw::damaged("the file became shorter while it was read").at(self.path));
@@ -157,25 +157,25 @@ pub(crate) fn decode<E: From<Error>>(
     accept: impl FnOnce(&Header) -> Result<(), E>,
 ) -> Result<DicomImage, E> {
     let at_path = |flaw: Flaw| flaw.at(path);
-    let layout = sound(layout::layout(bytes, full)).map_err(at_path)?;
-    let (header, greys) = attributes::parse_with_greys(&layout).map_err(at_path)?;
+    let parsed = sound(parsed_file::parse_file(bytes, full)).map_err(at_path)?;
+    let (header, greys) = attributes::parse_with_greys(&parsed).map_err(at_path)?;
     accept(&header)?;
     check_pixels(&header).map_err(at_path)?;
-    let (samples, notes) = samples::decode(&layout, &header).map_err(|flaw| {
-        if bytes.len() == full || flaw.refusal != Refusal::Damaged {
+    let (samples, notes) = samples::decode(&parsed, &header).map_err(|flaw| {
+        if bytes.len() == full || flaw.refusal != DicomRefusal::Damaged {
             return flaw.at(path);
         }
         let size = format!("{}x{} pixels", header.columns, header.rows);
-        Flaw::new(Refusal::TooLarge, format!("a file of {} MiB for {size}", full >> 20)).at(path)
+        Flaw::new(DicomRefusal::TooLarge, format!("a file of {} MiB for {size}", full >> 20)).at(path)
     })?;
     let image = greys.apply(&header, samples, voi);
     Ok(DicomImage { notes: [&header.notes[..], &notes].concat(), header, image })
 }
 
-/// Whether there are pixels of a kind that is read.
+/// Checks that the file has pixels of a supported kind.
 fn check_pixels(header: &Header) -> Result<(), Flaw> {
     if !header.has_pixels {
-        return Err(Flaw::new(Refusal::NoPixelData, "no pixel data element (7FE0,0010)"));
+        return Err(Flaw::new(DicomRefusal::NoPixelData, "no pixel data element (7FE0,0010)"));
     }
     header.check_pixels()
 }

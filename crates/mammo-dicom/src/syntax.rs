@@ -1,16 +1,15 @@
-//! Transfer syntaxes: their names, how their data sets are written, and how to tell from the
-//! data set.
+//! Transfer syntaxes: names, coding of the data set, and detection of the coding.
 
 use dicom_dictionary_std::uids;
 
-use super::flaw::{Flaw, Sound};
-use super::walk::{Coding, Walk, Walked};
-use mammo_core::refusal::Refusal;
+use super::flaw::Flaw;
+use super::walk::{Coding, Stop, Walk};
+use mammo_core::refusal::DicomRefusal;
 
-/// Retired, and still in archives.
+/// Retired, but still found in archives.
 pub(super) const EXPLICIT_BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
 
-/// The syntaxes whose pixels stand uncoded in the file.
+/// The syntaxes with uncompressed pixels.
 pub(super) const NATIVE: [&str; 4] = [
     uids::IMPLICIT_VR_LITTLE_ENDIAN,
     uids::EXPLICIT_VR_LITTLE_ENDIAN,
@@ -18,12 +17,12 @@ pub(super) const NATIVE: [&str; 4] = [
     uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
 ];
 
-/// How the data set of a transfer syntax is written; unknown syntaxes are explicit little endian
-/// by rule (PS3.5 A.4).
-pub(super) fn coding_of(transfer_syntax: &str) -> Sound<Coding> {
+/// The coding of the data set of a transfer syntax; other syntaxes are explicit little endian
+/// (PS3.5 A.4).
+pub(super) fn coding_of(transfer_syntax: &str) -> Result<Coding, Flaw> {
     if !transfer_syntax.starts_with("1.2.840.10008.1.2") {
         let found = format!("transfer syntax '{transfer_syntax}'");
-        return Err(Flaw::new(Refusal::UnsupportedTransferSyntax, found));
+        return Err(Flaw::new(DicomRefusal::UnsupportedTransferSyntax, found));
     }
     Ok(match transfer_syntax {
         uids::IMPLICIT_VR_LITTLE_ENDIAN => Coding::IMPLICIT,
@@ -32,10 +31,10 @@ pub(super) fn coding_of(transfer_syntax: &str) -> Sound<Coding> {
     })
 }
 
-/// The coding that the first two elements of a data set show; `None` when they show none.
-/// `full` is the data set's length, of which `bytes` may be the beginning.
-pub(super) fn recognise(bytes: &[u8], full: usize) -> Walked<Option<Coding>> {
-    // Two value types in a row are hardly lengths, so explicit codings come first.
+/// The coding of a data set, detected from its first two elements; `None` when they are invalid in
+/// every coding. `full` is the data set's length, of which `bytes` may be the beginning.
+pub(super) fn recognise(bytes: &[u8], full: usize) -> Result<Option<Coding>, Stop> {
+    // Two valid value types in succession are unlikely to be lengths, so explicit codings are tried first.
     for coding in [Coding::EXPLICIT, Coding::BIG_ENDIAN, Coding::IMPLICIT] {
         if Walk::new(bytes, full, coding).starts_well()? {
             return Ok(Some(coding));

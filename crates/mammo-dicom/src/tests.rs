@@ -117,7 +117,7 @@ fn edited(tag: [u8; 4], value: &[u8]) -> Vec<u8> {
 }
 
 #[track_caller]
-fn refused(bytes: &[u8], expected: Refusal) {
+fn refused(bytes: &[u8], expected: DicomRefusal) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("case.dcm");
     std::fs::write(&path, bytes).unwrap();
@@ -130,28 +130,28 @@ fn refused(bytes: &[u8], expected: Refusal) {
 #[test]
 fn what_is_no_mammogram_is_refused_with_its_code() {
     let class = [0x08, 0, 0x16, 0];
-    refused(&edited(class, b"1.2.840.10008.5.1.4.1.1.13.1.3"), Refusal::Tomosynthesis);
-    refused(&edited([0x08, 0, 0x60, 0], b"CR"), Refusal::NotMammography);
-    refused(&edited([0x08, 0, 0x68, 0], b"FOR PROCESSING"), Refusal::ForProcessing);
-    refused(&edited([0x28, 0, 0x04, 0], b"RGB "), Refusal::Colour);
-    refused(&edited([0x28, 0, 0x04, 0], b"PALETTE COLOR "), Refusal::Colour);
-    refused(&edited([0x28, 0, 0x02, 0], &[3, 0]), Refusal::Colour);
-    refused(&edited([0x28, 0, 0x00, 1], &[32, 0]), Refusal::UnsupportedPixels);
-    refused(&edited([0x28, 0, 0x01, 1], &[0, 0]), Refusal::UnsupportedPixels);
-    refused(&edited([0x28, 0, 0x10, 0], &[0, 0]), Refusal::Damaged);
-    refused(&edited([0x28, 0, 0x10, 0], &[0xFF, 0xFF]), Refusal::Damaged);
-    refused(b"a text file that is long enough", Refusal::NotDicom);
-    refused(b"", Refusal::NotDicom);
+    refused(&edited(class, b"1.2.840.10008.5.1.4.1.1.13.1.3"), DicomRefusal::Tomosynthesis);
+    refused(&edited([0x08, 0, 0x60, 0], b"CR"), DicomRefusal::NotMammography);
+    refused(&edited([0x08, 0, 0x68, 0], b"FOR PROCESSING"), DicomRefusal::ForProcessing);
+    refused(&edited([0x28, 0, 0x04, 0], b"RGB "), DicomRefusal::Colour);
+    refused(&edited([0x28, 0, 0x04, 0], b"PALETTE COLOR "), DicomRefusal::Colour);
+    refused(&edited([0x28, 0, 0x02, 0], &[3, 0]), DicomRefusal::Colour);
+    refused(&edited([0x28, 0, 0x00, 1], &[32, 0]), DicomRefusal::UnsupportedPixels);
+    refused(&edited([0x28, 0, 0x01, 1], &[0, 0]), DicomRefusal::UnsupportedPixels);
+    refused(&edited([0x28, 0, 0x10, 0], &[0, 0]), DicomRefusal::Damaged);
+    refused(&edited([0x28, 0, 0x10, 0], &[0xFF, 0xFF]), DicomRefusal::Damaged);
+    refused(b"a text file that is long enough", DicomRefusal::NotDicom);
+    refused(b"", DicomRefusal::NotDicom);
     // Pixel data become something else, and a syntax without a decoder.
-    refused(&edited([0x02, 0, 0x10, 0], b"1.2.840.10008.1.2.4.70"), Refusal::Damaged);
+    refused(&edited([0x02, 0, 0x10, 0], b"1.2.840.10008.1.2.4.70"), DicomRefusal::Damaged);
     let mut none = std::fs::read(fixture("explicit_u12.dcm")).unwrap();
     let at = none.windows(4).position(|four| four == [0xE0, 0x7F, 0x10, 0]).unwrap();
     none.truncate(at);
-    refused(&none, Refusal::NoPixelData);
+    refused(&none, DicomRefusal::NoPixelData);
     let mut high_throughput = std::fs::read(fixture("jpeg_lossless_p1_u12.dcm")).unwrap();
     let at = high_throughput.windows(22).position(|uid| uid == b"1.2.840.10008.1.2.4.70").unwrap();
     high_throughput[at..at + 22].copy_from_slice(b"1.2.840.10008.1.2.4.55");
-    refused(&high_throughput, Refusal::UnsupportedTransferSyntax);
+    refused(&high_throughput, DicomRefusal::UnsupportedTransferSyntax);
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn an_archive_may_ask_for_the_pixels_of_a_secondary_capture() {
     bytes.splice(at + 6..at + 10, *b"\x04\0YES ");
     let image = decode(Path::new("archive"), &bytes, Voi::Apply).unwrap();
     let refused = image.header.admit(UnknownObjects::Assumed).unwrap_err().0;
-    assert_eq!(refused, Refusal::SecondaryCapture);
+    assert_eq!(refused, DicomRefusal::SecondaryCapture);
     assert_eq!(image.image, read(&fixture("explicit_u12.dcm")).unwrap().image);
 }
 
@@ -171,7 +171,7 @@ fn lengths_that_lie_and_deep_nesting_are_refused_without_allocating() {
     let mut bytes = std::fs::read(fixture("implicit_u12.dcm")).unwrap();
     let at = bytes.windows(4).position(|four| four == [0x10, 0, 0x20, 0]).unwrap();
     bytes[at + 4..at + 8].copy_from_slice(&0x7FFF_FFFE_u32.to_le_bytes());
-    refused(&bytes, Refusal::Damaged);
+    refused(&bytes, DicomRefusal::Damaged);
     // A hundred thousand nested sequences, which would overflow the stack of a recursive reader.
     let mut bytes = std::fs::read(fixture("explicit_u12.dcm")).unwrap();
     let at = bytes.windows(4).position(|four| four == [0xE0, 0x7F, 0x10, 0]).unwrap();
@@ -180,19 +180,19 @@ fn lengths_that_lie_and_deep_nesting_are_refused_without_allocating() {
         bytes.extend_from_slice(&[0x54, 0, 0x20, 2, b'S', b'Q', 0, 0, 255, 255, 255, 255]);
         bytes.extend_from_slice(&[0xFE, 0xFF, 0x00, 0xE0, 255, 255, 255, 255]);
     }
-    refused(&bytes, Refusal::Damaged);
+    refused(&bytes, DicomRefusal::Damaged);
 }
 
 #[test]
 fn every_refusal_has_a_code_and_an_advice() {
-    let mut codes: Vec<&str> = Refusal::ALL.iter().map(|refusal| refusal.code()).collect();
-    for refusal in Refusal::ALL {
+    let mut codes: Vec<&str> = DicomRefusal::ALL.iter().map(|refusal| refusal.code()).collect();
+    for refusal in DicomRefusal::ALL {
         assert_eq!(serde_json::to_string(&refusal).unwrap(), format!("\"{}\"", refusal.code()));
         assert!(!refusal.expected().is_empty());
     }
     codes.sort_unstable();
     codes.dedup();
-    assert_eq!(codes.len(), Refusal::ALL.len());
+    assert_eq!(codes.len(), DicomRefusal::ALL.len());
 }
 
 #[test]
@@ -202,7 +202,11 @@ fn every_refusal_stands_in_the_table_of_the_documentation() {
     let (table, _) = section.split_once("\n## ").unwrap();
     let codes: Vec<&str> =
         table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
-    assert_eq!(codes, Refusal::ALL.map(Refusal::code), "docs/dicom.md, in the order of Refusal::ALL");
+    assert_eq!(
+        codes,
+        DicomRefusal::ALL.map(DicomRefusal::code),
+        "docs/dicom.md, in the order of DicomRefusal::ALL"
+    );
 }
 
 /// Found by fuzzing: two bytes left over by a number were read as the next element, of a gibibyte.
@@ -214,5 +218,5 @@ fn a_number_that_does_not_fill_its_value_is_refused() {
     decode_header(&path, &bytes).unwrap();
     bytes[code_value + 4..code_value + 6].copy_from_slice(b"FD");
     let error = decode_header(&path, &bytes).unwrap_err().to_string();
-    assert!(error.contains("no numbers of 8 bytes"), "{error}");
+    assert!(error.contains("not a multiple of 8 bytes"), "{error}");
 }

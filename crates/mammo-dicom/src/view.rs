@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use mammo_core::record::View;
 use mammo_core::words;
 
-/// How the X-rays went through the breast: CID 4014, named by its View Position terms.
+/// The projection: CID 4014, named by its View Position terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Projection {
@@ -29,7 +29,7 @@ pub enum Projection {
     Xccl,
     /// Cranio-caudal exaggerated medially.
     Xccm,
-    /// A piece of tissue, not a breast.
+    /// A tissue specimen.
     Specimen,
 }
 
@@ -38,7 +38,7 @@ words!(Projection, "CC, MLO, ML, LM, LMO, FB, SIO, ISO, XCCL, XCCM, specimen",
     Xccl: "xccl", Xccm: "xccm", Specimen: "specimen");
 
 impl Projection {
-    /// The screening view that this is; `None` for all others.
+    /// The screening view; `None` for other projections.
     pub fn view(self) -> Option<View> {
         match self {
             Self::Cc => Some(View::Cc),
@@ -66,38 +66,38 @@ impl Projection {
     }
 }
 
-/// What was special about a projection: CID 4015.
+/// A view modifier: CID 4015.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ViewModifier {
-    /// A small field, enlarged.
+    /// Magnification.
     Magnification,
-    /// A small paddle pressed on one spot.
+    /// Spot compression.
     SpotCompression,
-    /// Beam along the skin.
+    /// Tangential: the beam is tangential to the skin.
     Tangential,
-    /// Both breasts' inner parts.
+    /// Cleavage: the medial parts of both breasts.
     Cleavage,
-    /// The tail towards the armpit.
+    /// Axillary tail.
     AxillaryTail,
-    /// The armpit.
+    /// Axillary tissue.
     AxillaryTissue,
-    /// Implant pushed out of the field.
+    /// Implant displaced out of the field.
     ImplantDisplaced,
-    /// Rolled, whichever way.
+    /// Rolled, in any direction.
     Rolled,
-    /// Nipple turned into profile.
+    /// Nipple in profile.
     NippleInProfile,
-    /// The fold below the breast.
+    /// Inframammary fold.
     InfraMammaryFold,
-    /// Pressed from the front.
+    /// Anterior compression.
     AnteriorCompression,
-    /// A code that CID 4015 does not hold.
+    /// A code that is not in CID 4015.
     Other,
 }
 
 impl ViewModifier {
-    /// Whether only part of the breast, or another geometry, is shown.
+    /// Whether the image shows only part of the breast or has another geometry.
     pub fn is_partial(self) -> bool {
         !matches!(
             self,

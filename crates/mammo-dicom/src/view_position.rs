@@ -1,7 +1,7 @@
 //! The text of View Position, (0018,5101): side, projection and modifiers in one value.
 //!
-//! The standard has the projection alone there (PS3.3 C.8.11.7.1: `CC`, `MLO`); real files write
-//! `LCC`, `RMLO`, `MLO SPOT`, `R-CC`, `RMLOID`, `LMCC`. That is the labelling of the ACR
+//! By the standard it contains the projection only (PS3.3 C.8.11.7.1: `CC`, `MLO`); real files have
+//! `LCC`, `RMLO`, `MLO SPOT`, `R-CC`, `RMLOID`, `LMCC`. This is the labelling of the ACR
 //! Mammography Quality Control Manual (1999), whose abbreviations PS3.16 CID 4014 and 4015 quote:
 //! side, then `M` or `S` (magnification, spot compression), then the projection, then the other
 //! modifiers. A word that this grammar does not produce is not read.
@@ -9,15 +9,15 @@
 use super::view::{Projection, ViewModifier};
 use mammo_core::record::Laterality;
 
-/// What the text says.
+/// The content of View Position.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ViewPosition {
-    /// The side; `None` too when two words name different ones.
+    /// The side; `None` also when words contradict each other.
     pub laterality: Option<Laterality>,
-    /// The projection; `None` too when words contradict each other or one cannot be read, which
-    /// might say that only part of the breast is shown.
+    /// The projection; `None` also when words contradict each other or a word is unknown, because it may
+    /// mean a partial view.
     pub projection: Option<Projection>,
-    /// The modifiers that could be read.
+    /// The recognised modifiers.
     pub modifiers: Vec<ViewModifier>,
 }
 
@@ -25,7 +25,7 @@ pub struct ViewPosition {
 const PREFIXES: [(&str, ViewModifier); 2] =
     [("M", ViewModifier::Magnification), ("S", ViewModifier::SpotCompression)];
 
-/// Modifiers behind the projection, or in its place.
+/// Modifiers after the projection, or in its place.
 const SUFFIXES: [(&str, ViewModifier); 8] = [
     ("TAN", ViewModifier::Tangential),
     ("CV", ViewModifier::Cleavage),
@@ -37,7 +37,7 @@ const SUFFIXES: [(&str, ViewModifier); 8] = [
     ("RS", ViewModifier::Rolled),
 ];
 
-/// Modifiers that are written as words of their own.
+/// Modifiers written as separate words.
 const WORDS: [(&str, ViewModifier); 8] = [
     ("SPOT", ViewModifier::SpotCompression),
     ("MAG", ViewModifier::Magnification),
@@ -49,12 +49,12 @@ const WORDS: [(&str, ViewModifier); 8] = [
     ("ROLLED", ViewModifier::Rolled),
 ];
 
-/// Words with two meanings: `LAT` is a lateral view to most and the left axillary tail by the
-/// grammar, `RM` and `RS` are rolled breasts or a right side magnified or spot-compressed.
+/// Ambiguous words: `LAT` is usually a lateral view, but the left axillary tail by the grammar; `RM`
+/// and `RS` are rolled breasts, or a right breast magnified or spot-compressed.
 const AMBIGUOUS: [&str; 3] = ["LAT", "RM", "RS"];
 
 impl ViewPosition {
-    /// Reads the text, in any case, with blanks, hyphens, underscores or other marks between words.
+    /// Reads the text, ignoring case, with blanks, hyphens, underscores or other separators between words.
     pub fn read(text: &str) -> Self {
         let words = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
         let (mut all, mut unread) = (Self::default(), false);
@@ -69,8 +69,8 @@ impl ViewPosition {
                 None => unread = true,
             }
         }
-        all.laterality = the_only(sides.into_iter());
-        all.projection = the_only(projections.into_iter()).filter(|_| !unread);
+        all.laterality = unanimous(sides.into_iter());
+        all.projection = unanimous(projections.into_iter()).filter(|_| !unread);
         all.modifiers.sort_unstable();
         all.modifiers.dedup();
         all
@@ -118,8 +118,8 @@ impl ViewPosition {
     }
 }
 
-/// The value that all agree on.
-pub fn the_only<T: PartialEq>(mut values: impl Iterator<Item = T>) -> Option<T> {
+/// The common value; `None` when there are none or they differ.
+pub fn unanimous<T: PartialEq>(mut values: impl Iterator<Item = T>) -> Option<T> {
     let first = values.next()?;
     values.all(|value| value == first).then_some(first)
 }

@@ -1,9 +1,8 @@
-//! A walk over the tags and lengths of a data set (PS3.5 7), which copies the elements in use.
+//! Walks the tags and lengths of a data set (PS3.5 7) and copies the elements in use.
 //!
-//! Archives hold private elements that break every rule of the standard, and a mammogram is not
-//! worse for them. So only elements that are used ([`is_used`](super::elements::is_used)) are
-//! looked into; all others are passed over by their lengths. Every length is held against the
-//! bytes that are there, and nesting and work have bounds.
+//! Archives contain invalid private elements, which do not affect the mammogram. Only elements in use
+//! ([`is_used`](super::elements::is_used)) are therefore read; others are skipped by their lengths.
+//! Every length is compared with the remaining bytes, and nesting and work are bounded.
 
 use std::cell::Cell;
 
@@ -11,19 +10,19 @@ use dicom_core::{Tag, VR};
 
 use super::elements::{Elements, is_used};
 use super::flaw::Flaw;
-use mammo_core::refusal::Refusal;
+use mammo_core::refusal::DicomRefusal;
 
-/// Most bytes before the pixel data.
+/// Largest number of bytes before the pixel data.
 pub(super) const MAX_HEADER_BYTES: usize = 32 << 20;
 
 /// Deepest nesting of sequences; mammograms need three.
 const MAX_DEPTH: usize = 16;
 
-/// Most elements that are looked at; some lie in sequences that are tried in two codings.
+/// Largest number of elements visited; some are in sequences that are tried in two codings.
 const MAX_ELEMENTS: u32 = 1 << 22;
 
-/// Most items of a sequence, and most elements in use of an item, that are read: those of a
-/// mammogram have three lookup tables at most, and two codes.
+/// Largest number of items read of a sequence, and of elements in use read of an item: a mammogram
+/// has at most three lookup tables and two codes.
 const MAX_ITEMS: usize = 8;
 const MAX_ELEMENTS_IN_ITEM: usize = 64;
 
@@ -36,7 +35,7 @@ pub(super) const SEQUENCE_END: Tag = Tag(0xFFFE, 0xE0DD);
 /// The sequence delimiter and its length, in little endian.
 const SEQUENCE_END_BYTES: [u8; 8] = [0xFE, 0xFF, 0xDD, 0xE0, 0, 0, 0, 0];
 
-/// How elements are written.
+/// The coding of elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Coding {
     pub(super) explicit: bool,
@@ -49,7 +48,7 @@ impl Coding {
     pub(super) const BIG_ENDIAN: Self = Self { explicit: true, big_endian: true };
 }
 
-/// The pixel data element: where its value starts, and how long it is.
+/// The pixel data element: start and length of its value.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PixelElement {
     pub(super) value_at: usize,
@@ -61,7 +60,7 @@ pub(super) struct PixelElement {
 pub(super) enum Stop {
     /// The bytes given are only the beginning of the file, and more are needed.
     NeedsMore,
-    /// The file is not sound.
+    /// The file has a defect.
     Flaw(Flaw),
 }
 
@@ -71,20 +70,17 @@ impl From<Flaw> for Stop {
     }
 }
 
-/// Value, or why the walk stopped.
-pub(super) type Walked<T> = Result<T, Stop>;
-
-/// One element's head.
+/// The header of one element.
 pub(super) struct Element {
     pub(super) tag: Tag,
-    /// As written; `None` in implicit coding, of items, and of a value type that no edition knows.
+    /// The value type; `None` in implicit coding, for items, and for unknown value types.
     pub(super) vr: Option<VR>,
     pub(super) length: u32,
     pub(super) value_at: usize,
 }
 
 impl Element {
-    /// Where the value ends; `None` when a delimiter ends it.
+    /// End of the value; `None` when a delimiter ends it.
     pub(super) fn end(&self) -> Option<usize> {
         (self.length != UNDEFINED).then_some(self.value_at + self.length as usize)
     }
@@ -109,8 +105,8 @@ impl<'a> Walk<'a> {
         Self { coding, elements_left: self.elements_left.clone(), ..*self }
     }
 
-    /// Walks the top level up to the pixel data: the elements in use, and the pixels.
-    pub(super) fn data_set(&self) -> Walked<(Elements, Option<PixelElement>)> {
+    /// Walks the top level up to the pixel data; returns the elements in use and the pixel data element.
+    pub(super) fn data_set(&self) -> Result<(Elements, Option<PixelElement>), Stop> {
         let (mut at, mut elements) = (0, Elements::of(self.coding));
         // Fewer than eight bytes are padding.
         while self.full >= at + 8 {
@@ -119,7 +115,7 @@ impl<'a> Walk<'a> {
                 let length = element.end().map(|end| end - element.value_at);
                 return Ok((elements, Some(PixelElement { value_at: element.value_at, length })));
             }
-            // Some writers end sequences of stated length with a delimiter, too.
+            // Some writers also end sequences of defined length with a delimiter.
             if element.tag.0 == 0xFFFE {
                 at = element.value_at;
                 continue;
@@ -134,8 +130,8 @@ impl<'a> Walk<'a> {
         Ok((elements, None))
     }
 
-    /// The end of an element and of its delimiter, if it has one.
-    pub(super) fn end_of(&self, element: &Element, end: usize, depth: usize) -> Walked<usize> {
+    /// The end of an element, including its delimiter if it has one.
+    pub(super) fn end_of(&self, element: &Element, end: usize, depth: usize) -> Result<usize, Stop> {
         if let Some(end) = element.end() {
             return Ok(end);
         }
@@ -152,7 +148,7 @@ impl<'a> Walk<'a> {
                 other => return other,
             }
         }
-        // What is not in use may hold anything up to its delimiter.
+        // An element that is not in use may have any content up to its delimiter.
         let rest = self.bytes.get(element.value_at..end.min(self.bytes.len())).unwrap_or_default();
         match rest.windows(8).position(|eight| eight == SEQUENCE_END_BYTES) {
             Some(at) => Ok(element.value_at + at + 8),
@@ -163,8 +159,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// How the items of an element are written, the likeliest first: those of UN in implicit
-    /// little endian (PS3.5 6.2.2), though some writers leave them explicit.
+    /// The possible codings of an element's items, the most likely first: those of UN are implicit
+    /// little endian (PS3.5 6.2.2), but some writers leave them explicit.
     pub(super) fn inner_codings(vr: Option<VR>, coding: Coding) -> impl Iterator<Item = Coding> {
         let (first, second) = match vr {
             Some(VR::UN) => (Coding::IMPLICIT, Some(Coding::EXPLICIT)),
@@ -173,19 +169,19 @@ impl<'a> Walk<'a> {
         [Some(first), second].into_iter().flatten()
     }
 
-    /// Items of a sequence without a length, or fragments of nested pixel data (PS3.5 A.4).
-    fn end_of_items(&self, mut at: usize, end: usize, depth: usize) -> Walked<usize> {
+    /// End of the items of a sequence of undefined length, or of fragments of nested pixel data (PS3.5 A.4).
+    fn end_of_items(&self, mut at: usize, end: usize, depth: usize) -> Result<usize, Stop> {
         loop {
             let item = self.element(at, end)?;
             at = match item.tag {
                 SEQUENCE_END => return Ok(item.value_at),
                 ITEM => self.end_of_item(&item, end, depth)?,
-                other => return Err(Flaw::damaged(format!("{other} where a sequence item belongs")).into()),
+                other => return Err(Flaw::damaged(format!("{other} in place of a sequence item")).into()),
             }
         }
     }
 
-    fn end_of_item(&self, item: &Element, end: usize, depth: usize) -> Walked<usize> {
+    fn end_of_item(&self, item: &Element, end: usize, depth: usize) -> Result<usize, Stop> {
         if let Some(end) = item.end() {
             return Ok(end);
         }
@@ -200,14 +196,14 @@ impl<'a> Walk<'a> {
     }
 
     /// The elements in use of the first items of a sequence, each with its end.
-    pub(super) fn items(&self, sequence: &Element, end: usize) -> Walked<Vec<Vec<(Element, usize)>>> {
+    pub(super) fn items(&self, sequence: &Element, end: usize) -> Result<Vec<Vec<(Element, usize)>>, Stop> {
         let (mut at, mut items) = (sequence.value_at, Vec::new());
         while at + 8 <= end && items.len() < MAX_ITEMS {
             let item = self.element(at, end)?;
             match item.tag {
                 SEQUENCE_END => break,
                 ITEM => {}
-                other => return Err(Flaw::damaged(format!("{other} where a sequence item belongs")).into()),
+                other => return Err(Flaw::damaged(format!("{other} in place of a sequence item")).into()),
             }
             let (item_end, mut in_use) = (item.end().unwrap_or(end), Vec::new());
             at = item.value_at;
@@ -228,8 +224,8 @@ impl<'a> Walk<'a> {
         Ok(items)
     }
 
-    /// The head at `at`, whose value must end by `end`.
-    pub(super) fn element(&self, at: usize, end: usize) -> Walked<Element> {
+    /// The element header at `at`, whose value must end by `end`.
+    pub(super) fn element(&self, at: usize, end: usize) -> Result<Element, Stop> {
         let left = self.elements_left.get().checked_sub(1);
         self.elements_left.set(left.ok_or_else(|| Flaw::damaged("millions of elements"))?);
         let tag = self.tag(at)?;
@@ -249,20 +245,20 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn checked(&self, element: Element, end: usize) -> Walked<Element> {
+    fn checked(&self, element: Element, end: usize) -> Result<Element, Stop> {
         let room = end.checked_sub(element.value_at);
         let length = element.length;
         if room.is_none_or(|room| length != UNDEFINED && length as usize > room) {
             let (tag, room) = (element.tag, room.unwrap_or(0));
-            return Err(Flaw::damaged(format!("{tag} announces {length} bytes, {room} are left")).into());
+            return Err(Flaw::damaged(format!("{tag} declares {length} bytes, {room} are left")).into());
         }
         Ok(element)
     }
 
-    /// An element of explicit coding whose value type no edition knows: with a 32-bit length
-    /// (PS3.5 6.2), or else written without a type as in implicit coding, or else with a 16-bit
-    /// length. The first that leads to another element, or to the end, is taken.
-    fn of_unknown_type(&self, at: usize, tag: Tag, end: usize) -> Walked<Element> {
+    /// An element of explicit coding with an unknown value type: with a 32-bit length (PS3.5 6.2), or
+    /// without a type as in implicit coding, or with a 16-bit length. The first variant after which
+    /// another element or the end follows is used.
+    fn of_unknown_type(&self, at: usize, tag: Tag, end: usize) -> Result<Element, Stop> {
         let long = (self.u16(at + 6)? == 0).then(|| self.u32(at + 8).map(|length| (length, at + 12)));
         let implicit = Some(self.u32(at + 4).map(|length| (length, at + 8)));
         let short = Some(self.u16(at + 6).map(|length| (length.into(), at + 8)));
@@ -280,13 +276,13 @@ impl<'a> Walk<'a> {
             .into())
     }
 
-    /// Whether another element follows one, or nothing.
-    fn leads_on(&self, element: &Element, end: usize) -> Walked<bool> {
+    /// Whether another element or the end follows an element.
+    fn leads_on(&self, element: &Element, end: usize) -> Result<bool, Stop> {
         let next = element.end().unwrap_or(element.value_at);
         if end < next + 8 {
             return Ok(true);
         }
-        // Nothing is read for a length that only a large file can hold.
+        // A length beyond the file is rejected without reading.
         if next > MAX_HEADER_BYTES {
             return Ok(false);
         }
@@ -298,13 +294,13 @@ impl<'a> Walk<'a> {
         Ok(tag == ITEM_END || tag > element.tag && (is_typed || tag.0 == element.tag.0))
     }
 
-    /// Whether a data set may start here in this coding: two heads, of which the first belongs
-    /// to a low group and the second comes behind it. Value types tell the codings apart.
-    pub(super) fn starts_well(&self) -> Walked<bool> {
+    /// Whether a data set may start here in this coding: two element headers, the first of a low group
+    /// and the second with a larger tag. Value types distinguish the codings.
+    pub(super) fn starts_well(&self) -> Result<bool, Stop> {
         /// Data sets start in group 8, media directories in group 4.
         const LAST_GROUP: u16 = 0x0028;
         let typed = |at: usize| Ok::<_, Stop>(VR::from_binary(self.take::<2>(at + 4)?).is_some());
-        let sound = |found: Walked<bool>| match found {
+        let sound = |found: Result<bool, Stop>| match found {
             Err(Stop::Flaw(_)) => Ok(false),
             other => other,
         };
@@ -324,24 +320,24 @@ impl<'a> Walk<'a> {
         })())
     }
 
-    pub(super) fn tag(&self, at: usize) -> Walked<Tag> {
+    pub(super) fn tag(&self, at: usize) -> Result<Tag, Stop> {
         Ok(Tag(self.u16(at)?, self.u16(at + 2)?))
     }
 
-    fn u16(&self, at: usize) -> Walked<u16> {
+    fn u16(&self, at: usize) -> Result<u16, Stop> {
         let bytes = self.take(at)?;
         Ok(if self.coding.big_endian { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
     }
 
-    fn u32(&self, at: usize) -> Walked<u32> {
+    fn u32(&self, at: usize) -> Result<u32, Stop> {
         let bytes = self.take(at)?;
         Ok(if self.coding.big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
     }
 
-    fn take<const N: usize>(&self, at: usize) -> Walked<[u8; N]> {
+    fn take<const N: usize>(&self, at: usize) -> Result<[u8; N], Stop> {
         if at > MAX_HEADER_BYTES {
             let found = format!("a header of more than {} MiB", MAX_HEADER_BYTES >> 20);
-            return Err(Flaw::new(Refusal::TooLarge, found).into());
+            return Err(Flaw::new(DicomRefusal::TooLarge, found).into());
         }
         match self.bytes.get(at..at + N).and_then(|bytes| bytes.try_into().ok()) {
             Some(bytes) => Ok(bytes),
@@ -351,7 +347,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The value of an element.
-    pub(super) fn value(&self, element: &Element, end: usize) -> Walked<&'a [u8]> {
+    pub(super) fn value(&self, element: &Element, end: usize) -> Result<&'a [u8], Stop> {
         self.bytes.get(element.value_at..end).ok_or(Stop::NeedsMore)
     }
 }

@@ -14,7 +14,7 @@ use std::error::Error;
 use std::path::Path;
 
 use mammo_core::geometry::Rect;
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::record::Polarity;
 use mammo_dicom::image_file::write_png16;
 use mammo_image::preprocess::{Aspect, Crop, Orient, Prepared, Preprocessing, Window};
@@ -23,7 +23,7 @@ use rayon::prelude::*;
 /// Share of a lesion box that may fall away before it counts as cut.
 const TOLERATED: f64 = 0.1;
 
-/// Side of one picture on a contact sheet, and pictures per sheet row and column.
+/// Side of one image on a contact sheet, and pictures per sheet row and column.
 const PICTURE_PX: usize = 160;
 const ACROSS: usize = 10;
 
@@ -40,12 +40,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{} images, {boxes} lesion boxes", checks.len());
     println!(
         "crop:    centre outside {}, cut {}",
-        count(|c| c.center_cropped),
+        count(|c| c.centre_cropped),
         count(|c| c.cropped > TOLERATED)
     );
     println!(
         "outline: centre outside {}, cut {}",
-        count(|c| c.center_masked),
+        count(|c| c.centre_masked),
         count(|c| c.masked > TOLERATED)
     );
     let kept: f64 = checks.iter().map(|c| c.kept).sum::<f64>() / checks.len().max(1) as f64;
@@ -68,8 +68,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 struct Cut {
     cropped: f64,
     masked: f64,
-    center_cropped: bool,
-    center_masked: bool,
+    centre_cropped: bool,
+    centre_masked: bool,
 }
 
 struct Check {
@@ -77,7 +77,7 @@ struct Check {
     cuts: Vec<Cut>,
     kept: f64,
     doubt: Option<String>,
-    picture: GrayImage,
+    picture: GreyImage,
 }
 
 fn read_lesions(data: &Path) -> Result<Lesions, Box<dyn Error>> {
@@ -117,7 +117,7 @@ fn check(data: &Path, file: &str, boxes: &[Rect]) -> Result<Check, mammo_core::E
     let frame = &prepared.input_from_stored;
     let cuts = boxes.iter().map(|lesion| {
         let lesion = frame.apply_rect(lesion);
-        let (x, y) = lesion.center();
+        let (x, y) = lesion.centre();
         let inside = |x: f64, y: f64| prepared_inside(&prepared, x, y);
         let grid = 16;
         let at = |i: usize, start: f64, length: f64| start + length * (i as f64 + 0.5) / grid as f64;
@@ -128,8 +128,8 @@ fn check(data: &Path, file: &str, boxes: &[Rect]) -> Result<Check, mammo_core::E
         Cut {
             cropped: 1.0 - lesion.intersection(&crop).area() / lesion.area(),
             masked,
-            center_cropped: point.intersection(&crop).area() == 0.0,
-            center_masked: !inside(x, y),
+            centre_cropped: point.intersection(&crop).area() == 0.0,
+            centre_masked: !inside(x, y),
         }
     });
     Ok(Check {
@@ -154,8 +154,8 @@ fn prepared_inside(prepared: &Prepared, x: f64, y: f64) -> bool {
     mask.row(cell(y, mask.height))[cell(x, mask.width)]
 }
 
-fn picture(prepared: &Prepared, crop: &Rect, boxes: &[Rect]) -> GrayImage {
-    let mut picture = GrayImage::black(PICTURE_PX, PICTURE_PX);
+fn picture(prepared: &Prepared, crop: &Rect, boxes: &[Rect]) -> GreyImage {
+    let mut picture = GreyImage::black(PICTURE_PX, PICTURE_PX);
     let scale = 800.0 / PICTURE_PX as f64;
     let boxes: Vec<Rect> = boxes.iter().map(|b| prepared.input_from_stored.apply_rect(b)).collect();
     for (i, pixel) in picture.pixels.iter_mut().enumerate() {
@@ -182,7 +182,7 @@ fn picture(prepared: &Prepared, crop: &Rect, boxes: &[Rect]) -> GrayImage {
 
 fn draw_sheets(checks: &[Check], folder: &Path) -> Result<(), mammo_core::Error> {
     for (number, part) in checks.chunks(ACROSS * ACROSS).enumerate() {
-        let mut sheet = GrayImage::black(ACROSS * PICTURE_PX, part.len().div_ceil(ACROSS) * PICTURE_PX);
+        let mut sheet = GreyImage::black(ACROSS * PICTURE_PX, part.len().div_ceil(ACROSS) * PICTURE_PX);
         for (i, check) in part.iter().enumerate() {
             for y in 0..PICTURE_PX {
                 let start = ((i / ACROSS) * PICTURE_PX + y) * sheet.width + (i % ACROSS) * PICTURE_PX;

@@ -11,7 +11,7 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::record::Polarity;
 use mammo_dicom::image_file::write_png16;
 use mammo_image::preprocess::{Prepared, Preprocessing};
@@ -58,7 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{} of {} inputs with a remnant of a film edge", with_remnants.len(), inputs.len());
     if let Some(path) = arguments.get(1) {
         let regular = inputs.iter().step_by(30).map(|(_, input)| &input.image);
-        let pictures: Vec<&GrayImage> = with_remnants.into_iter().take(40).chain(regular).collect();
+        let pictures: Vec<&GreyImage> = with_remnants.into_iter().take(40).chain(regular).collect();
         draw_sheet(Path::new(path), &pictures)?;
     }
     Ok(())
@@ -89,9 +89,9 @@ fn remnants(input: &Prepared) -> [f64; 4] {
     ]
 }
 
-fn draw_sheet(path: &Path, pictures: &[&GrayImage]) -> Result<(), mammo_core::Error> {
+fn draw_sheet(path: &Path, pictures: &[&GreyImage]) -> Result<(), mammo_core::Error> {
     let (width, height) = (224, 288);
-    let mut sheet = GrayImage::black(ACROSS * width, pictures.len().div_ceil(ACROSS) * height);
+    let mut sheet = GreyImage::black(ACROSS * width, pictures.len().div_ceil(ACROSS) * height);
     for (i, picture) in pictures.iter().enumerate() {
         let all = mammo_core::geometry::Rect::new(0.0, 0.0, picture.width as f64, picture.height as f64);
         let small = mammo_core::resample::resample(

@@ -13,10 +13,10 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::Instant;
 
-use mammo_core::image::InputView;
+use mammo_core::image::GreyView;
 use mammo_core::record::{Laterality, Mammogram, View};
 use mammo_core::seed::stream;
-use mammo_image::augment::{Augmentation, Warp, Window};
+use mammo_image::augment::{Augmentation, PatchWindow, Warp};
 use mammo_image::cache::InputCache;
 use mammo_image::preprocess::Preprocessing;
 
@@ -25,9 +25,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (width, height) = (settings.width_px, settings.height_px);
     let pixels: Vec<u16> =
         (0..(width * height) as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 16) as u16).collect();
-    let input = InputView { pixels: &pixels, width, height };
-    let patch = Window { center_x: 400.0, center_y: 500.0, width: 224, height: 224 };
-    for (name, window) in [("whole input", Window::whole(&input)), ("patch", patch)] {
+    let input = GreyView { pixels: &pixels, width, height };
+    let patch = PatchWindow { center_x: 400.0, center_y: 500.0, width: 224, height: 224 };
+    for (name, window) in [("whole input", PatchWindow::whole(&input)), ("patch", patch)] {
         let random: Vec<Warp> =
             (0..64).map(|i| Augmentation::default().draw(&mut stream(1, "speed", i))).collect();
         for (kind, warps) in [("random warp", random), ("identity", vec![Warp::IDENTITY])] {

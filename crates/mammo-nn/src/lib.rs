@@ -1,6 +1,6 @@
 //! Networks, training and prediction for whole mammograms.
 //!
-//! The method of Shen et al. (arXiv 1711.05775) in one picture:
+//! The method of Shen et al. (arXiv 1711.05775) in one image:
 //!
 //! ```text
 //!  patch classifier                           whole-image classifier

@@ -9,7 +9,7 @@
 
 use std::path::Path;
 
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::record::{Pathology, Polarity};
 use mammo_dicom::image_file::write_png16;
 use mammo_phantom::{PhantomConfig, PhantomImage, Site, patient};
@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             println!("  {} density {:?}: {}", image.record.file, image.record.density, lesions.join(", "));
         }
         for (outlined, suffix) in [(false, ""), (true, "_outlined")] {
-            let tiles: Vec<GrayImage> = images.iter().map(|image| tile(image, outlined, shrink)).collect();
+            let tiles: Vec<GreyImage> = images.iter().map(|image| tile(image, outlined, shrink)).collect();
             write_png16(&out.join(format!("{site}_{height_px}{suffix}.png")), &sheet(&tiles))?;
         }
     }
@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// The image as a reader would hang it: dense tissue bright, full range.
-fn tile(image: &PhantomImage, outlined: bool, shrink: usize) -> GrayImage {
+fn tile(image: &PhantomImage, outlined: bool, shrink: usize) -> GreyImage {
     let mut shown = image.pixels.clone();
     if image.record.polarity == Polarity::Inverted {
         shown.pixels.iter_mut().for_each(|v| *v = 4095_u16.saturating_sub(*v).saturating_mul(16));
@@ -56,7 +56,7 @@ fn tile(image: &PhantomImage, outlined: bool, shrink: usize) -> GrayImage {
         }
     }
     let (width, height) = (shown.width / shrink, shown.height / shrink);
-    let mut small = GrayImage::black(width, height);
+    let mut small = GreyImage::black(width, height);
     for (i, value) in small.pixels.iter_mut().enumerate() {
         let (row, column) = (i / width * shrink, i % width * shrink);
         let block = (row..row + shrink).flat_map(|row| &shown.row(row)[column..column + shrink]);
@@ -66,7 +66,7 @@ fn tile(image: &PhantomImage, outlined: bool, shrink: usize) -> GrayImage {
 }
 
 /// Draws along the outside of the mask, `thickness` pixels wide.
-fn outline(shown: &mut GrayImage, mask: &GrayImage, ink: u16, thickness: usize) {
+fn outline(shown: &mut GreyImage, mask: &GreyImage, ink: u16, thickness: usize) {
     let inside = |row: usize, column: usize| mask.row(row)[column] > 0;
     for row in 0..mask.height {
         for column in 0..mask.width {
@@ -80,9 +80,9 @@ fn outline(shown: &mut GrayImage, mask: &GrayImage, ink: u16, thickness: usize) 
     }
 }
 
-fn sheet(tiles: &[GrayImage]) -> GrayImage {
+fn sheet(tiles: &[GreyImage]) -> GreyImage {
     let (width, height) = (tiles[0].width, tiles[0].height);
-    let mut sheet = GrayImage::black(COLUMNS * width, ROWS * height);
+    let mut sheet = GreyImage::black(COLUMNS * width, ROWS * height);
     for (i, tile) in tiles.iter().enumerate() {
         let (left, top) = (i % COLUMNS * width, i / COLUMNS * height);
         for row in 0..height {

@@ -1,17 +1,17 @@
-//! The breast: what both of its projections share.
+//! The breast: properties common to both projections.
 //!
-//! Drawn from a stream of its own, before any lesion is thought of: size, thickness and
-//! density cannot tell a malignant image from a benign one.
+//! Drawn from a separate random stream, independent of lesions, so that size, thickness and density
+//! carry no information about malignancy.
 
 use rand::RngExt;
 use rand_distr::StandardNormal;
 
 use mammo_core::seed::Rng;
 
-/// Share of women in ACR density classes 1 to 4.
+/// Share of patients in ACR density classes 1 to 4.
 const DENSITY_SHARES: [f32; 4] = [0.15, 0.40, 0.32, 0.13];
 
-/// What the projections of one breast have in common. Lengths are of the compressed breast.
+/// Properties common to the projections of one breast. Lengths are of the compressed breast.
 #[derive(Clone, Debug)]
 pub struct Breast {
     /// ACR density class, 1 (fatty) to 4 (dense).
@@ -29,7 +29,7 @@ pub struct Breast {
 }
 
 impl Breast {
-    /// A woman's breast.
+    /// The first breast of a patient.
     pub fn draw(rng: &mut Rng) -> Self {
         let mut share = rng.random::<f32>();
         let mut density = 1;
@@ -49,7 +49,7 @@ impl Breast {
         }
     }
 
-    /// The woman's other breast: alike, not equal.
+    /// The other breast of the patient, similar to this one.
     pub fn contralateral(&self, rng: &mut Rng) -> Self {
         Self {
             depth_mm: self.depth_mm * (1.0 + 0.03 * normal(rng).clamp(-2.0, 2.0)),

@@ -1,4 +1,4 @@
-//! Groups of calcifications: grains, and the outline an annotator would draw around them.
+//! Groups of calcifications: grains, and the annotated outline around them.
 
 use std::f32::consts::TAU;
 
@@ -16,7 +16,7 @@ const MIN_SHARE: f32 = 0.5;
 /// Distance between the outermost grains and the annotated outline.
 const OUTLINE_MARGIN_MM: f32 = 1.5;
 
-/// A group of calcifications as one view shows it.
+/// A group of calcifications in one view.
 pub struct Calcifications {
     grains: Vec<Grain>,
     hull: Vec<Point>,
@@ -24,7 +24,7 @@ pub struct Calcifications {
 }
 
 struct Grain {
-    center: Point,
+    centre: Point,
     radii_mm: (f32, f32),
     angle_rad: f32,
     peak: f32,
@@ -33,24 +33,24 @@ struct Grain {
 }
 
 impl Calcifications {
-    /// The projection of `lesion` around `center`.
-    pub fn draw(lesion: &PlannedLesion, center: Point, rng: &mut Rng) -> Self {
+    /// The projection of `lesion` around `centre`.
+    pub fn draw(lesion: &PlannedLesion, centre: Point, rng: &mut Rng) -> Self {
         let outline_margin_mm = lesion.scale * OUTLINE_MARGIN_MM;
         let radius_mm = (lesion.radius_mm - outline_margin_mm).max(2.0 * lesion.scale);
         let mut places = match lesion.form {
-            Form::Coarse => scattered(center, radius_mm, rng.random_range(3..9), rng),
-            Form::Punctate => scattered(center, radius_mm, rng.random_range(6..15), rng),
-            Form::Linear => along_duct(center, radius_mm, rng.random_range(16..34), rng),
-            _ => clustered(center, radius_mm, rng.random_range(16..40), rng),
+            Form::Coarse => scattered(centre, radius_mm, rng.random_range(3..9), rng),
+            Form::Punctate => scattered(centre, radius_mm, rng.random_range(6..15), rng),
+            Form::Linear => along_duct(centre, radius_mm, rng.random_range(16..34), rng),
+            _ => clustered(centre, radius_mm, rng.random_range(16..40), rng),
         };
         // The farthest grain marks the extent, whatever the form.
-        let reach_mm = places.iter().map(|place| place.distance(center)).fold(0.1, f32::max);
+        let reach_mm = places.iter().map(|place| place.distance(centre)).fold(0.1, f32::max);
         for place in &mut places {
-            place.x = center.x + (place.x - center.x) * radius_mm / reach_mm;
-            place.y = center.y + (place.y - center.y) * radius_mm / reach_mm;
+            place.x = centre.x + (place.x - centre.x) * radius_mm / reach_mm;
+            place.y = centre.y + (place.y - centre.y) * radius_mm / reach_mm;
         }
         let grains: Vec<Grain> = places.into_iter().map(|place| Grain::draw(lesion, place, rng)).collect();
-        let hull = convex_hull(grains.iter().map(|grain| grain.center).collect());
+        let hull = convex_hull(grains.iter().map(|grain| grain.centre).collect());
         Self { grains, hull, outline_margin_mm }
     }
 
@@ -59,18 +59,18 @@ impl Calcifications {
         for grain in &self.grains {
             let (long, short) = grain.radii_mm;
             if long < 0.45 {
-                canvas.add_spot(grain.center, 0.6 * (long * short).sqrt(), grain.peak, MIN_SHARE);
+                canvas.add_spot(grain.centre, 0.6 * (long * short).sqrt(), grain.peak, MIN_SHARE);
                 continue;
             }
-            canvas.add_ellipsoid(grain.center, grain.radii_mm, grain.angle_rad, grain.peak);
+            canvas.add_ellipsoid(grain.centre, grain.radii_mm, grain.angle_rad, grain.peak);
             if grain.hollow {
                 let lumen_mm = (0.62 * long, 0.62 * short);
-                canvas.add_ellipsoid(grain.center, lumen_mm, grain.angle_rad, -0.75 * grain.peak);
+                canvas.add_ellipsoid(grain.centre, lumen_mm, grain.angle_rad, -0.75 * grain.peak);
             }
         }
     }
 
-    /// Pixels inside the convex hull of the grains, widened as an annotator's pen would.
+    /// Pixels inside the convex hull of the grains, with a margin as in annotations.
     pub fn mask(&self, frame: Frame) -> Vec<usize> {
         let Some(&first) = self.hull.first() else { return Vec::new() };
         let reach_mm =
@@ -79,7 +79,7 @@ impl Calcifications {
         let mut inside = Vec::new();
         for row in rows {
             for column in columns.clone() {
-                let p = Point { x: frame.center_mm(column), y: frame.center_mm(row) };
+                let p = Point { x: frame.centre_mm(column), y: frame.centre_mm(row) };
                 if near_hull(&self.hull, self.outline_margin_mm, p) {
                     inside.push(row * frame.width_px + column);
                 }
@@ -90,7 +90,7 @@ impl Calcifications {
 }
 
 impl Grain {
-    fn draw(lesion: &PlannedLesion, center: Point, rng: &mut Rng) -> Self {
+    fn draw(lesion: &PlannedLesion, centre: Point, rng: &mut Rng) -> Self {
         let form = lesion.form;
         let angle_rad = rng.random_range(0.0..TAU);
         let (long, aspect, strength) = match form {
@@ -102,30 +102,30 @@ impl Grain {
         };
         let hollow = form == Form::Coarse && long > 1.1 && rng.random_bool(0.4);
         let long = lesion.scale * long;
-        Self { center, radii_mm: (long, long * aspect), angle_rad, peak: strength * lesion.contrast, hollow }
+        Self { centre, radii_mm: (long, long * aspect), angle_rad, peak: strength * lesion.contrast, hollow }
     }
 }
 
-/// Evenly over a disc.
-fn scattered(center: Point, radius_mm: f32, n: usize, rng: &mut Rng) -> Vec<Point> {
+/// Uniform in a disc.
+fn scattered(centre: Point, radius_mm: f32, n: usize, rng: &mut Rng) -> Vec<Point> {
     (0..n)
-        .map(|_| center.polar(radius_mm * rng.random_range(0.0_f32..1.0).sqrt(), rng.random_range(0.0..TAU)))
+        .map(|_| centre.polar(radius_mm * rng.random_range(0.0_f32..1.0).sqrt(), rng.random_range(0.0..TAU)))
         .collect()
 }
 
-/// Dense in the middle of an ellipse, thinning outwards.
-fn clustered(center: Point, radius_mm: f32, n: usize, rng: &mut Rng) -> Vec<Point> {
+/// Density decreasing from the centre of an ellipse.
+fn clustered(centre: Point, radius_mm: f32, n: usize, rng: &mut Rng) -> Vec<Point> {
     let (angle, flat) = (rng.random_range(0.0..TAU), rng.random_range(0.55..1.0));
     (0..n)
         .map(|_| {
             let (along, across) = (0.45 * normal(rng).clamp(-2.2, 2.2), 0.45 * normal(rng).clamp(-2.2, 2.2));
-            center.polar(radius_mm * along, angle).polar(radius_mm * flat * across, angle + TAU / 4.0)
+            centre.polar(radius_mm * along, angle).polar(radius_mm * flat * across, angle + TAU / 4.0)
         })
         .collect()
 }
 
-/// Along a bowed line with one or two branches.
-fn along_duct(center: Point, radius_mm: f32, n: usize, rng: &mut Rng) -> Vec<Point> {
+/// Along a curved line with one or two branches.
+fn along_duct(centre: Point, radius_mm: f32, n: usize, rng: &mut Rng) -> Vec<Point> {
     let heading = rng.random_range(0.0..TAU);
     let (bow, fork) = (
         rng.random_range(-0.35..0.35),
@@ -137,7 +137,7 @@ fn along_duct(center: Point, radius_mm: f32, n: usize, rng: &mut Rng) -> Vec<Poi
             let on_branch = t > 0.0 && rng.random_bool(0.5);
             let side = bow * t * t + if on_branch { fork * t } else { 0.0 };
             let jitter = 0.25 * normal(rng);
-            center.polar(radius_mm * t, heading).polar(radius_mm * side + jitter, heading + TAU / 4.0)
+            centre.polar(radius_mm * t, heading).polar(radius_mm * side + jitter, heading + TAU / 4.0)
         })
         .collect()
 }

@@ -1,4 +1,4 @@
-//! A field of `f32` values over the image plane, drawn on in millimetres.
+//! A field of `f32` values over the image plane, with drawing functions in millimetres.
 
 use super::frame::{Frame, Point};
 
@@ -19,14 +19,14 @@ impl Canvas {
 
     /// Adds a Gaussian spot whose peak is `peak`.
     ///
-    /// A spot finer than a pixel is widened to what the pixel can show and weakened so that
-    /// its integral stays, but never below `min_share` of its peak: at 0.8 mm per pixel a
-    /// real microcalcification would vanish in the noise.
-    pub fn add_spot(&mut self, center: Point, sigma_mm: f32, peak: f32, min_share: f32) {
+    /// A spot finer than a pixel is widened to the pixel size and its peak is reduced so that the
+    /// integral is unchanged, but not below `min_share` of the peak: at 0.8 mm per pixel a real
+    /// microcalcification would be invisible in the noise.
+    pub fn add_spot(&mut self, centre: Point, sigma_mm: f32, peak: f32, min_share: f32) {
         let finest = 0.45 * self.frame.spacing_mm;
         let sigma = sigma_mm.hypot(finest);
         let share = (sigma_mm / sigma).powi(2).max(min_share);
-        self.add_gaussian(center, sigma, peak * share);
+        self.add_gaussian(centre, sigma, peak * share);
     }
 
     /// Adds a line with a Gaussian cross-section, swelling or tapering from `sigma_mm.0` to
@@ -48,8 +48,8 @@ impl Canvas {
                 let height = (peak.0 + along * (peak.1 - peak.0)) * thin / sigma;
                 // Spots at this spacing add up to a smooth line of the wanted height.
                 let share = length / n_spots as f32 / (sigma * (2.0 * std::f32::consts::PI).sqrt());
-                let center = Point { x: a.x + t * (b.x - a.x), y: a.y + t * (b.y - a.y) };
-                self.add_gaussian(center, sigma, height * share);
+                let centre = Point { x: a.x + t * (b.x - a.x), y: a.y + t * (b.y - a.y) };
+                self.add_gaussian(centre, sigma, height * share);
             }
             before += length;
         }
@@ -57,16 +57,16 @@ impl Canvas {
 
     /// Adds the projection of an ellipsoid: `peak` at the centre, zero from the rim on. Finer
     /// than a pixel it keeps half of its peak at least, as [`add_spot`](Self::add_spot) would.
-    pub fn add_ellipsoid(&mut self, center: Point, radii_mm: (f32, f32), angle_rad: f32, peak: f32) {
+    pub fn add_ellipsoid(&mut self, centre: Point, radii_mm: (f32, f32), angle_rad: f32, peak: f32) {
         let finest = 0.6 * self.frame.spacing_mm;
         let (long, short) = (radii_mm.0.max(finest), radii_mm.1.max(finest));
         let share = (radii_mm.0 * radii_mm.1 / (long * short)).max(0.5);
         let (sin, cos) = angle_rad.sin_cos();
-        let (columns, rows) = self.frame.around(center, long.max(short));
+        let (columns, rows) = self.frame.around(centre, long.max(short));
         for row in rows {
             for column in columns.clone() {
                 let (dx, dy) =
-                    (self.frame.center_mm(column) - center.x, self.frame.center_mm(row) - center.y);
+                    (self.frame.centre_mm(column) - centre.x, self.frame.centre_mm(row) - centre.y);
                 let along = (cos * dx + sin * dy) / long;
                 let across = (cos * dy - sin * dx) / short;
                 let inside = 1.0 - along * along - across * across;
@@ -77,12 +77,12 @@ impl Canvas {
         }
     }
 
-    fn add_gaussian(&mut self, center: Point, sigma_mm: f32, peak: f32) {
-        let (columns, rows) = self.frame.around(center, 3.0 * sigma_mm);
-        let bell = |i: usize, at: f32| (-0.5 * ((self.frame.center_mm(i) - at) / sigma_mm).powi(2)).exp();
-        let across: Vec<f32> = columns.clone().map(|x| bell(x, center.x)).collect();
+    fn add_gaussian(&mut self, centre: Point, sigma_mm: f32, peak: f32) {
+        let (columns, rows) = self.frame.around(centre, 3.0 * sigma_mm);
+        let bell = |i: usize, at: f32| (-0.5 * ((self.frame.centre_mm(i) - at) / sigma_mm).powi(2)).exp();
+        let across: Vec<f32> = columns.clone().map(|x| bell(x, centre.x)).collect();
         for y in rows {
-            let height = peak * bell(y, center.y);
+            let height = peak * bell(y, centre.y);
             let start = y * self.frame.width_px + columns.start;
             for (value, bell) in self.values[start..].iter_mut().zip(&across) {
                 *value += height * bell;

@@ -1,6 +1,6 @@
 //! A phantom data set on disk, in the project's open table format.
 //!
-//! Layout under the root:
+//! Files below the root:
 //!
 //! | file | holds |
 //! |---|---|
@@ -10,7 +10,7 @@
 //! | `masks/*.png` | masks of the image's size, 65535 inside the lesion |
 //! | `phantom.json` | the configuration that made it |
 //!
-//! The tables come last: where they stand, the set is complete.
+//! The tables are written last: a data set with tables is complete.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,12 +22,12 @@ use super::PhantomConfig;
 use super::image::ImagePlan;
 use super::plan::PatientPlan;
 use crate::{Error, Result};
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::record::{LesionShape, Mammogram, word_or_blank};
 use mammo_core::write::{read_json, write_atomically, write_json};
 use mammo_dicom::image_file::write_png16;
 
-/// What [`write_dataset`] wrote.
+/// Counts of the data set of [`write_dataset`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhantomSummary {
     /// Patients.
@@ -43,13 +43,13 @@ pub struct PhantomSummary {
 /// Writes images, masks and tables under `dir`. `progress(done, total)` is called per patient,
 /// from any thread.
 ///
-/// The bytes depend on the configuration alone, not on the number of threads. An interrupted
-/// run continues where it stopped: images that stand already are not drawn again, and a set
-/// can be grown by raising `n_patients`.
+/// The bytes depend only on the configuration, not on the number of threads. An interrupted run
+/// continues where it stopped: existing images are not drawn again, and a data set can be extended by
+/// raising `n_patients`.
 ///
 /// # Errors
 /// [`Error::Setting`] for a configuration that cannot be drawn, or when `dir` holds a set of
-/// another configuration; [`Error::Io`] when the disk refuses.
+/// another configuration; [`Error::Io`] when a file cannot be written.
 ///
 /// # Example
 /// ```
@@ -89,7 +89,7 @@ pub fn write_dataset(
     })
 }
 
-/// Marks `dir` as belonging to `config`, or refuses when it belongs to another.
+/// Writes `config` to `dir`, or returns an error when `dir` has another configuration.
 pub(super) fn claim(dir: &Path, config: &PhantomConfig) -> Result<()> {
     let path = dir.join("phantom.json");
     if path.exists() {
@@ -103,7 +103,7 @@ pub(super) fn claim(dir: &Path, config: &PhantomConfig) -> Result<()> {
 }
 
 fn write_image(dir: &Path, config: &PhantomConfig, image: &ImagePlan) -> Result<Mammogram> {
-    let write_missing = |file: &str, draw: &dyn Fn() -> GrayImage| {
+    let write_missing = |file: &str, draw: &dyn Fn() -> GreyImage| {
         let path = dir.join(file);
         if path.exists() { Ok(()) } else { write_png16(&path, &draw()) }
     };

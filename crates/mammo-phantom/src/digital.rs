@@ -1,9 +1,9 @@
 //! Site B: full-field digital mammograms.
 //!
-//! The detector is linear; the console takes the logarithm, evens out the thinning towards the
-//! skin, sharpens, and applies a power law. Stored as 12-bit values (0 to 4095) in 16-bit
-//! files with dense tissue **dark**: contrast, noise, sharpness, range and polarity all differ
-//! from [`film`](super::film), so that a model has to be carried over, not copied.
+//! The detector is linear; the console takes the logarithm, compensates the decreasing thickness
+//! towards the skin, sharpens, and applies a power law. Stored as 12-bit values (0 to 4095) in 16-bit
+//! files with dense tissue **dark**: contrast, noise, sharpness, range and polarity all differ from
+//! [`film`](super::film), so that a model needs fine-tuning.
 
 use rand::RngExt;
 
@@ -17,14 +17,14 @@ use mammo_core::seed::Rng;
 /// Largest stored value.
 const WHITE: f32 = 4095.0;
 
-/// Share of the range below which the console maps nothing.
+/// Lower end of the output range, as a share of the full range.
 const BLACK_LEVEL: f32 = 0.045;
 
 /// Exponent of the display curve.
 const GAMMA: f32 = 1.25;
 
-/// Share of the lost thickness that the console makes up for.
-const EVENING: f32 = 0.8;
+/// Share of the thickness loss that the console compensates.
+const THICKNESS_COMPENSATION: f32 = 0.8;
 
 /// Exposes and post-processes one view; values are stored ones, 0 to 4095.
 ///
@@ -42,13 +42,13 @@ pub fn expose(
     let reference = tissue.reference_attenuation();
     let full_mm = tissue.thickness.values.iter().copied().fold(0.0, f32::max);
 
-    // Quanta per pixel fall with attenuation, so noise grows where tissue is dense.
+    // Quanta per pixel decrease with attenuation, so noise is larger in dense tissue.
     let quantum_sd = 0.0045 / frame.spacing_mm;
     let mut raw = tissue.attenuation.clone();
     for (value, &thickness) in raw.values.iter_mut().zip(&tissue.thickness.values) {
         let mottle = quantum_sd * (0.5 * (*value - reference)).exp() * normal(noise);
         let missing_mm = (full_mm - thickness) * smooth_step(thickness, 0.0, 0.25 * full_mm);
-        *value += mottle + EVENING * FAT_PER_MM * missing_mm;
+        *value += mottle + THICKNESS_COMPENSATION * FAT_PER_MM * missing_mm;
     }
 
     let smooth = raw.blurred(0.9);

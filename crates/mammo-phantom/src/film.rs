@@ -1,8 +1,8 @@
 //! Site A: screen-film mammograms, digitised.
 //!
-//! The film's characteristic curve flattens fat at its shoulder and dense tissue at its toe;
-//! grain and screen mottle lie over it, and the scan shows plates, lead letters, unexposed
-//! edges and dust. Stored with dense tissue bright over the full 16-bit range.
+//! The film's characteristic curve reduces contrast of fat at its shoulder and of dense tissue at its
+//! toe; grain and screen mottle are added, and the scan shows plates, lead letters, unexposed edges and
+//! dust. Stored with dense tissue bright over the full 16-bit range.
 
 use rand::RngExt;
 
@@ -41,7 +41,7 @@ pub fn expose(
     let mid_exposure = 0.12 + 0.05 * normal(setting).clamp(-2.0, 2.0);
 
     let mut mottle = Canvas::zeros(frame);
-    // White noise of a pixel shrinks with the pixel's side; the screen then blurs it.
+    // The white noise of a pixel is inversely proportional to its side; the screen then blurs it.
     let mottle_sd = 0.006 / frame.spacing_mm;
     mottle.values.iter_mut().for_each(|v| *v = mottle_sd * normal(noise));
     let mottle = mottle.blurred(0.2);
@@ -83,7 +83,7 @@ fn add_dust(film: &mut Canvas, rng: &mut Rng) {
     }
 }
 
-/// Strips along the border that light did not reach, a little askew.
+/// Unexposed strips along the border, slightly rotated.
 fn add_edges(film: &mut Canvas, rng: &mut Rng) {
     let (width_mm, height_mm) = (film.frame.width_mm(), film.frame.height_mm());
     for side in 0..4 {

@@ -1,8 +1,8 @@
-//! Millimetres and pixels of a phantom image.
+//! Coordinates of a phantom image in millimetres and pixels.
 //!
 //! Everything is drawn in the **left frame**: the chest wall is the left edge (`x = 0`),
 //! the nipple points right, `y` grows downwards. Right breasts are mirrored at the end.
-//! Sizes are millimetres throughout, so that one seed gives one breast at any resolution.
+//! All sizes are in millimetres, so that a seed gives the same breast at any resolution.
 
 use super::PhantomConfig;
 
@@ -42,18 +42,18 @@ impl Frame {
     }
 
     /// Centre of pixel `i` along either axis, in millimetres.
-    pub fn center_mm(&self, i: usize) -> f32 {
+    pub fn centre_mm(&self, i: usize) -> f32 {
         (i as f32 + 0.5) * self.spacing_mm
     }
 
     /// Columns and rows whose centres can lie within `reach_mm` of a point, as half-open ranges.
-    pub fn around(&self, center: Point, reach_mm: f32) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
+    pub fn around(&self, centre: Point, reach_mm: f32) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
         let range = |at: f32, end: usize| {
             let low = ((at - reach_mm) / self.spacing_mm - 0.5).ceil().clamp(0.0, end as f32);
             let high = ((at + reach_mm) / self.spacing_mm + 0.5).floor().clamp(low, end as f32);
             low as usize..high as usize
         };
-        (range(center.x, self.width_px), range(center.y, self.height_px))
+        (range(centre.x, self.width_px), range(centre.y, self.height_px))
     }
 }
 

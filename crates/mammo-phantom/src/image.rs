@@ -1,4 +1,4 @@
-//! One image: its truth and masks at once, its pixels on demand.
+//! One image: truth and masks are computed first, pixels on demand.
 
 use super::breast::Breast;
 use super::calcification::Calcifications;
@@ -11,10 +11,10 @@ use super::projection::Projection;
 use super::tissue::Tissue;
 use super::{PhantomConfig, Site, digital, film};
 use mammo_core::geometry::Rect;
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::record::{Laterality, Lesion, LesionKind, LesionShape, Mammogram, Pathology, Polarity, View};
 
-/// How much of a mass's contrast is lost where it replaces pure parenchyma instead of fat.
+/// Loss of a mass's contrast where it replaces parenchyma instead of fat, as a share.
 const MASKING: f32 = 0.5;
 
 /// One image, ready to be drawn.
@@ -26,7 +26,7 @@ pub struct ImagePlan {
     /// In which view.
     pub view: View,
     /// One mask per lesion, as stored.
-    pub masks: Vec<GrayImage>,
+    pub masks: Vec<GreyImage>,
     breast: Breast,
     projection: Projection,
     drawings: Vec<Drawing>,
@@ -55,15 +55,15 @@ impl ImagePlan {
         let (mut drawings, mut masks, mut lesions) = (Vec::new(), Vec::new(), Vec::new());
         for (number, lesion) in (1_u64..).zip(planned) {
             let mut rng = streams.of(&format!("lesion {laterality} {view} {number}"));
-            let center = lesion.center(&projection);
+            let centre = lesion.centre(&projection);
             let (drawing, inside) = match lesion.kind {
                 LesionKind::Mass => {
-                    let mass = Mass::draw(lesion, center, &mut rng);
+                    let mass = Mass::draw(lesion, centre, &mut rng);
                     let inside = mass.mask(frame);
                     (Drawing::Mass(mass), inside)
                 }
                 LesionKind::Calcification => {
-                    let group = Calcifications::draw(lesion, center, &mut rng);
+                    let group = Calcifications::draw(lesion, centre, &mut rng);
                     let inside = group.mask(frame);
                     (Drawing::Calcifications(group), inside)
                 }
@@ -96,8 +96,8 @@ impl ImagePlan {
         Self { record, laterality, view, masks, breast: breast.clone(), projection, drawings, streams }
     }
 
-    /// Draws the image: anatomy, lesions, exposure. The slow part.
-    pub fn render(&self, config: &PhantomConfig) -> GrayImage {
+    /// Draws the image: anatomy, lesions, exposure. This is the slow part.
+    pub fn render(&self, config: &PhantomConfig) -> GreyImage {
         let frame = Frame::new(config);
         let (laterality, view) = (self.laterality, self.view);
         let stream = |purpose: &str| self.streams.of(&format!("{purpose} {laterality} {view}"));
@@ -121,7 +121,7 @@ impl ImagePlan {
             Site::Film => film::expose(&tissue, laterality, view, &mut setting, &mut noise),
             Site::Digital => digital::expose(&tissue, laterality, view, &mut setting, &mut noise),
         };
-        GrayImage {
+        GreyImage {
             width: frame.width_px,
             height: frame.height_px,
             pixels: stored.values.iter().map(|&v| v.round() as u16).collect(),
@@ -130,8 +130,8 @@ impl ImagePlan {
 }
 
 /// The mask image and its bounding box, mirrored for a right breast.
-fn stored_mask(frame: Frame, laterality: Laterality, inside: &[usize]) -> (GrayImage, Rect) {
-    let mut mask = GrayImage::black(frame.width_px, frame.height_px);
+fn stored_mask(frame: Frame, laterality: Laterality, inside: &[usize]) -> (GreyImage, Rect) {
+    let mut mask = GreyImage::black(frame.width_px, frame.height_px);
     let mut bounds: Option<Rect> = None;
     for &i in inside {
         let (row, left_column) = (i / frame.width_px, i % frame.width_px);
@@ -162,14 +162,14 @@ mod tests {
             for pair in plan.images.chunks_exact(2) {
                 let distances = |image: &ImagePlan| -> Vec<(LesionKind, f32)> {
                     let nipple = image.projection.nipple;
-                    let centroid = |mask: &GrayImage| {
+                    let centroid = |mask: &GreyImage| {
                         let (mut x, mut y, mut n) = (0.0, 0.0, 0.0_f32);
                         for i in (0..mask.pixels.len()).filter(|&i| mask.pixels[i] > 0) {
                             let column = match image.laterality {
                                 Laterality::Left => i % mask.width,
                                 Laterality::Right => mask.width - 1 - i % mask.width,
                             };
-                            let p = Point { x: frame.center_mm(column), y: frame.center_mm(i / mask.width) };
+                            let p = Point { x: frame.centre_mm(column), y: frame.centre_mm(i / mask.width) };
                             assert!(image.projection.skin_mm(p) > 0.0, "{} outside", image.record.file);
                             (x, y, n) = (x + p.x, y + p.y, n + 1.0);
                         }

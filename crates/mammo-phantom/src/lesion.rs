@@ -1,13 +1,12 @@
-//! Lesions in the breast, before they are drawn: kind, truth, form, size, contrast, place.
+//! Plans lesions of a breast: kind, truth, form, size, contrast, position.
 //!
-//! Size and contrast come from one distribution for both classes. What differs is form: a
-//! benign mass is an oval with a sharp rim, a malignant one irregular with an indistinct or
-//! spiculated margin; benign calcifications are coarse or round and scattered, malignant ones
-//! fine, uneven and clustered or in a line (BI-RADS atlas, 5th edition). One lesion in ten or
-//! so looks like the other class, as in life.
+//! Size and contrast have the same distribution in both classes. The form differs: a benign mass is an
+//! oval with a sharp margin, a malignant one irregular with an indistinct or spiculated margin; benign
+//! calcifications are coarse or round and scattered, malignant ones fine, uneven and clustered or in a
+//! line (BI-RADS atlas, 5th edition). About one lesion in ten has the form of the other class.
 //!
-//! A lesion's place is its distance from the nipple and one angle per view; both projections
-//! keep the distance, which is the arc rule by which readers match the two views.
+//! A lesion's position is its distance from the nipple and one angle per view; the distance is the same
+//! in both projections (the arc rule by which readers match the two views).
 
 use rand::RngExt;
 
@@ -17,7 +16,7 @@ use super::projection::Projection;
 use mammo_core::record::{LesionKind, Pathology, View};
 use mammo_core::seed::Rng;
 
-/// Look of a lesion.
+/// Appearance of a lesion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// Mass, oval or gently lobulated, sharp rim.
@@ -37,7 +36,7 @@ pub enum Form {
 }
 
 impl Form {
-    /// How often a lesion of this kind and truth takes each form.
+    /// Frequency of each form for lesions of this kind and truth.
     fn shares(kind: LesionKind, pathology: Pathology) -> &'static [(Self, f32)] {
         use Form::*;
         match (kind, pathology) {
@@ -65,9 +64,9 @@ impl Form {
     }
 }
 
-/// How much a data set's lesions depart from life.
+/// Scale factors of a data set's lesions.
 #[derive(Clone, Copy, Debug)]
-pub struct Look {
+pub struct Appearance {
     /// Factor on all lengths.
     pub scale: f32,
     /// Factor on the contrast of masses.
@@ -81,7 +80,7 @@ pub struct PlannedLesion {
     pub kind: LesionKind,
     /// Its truth.
     pub pathology: Pathology,
-    /// Its look.
+    /// Its form.
     pub form: Form,
     /// Radius of the disc that a mass covers, or half the extent of a group of calcifications.
     pub radius_mm: f32,
@@ -97,7 +96,7 @@ pub struct PlannedLesion {
     pub mlo_angle_rad: f32,
 }
 
-/// How often a place is drawn before a lesion is put on the posterior nipple line.
+/// Number of draws of a position before the lesion is placed on the posterior nipple line.
 const PLACEMENT_TRIES: usize = 200;
 
 impl PlannedLesion {
@@ -105,7 +104,7 @@ impl PlannedLesion {
     /// breast has no room for one more.
     pub fn draw(
         (kind, pathology): (LesionKind, Pathology),
-        look: Look,
+        look: Appearance,
         breast: &Breast,
         projections: &[Projection],
         others: &[Self],
@@ -149,8 +148,8 @@ impl PlannedLesion {
         Some(at(0.5 * breast.depth_mm, 0.0, 0.0)).filter(|lesion| lesion.fits(projections, others))
     }
 
-    /// Where its centre appears in a view.
-    pub fn center(&self, projection: &Projection) -> Point {
+    /// Position of its centre in a view.
+    pub fn centre(&self, projection: &Projection) -> Point {
         let angle = match projection.view {
             View::Cc => self.cc_angle_rad,
             View::Mlo => self.mlo_angle_rad,
@@ -160,13 +159,13 @@ impl PlannedLesion {
 
     fn fits(&self, projections: &[Projection], others: &[Self]) -> bool {
         projections.iter().all(|projection| {
-            let center = self.center(projection);
+            let centre = self.centre(projection);
             let clear = |other: &Self| {
-                other.center(projection).distance(center) > 1.4 * (self.radius_mm + other.radius_mm) + 4.0
+                other.centre(projection).distance(centre) > 1.4 * (self.radius_mm + other.radius_mm) + 4.0
             };
-            projection.skin_mm(center) > self.radius_mm + 4.0
-                && projection.pectoral_mm(center) < -0.7 * self.radius_mm
-                && center.x > 0.7 * self.radius_mm + 2.0
+            projection.skin_mm(centre) > self.radius_mm + 4.0
+                && projection.pectoral_mm(centre) < -0.7 * self.radius_mm
+                && centre.x > 0.7 * self.radius_mm + 2.0
                 && others.iter().all(clear)
         })
     }

@@ -1,26 +1,23 @@
-//! Synthetic data sets that test the whole method: no patient data, no download, known truth.
+//! Synthetic mammograms with known truth, to test the whole method without patient data.
 //!
-//! A phantom patient has one breast (sometimes both) in two views. Normal anatomy comes from
-//! `breast`, `projection` and `tissue`; lesions from `lesion`, drawn by `mass` and
-//! `calcification`; what film or detector make of the attenuation from `film` and `digital`.
-//! [`write_dataset`] stores the result in the project's open table format, so that everything
-//! downstream treats it as it treats a real set.
+//! A phantom patient has one breast (sometimes both) in two views. `breast`, `projection` and `tissue`
+//! model the normal anatomy, `lesion`, `mass` and `calcification` the lesions, `film` and `digital` the
+//! image receptors. [`write_dataset`] writes a data set in the open table format, which is processed
+//! like a real one.
 //!
-//! Three properties make it a test rather than a toy:
+//! Three properties make the data a meaningful test:
 //!
-//! * **No shortcut.** Breasts, exposure and labels come from random streams that know nothing
-//!   of lesions; benign and malignant lesions share one distribution of size and contrast.
-//!   Only shape, margin and distribution tell them apart, and for one in ten they mislead.
+//! * **No shortcut.** Breasts, exposure and labels come from random streams independent of lesions;
+//!   benign and malignant lesions have the same distribution of size and contrast. They differ only in
+//!   shape, margin and distribution, and about one in ten has the appearance of the other class.
 //! * **Distractors.** Parenchymal islands, crossing strands, nodes, nipples out of profile,
-//!   specks and dust resemble lesions, and dense tissue hides real ones.
-//! * **Millimetres.** All sizes are lengths in the breast. One seed gives one patient at any
-//!   resolution; a coarse image loses only what its pixels cannot hold. One exception is
-//!   deliberate: a calcification finer than a pixel keeps at least half of its contrast, because
-//!   at 0.8 mm per pixel it would otherwise disappear and a small demonstration would have
-//!   nothing to find.
+//!   specks and dust resemble lesions, and dense tissue obscures lesions.
+//! * **Millimetres.** All sizes are lengths in the breast. A seed gives the same patient at any
+//!   resolution. With one exception: a calcification finer than a pixel keeps at least half of its
+//!   contrast, because at 0.8 mm per pixel it would otherwise be invisible in small demonstrations.
 //!
-//! It leaves out physics that the method cannot notice: scatter, spectra, a third dimension of
-//! the parenchyma (the two views share a breast's size and density, not its texture).
+//! Not modelled: scatter, spectra, and the three-dimensional structure of the parenchyma (the two views
+//! have the same size and density of the breast, but independent texture).
 
 mod breast;
 mod calcification;
@@ -48,14 +45,14 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use self::dataset::{PhantomSummary, write_dataset};
-pub use self::layout::{Layout, write_layout};
+pub use self::layout::{ArchiveLayout, write_layout};
 use self::plan::PatientPlan;
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::record::{Laterality, Mammogram, UnknownWord, View};
 pub use mammo_core::{Error, Result};
 use mammo_dicom::image_file::{MAX_PIXELS, MIN_SIDE_PX};
 
-/// Where the images are made. A model trained at one site has to be adapted to the other.
+/// The site of the images. A model trained at one site needs fine-tuning for the other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Site {
@@ -97,13 +94,13 @@ impl FromStr for Site {
     }
 }
 
-/// What data set to make.
+/// Settings of a phantom data set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PhantomConfig {
     /// Number of patients.
     pub n_patients: usize,
-    /// Where they are imaged. The same seed gives different women at the two sites.
+    /// The site. The same seed gives different patients at the two sites.
     pub site: Site,
     /// Seed of every random decision.
     pub seed: u64,
@@ -119,9 +116,9 @@ pub struct PhantomConfig {
     pub calcification_share: f64,
     /// Share of patients with both breasts imaged; the other breast is benign or normal.
     pub both_breasts_share: f64,
-    /// Factor on every length of a lesion: extent, margin, spicules, grains; 1 is life size.
+    /// Factor on every length of a lesion: extent, margin, spicules, grains; 1 is natural size.
     /// A small image does not resolve the margins and grains by which readers tell benign from
-    /// malignant; a larger scale shows there what a life-size lesion shows in a larger image.
+    /// malignant; a larger scale compensates for the lower resolution.
     pub lesion_scale: f64,
     /// Factor on the contrast of masses; 1 is near that of real ones.
     pub mass_contrast: f64,
@@ -149,7 +146,7 @@ impl Default for PhantomConfig {
 }
 
 impl PhantomConfig {
-    /// Refuses what cannot be drawn.
+    /// Checks the settings.
     ///
     /// # Errors
     /// [`Error::Setting`] names the first setting out of range.
@@ -199,9 +196,9 @@ pub struct PhantomImage {
     /// Which view.
     pub view: View,
     /// The image as stored.
-    pub pixels: GrayImage,
+    pub pixels: GreyImage,
     /// One mask per lesion of the record, in its order: 65535 inside, 0 outside.
-    pub masks: Vec<GrayImage>,
+    pub masks: Vec<GreyImage>,
 }
 
 /// One patient with all images.
@@ -215,8 +212,7 @@ pub struct PhantomPatient {
 
 /// One patient in memory, for tests and examples.
 ///
-/// The same configuration and index give the same pixels always; neither `n_patients` nor
-/// other patients matter.
+/// The pixels depend only on the configuration without `n_patients` and on the index.
 ///
 /// # Example
 /// ```

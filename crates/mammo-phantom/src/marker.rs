@@ -1,4 +1,4 @@
-//! Lead letters and identification plates, and where on the film they lie.
+//! Lead letters and identification plates, and their positions on the film.
 
 use rand::RngExt;
 
@@ -44,7 +44,7 @@ fn write_text(canvas: &mut Canvas, text: &str, corner: Point, height_mm: f32, va
     });
 }
 
-/// Sets pixels of a rectangle to what `value(x, y)` says, in millimetres from its corner.
+/// Sets the pixels of a rectangle to `value(x, y)`, in millimetres from its corner.
 pub fn fill(
     canvas: &mut Canvas,
     corner: Point,
@@ -58,7 +58,7 @@ pub fn fill(
     };
     for row in pixels(corner.y, height_mm, frame.height_px) {
         for column in pixels(corner.x, width_mm, frame.width_px) {
-            let (x_mm, y_mm) = (frame.center_mm(column) - corner.x, frame.center_mm(row) - corner.y);
+            let (x_mm, y_mm) = (frame.centre_mm(column) - corner.x, frame.centre_mm(row) - corner.y);
             if let Some(value) = value(x_mm.max(0.0), y_mm.max(0.0)) {
                 canvas.values[row * frame.width_px + column] = value;
             }
@@ -94,8 +94,8 @@ pub fn add_plate(canvas: &mut Canvas, laterality: Laterality, rng: &mut Rng) {
     }
 }
 
-/// A corner for something of `size_mm` on the side away from the chest wall, around the given
-/// share of the height; lateral labels lie above or below the breast.
+/// The corner of a label of `size_mm` opposite the chest wall, near the given share of the height;
+/// lateral labels are above or below the breast.
 fn away_from_chest(
     canvas: &Canvas,
     laterality: Laterality,

@@ -13,9 +13,9 @@ use mammo_core::seed::Rng;
 
 const N_ANGLES: usize = 256;
 
-/// A mass as one view shows it.
+/// A mass in one view.
 pub struct Mass {
-    center: Point,
+    centre: Point,
     /// Distance of the outline from the centre, by angle.
     outline_mm: Vec<f32>,
     /// Distance over which it fades at its margin.
@@ -32,8 +32,8 @@ struct Spicule {
 }
 
 impl Mass {
-    /// The projection of `lesion` around `center`.
-    pub fn draw(lesion: &PlannedLesion, center: Point, rng: &mut Rng) -> Self {
+    /// The projection of `lesion` around `centre`.
+    pub fn draw(lesion: &PlannedLesion, centre: Point, rng: &mut Rng) -> Self {
         let radius_mm = lesion.radius_mm * rng.random_range(0.93..1.07);
         let outline_mm = outline(lesion.form, radius_mm, rng);
         let margin_mm = match lesion.form {
@@ -42,7 +42,7 @@ impl Mass {
             _ => radius_mm * rng.random_range(0.16..0.26),
         };
         let mut mass = Self {
-            center,
+            centre,
             outline_mm,
             margin_mm,
             contrast: lesion.contrast,
@@ -63,7 +63,7 @@ impl Mass {
             let rim_mm = self.rim_mm(angle);
             let length_mm = radius_mm * rng.random_range(0.5..1.2_f32).powi(2) + 2.0 * scale;
             let bend = 0.02 / scale * normal(rng);
-            let (mut at, mut heading) = (self.center.polar(0.8 * rim_mm, angle), angle);
+            let (mut at, mut heading) = (self.centre.polar(0.8 * rim_mm, angle), angle);
             let mut path = vec![at];
             for _ in 0..((0.2 * rim_mm + length_mm) / step_mm) as usize {
                 heading += step_mm * bend;
@@ -84,18 +84,18 @@ impl Mass {
     /// Calls `visit(pixel index, distance from centre, distance of the rim)` around the mass.
     fn scan(&self, frame: Frame, mut visit: impl FnMut(usize, Point, f32, f32)) {
         let reach_mm = self.outline_mm.iter().copied().fold(0.0, f32::max) + 4.0 * self.margin_mm;
-        let (columns, rows) = frame.around(self.center, reach_mm);
+        let (columns, rows) = frame.around(self.centre, reach_mm);
         for row in rows {
             for column in columns.clone() {
-                let p = Point { x: frame.center_mm(column), y: frame.center_mm(row) };
-                let angle = (p.y - self.center.y).atan2(p.x - self.center.x);
-                visit(row * frame.width_px + column, p, p.distance(self.center), self.rim_mm(angle));
+                let p = Point { x: frame.centre_mm(column), y: frame.centre_mm(row) };
+                let angle = (p.y - self.centre.y).atan2(p.x - self.centre.x);
+                visit(row * frame.width_px + column, p, p.distance(self.centre), self.rim_mm(angle));
             }
         }
     }
 
-    /// Adds its attenuation; the mean inside its outline is the lesion's contrast whatever its
-    /// form, so that forms differ in shape alone.
+    /// Adds its attenuation; the mean inside its outline is the lesion's contrast for every form, so that
+    /// forms differ only in shape.
     pub fn paint(&self, canvas: &mut Canvas) {
         let (mut profile, mut sum, mut n_inside) = (Vec::new(), 0.0, 0);
         self.scan(canvas.frame, |i, p, distance_mm, rim_mm| {

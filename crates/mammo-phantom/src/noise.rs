@@ -1,9 +1,9 @@
-//! Gradient noise and its sum over octaves: the texture of parenchyma.
+//! Gradient noise summed over octaves: the texture of parenchyma.
 //!
 //! Mammographic parenchyma has a power spectrum close to `1 / f^3` (Burgess, Jacobson and
 //! Judy 2001, Medical Physics 28:419). In two dimensions an octave of such a spectrum holds
-//! half the variance of the octave before it. Octaves are defined in millimetres and end at
-//! the pixel's Nyquist limit: a coarser image of the same seed loses only the finest ones.
+//! half the variance of the octave before it. Octaves are defined in millimetres and limited by the
+//! Nyquist frequency of the pixels: a coarser image of the same seed lacks only the finest octaves.
 
 use rand::RngExt;
 
@@ -44,7 +44,7 @@ impl Octave {
     }
 }
 
-/// Turns lattice coordinates into evenly spread bits.
+/// Hash of lattice coordinates.
 fn scramble(x: i32, y: i32, seed: u32) -> u32 {
     let mut h = (x as u32).wrapping_mul(0x9e37_79b1) ^ (y as u32).wrapping_mul(0x85eb_ca77) ^ seed;
     h = (h ^ (h >> 16)).wrapping_mul(0x7feb_352d);
@@ -64,7 +64,7 @@ impl Noise {
         let mut octaves = Vec::new();
         let (mut wavelength_mm, mut variance) = (longest_mm, 0.5_f32);
         for _ in 0..MAX_OCTAVES {
-            // Drawn even when left out, so that a stream runs on alike at every resolution.
+            // Drawn even when left out, so that the random stream is the same at every resolution.
             let finer = octave(rng, wavelength_mm, variance);
             if wavelength_mm >= shortest_mm {
                 octaves.push(finer);

@@ -1,4 +1,4 @@
-//! Fibroglandular tissue: where it lies, how it is textured, and the strands that cross it.
+//! Fibroglandular tissue: distribution, texture and fibrous strands.
 
 use rand::RngExt;
 
@@ -10,7 +10,7 @@ use super::projection::Projection;
 use super::tissue::smooth_step;
 use mammo_core::seed::Rng;
 
-/// Where parenchyma lies, and how its texture runs.
+/// Distribution and texture of parenchyma in one view.
 pub struct Parenchyma<'a> {
     breast: &'a Breast,
     projection: &'a Projection,
@@ -19,7 +19,7 @@ pub struct Parenchyma<'a> {
     lobes: Noise,
     trabeculae: Noise,
     ducts: Noise,
-    /// Share of the ray that parenchyma fills where it is fullest.
+    /// Largest share of the ray inside parenchyma.
     fullness: f32,
     /// Width of a trabecula relative to its noise's unit, and its contrast, for this pixel size.
     trabecula: (f32, f32),
@@ -54,14 +54,14 @@ impl<'a> Parenchyma<'a> {
         let distance_mm = dx.hypot(dy);
         let angle = dy.atan2(dx.max(1.0)) - self.tilt_rad;
         let depth = distance_mm / self.breast.depth_mm;
-        let off_center = ((depth - 0.45) / self.reach).powi(2) + (angle / 0.85).powi(2);
+        let off_centre = ((depth - 0.45) / self.reach).powi(2) + (angle / 0.85).powi(2);
         let mottle = self.mottle.at(p);
         // Coordinates stretched towards the nipple, where ducts and lobes converge.
         let polar = Point { x: 0.3 * distance_mm + 0.7 * mottle, y: 46.0 * angle };
         let islands = 0.44 * self.islands.at(p) + 0.35 * self.lobes.at(polar);
         let fat_mm = self.breast.subcutaneous_mm * (1.0 + 0.25 * islands);
         let under_skin = smooth_step(skin_mm, 0.5 * fat_mm, fat_mm + 9.0);
-        let log_odds = self.breast.glandularity + 1.2 - 1.5 * off_center + 1.5 * islands;
+        let log_odds = self.breast.glandularity + 1.2 - 1.5 * off_centre + 1.5 * islands;
         let gland = self.fullness * under_skin / (1.0 + (-log_odds).exp());
 
         // Zero crossings of smooth noise are curved lines: septa between fat lobules, and, in
@@ -75,8 +75,8 @@ impl<'a> Parenchyma<'a> {
     }
 }
 
-/// Single fibrous strands: bowed lines that fan out from the nipple or cross the breast, as
-/// Cooper's ligaments and vessels do.
+/// Fibrous strands: curved lines that radiate from the nipple or cross the breast, like Cooper's
+/// ligaments and vessels.
 pub fn draw_strands(breast: &Breast, projection: &Projection, frame: Frame, rng: &mut Rng) -> Canvas {
     let mut strands = Canvas::zeros(frame);
     for _ in 0..rng.random_range(45..90) {

@@ -1,25 +1,25 @@
-//! Who the patient is and what she has, decided before anything is drawn.
+//! The plan of a patient: anatomy and lesions, before images are drawn.
 //!
-//! Truth, boxes and masks follow from the plan alone; rendering the pixels is the slow part
-//! and can be left out when a file already exists.
+//! Truth, boxes and masks follow from the plan; drawing the pixels is slow and is skipped when a file
+//! already exists.
 
 use rand::RngExt;
 
 use super::breast::Breast;
 use super::frame::Frame;
 use super::image::ImagePlan;
-use super::lesion::{Look, PlannedLesion};
+use super::lesion::{Appearance, PlannedLesion};
 use super::projection::Projection;
 use super::{PhantomConfig, Site};
 use mammo_core::record::{Laterality, LesionKind, Pathology};
 use mammo_core::seed::{Rng, stream};
 
-/// Names the random streams of one patient.
+/// The random streams of one patient.
 #[derive(Clone, Copy)]
 pub struct Streams {
     /// Seed of the data set.
     pub seed: u64,
-    /// The sites' patients are different women.
+    /// The site; patients of the two sites are different.
     pub site: Site,
     /// Number of the patient.
     pub index: u64,
@@ -40,7 +40,7 @@ pub struct PatientPlan {
     pub images: Vec<ImagePlan>,
 }
 
-/// What is wrong with one breast.
+/// The lesions of one breast.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Finding {
     Normal,
@@ -49,7 +49,7 @@ enum Finding {
 }
 
 impl PatientPlan {
-    /// Decides on everything about patient number `index`.
+    /// Draws the plan of patient number `index`.
     pub fn new(config: &PhantomConfig, index: usize) -> Self {
         let patient_id = format!("{}_{index:05}", config.site.letter());
         let streams = Streams { seed: config.seed, site: config.site, index: index as u64 };
@@ -107,7 +107,7 @@ fn plan_breast(
         .collect()
 }
 
-/// One lesion that makes the breast what it is, and now and then one more.
+/// The lesion that determines the class of the breast, and sometimes a further one.
 fn plan_lesions(
     config: &PhantomConfig,
     breast: &Breast,
@@ -127,7 +127,8 @@ fn plan_lesions(
     for &pathology in pathologies {
         let calcified = rng.random::<f64>() < config.calcification_share;
         let kind = if calcified { LesionKind::Calcification } else { LesionKind::Mass };
-        let look = Look { scale: config.lesion_scale as f32, mass_contrast: config.mass_contrast as f32 };
+        let look =
+            Appearance { scale: config.lesion_scale as f32, mass_contrast: config.mass_contrast as f32 };
         lesions.extend(PlannedLesion::draw((kind, pathology), look, breast, projections, &lesions, rng));
     }
     lesions

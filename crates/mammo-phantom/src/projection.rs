@@ -12,7 +12,7 @@ use super::frame::{Frame, Point};
 use mammo_core::record::View;
 use mammo_core::seed::Rng;
 
-/// Beyond the image: outlines are closed there, where the closing edge cannot pass for skin.
+/// A coordinate outside the image, where outlines are closed without a visible edge.
 const FAR_MM: f32 = 60.0;
 
 /// Radius of the fold between breast and abdomen.
@@ -23,25 +23,25 @@ const FOLD_MM: f32 = 9.0;
 pub struct Projection {
     /// Which view.
     pub view: View,
-    /// Where the skin line carries the nipple.
+    /// Position of the nipple on the skin line.
     pub nipple: Point,
-    /// From the skin line, positive inside.
+    /// Signed distance from the skin line, positive inside.
     skin: DistanceGrid,
     /// Points where the pectoral muscle's edge meets the top and the chest wall, and its bulge.
     pectoral: Option<(Point, Point, f32)>,
 }
 
 impl Projection {
-    /// The outline of `breast`, positioned by the technologist as `rng` has it.
+    /// The outline of `breast`, with a random positioning.
     pub fn draw(breast: &Breast, view: View, frame: Frame, rng: &mut Rng) -> Self {
-        let center = frame.height_mm() / 2.0;
+        let centre = frame.height_mm() / 2.0;
         let (nipple, outline, pectoral) = match view {
             View::Cc => {
-                let nipple = Point { x: breast.depth_mm, y: center + 5.0 * normal(rng).clamp(-2.0, 2.0) };
+                let nipple = Point { x: breast.depth_mm, y: centre + 5.0 * normal(rng).clamp(-2.0, 2.0) };
                 (nipple, cc_outline(breast, nipple, rng), None)
             }
             View::Mlo => {
-                let nipple = Point { x: breast.depth_mm, y: center + rng.random_range(12.0..32.0) };
+                let nipple = Point { x: breast.depth_mm, y: centre + rng.random_range(12.0..32.0) };
                 let (outline, axilla_mm) = mlo_outline(breast, nipple, frame, rng);
                 let top = Point { x: axilla_mm * rng.random_range(0.62..0.92), y: 0.0 };
                 let wall = Point { x: 0.0, y: nipple.y + rng.random_range(-42.0..4.0) };
@@ -66,8 +66,8 @@ impl Projection {
         bulge_mm * (1.0 - (2.0 * along.clamp(0.0, 1.0) - 1.0).powi(2)) - across
     }
 
-    /// Where something `distance_mm` from the nipple lies, seen `angle_rad` off the posterior
-    /// nipple line (positive: lateral in the CC view, superior in the MLO view).
+    /// The point at `distance_mm` from the nipple, `angle_rad` off the posterior nipple line (positive:
+    /// lateral in the CC view, superior in the MLO view).
     pub fn at_nipple_distance(&self, distance_mm: f32, angle_rad: f32) -> Point {
         Point {
             x: self.nipple.x - distance_mm * angle_rad.cos(),

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::*;
 use mammo_core::record::{LesionKind, LesionShape, Pathology, Polarity};
-use mammo_dicom::image_file::read_gray;
+use mammo_dicom::image_file::read_grey;
 
 fn small(site: Site, seed: u64) -> PhantomConfig {
     PhantomConfig { site, seed, height_px: 288, width_px: 224, ..PhantomConfig::default() }
@@ -47,7 +47,7 @@ fn auc(cases: &[(f64, bool)]) -> f64 {
     points / (values(true).count() * values(false).count()) as f64
 }
 
-fn area(mask: &GrayImage) -> f64 {
+fn area(mask: &GreyImage) -> f64 {
     mask.pixels.iter().filter(|&&v| v > 0).count() as f64
 }
 
@@ -88,7 +88,7 @@ fn trivial_features_do_not_separate_the_classes() {
 #[test]
 fn shape_separates_what_size_does_not() {
     // Perimeter squared over area, from the mask alone: large for irregular outlines.
-    let irregularity = |mask: &GrayImage| {
+    let irregularity = |mask: &GreyImage| {
         let on = |i: usize| mask.pixels[i] > 0;
         let edges = (0..mask.pixels.len() - mask.width)
             .map(|i| usize::from(on(i) != on(i + 1)) + usize::from(on(i) != on(i + mask.width)))
@@ -122,7 +122,7 @@ fn most_masses_stand_out_from_the_texture_around_them_and_some_hide() {
                 }
                 let near = |i: &usize| {
                     let (x, y) = ((i % mask.width) as f64 + 0.5, (i / mask.width) as f64 + 0.5);
-                    let (cx, cy) = bounds.center();
+                    let (cx, cy) = bounds.centre();
                     (x - cx).abs() < bounds.width && (y - cy).abs() < bounds.height
                 };
                 let (inside, around): (Vec<usize>, Vec<usize>) =
@@ -287,12 +287,12 @@ fn tables_agree_with_the_files_they_name() {
             image["file"],
             format!("images/{}_{}_{}.png", image["patient_id"], image["side"], image["view"])
         );
-        assert_eq!(read_gray(&dir.path().join(&image["file"])).unwrap().height, 144);
+        assert_eq!(read_grey(&dir.path().join(&image["file"])).unwrap().height, 144);
         let n_lesions = lesions.iter().filter(|lesion| lesion["file"] == image["file"]).count();
         assert_eq!(image["n_lesions"], n_lesions.to_string());
     }
     for lesion in &lesions {
-        let mask = read_gray(&dir.path().join(&lesion["mask"])).unwrap();
+        let mask = read_grey(&dir.path().join(&lesion["mask"])).unwrap();
         let lit = || (0..mask.pixels.len()).filter(|&i| mask.pixels[i] > 0);
         let columns = || lit().map(|i| i % mask.width);
         let rows = || lit().map(|i| i / mask.width);

@@ -1,8 +1,8 @@
 //! Normal anatomy as X-ray attenuation: fat, parenchyma, ducts and ligaments, skin, nipple,
 //! muscle and lymph nodes.
 //!
-//! Texture is meant to deceive: parenchymal islands resemble masses, crossing strands resemble
-//! spicules, nodes resemble circumscribed masses, and none of them is a lesion.
+//! Normal structures resemble lesions on purpose: parenchymal islands resemble masses, crossing strands
+//! spicules, and nodes circumscribed masses.
 
 use rand::RngExt;
 
@@ -18,10 +18,10 @@ use mammo_core::seed::Rng;
 /// Linear attenuation of adipose tissue per millimetre, near 20 keV.
 pub const FAT_PER_MM: f32 = 0.046;
 
-/// What fibroglandular tissue attenuates beyond fat, per millimetre.
+/// Additional linear attenuation of fibroglandular tissue relative to fat, per millimetre.
 pub const GLAND_EXCESS_PER_MM: f32 = 0.030;
 
-/// Skin is seen edge-on over about this depth.
+/// Depth over which skin is seen tangentially.
 const SKIN_MM: f32 = 1.6;
 
 /// One projection without lesions.
@@ -49,9 +49,9 @@ impl Tissue {
             thickness: Canvas::zeros(frame),
         };
         for row in 0..frame.height_px {
-            let y = frame.center_mm(row);
+            let y = frame.centre_mm(row);
             for column in 0..frame.width_px {
-                let p = Point { x: frame.center_mm(column), y };
+                let p = Point { x: frame.centre_mm(column), y };
                 let skin_mm = projection.skin_mm(p);
                 // Share of the pixel that the breast covers, so that the skin line has no steps.
                 let cover = (0.5 + skin_mm / frame.spacing_mm).clamp(0.0, 1.0);
@@ -88,7 +88,7 @@ impl Tissue {
         tissue
     }
 
-    /// Mean attenuation where the breast is fully compressed: what exposure control measures.
+    /// Mean attenuation where the breast is fully compressed, as measured by automatic exposure control.
     pub fn reference_attenuation(&self) -> f32 {
         let full_mm = self.thickness.values.iter().copied().fold(0.0, f32::max);
         let (mut sum, mut n) = (0.0_f64, 0_usize);
@@ -106,15 +106,15 @@ impl Tissue {
         [&mut self.attenuation, &mut self.gland, &mut self.thickness].into_iter().for_each(Canvas::mirror);
     }
 
-    /// A knob on the skin line; one in five is not in profile and lies inside the breast, where
-    /// it looks like a small mass.
+    /// The nipple on the skin line; one in five is not in profile and is inside the breast, where it
+    /// resembles a small mass.
     fn add_nipple(&mut self, projection: &Projection, rng: &mut Rng) {
         let radius_mm = rng.random_range(3.5..5.5);
         let inward_mm = if rng.random_bool(0.2) { rng.random_range(4.0..12.0) } else { 0.5 };
-        let center = Point { x: projection.nipple.x - inward_mm, y: projection.nipple.y + normal(rng) };
-        self.attenuation.add_ellipsoid(center, (radius_mm, radius_mm), 0.0, rng.random_range(0.15..0.32));
+        let centre = Point { x: projection.nipple.x - inward_mm, y: projection.nipple.y + normal(rng) };
+        self.attenuation.add_ellipsoid(centre, (radius_mm, radius_mm), 0.0, rng.random_range(0.15..0.32));
         // The areola thickens the skin behind it.
-        self.attenuation.add_spot(Point { x: center.x - 3.0, ..center }, 6.0, 0.08, 0.0);
+        self.attenuation.add_spot(Point { x: centre.x - 3.0, ..centre }, 6.0, 0.08, 0.0);
     }
 
     /// Oval nodes with a fatty hilum, over or beside the muscle of the axilla.
@@ -123,25 +123,25 @@ impl Tissue {
         for _ in 0..n_nodes {
             let long_mm = rng.random_range(4.0..8.5);
             let radii = (long_mm, long_mm * rng.random_range(0.5..0.7));
-            let center = Point { x: rng.random_range(6.0..50.0), y: rng.random_range(6.0..60.0) };
-            if projection.skin_mm(center) < long_mm + 6.0 {
+            let centre = Point { x: rng.random_range(6.0..50.0), y: rng.random_range(6.0..60.0) };
+            if projection.skin_mm(centre) < long_mm + 6.0 {
                 continue;
             }
             let (angle, height) = (rng.random_range(0.0..3.1), rng.random_range(0.12..0.28));
-            self.attenuation.add_ellipsoid(center, radii, angle, height);
-            let hilum = center.polar(0.35 * radii.1, angle + 1.57);
+            self.attenuation.add_ellipsoid(centre, radii, angle, height);
+            let hilum = centre.polar(0.35 * radii.1, angle + 1.57);
             self.attenuation.add_spot(hilum, 0.35 * radii.1, -0.6 * height, 0.0);
         }
     }
 
-    /// A few lone bright specks: the odd vascular or skin calcification that nobody reports.
+    /// A few single bright specks: vascular or skin calcifications, which are not annotated.
     fn add_specks(&mut self, projection: &Projection, rng: &mut Rng) {
         let n_specks = rng.random_range(1..7);
         for _ in 0..n_specks {
-            let center = projection.at_nipple_distance(rng.random_range(10.0..90.0), 0.5 * normal(rng));
+            let centre = projection.at_nipple_distance(rng.random_range(10.0..90.0), 0.5 * normal(rng));
             let (sigma, peak) = (rng.random_range(0.18..0.45), rng.random_range(0.15..1.5));
-            if projection.skin_mm(center) > 5.0 {
-                self.attenuation.add_spot(center, sigma, peak, 0.3);
+            if projection.skin_mm(centre) > 5.0 {
+                self.attenuation.add_spot(centre, sigma, peak, 0.3);
             }
         }
     }

@@ -10,6 +10,7 @@ use mammo_image::preprocess::Preprocessing;
 
 use crate::config::RunConfig;
 use crate::data::Data;
+use crate::difference::differences;
 use crate::error::refuse;
 use crate::{Error, Observer, Result, Task};
 
@@ -124,8 +125,9 @@ pub fn stored_patches(
     let expected = patch_header(data, config)?;
     if header != expected {
         refuse!(
-            "{}: drawn under {header:?}, now {expected:?}; draw them again with `mammo sample`",
-            folder.display()
+            "{}: drawn for another manifest, preprocessing or sampling ({}); draw them again with `mammo sample`",
+            folder.display(),
+            differences(&header, &expected)
         );
     }
     Ok(SidePatches { header, patches })

@@ -15,6 +15,7 @@
 
 pub mod config;
 pub mod data;
+mod difference;
 mod error;
 pub mod heatmap;
 pub mod inputs;

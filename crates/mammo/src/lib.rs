@@ -47,7 +47,7 @@ pub use mammo_image as image;
 pub use mammo_nn as nn;
 pub use mammo_pipeline as pipeline;
 
-pub use mammo_core::GrayImage;
+pub use mammo_core::GreyImage;
 pub use mammo_core::record::{Laterality, Mammogram, Pathology, Polarity, View};
 pub use mammo_nn::inference::predict::Tta;
 pub use mammo_pipeline::config::RunConfig;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use mammo_core::GrayImage;
+use mammo_core::GreyImage;
 use mammo_core::record::Polarity;
 use mammo_dicom::UnknownObjects;
 use mammo_nn::device;
@@ -77,7 +77,7 @@ impl Model {
     ///
     /// # Errors
     /// As [`score`](Self::score).
-    pub fn score_image(&self, image: &GrayImage, polarity: Polarity, name: &str) -> Result<Score, Refused> {
+    pub fn score_image(&self, image: &GreyImage, polarity: Polarity, name: &str) -> Result<Score, Refused> {
         let (score, remarks) = score_image(&self.models, self.tta, image, polarity, Path::new(name))?;
         Ok(Score { probability: score.probability, calibrated: score.calibrated, remarks })
     }

@@ -17,7 +17,7 @@ fn a_model_trained_by_the_library_scores_a_film_from_disk_and_from_memory() {
     let film = std::fs::read_dir(films).unwrap().next().unwrap().unwrap().path();
     let probability = score_one_image::run(&model, &film).unwrap().unwrap();
     assert!((0.0..=1.0).contains(&probability));
-    let image = mammo::dicom::image_file::read_gray(&film).unwrap();
+    let image = mammo::dicom::image_file::read_grey(&film).unwrap();
     let score = Model::open(&model).unwrap().score_image(&image, Polarity::Normal, "film").unwrap();
     assert_eq!(score.probability, probability);
     let text = dir.path().join("notes.txt");

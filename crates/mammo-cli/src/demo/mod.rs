@@ -1,7 +1,7 @@
-//! `mammo demo`: the whole method on phantoms, with nothing but this binary.
+//! `mammo demo`: the whole method on phantoms, without data or configuration.
 //!
-//! Calls the steps of the pipeline one after another with typed settings. Run it again in the same folder and it
-//! continues where it stopped.
+//! Calls the steps of the pipeline in order with typed settings. A second call with the same folder
+//! continues a stopped demo.
 
 mod pace;
 mod plan;
@@ -37,12 +37,13 @@ const CONFIG: &str = include_str!("../../configs/demo.toml");
 
 /// Run the whole method on synthetic mammograms; needs no data and no GPU.
 ///
-/// Two hospitals' phantoms are made, those of the second as DICOM in the layout of INbreast; at
-/// the first, patches train a patch classifier, which becomes a whole-image classifier; a second one
-/// is trained from scratch for comparison; two models and four flips are averaged; then one model
-/// moves to the second hospital with twenty patients. It takes 5 to 9 minutes on 2 cores: a few steps of
-/// training are timed first, and the number of patients and steps follows from that; a very slow
-/// machine takes longer, which is said before the start. Run it again to continue a stopped demo.
+/// Phantoms of two hospitals are made, those of the second as DICOM in the layout of INbreast. On the
+/// first, a patch classifier is trained and converted to a whole-image classifier; another one is
+/// trained from scratch for comparison; two models and four flips are averaged. Then one model is
+/// fine-tuned on twenty patients of the second hospital. The demo takes 5 to 9 minutes on 2 cores: a
+/// few training steps are timed first, and the numbers of patients and steps are chosen accordingly; on
+/// a very slow machine the expected longer time is printed first. Run it again to continue a stopped
+/// demo.
 ///
 /// Example: mammo demo --out runs/demo
 #[derive(clap::Args)]
@@ -53,15 +54,15 @@ pub struct Args {
     /// Where to compute: cpu, or what this build was compiled with.
     #[arg(long, default_value = "cpu")]
     pub device: String,
-    /// How much to train, whatever time it takes; by default what fills 5 to 9 minutes on this machine.
+    /// Amount of training [default: chosen for 5 to 9 minutes on this machine].
     #[arg(long, value_enum)]
     pub size: Option<Named>,
-    /// Print how large the demo would be and how long it should take, and do nothing.
+    /// Print the size and the expected duration of the demo only.
     #[arg(long)]
     pub plan: bool,
 }
 
-/// Runs the verb.
+/// Runs the command.
 pub fn run(args: &Args) -> Result<Done> {
     progress::catch_ctrl_c();
     let started = Instant::now();
@@ -74,7 +75,7 @@ pub fn run(args: &Args) -> Result<Done> {
         output::results(&plan.text());
         return Ok(Done::All);
     }
-    // The demo's result is its last screen; what the verbs find on the way is its log.
+    // The result of the demo is the final summary; the results of its commands are the log.
     output::results_to_log();
     eprint!("{}", plan.announcement(&args.out, continued));
     plan.write(&args.out)?;
@@ -86,7 +87,7 @@ pub fn run(args: &Args) -> Result<Done> {
     Ok(Done::All)
 }
 
-/// What the training half of the demo leaves for the other.
+/// Results of the training part of the demo for the scoring part.
 struct Made {
     /// Manifest of the first hospital, and its data.
     film: PathBuf,
@@ -98,7 +99,7 @@ struct Made {
     patch_model: PathBuf,
 }
 
-/// Makes data and models, each unless it is there from an earlier start.
+/// Makes data and models, unless they exist from an earlier start.
 fn train(demo: &Demo) -> Result<Made> {
     let config = &demo.config;
     demo.step("synthetic mammograms (phantoms) of two hospitals, film and digital");
@@ -114,9 +115,9 @@ fn train(demo: &Demo) -> Result<Made> {
     let patch_model = demo.model("patch");
     demo.train_patch(&film_data, &patches)?;
 
-    demo.step("whole-image classifier (b), on the patch classifier's trunk");
+    demo.step("whole-image classifier (b), from the patch classifier's trunk");
     demo.train_image(config, &film_data, "from-patches", Some(&patch_model))?;
-    demo.step("a second one with other top layers and another seed, to average with it (c)");
+    demo.step("a second one with other top layers and another seed, for the average (c)");
     demo.train_image(&with_vgg_top(config)?, &film_data, "from-patches-vgg", Some(&patch_model))?;
     demo.step("for comparison: the network of (b) from scratch, without patches (a)");
     demo.train_image(&from_scratch(config)?, &film_data, "from-scratch", None)?;
@@ -134,8 +135,8 @@ fn with_vgg_top(config: &RunConfig) -> Result<RunConfig> {
     Ok(config)
 }
 
-/// One stage for all layers: a frozen random trunk would waste its first epochs. It lasts as long as the stages of the
-/// other networks together.
+/// One stage for all layers, because training a head on a frozen random trunk is useless. It has as many
+/// epochs as the stages of the other networks together.
 fn from_scratch(config: &RunConfig) -> Result<RunConfig> {
     let mut config = config.clone();
     let training = &mut config.image_mut()?.training;
@@ -149,7 +150,7 @@ fn from_scratch(config: &RunConfig) -> Result<RunConfig> {
     Ok(config)
 }
 
-/// Scores the test sides and writes results, pictures and the report.
+/// Scores the test sides and writes results, images and the report.
 fn evaluate(demo: &Demo, made: &Made) -> Result<Results> {
     let args = demo.args;
     let Made { film, film_data, digital, patches, patch_model } = made;
@@ -182,7 +183,7 @@ fn evaluate(demo: &Demo, made: &Made) -> Result<Results> {
             row("(a) from scratch, without patches", "film", &scratch),
             row("(b) from the patch classifier", "film", &from_patches),
             row("(c) mean of two models like (b) and 4 flips", "film", &averaged),
-            row("(d) model (b) as it is", "digital", &before_transfer),
+            row("(d) model (b) before transfer", "digital", &before_transfer),
             row("(d) model (b) after transfer, 20 patients", "digital", &after_transfer),
         ]
         .into_iter()

@@ -1,4 +1,4 @@
-//! How fast this machine does the demo's work: a few real steps of the real networks on a few phantoms.
+//! Measures the speed of this machine: a few training steps of the demo's networks on a few phantoms.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -28,17 +28,17 @@ use serde::{Deserialize, Serialize};
 use super::steps::phantoms;
 use crate::progress;
 
-/// Patients of the phantoms that are measured on: the fewest that fill all cores and hold every class.
+/// Patients of the phantoms for the measurement: the fewest that use all cores and contain every class.
 const PATIENTS: usize = 8;
-/// Each part is measured so many times, at different moments, and the fastest counts: others may be using
-/// the machine for a moment.
+/// Number of measurements of each part, at different times. The fastest is used, because other processes
+/// may use the machine temporarily.
 const ROUNDS: usize = 4;
-/// After so long no further round begins, on a slow machine.
+/// Time after which no further round is started, on a slow machine.
 const LONG: Duration = Duration::from_secs(12);
-/// Steps of a network in a round, after the first, which is slower.
+/// Timed steps of a network per round; the first step is slower and not counted.
 const STEPS: usize = 3;
 
-/// Seconds that the parts of the demo take on this machine, on all threads.
+/// Seconds per unit of work of the demo's parts on this machine, with all threads.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pace {
     /// To draw, import and prepare the images of a patient of the first site.
@@ -50,10 +50,10 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Measures this machine: the least of several tries, which takes some seconds.
+    /// Measures this machine: the minimum of several rounds, which takes some seconds.
     ///
     /// # Errors
-    /// When phantoms cannot be written to the system's temporary folder, and for devices that do not exist.
+    /// When phantoms cannot be written to the system's temporary folder, and for unknown devices.
     pub fn measure(config: &RunConfig, device: &str) -> Result<Self> {
         let device = device::by_name(device)?;
         let folder = tempfile::tempdir().context("a temporary folder to measure speed in")?;
@@ -109,7 +109,7 @@ impl Probe<'_> {
         self.example_s(model, Network::Patch(network), &examples, &section.training)
     }
 
-    /// Seconds to train on an image, all layers learning.
+    /// Seconds to train all layers on an image.
     fn image_s(&self, cache: &InputCache, manifest: &Manifest) -> Result<f64> {
         let (section, patch) = (self.config.image()?, self.config.patch()?);
         let preprocessing = self.config.preprocessing()?;
@@ -129,7 +129,7 @@ impl Probe<'_> {
         self.example_s(model, Network::Image(network), &examples, &section.training)
     }
 
-    /// Seconds for each example of the fastest of a few steps of the last stage, in which all layers learn.
+    /// Seconds per example of the fastest of a few steps of the last stage, which trains all layers.
     fn example_s<C: Classifier>(
         &self,
         model: C,
@@ -138,7 +138,7 @@ impl Probe<'_> {
         training: &TrainingConfig,
     ) -> Result<f64> {
         let Some(&last) = training.stages.last() else { bail!("a training without stages") };
-        // Steps enough that the timer, and not the end of the epoch, stops the training.
+        // Enough steps that the timer stops the training before the end of the epoch.
         let n_steps = STEPS + 2;
         let training = TrainingConfig {
             stages: vec![StageConfig { epochs: 1, ..last }],
@@ -165,7 +165,7 @@ impl Probe<'_> {
     }
 }
 
-/// Notes when steps end, and stops a training after a few.
+/// Records the times of steps and stops the training after a few.
 #[derive(Default)]
 struct StepTimer {
     ends: Vec<Instant>,

@@ -1,4 +1,4 @@
-//! Which demo fits the time: a model of what each part takes, and the amount of training that fills it.
+//! Chooses the size of the demo: the amount of training that takes the target time on this machine.
 
 use std::path::Path;
 
@@ -12,17 +12,17 @@ use super::size::{LEAST_AMOUNT, MOST_AMOUNT, Named, Size};
 use super::time::expected_s;
 use crate::output::duration;
 
-/// What the whole demo is meant to take, in seconds: in the upper half of five to nine minutes, for time is
-/// accuracy; a minute is left for what the model of time does not know.
+/// Target duration of the demo in seconds: in the upper half of five to nine minutes, because more
+/// training is more accurate, with a margin of a minute for errors of the time model.
 const TARGET_S: f64 = 480.0;
 
-/// What it should not exceed, in seconds.
+/// Largest expected duration in seconds.
 const MOST_S: f64 = 540.0;
 
-/// Name of the file that keeps the plan, so that a stopped demo continues as it began.
+/// File of the plan, so that a stopped demo continues with the same size.
 const FILE: &str = "size.json";
 
-/// Patients of the second site, known by image labels only; an eighth has BI-RADS 3, which is no truth.
+/// Patients of the second site, with image labels only; an eighth has BI-RADS 3 and so no truth.
 pub(super) const N_DIGITAL: usize = 184;
 /// Shares of the first site's patients on the validation and the test side.
 pub(super) const FILM_SHARES: [f64; 2] = [0.08, 0.17];
@@ -31,41 +31,42 @@ pub(super) const DIGITAL_SHARES: [f64; 2] = [0.2, 0.5];
 /// Patients of the second site that transfer trains on: the fewest in the paper (transfer to INbreast).
 pub(super) const N_TRANSFER: usize = 20;
 
-/// Which demo, and why: the content of `size.json`.
+/// Size of the demo and its reason: the content of `size.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
     /// Training relative to the full demo, whose amount is 1.
     pub amount: f64,
-    /// What the amount comes to.
+    /// The counts that follow from the amount.
     pub size: Size,
-    /// What decided on this amount.
+    /// Reason for this amount.
     pub reason: Reason,
-    /// Seconds that the demo should take.
+    /// Expected duration in seconds.
     pub expected_s: f64,
-    /// How fast the machine was.
+    /// Measured speed of the machine.
     pub pace: Pace,
 }
 
-/// Why a demo has its size.
+/// Reason for the size of a demo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reason {
-    /// It fills the time.
+    /// It takes the target time.
     Fits,
-    /// It takes longer, but a smaller one would show nothing.
+    /// The smallest useful demo, which takes longer.
     Least,
-    /// It takes less, but a larger one would bring little.
+    /// The largest useful demo, which takes less time.
     Most,
     /// The user asked for it.
     Asked,
 }
 
 impl Plan {
-    /// The plan of the demo begun in `out`, and whether there was one; else a new one, not yet written.
+    /// The plan of a demo started in `out`, or a new plan that is not yet written; and whether the demo was
+    /// started before.
     ///
     /// # Errors
-    /// A folder that holds a demo of another size than the one asked for, and what measuring meets.
+    /// When the folder contains a demo of another size than requested, or the measurement fails.
     pub fn make(out: &Path, asked: Option<Named>, config: &RunConfig, device: &str) -> Result<(Self, bool)> {
         let path = out.join(FILE);
         if !path.exists() {
@@ -74,12 +75,12 @@ impl Plan {
         }
         let begun: Self = read_json(&path, "the plan of a demo of this version; choose another --out")?;
         if asked.is_some_and(|asked| asked.amount() != begun.amount) {
-            bail!("{}: a demo of another size was begun here; choose another --out", out.display());
+            bail!("{}: contains a demo of another size; choose another --out", out.display());
         }
         Ok((begun, true))
     }
 
-    /// The plan for a machine: the amount that fills the time, within the bounds, unless a size is asked for.
+    /// The plan for a machine: the requested size, else the amount that takes the target time, within bounds.
     pub fn of(pace: Pace, asked: Option<Named>) -> Self {
         let plan = |amount: f64, reason| {
             let size = Size::of(amount);
@@ -96,7 +97,7 @@ impl Plan {
         if most.expected_s <= TARGET_S {
             return most;
         }
-        // Time grows with the amount, so halving finds it, here to a thousandth.
+        // Time increases with the amount, so bisection finds it, here to a thousandth.
         let (mut low, mut high) = (LEAST_AMOUNT, MOST_AMOUNT);
         while high - low > 1e-3 {
             let middle = (low + high) / 2.0;
@@ -108,7 +109,7 @@ impl Plan {
         plan((low * 1e3).round() / 1e3, Reason::Fits)
     }
 
-    /// Keeps the plan in the folder of the demo.
+    /// Writes the plan to the folder of the demo.
     pub fn write(&self, out: &Path) -> Result<()> {
         Ok(write_json(&out.join(FILE), self)?)
     }
@@ -135,11 +136,11 @@ impl Plan {
         )
     }
 
-    /// What is said before the start.
+    /// The message before the start.
     pub fn announcement(&self, out: &Path, continued: bool) -> String {
         match continued {
             true => format!(
-                "continues the demo in {}, with {:.0} % of the full demo's training: what is there is not made again\n",
+                "continues the demo in {}, with {:.0} % of the full demo's training; existing files are kept\n",
                 out.display(),
                 100.0 * self.amount
             ),
@@ -147,16 +148,16 @@ impl Plan {
         }
     }
 
-    /// The choice in one line.
+    /// The plan in one line.
     pub fn line(&self) -> String {
         let why = match self.reason {
             Reason::Fits => "chosen to take 5 to 9 minutes on this machine",
             Reason::Least if self.expected_s > MOST_S => {
-                "this machine takes more than 9 minutes for the smallest demo that shows anything"
+                "this machine takes more than 9 minutes for the smallest useful demo"
             }
-            Reason::Least => "the smallest demo that shows anything",
+            Reason::Least => "the smallest useful demo",
             Reason::Most => "the largest demo: more training would improve little",
-            Reason::Asked => "the size that was asked for",
+            Reason::Asked => "the requested size",
         };
         format!(
             "the demo will take about {} and train {:.0} % as much as the full one ({why})",

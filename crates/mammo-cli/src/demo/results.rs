@@ -1,4 +1,4 @@
-//! What the demo found: as a file, as a table, and as the last screen.
+//! Results of the demo: as a file, as a table, and as the final summary.
 
 use std::path::Path;
 
@@ -22,17 +22,17 @@ pub(super) struct ResultRow {
 pub(super) struct Results {
     pub patches: PatchEvaluation,
     pub rows: Vec<ResultRow>,
-    /// From patches minus from scratch, paired.
+    /// Paired difference: from patches minus from scratch.
     pub gain_from_patches: Comparison,
-    /// Since this start of the program.
+    /// Seconds since this start of the program.
     pub seconds: f64,
-    /// Whether the demo was begun by an earlier start, whose time is not counted.
+    /// Whether the demo continues an earlier start, whose time is not counted.
     pub continued: bool,
-    /// Which demo, and why.
+    /// Size of the demo and its reason.
     pub plan: Plan,
 }
 
-/// The table of results and what its figures are: `results.md` and the upper part of the last screen.
+/// The table of results with explanations: `results.md` and the upper part of the final summary.
 pub(super) fn table(results: &Results) -> String {
     let mut text = String::from(
         "Area under the ROC curve (AUC) on test images of patients that no model was trained on:\n\
@@ -68,13 +68,13 @@ pub(super) fn table(results: &Results) -> String {
     text
 }
 
-/// The last screen: at most 23 lines of 100 columns, and the prompt.
+/// The final summary: at most 23 lines of 100 columns, and the prompt.
 pub(super) fn last_screen(results: &Results, out: &Path) -> String {
     let files = [
         ("report/report.html", "the results as a page for the browser: curves, cases, model card"),
         ("gallery.png", "test images with their predicted probability of cancer"),
-        ("heatmaps/", "where the patch classifier sees cancer: a picture each, findings.csv"),
-        ("scores/", "the probability of cancer of every test image, a table for each line above"),
+        ("heatmaps/", "heat maps of the patch classifier for each image, findings.csv"),
+        ("scores/", "the probability of cancer of every test image, one table per line above"),
         ("*/model.safetensors", "the trained models; metrics.csv beside each has its training epochs"),
         ("results.md, .json", "this table"),
     ];
@@ -94,7 +94,7 @@ mod tests {
     use crate::demo::pace::Pace;
     use crate::evaluate::auc_per_image;
 
-    /// Forty images of as many patients, of which the last are mostly the malignant ones.
+    /// Forty images of forty patients; malignant ones have mostly high scores.
     fn rows() -> Vec<ScoreRow> {
         let row = |i: usize| ScoreRow {
             file: format!("{i}.png"),

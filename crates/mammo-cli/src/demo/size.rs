@@ -1,4 +1,4 @@
-//! How large a demo is: one number, the amount of training, and the counts that follow from it.
+//! Size of the demo: one number, the amount of training, and the counts that follow from it.
 
 use mammo_nn::networks::Scope;
 use mammo_pipeline::config::RunConfig;
@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Named {
-    /// The smallest that still shows the method: a fifth of the training of the full demo.
+    /// The smallest useful demo: a fifth of the training of the full demo.
     Small,
-    /// What configs/demo.toml says: nine minutes on two cores that multiply bf16.
+    /// The demo of configs/demo.toml: nine minutes on two cores with bf16 multiplication.
     Full,
     /// The largest that the demo chooses by itself: twice the training of the full demo.
     Large,
@@ -27,10 +27,10 @@ impl Named {
     }
 }
 
-/// Below it the networks learn too little to show anything: with 28,800 patches in place of the 36,400 of
-/// an amount of 0.29 the area of (b) was 0.06 lower (docs/experiments.md, 2026-11-28).
+/// Smallest useful amount: with 28,800 patches in place of the 36,400 of an amount of 0.29 the AUC of (b)
+/// was 0.06 lower (docs/experiments.md, 2026-11-28).
 pub const LEAST_AMOUNT: f64 = 0.2;
-/// Above it more brings little: three more epochs of patches changed nothing on film (2026-11-29), and the
+/// Largest useful amount: three more epochs of patches changed nothing on film (2026-11-29), and the
 /// phantoms and inputs of an amount of 2 take 2 GB on disk.
 pub const MOST_AMOUNT: f64 = 2.0;
 
@@ -51,7 +51,7 @@ pub struct Size {
     pub transfer_per_epoch: usize,
 }
 
-/// Patches in a step, and images in a step, as configs/demo.toml has them: counts are whole steps.
+/// Patches and images per step in configs/demo.toml; counts are multiples of these.
 pub const PATCH_BATCH: usize = 64;
 pub const IMAGE_BATCH: usize = 8;
 

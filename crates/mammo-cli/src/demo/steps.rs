@@ -1,4 +1,4 @@
-//! The steps of the demo, each left out when its output is there.
+//! The steps of the demo; a step whose output exists is skipped.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -11,7 +11,7 @@ use mammo_eval::{EvalConfig, ScoreRow};
 use mammo_nn::device;
 use mammo_nn::inference::predict::Tta;
 use mammo_nn::training::run::{METRICS_FILE, MODEL_FILE, Outcome};
-use mammo_phantom::{Layout, PhantomConfig, Site};
+use mammo_phantom::{ArchiveLayout, PhantomConfig, Site};
 use mammo_pipeline::config::RunConfig;
 use mammo_pipeline::data::Data;
 use mammo_pipeline::heatmap::{Mapper, write_maps};
@@ -28,11 +28,11 @@ use crate::progress::{self, Terminal};
 use crate::training::place;
 use crate::{Done, Interrupted, import, phantom, sample, split};
 
-/// The demo's images have a ninth of the paper's pixels, too few to show the margins and
-/// grains of life-size lesions; somewhat larger ones show about what the paper's images show.
+/// Factor on lesion lengths. The demo's images have a ninth of the paper's pixels, too few to resolve
+/// the margins and grains of lesions of natural size; this factor compensates.
 const LESION_SCALE: f64 = 1.6;
-/// At the contrast of real masses, networks this small learn too little in ten minutes to show
-/// anything: their areas stay near 0.5 (docs/experiments.md). The demo's masses are plainer.
+/// Factor on the contrast of masses. With the contrast of real masses, the AUC of networks this small is
+/// near 0.5 after ten minutes of training (docs/experiments.md).
 const MASS_CONTRAST: f64 = 1.6;
 /// The demo's phantoms of a site, apart from their number.
 pub(super) fn phantoms(site: Site, settings: &RunConfig) -> Result<PhantomConfig> {
@@ -57,11 +57,11 @@ pub(super) struct Demo<'a> {
     /// The settings at this demo's size.
     pub config: RunConfig,
     pub plan: Plan,
-    /// Whether an earlier start began it.
+    /// Whether the demo continues an earlier start.
     pub continued: bool,
     pub started: Instant,
 }
-/// Turns Ctrl-C in a step into the end of the demo.
+/// Ends the demo after Ctrl-C in a step.
 pub(super) fn stop_if(done: Done) -> Result<()> {
     match done {
         Done::Interrupted => Err(Interrupted.into()),
@@ -70,7 +70,7 @@ pub(super) fn stop_if(done: Done) -> Result<()> {
 }
 impl Demo<'_> {
     pub(super) fn step(&self, what: &str) {
-        // How much of a continued demo is left, the plan does not say.
+        // The remaining time of a continued demo is unknown.
         let all = match self.continued {
             true => String::new(),
             false => format!(" of about {}", self.plan.about()),
@@ -82,13 +82,17 @@ impl Demo<'_> {
         self.args.out.join(name).join(MODEL_FILE)
     }
 
-    /// Runs a verb unless its output is there from an earlier start.
-    pub(super) fn unless_there(&self, output: &Path, verb: impl FnOnce() -> Result<Done>) -> Result<()> {
+    /// Runs a command unless its output exists from an earlier start.
+    pub(super) fn run_unless_exists(
+        &self,
+        output: &Path,
+        command: impl FnOnce() -> Result<Done>,
+    ) -> Result<()> {
         if output.exists() {
-            eprintln!("{}: there already", output.display());
+            eprintln!("{}: exists already", output.display());
             return Ok(());
         }
-        stop_if(verb()?)
+        stop_if(command()?)
     }
 
     /// Phantoms, manifest and split of one site, the second in the layout of INbreast, as DICOM; returns
@@ -98,8 +102,10 @@ impl Demo<'_> {
         let drawn = phantoms(site, settings)?;
         // The table is written last.
         let (layout, table, import) = match site {
-            Site::Film => (Layout::Film, "images.csv", import::Args::of_tables(dir.clone())),
-            Site::Digital => (Layout::Inbreast, "INbreast.csv", import::Args::of_inbreast(dir.clone())),
+            Site::Film => (ArchiveLayout::Film, "images.csv", import::Args::of_tables(dir.clone())),
+            Site::Digital => {
+                (ArchiveLayout::Inbreast, "INbreast.csv", import::Args::of_inbreast(dir.clone()))
+            }
         };
         let phantom = phantom::Args {
             out: dir.clone(),
@@ -127,18 +133,20 @@ impl Demo<'_> {
             official: false,
             pictures: false,
         };
-        self.unless_there(&dir.join(table), || phantom::run(&phantom))?;
-        self.unless_there(&manifest, || import::run(&import))?;
-        self.unless_there(&dir.join("split.json"), || split::run(&split))?;
+        self.run_unless_exists(&dir.join(table), || phantom::run(&phantom))?;
+        self.run_unless_exists(&manifest, || import::run(&import))?;
+        self.run_unless_exists(&dir.join("split.json"), || split::run(&split))?;
         Ok(manifest)
     }
 
     /// Patches of every side.
     pub(super) fn sample(&self, film: &Data, patches: &Path) -> Result<()> {
-        self.unless_there(&patches.join("test/patches.csv"), || sample::draw(&self.config, film, patches))
+        self.run_unless_exists(&patches.join("test/patches.csv"), || {
+            sample::draw(&self.config, film, patches)
+        })
     }
 
-    /// A run folder below the demo's, continued if it was begun.
+    /// A run folder of the demo; an existing run is continued.
     fn place(&self, name: &str) -> RunPlace {
         let out = self.args.out.join(name);
         place(&out, &self.args.device, out.exists())
@@ -178,7 +186,7 @@ impl Demo<'_> {
         Ok(select(&[manifest.to_path_buf()], Some(Side::Test), None, &Terminal)?)
     }
 
-    /// Scores the test side and keeps the table.
+    /// Scores the test side and writes the table.
     pub(super) fn score(
         &self,
         name: &str,
@@ -199,7 +207,7 @@ impl Demo<'_> {
         Ok(scored.rows)
     }
 
-    /// Maps the test side with the patch model.
+    /// Writes heat maps of the test side with the patch model.
     pub(super) fn heatmap(&self, manifest: &Path, model: &Path, out: &Path) -> Result<()> {
         let mapper = Mapper::load(model, None, None, &device::by_name(&self.args.device)?)?;
         let maps = write_maps(&mapper, &Self::test_side(manifest)?, MIN_SCORE, out, &Terminal)?;
@@ -238,7 +246,7 @@ impl Demo<'_> {
         Ok(write_report(&request, &Terminal)?)
     }
 
-    /// Scores the test side's patches and keeps the table.
+    /// Scores the test side's patches and writes the table.
     pub(super) fn score_patches(&self, film: &Data, folder: &Path, model: &Path) -> Result<PatchScores> {
         let (scores, _) = score_patches(model, film, Side::Test, folder, &self.args.device, &Terminal)?;
         write_atomically(&self.args.out.join("scores/patches.csv"), &scores.to_csv()?)?;
@@ -246,7 +254,7 @@ impl Demo<'_> {
     }
 }
 
-/// Turns Ctrl-C in a training into the end of the demo.
+/// Ends the demo after Ctrl-C in a training.
 fn ended(trained: &Trained) -> Result<()> {
     match trained.outcome {
         Outcome::Interrupted => Err(Interrupted.into()),

@@ -1,4 +1,4 @@
-//! What a demo takes: a model of time, from its size and the pace of the machine.
+//! Time model: the duration of a demo from its size and the speed of the machine.
 
 use super::pace::Pace;
 use super::plan::{DIGITAL_SHARES, FILM_SHARES, N_DIGITAL};
@@ -8,23 +8,24 @@ use super::size::Size;
 const IMAGES_PER_PATIENT: [f64; 2] = [2.3, 1.96];
 /// Patches drawn from an image.
 const PATCHES_PER_IMAGE: f64 = 17.4;
-/// Epochs of the transfer, each followed by a look at its validation side.
+/// Epochs of the transfer, each followed by a validation.
 const TRANSFER_EPOCHS: f64 = 8.0;
 /// Whole-image classifiers that the demo trains before the transfer.
 const CLASSIFIERS: f64 = 3.0;
-/// Times that a test image is scored at the first site: (a), (b), and (c) by two models in four mirror images.
+/// Number of scores per test image at the first site: (a), (b), and (c) with two models and four flips.
 const SCORES_PER_TEST_IMAGE: f64 = 1.0 + 1.0 + 2.0 * 4.0;
 
-// What follows was measured on 2026-11-30 on two cores of an AMD EPYC (Zen 5, bf16) as processor time, because
-// other jobs ran beside it: one job with few examples, one with many, and the difference divided.
+// The following was measured on 2026-11-30 on two cores of an AMD EPYC (Zen 5, bf16) as processor time,
+// because other jobs ran at the same time: the difference of a job with many examples and one with few,
+// divided by the number of examples.
 
-/// An image on a frozen trunk, relative to one that trains all layers: 22.3 and 78 ms.
+/// Training on an image with a frozen trunk, relative to training all layers: 22.3 and 78 ms.
 const FROZEN_TRUNK: f64 = 0.285;
-/// An image that is only looked at, in validation, scores and heat maps: 23.4 ms.
+/// Inference on an image in validation, scores and heat maps, relative to training: 23.4 ms.
 const IMAGE_PASS: f64 = 0.3;
-/// A patch that is only looked at, relative to one that is trained on: 1.4 and 3.8 ms.
+/// Inference on a patch, relative to training: 1.4 and 3.8 ms.
 const PATCH_PASS: f64 = 0.37;
-/// Split and sampling of a patient, with what is drawn, imported and prepared: 89 to 85 ms.
+/// Drawing, import, preparation, split and sampling of a patient, relative to the first three: 89 to 85 ms.
 const PREPARATION: f64 = 1.05;
 /// Reading and preparing an image to score it, relative to a patient: 9 ms.
 const READING: f64 = 0.1;
@@ -32,15 +33,15 @@ const READING: f64 = 0.1;
 const DRAWING: f64 = 0.4;
 /// Gallery, evaluations with their resamples, report, in seconds.
 const REST_S: f64 = 5.0;
-/// Real time over the sum of all parts, each at its fastest: loading of batches, ends of epochs, moments in which a
-/// core waits. Two whole demos of 2026-11-29 tell (docs/experiments.md), with nothing beside them: the full one on
-/// two cores of a Zen 5, 964 patches/s, took 550 s for a sum of 470 s; that of 640 patients and 36,400 patches
-/// on two cores of a Zen 3 (AVX2), 255 patches/s, 564 s for 473 s. Those rates were means; the fastest
-/// step is a few hundredths faster.
+/// Wall time divided by the sum of all parts, each at its fastest, because of loading, ends of epochs and
+/// idle cores. From two demos of 2026-11-29 on idle machines (docs/experiments.md): the full one on two
+/// cores of a Zen 5, 964 patches/s, took 550 s for a sum of 470 s; that of 640 patients and 36,400
+/// patches on two cores of a Zen 3 (AVX2), 255 patches/s, 564 s for 473 s. Those rates were means; the
+/// fastest step is a few per cent faster.
 const WAITING: f64 = 1.2;
 
-/// Seconds that a demo of this size takes at this pace: patients, patches and images, each as many times as
-/// the demo handles them, times the seconds for one.
+/// Expected seconds of a demo: the number of times that the demo processes patients, patches and images,
+/// times the seconds of each.
 pub fn expected_s(size: &Size, pace: &Pace) -> f64 {
     let patients = [size.film_patients as f64, N_DIGITAL as f64];
     let images = [patients[0] * IMAGES_PER_PATIENT[0], patients[1] * IMAGES_PER_PATIENT[1]];
@@ -53,7 +54,7 @@ pub fn expected_s(size: &Size, pace: &Pace) -> f64 {
 
     let [top_epochs, per_epoch] = [size.top_epochs as f64, size.images_per_epoch as f64];
     let epochs = top_epochs + 1.0;
-    // Two classifiers learn end to end for one epoch, the one from scratch for all of them.
+    // Two classifiers are trained end to end for one epoch, the one from scratch for all epochs.
     let end_to_end = per_epoch * (2.0 + epochs) + TRANSFER_EPOCHS * size.transfer_per_epoch as f64;
     let on_frozen_trunk = per_epoch * 2.0 * top_epochs;
     let validated = CLASSIFIERS * epochs * film_validation + TRANSFER_EPOCHS * digital_validation;

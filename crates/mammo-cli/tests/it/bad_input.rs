@@ -100,10 +100,10 @@ fn what_is_no_mammogram_gets_a_code_and_no_score() {
     let first = fs::read_dir(dir.join("data/images")).unwrap().next().unwrap().unwrap().path();
     fs::create_dir(dir.join("scans")).unwrap();
     fs::copy(&first, dir.join("scans/film.png")).unwrap();
-    let film = mammo_dicom::image_file::read_gray(&first).unwrap();
+    let film = mammo_dicom::image_file::read_grey(&first).unwrap();
     let changed = |name: &str, change: fn(u16) -> u16| {
         let pixels = film.pixels.iter().map(|&v| change(v)).collect();
-        let image = mammo_core::image::GrayImage { pixels, ..film.clone() };
+        let image = mammo_core::image::GreyImage { pixels, ..film.clone() };
         mammo_dicom::image_file::write_png16(&dir.join("scans").join(name), &image).unwrap();
     };
     changed("blank.png", |_| 5_000);
@@ -119,8 +119,8 @@ fn what_is_no_mammogram_gets_a_code_and_no_score() {
     let at = capture.windows(no.len()).position(|window| window == no).unwrap();
     capture.splice(at..at + no.len(), *yes);
     fs::write(dir.join("scans/capture"), capture).unwrap();
-    let of = |modality: &str, class: &str, center: &str| {
-        crate::odd_dicom::mammogram(&film, modality, class, &[("1050", "DS", center), ("1051", "DS", "4096")])
+    let of = |modality: &str, class: &str, centre: &str| {
+        crate::odd_dicom::mammogram(&film, modality, class, &[("1050", "DS", centre), ("1051", "DS", "4096")])
     };
     let (digital, secondary) = ("1.2.840.10008.5.1.4.1.1.1.2", "1.2.840.10008.5.1.4.1.1.7");
     fs::write(dir.join("scans/unstated"), of("", "", "2048")).unwrap();

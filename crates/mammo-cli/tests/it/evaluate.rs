@@ -1,4 +1,4 @@
-//! `mammo evaluate` on tables that no other verb wrote.
+//! `mammo evaluate` on tables that no other command wrote.
 
 use std::fmt::Write;
 use std::fs;

@@ -22,7 +22,7 @@ fn what_files_do_not_say_is_blank_in_every_table_and_counted() {
     let predict = "predict --model run/model.safetensors --out scores.csv";
     mammo(dir, &format!("{predict} scans scans/film.png"))
         .expect(0)
-        .says("note: 2 images whose side or view is unknown")
+        .says("note: 2 images of unknown side or view")
         .says("note: 2 file names lead to files that have another name here");
     let rows = |name: &str| -> Vec<String> {
         let table = fs::read_to_string(dir.join(name)).unwrap();
@@ -32,10 +32,11 @@ fn what_files_do_not_say_is_blank_in_every_table_and_counted() {
         ["scans/film.png,film,,", "scans/sub/P1_RMLO.png,P1,right,mlo", "scans/sub/P2_L_R.png,P2,,"];
     assert_eq!(rows("scores.csv"), expected);
 
-    let imported =
-        mammo(dir, "import folder scans").expect(0).says("note: 2 images whose side or view is unknown");
+    let imported = mammo(dir, "import folder scans").expect(0).says("note: 2 images of unknown side or view");
     assert!(imported.stdout.contains("3 images of 3 patients"), "{}", imported.stdout);
-    mammo(dir, &format!("{predict} scans/manifest.json")).expect(0).says("note: 2 images whose side or view");
+    mammo(dir, &format!("{predict} scans/manifest.json"))
+        .expect(0)
+        .says("note: 2 images of unknown side or view");
     assert_eq!(rows("scores.csv"), expected.map(|row| row.replace("scans/", "")));
     mammo(dir, "doctor scans/manifest.json --out doctor").expect(0);
     mammo(dir, "heatmap scans --model run/model.safetensors --out maps").expect(0);
@@ -68,6 +69,6 @@ fn a_name_that_is_not_utf_8_is_refused_by_name() {
     let refused = table.lines().find(|line| line.contains("caf")).unwrap();
     assert!(refused.contains(",unreadable,") && refused.contains("not UTF-8; rename"), "{table}");
     let imported = mammo(dir, "import folder scans").expect(1);
-    assert!(imported.stdout.contains("1 rows rejected"), "{}", imported.stdout);
+    assert!(imported.stdout.contains("1 row rejected"), "{}", imported.stdout);
     assert!(fs::read_to_string(dir.join("scans/rejected.csv")).unwrap().contains(",file_name,"));
 }

@@ -1,4 +1,4 @@
-//! What verbs take from a model's card: preprocessing, operating point, calibration; and cards that
+//! What commands take from a model's card: preprocessing, operating point, calibration; and cards that
 //! contradict themselves.
 
 use std::collections::HashMap;
@@ -69,12 +69,12 @@ fn predict_transfer_and_evaluate_refuse_a_card_that_contradicts_itself() {
     for (name, change, said) in cases {
         let file = format!("{name}.safetensors");
         with_card(&dir.join("image/model.safetensors"), &dir.join(&file), change);
-        for verb in [
+        for command in [
             "predict data/images",
             "transfer data/manifest.json --config tiny.toml --out moved",
             "evaluate scores.csv",
         ] {
-            let ran = mammo(dir, &format!("{verb} --model {file}")).expect(2).says(said).says(&file);
+            let ran = mammo(dir, &format!("{command} --model {file}")).expect(2).says(said).says(&file);
             assert!(ran.stdout.is_empty(), "{name}: {}", ran.stdout);
         }
     }

@@ -81,7 +81,7 @@ fn imported_weights_are_inspected_trained_from_and_exported() {
 
     mammo(dir, "train patch data/manifest.json --config start.toml --out no --set preprocessing.mean=9.0")
         .expect(2)
-        .says("learned from grey levels minus 0 and over 1");
+        .says("trained with mean 0 and standard deviation 1");
     mammo(dir, "train patch data/manifest.json --config start.toml --out no --set patch.trunk.channels=1")
         .expect(2)
         .says("channel");

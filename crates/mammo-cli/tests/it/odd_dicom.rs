@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use mammo_core::image::GrayImage;
-use mammo_dicom::image_file::read_gray;
+use mammo_core::image::GreyImage;
+use mammo_dicom::image_file::read_grey;
 
 use crate::program::mammo;
 
@@ -19,7 +19,7 @@ fn element(group: u16, number: u16, vr: &str, value: &[u8]) -> Vec<u8> {
 }
 
 /// A file of 16-bit pixels; `more` are texts of group 0028 with their element numbers.
-pub fn mammogram(film: &GrayImage, modality: &str, class: &str, more: &[(&str, &str, &str)]) -> Vec<u8> {
+pub fn mammogram(film: &GreyImage, modality: &str, class: &str, more: &[(&str, &str, &str)]) -> Vec<u8> {
     let number = |number: u16, value: usize| element(0x28, number, "US", &(value as u16).to_le_bytes());
     let mut bytes = [&[0; 128], &b"DICM"[..]].concat();
     bytes.extend(element(2, 0x10, "UI", b"1.2.840.10008.1.2.1\0"));
@@ -47,10 +47,10 @@ pub fn mammogram(film: &GrayImage, modality: &str, class: &str, more: &[(&str, &
 const DIGITAL: &str = "1.2.840.10008.5.1.4.1.1.1.2";
 const SECONDARY: &str = "1.2.840.10008.5.1.4.1.1.7";
 
-fn film(dir: &Path) -> GrayImage {
+fn film(dir: &Path) -> GreyImage {
     mammo(dir, "phantom --out data --patients 2 --height 128 --width 96 --seed 3").expect(0);
     let first = fs::read_dir(dir.join("data/images")).unwrap().next().unwrap().unwrap().path();
-    read_gray(&first).unwrap()
+    read_grey(&first).unwrap()
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn import_counts_what_was_odd_and_takes_what_it_is_told_to() {
     put("L_CC_2.dcm", mammogram(&film, "", "", &[("1056", "CS", "FILM")]));
     put("L_CC_3.dcm", mammogram(&film, "MG", SECONDARY, &[("120", "US", "~~")]));
     // A secondary capture that shows a page.
-    let mut page = GrayImage::black(film.width, film.height);
+    let mut page = GreyImage::black(film.width, film.height);
     (0..page.pixels.len()).filter(|i| i % 7 < 3).for_each(|i| page.pixels[i] = 60_000);
     put("L_CC_4.dcm", mammogram(&page, "MG", SECONDARY, &[]));
     // The index of the medium, by whatever name, and a report.
@@ -76,7 +76,7 @@ fn import_counts_what_was_odd_and_takes_what_it_is_told_to() {
 
     let ran = mammo(dir, "import folder cd").expect(1);
     for note in [
-        "1 DICOM files: a window is not usable",
+        "1 DICOM file with a note: a window is not usable",
         "stored as a secondary capture",
         "the pixel padding matches",
     ] {

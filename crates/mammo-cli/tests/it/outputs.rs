@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 use std::process::Stdio;
 
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_dicom::image_file::write_png16;
 
 use crate::program::{command, mammo, tiny_data_set};
@@ -40,7 +40,7 @@ fn a_closed_pipe_ends_no_verb_and_loses_no_file() {
     scores(dir);
     mammo(dir, "train image data/manifest.json --config tiny.toml --from-scratch --out run").expect(0);
     let model = "--model run/model.safetensors";
-    let verbs = [
+    let commands = [
         "evaluate scores.csv --out e".to_string(),
         "doctor data/manifest.json".into(),
         "doctor data/manifest.json --json".into(),
@@ -61,12 +61,12 @@ fn a_closed_pipe_ends_no_verb_and_loses_no_file() {
         "report scores.csv --out report".into(),
         "--help".into(),
     ];
-    let plain: Vec<i32> = verbs.iter().map(|words| mammo(dir, words).code).collect();
+    let plain: Vec<i32> = commands.iter().map(|words| mammo(dir, words).code).collect();
     let written = ["e/evaluation.json", "split.json", "m.json", "m.onnx", "s.csv", "report/report.html"];
     for file in written {
         fs::remove_file(dir.join(file)).unwrap();
     }
-    for (words, plain) in verbs.iter().zip(plain) {
+    for (words, plain) in commands.iter().zip(plain) {
         let (code, stderr) = into_closed_pipe(dir, words, true);
         let is_quiet = !stderr.contains("panicked") && !stderr.contains("pipe");
         assert!(code == plain && code < 2 && is_quiet, "{words}: {code}, {plain} {stderr}");
@@ -74,7 +74,7 @@ fn a_closed_pipe_ends_no_verb_and_loses_no_file() {
     for file in written {
         assert!(dir.join(file).is_file(), "{file}");
     }
-    for words in &verbs[3..5] {
+    for words in &commands[3..5] {
         assert!(into_closed_pipe(dir, words, false).0 < 2, "{words}");
     }
 }
@@ -139,7 +139,7 @@ fn what_cannot_be_written_is_told_before_the_work() {
     let temporary = tempfile::tempdir().unwrap();
     let dir = temporary.path();
     fs::write(dir.join("file"), "x").unwrap();
-    let image = GrayImage { width: 80, height: 90, pixels: vec![9; 80 * 90] };
+    let image = GreyImage { width: 80, height: 90, pixels: vec![9; 80 * 90] };
     write_png16(&dir.join("scans/a.png"), &image).unwrap();
     // None of the inputs exists: the output is what is told first.
     for words in [

@@ -62,7 +62,7 @@ fn every_verb_works_in_the_order_of_the_readme() {
     let loose = mammo(dir, "predict data/images --model image/model.safetensors").expect(0);
     assert!(loose.stdout.starts_with("file,patient_id,"), "{}", loose.stdout);
 
-    // Before the verb or after it; the scores do not depend on it.
+    // Before the command or after it; the scores do not depend on it.
     let predict = "predict data/images --model image/model.safetensors";
     for words in [format!("--threads 1 {predict}"), format!("{predict} --threads 3")] {
         let scores = |table: &str| -> Vec<String> {

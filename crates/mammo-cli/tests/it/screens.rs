@@ -1,4 +1,4 @@
-//! What verbs over many images print: a summary, the first few of what was left out, and all on request.
+//! What commands over many images print: a summary, the first few of what was left out, and all on request.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use crate::program::{command, mammo};
 
 /// Lines of step sheets among what was printed.
 fn n_sheets(stdout: &str) -> usize {
-    stdout.lines().filter(|line| line.starts_with("pictures: ")).count()
+    stdout.lines().filter(|line| line.starts_with("sheet: ")).count()
 }
 
 /// Files that are no images, beside a few that are.
@@ -67,5 +67,5 @@ fn the_plan_of_a_demo_is_printed_and_nothing_is_done() {
     assert!(plan.stdout.lines().count() < 8 && plan.stdout.lines().all(|line| line.len() <= 160));
     assert!(!dir.join("runs").exists(), "a plan leaves no files");
     let full = mammo(dir, "demo --plan --size full --out runs/demo").expect(0).stdout;
-    assert!(full.contains("13 epochs of 9600 patches") && full.contains("asked for"), "{full}");
+    assert!(full.contains("13 epochs of 9600 patches") && full.contains("the requested size"), "{full}");
 }

@@ -1,7 +1,7 @@
 //! Reads the cells of workbooks.
 //!
-//! By `calamine`, in whose dense range two cells far apart would cost hundreds of
-//! gibibytes; cells of XLSX are therefore taken one by one. XLS has 65,536 rows at most.
+//! With `calamine`, whose dense range would take hundreds of gibibytes for two cells far apart;
+//! cells of XLSX are therefore read one by one. XLS has at most 65,536 rows.
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
@@ -10,10 +10,10 @@ use calamine::{Data, Reader, Xls, Xlsx};
 
 use crate::compound::check_chains;
 
-/// Largest workbook, in bytes; the archives' own have a tenth of a mebibyte.
+/// Largest workbook, in bytes; those of the archives have a tenth of a mebibyte.
 const MAX_BYTES: usize = 16 << 20;
 
-/// Most cells of a table, empty ones included.
+/// Largest number of cells of a table, empty ones included.
 const MAX_CELLS: usize = 4 << 20;
 
 /// Rows of cells, each with its place in the sheet, counted from 0.
@@ -24,7 +24,7 @@ pub(super) fn first_sheet(bytes: &[u8], delimiter: u8) -> Result<Vec<u8>, String
     if bytes.len() > MAX_BYTES {
         return Err(format!("a workbook of {} MiB", bytes.len() >> 20));
     }
-    // The library trusts parts of what a workbook says.
+    // The library does not validate all fields of a workbook and may panic.
     let rows = std::panic::catch_unwind(|| if bytes.starts_with(b"PK") { xlsx(bytes) } else { xls(bytes) });
     let rows = rows.unwrap_or_else(|_| Err("a damaged workbook".to_string()))?;
     let (mut table, mut next) = (Vec::new(), 0);
@@ -43,8 +43,8 @@ fn xls(bytes: &[u8]) -> Result<Rows, String> {
     let mut workbook = Xls::new(Cursor::new(bytes)).map_err(|e| e.to_string())?;
     let sheet = workbook.worksheet_range_at(0).ok_or("a workbook without a sheet")?;
     let sheet = sheet.map_err(|e| e.to_string())?;
-    // The range is dense, up to 65,536 rows of 256: only what holds something becomes text.
-    // Its places count from its own first row.
+    // The range is dense, up to 65,536 rows of 256: only cells with a value are converted to text.
+    // Its positions count from its first row.
     let first = sheet.start().map_or(0, |(row, _)| row);
     let place = |row: usize, column: usize| (first + row as u32, column as u32);
     table(sheet.used_cells().map(|(row, column, value)| Ok((place(row, column), value.clone()))))

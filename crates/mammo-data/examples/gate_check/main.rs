@@ -20,12 +20,12 @@ use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::record::Polarity;
 use mammo_data::import::{Verify, import_tables};
-use mammo_dicom::image_file::read_gray;
+use mammo_dicom::image_file::read_grey;
 use mammo_eval::intervals::proportion::Proportion;
-use mammo_image::input_check::{ImageFeatures, Refused, Sign, check};
+use mammo_image::input_check::{ImageFeatures, Rejected, Sign, check};
 use mammo_image::preprocess::Preprocessing;
 use pictures::KINDS;
 use rayon::prelude::*;
@@ -41,7 +41,7 @@ struct Item {
 }
 
 /// A name, how an image is changed before it is checked, and the polarity that the check is told.
-type Change = (&'static str, fn(GrayImage) -> GrayImage, fn(Polarity) -> Polarity);
+type Change = (&'static str, fn(GreyImage) -> GreyImage, fn(Polarity) -> Polarity);
 
 const CHANGES: [Change; 6] = [
     ("as they are", |image| image, |told| told),
@@ -75,7 +75,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let some: Vec<&Item> = mammograms.iter().step_by(STEP).collect();
     for (kind, picture) in KINDS {
         let outcomes = some.par_iter().enumerate().filter_map(|(i, item)| {
-            let image = picture(&read_gray(&item.path).ok()?, i as u64);
+            let image = picture(&read_grey(&item.path).ok()?, i as u64);
             Some(Outcome::of(&image, item.polarity))
         });
         let outcomes: Vec<Outcome> = outcomes.collect();
@@ -110,7 +110,7 @@ fn pictures_in(folder: &Path) -> Result<Vec<Item>, Box<dyn Error>> {
 /// Prints refusals by group and in all, and the files that are the exception.
 fn report(
     items: &[Item],
-    change: fn(GrayImage) -> GrayImage,
+    change: fn(GreyImage) -> GreyImage,
     told: fn(Polarity) -> Polarity,
 ) -> Result<(), Box<dyn Error>> {
     let outcomes: Vec<(&Item, Outcome)> =
@@ -155,13 +155,13 @@ enum Outcome {
     ScoredTurned,
     ScoredWithWarning,
     /// With the reason.
-    Refused(Refused),
-    /// The file was not read; with the reason. A colour picture is one.
+    Refused(Rejected),
+    /// The file was not read; with the reason. A colour image is one.
     Unreadable(String),
 }
 
 impl Outcome {
-    fn of(image: &GrayImage, told: Polarity) -> Self {
+    fn of(image: &GreyImage, told: Polarity) -> Self {
         match check(image, told, None, &small_input()) {
             Ok(accepted) if accepted.polarity != told => Self::ScoredTurned,
             Ok(accepted) if accepted.warnings.is_empty() => Self::Scored,
@@ -170,8 +170,8 @@ impl Outcome {
         }
     }
 
-    fn of_file(item: &Item, change: fn(GrayImage) -> GrayImage, told: fn(Polarity) -> Polarity) -> Self {
-        match read_gray(&item.path) {
+    fn of_file(item: &Item, change: fn(GreyImage) -> GreyImage, told: fn(Polarity) -> Polarity) -> Self {
+        match read_grey(&item.path) {
             Ok(image) => Self::of(&change(image), told(item.polarity)),
             Err(error) => Self::Unreadable(error.to_string()),
         }
@@ -187,7 +187,7 @@ impl Outcome {
             Self::Scored => "scored",
             Self::ScoredTurned => "scored turned",
             Self::ScoredWithWarning => "scored with a warning",
-            Self::Refused(refused) => refused.refusal.code(),
+            Self::Refused(refused) => refused.failure.code(),
             Self::Unreadable(_) => "unreadable",
         }
     }
@@ -232,7 +232,7 @@ fn write_signs<'a>(path: &Path, items: impl Iterator<Item = &'a Item>) -> Result
 }
 
 fn features(item: &Item) -> Option<ImageFeatures> {
-    let image = read_gray(&item.path).ok()?;
+    let image = read_grey(&item.path).ok()?;
     Some(match item.polarity {
         Polarity::Normal => ImageFeatures::of(&image),
         Polarity::Inverted => ImageFeatures::of_negative(&image),
@@ -265,12 +265,12 @@ fn other(polarity: Polarity) -> Polarity {
     }
 }
 
-fn each(mut image: GrayImage, change: fn(u16) -> u16) -> GrayImage {
+fn each(mut image: GreyImage, change: fn(u16) -> u16) -> GreyImage {
     image.pixels.iter_mut().for_each(|v| *v = change(*v));
     image
 }
 
-fn mirrored(mut image: GrayImage) -> GrayImage {
+fn mirrored(mut image: GreyImage) -> GreyImage {
     let width = image.width;
     image.pixels.chunks_exact_mut(width).for_each(<[u16]>::reverse);
     image

@@ -1,18 +1,18 @@
-//! Images that nobody should score: films made worse, and pictures of other things.
+//! Images that the input check must reject: degraded films, and images of other objects.
 
 use mammo_core::geometry::Rect;
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::resample::{Resample, resample};
 use mammo_core::seed::stream;
 use rand::RngExt;
 
 /// Makes a bad image from a film, or of its size alone, and a seed.
-type Picture = fn(&GrayImage, u64) -> GrayImage;
+type Picture = fn(&GreyImage, u64) -> GreyImage;
 
 /// Every kind by name.
 pub const KINDS: [(&str, Picture); 13] = [
     ("inverted", inverted),
-    ("blank", |image, _| GrayImage { pixels: vec![9_000; image.pixels.len()], ..image.clone() }),
+    ("blank", |image, _| GreyImage { pixels: vec![9_000; image.pixels.len()], ..image.clone() }),
     ("blank with noise", |image, seed| noise(image, seed, 20_000, 900)),
     ("saturated", saturated),
     ("noise", |image, seed| noise(image, seed, 32_768, 32_000)),
@@ -26,33 +26,33 @@ pub const KINDS: [(&str, Picture); 13] = [
     ("text on black", |image, seed| text(image, seed, 2_000, 58_000)),
 ];
 
-fn inverted(image: &GrayImage, _: u64) -> GrayImage {
-    GrayImage { pixels: image.pixels.iter().map(|v| u16::MAX - v).collect(), ..image.clone() }
+fn inverted(image: &GreyImage, _: u64) -> GreyImage {
+    GreyImage { pixels: image.pixels.iter().map(|v| u16::MAX - v).collect(), ..image.clone() }
 }
 
 /// Three times as bright, so that the tissue burns out.
-fn saturated(image: &GrayImage, _: u64) -> GrayImage {
-    GrayImage { pixels: image.pixels.iter().map(|v| v.saturating_mul(3)).collect(), ..image.clone() }
+fn saturated(image: &GreyImage, _: u64) -> GreyImage {
+    GreyImage { pixels: image.pixels.iter().map(|v| v.saturating_mul(3)).collect(), ..image.clone() }
 }
 
 /// Only the brightest tenth of the scale left, as a wrong window gives.
-fn clipped(image: &GrayImage) -> GrayImage {
-    GrayImage {
+fn clipped(image: &GreyImage) -> GreyImage {
+    GreyImage {
         pixels: image.pixels.iter().map(|v| v.saturating_sub(62_000).saturating_mul(15)).collect(),
         ..image.clone()
     }
 }
 
-fn noise(image: &GrayImage, seed: u64, middle: i32, amplitude: i32) -> GrayImage {
+fn noise(image: &GreyImage, seed: u64, middle: i32, amplitude: i32) -> GreyImage {
     let mut rng = stream(seed, "gate check noise", 0);
     let pixels =
         image.pixels.iter().map(|_| (middle + rng.random_range(-amplitude..amplitude)) as u16).collect();
-    GrayImage { pixels, ..image.clone() }
+    GreyImage { pixels, ..image.clone() }
 }
 
 /// Opaque discs of random grey and size on top of each other, the statistics of photographs
 /// (Lee, Mumford and Huang 2001, Int. J. Comput. Vis. 41:35-59).
-fn dead_leaves(image: &GrayImage, seed: u64) -> GrayImage {
+fn dead_leaves(image: &GreyImage, seed: u64) -> GreyImage {
     let mut rng = stream(seed, "gate check leaves", 0);
     let mut leaves = image.clone();
     let (width, height) = (image.width as i64, image.height as i64);
@@ -71,13 +71,13 @@ fn dead_leaves(image: &GrayImage, seed: u64) -> GrayImage {
     leaves
 }
 
-fn shrunk(image: &GrayImage, side: usize) -> GrayImage {
+fn shrunk(image: &GreyImage, side: usize) -> GreyImage {
     let all = Rect::new(0.0, 0.0, image.width as f64, image.height as f64);
     resample(image, &all, side, side, Resample::Area)
 }
 
 /// The darkest corner, enlarged.
-fn background(image: &GrayImage, _: u64) -> GrayImage {
+fn background(image: &GreyImage, _: u64) -> GreyImage {
     let (w, h) = (image.width as f64 / 8.0, image.height as f64 / 8.0);
     let corner = |x: f64, y: f64| {
         resample(image, &Rect::new(x, y, w, h), image.width, image.height, Resample::Bilinear)
@@ -88,13 +88,13 @@ fn background(image: &GrayImage, _: u64) -> GrayImage {
         corner(w * 0.6, h * 6.4),
         corner(w * 6.4, h * 6.4),
     ];
-    let sum = |image: &GrayImage| image.pixels.iter().map(|&v| u64::from(v)).sum::<u64>();
+    let sum = |image: &GreyImage| image.pixels.iter().map(|&v| u64::from(v)).sum::<u64>();
     corners.into_iter().min_by_key(sum).unwrap_or_else(|| image.clone())
 }
 
 /// Paints every pixel by its place, -1 to 1 on both axes, moved and stretched a little, with
 /// noise.
-fn drawn(image: &GrayImage, seed: u64, grey: fn(f64, f64) -> f64) -> GrayImage {
+fn drawn(image: &GreyImage, seed: u64, grey: fn(f64, f64) -> f64) -> GreyImage {
     let mut rng = stream(seed, "gate check slice", 0);
     let (dx, dy) = (rng.random_range(-0.1..0.1), rng.random_range(-0.1..0.1));
     let (sx, sy) = (rng.random_range(0.9..1.15), rng.random_range(0.9..1.15));
@@ -111,8 +111,8 @@ fn drawn(image: &GrayImage, seed: u64, grey: fn(f64, f64) -> f64) -> GrayImage {
 }
 
 /// How far a place lies inside of an ellipse: below 1 is inside.
-fn ellipse(x: f64, y: f64, center: (f64, f64), radii: (f64, f64)) -> f64 {
-    ((x - center.0) / radii.0).hypot((y - center.1) / radii.1)
+fn ellipse(x: f64, y: f64, centre: (f64, f64), radii: (f64, f64)) -> f64 {
+    ((x - centre.0) / radii.0).hypot((y - centre.1) / radii.1)
 }
 
 /// A chest in cross-section: body, lungs, heart, spine, ribs, and the table below.
@@ -149,10 +149,10 @@ fn head(x: f64, y: f64) -> f64 {
 }
 
 /// Lines of words made of strokes, between margins.
-fn text(image: &GrayImage, seed: u64, paper: u16, ink: u16) -> GrayImage {
+fn text(image: &GreyImage, seed: u64, paper: u16, ink: u16) -> GreyImage {
     let mut rng = stream(seed, "gate check text", 0);
     let (width, height) = (image.width, image.height);
-    let mut page = GrayImage { pixels: vec![paper; image.pixels.len()], ..image.clone() };
+    let mut page = GreyImage { pixels: vec![paper; image.pixels.len()], ..image.clone() };
     let (letter, line) = (width / 90 + 2, height / 45 + 4);
     for top in (height / 10..height * 9 / 10 - line).step_by(line) {
         let mut x = width / 10;

@@ -1,12 +1,12 @@
-//! CMMD: a workbook with one row per breast, DICOM files by patient → rows.
+//! CMMD: a workbook with one row per breast, and DICOM files by patient.
 //!
-//! Known defects, and what is done:
+//! Known defects and their treatment:
 //!
-//! * The table names breasts, the files name nothing (`1-1.dcm`): side and view are read from each
-//!   DICOM header, where the view stands in the View Code Sequence alone.
-//! * A patient's other breast is often imaged but not in the table: its images have no truth.
-//! * Lesions have a kind but no place, so nothing can be sampled around them.
-//! * All labels are from biopsies and no normal breasts are included; every benign image shows a
+//! * The table has one row per breast and file names are meaningless (`1-1.dcm`): side and view are
+//!   read from the DICOM header, which has the view in the View Code Sequence only.
+//! * The other breast of a patient is often imaged but not in the table: its images have no truth.
+//! * Lesions have a kind but no position, so no patches can be sampled around them.
+//! * All labels come from biopsies and no normal breasts are included; every benign image shows a
 //!   benign lesion.
 
 use std::collections::HashMap;
@@ -16,11 +16,11 @@ use rayon::prelude::*;
 use serde::Deserialize;
 
 use super::files::{Files, extension};
-use super::header::shown;
+use super::header::read_metadata;
 use super::plain;
 use crate::Result;
 use crate::import::table::{Column, Table};
-use crate::import::{Candidate, Checked, Findings, Refusal, RejectionReason, Rows, word};
+use crate::import::{DataSetRows, ImageRow, RejectionReason, RowError, TableProblems, word};
 use mammo_core::record::{Laterality, Mammogram, Pathology};
 
 const COLUMNS: &[Column] = &[
@@ -40,22 +40,22 @@ struct Cells<'r> {
 pub(super) const TABLES: [&str; 3] =
     ["CMMD_clinicaldata_revision.xlsx", "CMMD_clinicaldata_revision.xls", "CMMD_clinicaldata_revision.csv"];
 
-pub(super) fn rows(dir: &Path, files: &Files) -> Result<Rows> {
+pub(super) fn rows(dir: &Path, files: &Files) -> Result<DataSetRows> {
     let path = files.table(&TABLES)?;
-    let mut in_images = Findings::of(&path);
+    let mut in_images = TableProblems::of(&path);
     let table = Table::open_as(plain("id1"), &path, COLUMNS, &mut in_images)?;
     let mut truth: HashMap<(String, Laterality), (u64, Pathology)> = HashMap::new();
     for (line, cells) in table.rows::<Cells>(&path)? {
         match breast(&cells) {
             Ok((laterality, pathology)) => {
-                // A breast with two rows, one per kind of abnormality, is malignant if one is.
+                // A breast with two rows, one per kind of abnormality, is malignant if either is.
                 let (_, known) =
                     truth.entry((cells.id1.to_string(), laterality)).or_insert((line, pathology));
                 if pathology == Pathology::Malignant {
                     *known = pathology;
                 }
             }
-            Err(refusal) => in_images.reject(cells.id1, line, refusal),
+            Err(error) => in_images.reject(cells.id1, line, error),
         }
     }
     let patient = |file: &str| {
@@ -63,49 +63,49 @@ pub(super) fn rows(dir: &Path, files: &Files) -> Result<Rows> {
         file.split('/').find(is_patient).map(str::to_string)
     };
     let is_image = |file: &&String| matches!(extension(file).as_str(), "dcm" | "dicom");
-    let found: Vec<(&String, Checked<Candidate>)> = files
+    let found: Vec<(&String, Result<ImageRow, RowError>)> = files
         .all
         .par_iter()
         .filter(is_image)
-        .map(|file| (file, candidate(dir, file, patient(file), &truth)))
+        .map(|file| (file, image_row(dir, file, patient(file), &truth)))
         .collect();
-    let mut candidates = Vec::new();
-    for (file, candidate) in found {
-        match candidate {
-            Ok(candidate) => candidates.push(candidate),
-            Err(refusal) => in_images.reject(file, 0, refusal),
+    let mut image_rows = Vec::new();
+    for (file, image_row) in found {
+        match image_row {
+            Ok(image_row) => image_rows.push(image_row),
+            Err(error) => in_images.reject(file, 0, error),
         }
     }
-    let breast = |c: &Candidate| Some((c.mammogram.patient_id.clone(), c.mammogram.laterality?));
+    let breast = |c: &ImageRow| Some((c.mammogram.patient_id.clone(), c.mammogram.laterality?));
     let seen: std::collections::HashSet<(String, Laterality)> =
-        candidates.iter().filter_map(breast).collect();
+        image_rows.iter().filter_map(breast).collect();
     for ((id, laterality), (line, _)) in &truth {
         if !seen.contains(&(id.clone(), *laterality)) {
             let problem = format!("no image of the {laterality} breast");
-            in_images.reject(id, *line, Refusal { reason: RejectionReason::MissingFile, problem });
+            in_images.reject(id, *line, RowError { reason: RejectionReason::MissingFile, problem });
         }
     }
-    Ok(Rows::new(dir, &path, candidates, in_images))
+    Ok(DataSetRows::new(dir, &path, image_rows, in_images))
 }
 
-fn breast(cells: &Cells) -> Checked<(Laterality, Pathology)> {
+fn breast(cells: &Cells) -> Result<(Laterality, Pathology), RowError> {
     Ok((word("LeftRight", cells.leftright)?, word("classification", cells.classification)?))
 }
 
-fn candidate(
+fn image_row(
     dir: &Path,
     file: &str,
     folder: Option<String>,
     truth: &HashMap<(String, Laterality), (u64, Pathology)>,
-) -> Checked<Candidate> {
-    let shown = shown(&dir.join(file))?;
-    let patient_id = folder.unwrap_or(shown.patient_id);
-    let known = truth.get(&(patient_id.clone(), shown.laterality));
+) -> Result<ImageRow, RowError> {
+    let header = read_metadata(&dir.join(file))?;
+    let patient_id = folder.unwrap_or(header.patient_id);
+    let known = truth.get(&(patient_id.clone(), header.laterality));
     let (line, pathology) = known.copied().unwrap_or((0, Pathology::Unknown));
     let mammogram = Mammogram {
         pathology,
-        site: shown.site,
-        ..Mammogram::new(file, &patient_id, shown.laterality, shown.view)
+        site: header.site,
+        ..Mammogram::new(file, &patient_id, header.laterality, header.view)
     };
-    Ok(Candidate { line, mammogram, n_lesions: None })
+    Ok(ImageRow { line, mammogram, n_lesions: None })
 }

@@ -1,15 +1,15 @@
-//! Patient, side and view in a file's name, as words between separators.
+//! Patient, side and view from the words of a file name.
 
 use mammo_core::record::{Laterality, View};
-use mammo_dicom::{ViewPosition, the_only};
+use mammo_dicom::{ViewPosition, unanimous};
 
-/// What a file's name says.
+/// Patient, side and view in a file name.
 pub(super) struct FileName {
     /// The words before side and view, else the whole name.
     pub patient_id: String,
-    /// The side, unless words disagree.
+    /// The side; `None` when words contradict each other.
     pub laterality: Option<Laterality>,
-    /// The view, unless words disagree.
+    /// The view; `None` when words contradict each other.
     pub view: Option<View>,
 }
 
@@ -17,16 +17,17 @@ impl FileName {
     /// From the name without folders and extension.
     pub fn of(stem: &str) -> Self {
         let words: Vec<&str> = stem.split(SEPARATORS).collect();
-        let told: Vec<(Option<Laterality>, Option<View>)> = words.iter().map(|word| told(word)).collect();
-        let tells = |(side, view): &(Option<Laterality>, Option<View>)| side.is_some() || view.is_some();
-        let n = told.iter().position(tells).unwrap_or(words.len());
+        let read: Vec<(Option<Laterality>, Option<View>)> =
+            words.iter().map(|word| side_and_view(word)).collect();
+        let is_read = |(side, view): &(Option<Laterality>, Option<View>)| side.is_some() || view.is_some();
+        let n = read.iter().position(is_read).unwrap_or(words.len());
         // Separators have one byte each.
         let length: usize = words[..n].iter().map(|word| word.len() + 1).sum();
         let before = &stem[..length.saturating_sub(1)];
         Self {
             patient_id: if before.is_empty() { stem.to_string() } else { before.to_string() },
-            laterality: the_only(told.iter().filter_map(|(side, _)| *side)),
-            view: the_only(told.iter().filter_map(|(_, view)| *view)),
+            laterality: unanimous(read.iter().filter_map(|(side, _)| *side)),
+            view: unanimous(read.iter().filter_map(|(_, view)| *view)),
         }
     }
 }
@@ -34,9 +35,9 @@ impl FileName {
 /// Between the words of a file's name.
 const SEPARATORS: [char; 4] = ['_', '-', '.', ' '];
 
-/// Side and view that one word of a name says: `L`, `right`, `CC`, `RMLO`. Other codes of View
-/// Position (`M`, `AT`, `ID`) are too likely to mean something else in a name.
-fn told(word: &str) -> (Option<Laterality>, Option<View>) {
+/// Side and view in one word of a name: `L`, `right`, `CC`, `RMLO`. Other codes of View Position
+/// (`M`, `AT`, `ID`) are not read, because they often mean something else in a name.
+fn side_and_view(word: &str) -> (Option<Laterality>, Option<View>) {
     if let Ok(laterality) = word.parse() {
         return (Some(laterality), None);
     }

@@ -1,4 +1,4 @@
-//! The files below an archive's folder, found by name.
+//! Finds the files below an archive's folder by name.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -6,20 +6,20 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::loose::is_image;
+use super::image_files::is_image;
 use super::walk::{each_once, files_below};
-use crate::import::{Findings, Refusal, RejectionReason};
+use crate::import::{RejectionReason, RowError, TableProblems};
 use crate::{Error, Result};
 use mammo_dicom::image_file::read_size;
 
-/// Every file below a folder, as path relative to it with forward slashes.
+/// All files below a folder, as relative paths with forward slashes.
 pub struct Files {
     root: PathBuf,
-    /// Sorted; a file with several names stands under each.
+    /// Sorted; a file with several names is listed under each.
     pub all: Vec<String>,
-    /// The same, names without a link on their way first.
+    /// The same files, paths without symbolic links first.
     preferred: Vec<PathBuf>,
-    /// Files whose names are not UTF-8, which no table and no manifest can name.
+    /// Files whose names are not UTF-8 and cannot be written to tables or manifests.
     unnamed: Vec<PathBuf>,
 }
 
@@ -43,7 +43,7 @@ impl Files {
         Ok(Self { root: root.to_path_buf(), all, preferred, unnamed })
     }
 
-    /// The files, each under one name, sorted; and how many further names there are.
+    /// The files, each under one name, sorted; and the number of further names.
     pub fn each_once(&self) -> (Vec<&str>, usize) {
         let once: HashSet<PathBuf> = each_once(self.preferred.clone()).into_iter().collect();
         let kept = |file: &&String| once.contains(&self.root.join(file));
@@ -53,22 +53,22 @@ impl Files {
     }
 
     /// Rejects the image files whose names are not UTF-8.
-    pub fn reject_unnamed(&self, findings: &mut Findings) {
+    pub fn reject_unnamed(&self, problems: &mut TableProblems) {
         for path in self.unnamed.iter().filter(|path| is_image(path)) {
             let below = path.strip_prefix(&self.root).unwrap_or(path);
             let problem = format!("the name {below:?} is not UTF-8; rename the file or its folder");
-            findings.reject(
+            problems.reject(
                 &below.to_string_lossy(),
                 0,
-                Refusal { reason: RejectionReason::FileName, problem },
+                RowError { reason: RejectionReason::FileName, problem },
             );
         }
     }
 
-    /// The one table of that name, wherever it lies; the shortest path if there are several.
+    /// The table of that name in any folder; of several, the one with the shortest path.
     ///
     /// # Errors
-    /// [`Error::Table`] that names what was looked for.
+    /// [`Error::Table`] with the expected names.
     pub fn table(&self, names: &[&str]) -> Result<PathBuf> {
         self.find(names).ok_or_else(|| {
             let found = format!("no {} in it or below", names.join(" or "));
@@ -81,19 +81,19 @@ impl Files {
         })
     }
 
-    /// The file of one of these names, case-blind, wherever it lies.
+    /// The file with one of these names in any folder, ignoring case.
     pub fn find(&self, names: &[&str]) -> Option<PathBuf> {
         let is_it = |file: &&String| names.iter().any(|name| base(file).eq_ignore_ascii_case(name));
         let found = self.all.iter().filter(is_it).min_by_key(|file| file.matches('/').count());
         found.map(|file| self.root.join(file))
     }
 
-    /// Image files by the key that `key` gives them. Of several files of one key the one with most
-    /// pixels stays, the first of equally large ones; they are counted in a note.
+    /// Image files by key. Of several files with one key the one with most pixels is used, the first
+    /// of equally large ones; a note counts such keys.
     pub fn largest_by<K: Eq + Hash + Send>(
         &self,
         key: impl Fn(&str) -> Option<K>,
-        findings: &mut Findings,
+        problems: &mut TableProblems,
     ) -> HashMap<K, &str> {
         let mut groups: HashMap<K, Vec<&str>> = HashMap::new();
         for file in &self.all {
@@ -102,13 +102,17 @@ impl Files {
             }
         }
         let (keys, groups): (Vec<K>, Vec<Vec<&str>>) = groups.into_iter().unzip();
-        let chosen = self.largest_of(&groups, findings);
+        let chosen = self.largest_of(&groups, problems);
         keys.into_iter().zip(chosen).filter_map(|(key, file)| Some((key, file?))).collect()
     }
 
     /// The file with most pixels of each group, the first of equally large ones; `None` for an
     /// empty group. Groups of several files are counted in a note that names two of their folders.
-    pub fn largest_of<'f>(&self, groups: &[Vec<&'f str>], findings: &mut Findings) -> Vec<Option<&'f str>> {
+    pub fn largest_of<'f>(
+        &self,
+        groups: &[Vec<&'f str>],
+        problems: &mut TableProblems,
+    ) -> Vec<Option<&'f str>> {
         let n_pixels = |file: &str| {
             let (width, height) = read_size(&self.root.join(file)).unwrap_or_default();
             u64::from(width) * u64::from(height)
@@ -122,14 +126,15 @@ impl Files {
             })
             .collect();
         let several = || groups.iter().zip(&chosen).filter(|(files, _)| files.len() > 1);
-        // The first by name, whatever the order of the groups.
+        // The first by name, independent of the order of the groups.
         let example = several().min_by_key(|(_, chosen)| **chosen);
         if let Some((files, Some(taken))) = example {
             let others: Vec<&str> = files.iter().filter(|file| *file != taken).copied().collect();
-            findings.note(
+            problems.note(
                 several().count(),
+                "image",
                 format_args!(
-                    "images stand in several files; the one with most pixels is taken, such as {taken} and not {}",
+                    "stored in several files; the one with most pixels is used, such as {taken} and not {}",
                     others.join(", ")
                 ),
             );
@@ -137,7 +142,7 @@ impl Files {
         chosen
     }
 
-    /// Files by the key that `key` gives them; the first of equal keys stays.
+    /// Files by key; of equal keys the first file is used.
     pub fn by<K: Eq + Hash>(&self, key: impl Fn(&str) -> Option<K>) -> HashMap<K, &str> {
         let mut files = HashMap::new();
         for file in &self.all {

@@ -1,15 +1,15 @@
-//! INbreast: a table with `;` (or the XLS), DICOM files and OsiriX contours → rows.
+//! INbreast: a table with `;` (or the XLS), DICOM files and OsiriX contours.
 //!
-//! Known defects, and what is done:
+//! Known defects and their treatment:
 //!
-//! * The table says "removed" for every patient; the woman is the second part of the DICOM's
-//!   file name (`20586908_6c613a14b80a8591_MG_R_CC_ANON.dcm`).
+//! * The table has "removed" for every patient; the patient is the second part of the DICOM file
+//!   name (`20586908_6c613a14b80a8591_MG_R_CC_ANON.dcm`).
 //! * Labels are BI-RADS assessments, not biopsies: see [`Birads3`].
-//! * Contours have no truth of their own. In a negative image every lesion is benign; in a
-//!   positive one a single lesion is malignant, of several each is unknown.
+//! * Contours have no labels. In a negative image every lesion is benign; in a positive image a
+//!   single lesion is malignant, and of several lesions each is unknown.
 //! * Single calcifications are contours of one or two points: they become circles of
 //!   [`POINT_RADIUS_PX`].
-//! * Names of findings are spelt in several ways; asymmetries, distortions and lymph nodes are
+//! * Names of problems are spelt in several ways; asymmetries, distortions and lymph nodes are
 //!   neither masses nor calcifications.
 //! * Points are in pixels from the upper left, as OsiriX writes them.
 
@@ -23,8 +23,8 @@ use super::files::{Files, base, extension, stem};
 use crate::Result;
 use crate::import::table::{Column, Format, Table};
 use crate::import::{
-    Annotation, Candidate, Checked, Findings, Refusal, RejectionReason, Rows, acr_density, bi_rads, refuse,
-    word,
+    Annotation, DataSetRows, ImageRow, RejectionReason, RowError, TableProblems, acr_density, bi_rads,
+    row_error, word,
 };
 use mammo_core::record::{Laterality, Lesion, LesionKind, LesionShape, Mammogram, Pathology};
 
@@ -52,9 +52,9 @@ struct Cells<'r> {
     bi_rads: &'r str,
 }
 
-pub(super) fn rows(dir: &Path, files: &Files, birads_3: Birads3) -> Result<Rows> {
+pub(super) fn rows(dir: &Path, files: &Files, birads_3: Birads3) -> Result<DataSetRows> {
     let path = files.table(&TABLES)?;
-    let mut in_images = Findings::of(&path);
+    let mut in_images = TableProblems::of(&path);
     let format = Format { key: "file_name", note_others: false };
     let table = Table::open_as(format, &path, COLUMNS, &mut in_images)?;
     // 20586908_6c613a14b80a8591_MG_R_CC_ANON.dcm and 20586908.xml, or copies in other formats.
@@ -64,44 +64,44 @@ pub(super) fn rows(dir: &Path, files: &Files, birads_3: Birads3) -> Result<Rows>
     let images = files.largest_by(|file| number(file).filter(|_| is_image(file)), &mut in_images);
     let contours = files.by(|file| number(file).filter(|_| extension(file) == "xml"));
 
-    let (mut candidates, mut marked, mut left_out) = (Vec::new(), Vec::new(), 0);
+    let (mut image_rows, mut marked, mut left_out) = (Vec::new(), Vec::new(), 0);
     for (line, cells) in table.rows::<Cells>(&path)? {
-        // A workbook keeps numbers as numbers; a line of totals has none.
+        // File names are numbers; a line of totals has none.
         let Some(name) = number(cells.file_name) else { continue };
         let file = images.get(&name).map_or_else(|| format!("AllDICOMs/{name}.dcm"), |file| file.to_string());
-        match candidate(line, &file, &cells, birads_3) {
-            Ok(candidate) => {
-                let Mammogram { assessment, pathology, .. } = candidate.mammogram;
+        match image_row(line, &file, &cells, birads_3) {
+            Ok(image_row) => {
+                let Mammogram { assessment, pathology, .. } = image_row.mammogram;
                 left_out += usize::from(assessment == Some(3) && pathology == Pathology::Unknown);
                 if let Some(xml) = contours.get(&name) {
                     marked.push((line, file, dir.join(xml), pathology));
                 }
-                candidates.push(candidate);
+                image_rows.push(image_row);
             }
-            Err(refusal) => in_images.reject(&file, line, refusal),
+            Err(error) => in_images.reject(&file, line, error),
         }
     }
-    in_images.note(left_out, "images of BI-RADS 3 have no truth by the rule of the paper; see --birads-3");
+    in_images.note(left_out, "image", "of BI-RADS 3, without a truth by the paper's rule; see --birads-3");
     let annotations: Vec<Vec<Annotation>> = marked
         .into_par_iter()
         .map(|(line, file, xml, truth)| annotations(line, &file, &xml, truth))
         .collect();
-    Ok(Rows {
+    Ok(DataSetRows {
         annotations: annotations.into_iter().flatten().collect(),
-        in_lesions: Findings::of(Path::new("AllXML")),
-        ..Rows::new(dir, &path, candidates, in_images)
+        in_lesions: TableProblems::of(Path::new("AllXML")),
+        ..DataSetRows::new(dir, &path, image_rows, in_images)
     })
 }
 
-fn candidate(line: u64, file: &str, cells: &Cells, birads_3: Birads3) -> Checked<Candidate> {
+fn image_row(line: u64, file: &str, cells: &Cells, birads_3: Birads3) -> Result<ImageRow, RowError> {
     let assessment = bi_rads(cells.bi_rads).map(|assessment| assessment as u8);
     if assessment.is_none() {
         let problem = format!("Bi-Rads '{}'; expected 1 to 6, with 4a, 4b, 4c", cells.bi_rads);
-        return refuse(RejectionReason::UnknownWord, problem);
+        return row_error(RejectionReason::UnknownWord, problem);
     }
     let Some(patient) = base(file).split('_').nth(1) else {
         let problem = "the file is missing or its name has no patient: <number>_<patient>_MG_<side>_<view>";
-        return refuse(RejectionReason::MissingFile, problem);
+        return row_error(RejectionReason::MissingFile, problem);
     };
     let (laterality, view) = (word::<Laterality>("laterality", cells.laterality)?, super::view(cells.view)?);
     let mammogram = Mammogram {
@@ -110,7 +110,7 @@ fn candidate(line: u64, file: &str, cells: &Cells, birads_3: Birads3) -> Checked
         assessment,
         ..Mammogram::new(file, patient, laterality, view)
     };
-    Ok(Candidate { line, mammogram, n_lesions: None })
+    Ok(ImageRow { line, mammogram, n_lesions: None })
 }
 
 /// One contour file as OsiriX writes it: a property list.
@@ -143,11 +143,12 @@ fn annotations(line: u64, file: &str, xml: &Path, truth: Pathology) -> Vec<Annot
         Err(e) => {
             let name = base(&xml.to_string_lossy()).to_string();
             let problem = format!("{name}: {e}; expected contours as OsiriX writes them");
-            return vec![annotation(Err(Refusal { reason: RejectionReason::UnreadableTable, problem }))];
+            return vec![annotation(Err(RowError { reason: RejectionReason::UnreadableTable, problem }))];
         }
     };
     let rois: Vec<&Roi> = contours.images.iter().flat_map(|image| &image.rois).collect();
-    let shapes: Vec<Checked<(LesionKind, LesionShape)>> = rois.iter().map(|roi| shape(roi)).collect();
+    let shapes: Vec<Result<(LesionKind, LesionShape), RowError>> =
+        rois.iter().map(|roi| shape(roi)).collect();
     let alone = shapes.iter().filter(|shape| shape.is_ok()).count() == 1 && shapes.len() == 1;
     let pathology = match truth {
         Pathology::Malignant if !alone => Pathology::Unknown,
@@ -162,7 +163,7 @@ fn annotations(line: u64, file: &str, xml: &Path, truth: Pathology) -> Vec<Annot
         .collect()
 }
 
-fn shape(roi: &Roi) -> Checked<(LesionKind, LesionShape)> {
+fn shape(roi: &Roi) -> Result<(LesionKind, LesionShape), RowError> {
     let name = roi.name.to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
     let kind = if has(&["calcif", "cluster"]) {
@@ -170,7 +171,7 @@ fn shape(roi: &Roi) -> Checked<(LesionKind, LesionShape)> {
     } else if has(&["mass", "spiculated", "nodule"]) {
         LesionKind::Mass
     } else {
-        return refuse(
+        return row_error(
             RejectionReason::OtherFinding,
             format!("'{}' is neither mass nor calcification", roi.name),
         );
@@ -178,10 +179,10 @@ fn shape(roi: &Roi) -> Checked<(LesionKind, LesionShape)> {
     let points: Option<Vec<[f64; 2]>> = roi.points.iter().map(|word| point(word)).collect();
     let Some(points) = points else {
         let problem = format!("{}: a point is not written as (x, y)", roi.name);
-        return refuse(RejectionReason::BadNumber, problem);
+        return row_error(RejectionReason::BadNumber, problem);
     };
     let shape = match points[..] {
-        [] => return refuse(RejectionReason::NoShape, format!("{} has no points", roi.name)),
+        [] => return row_error(RejectionReason::NoShape, format!("{} has no points", roi.name)),
         [[cx, cy]] => LesionShape::Circle { cx, cy, radius: POINT_RADIUS_PX },
         [a, b] => {
             let (cx, cy) = ((a[0] + b[0]) / 2.0, (a[1] + b[1]) / 2.0);

@@ -1,19 +1,19 @@
-//! mini-MIAS: `Info.txt` and PGM images of 1024 x 1024 pixels → rows.
+//! mini-MIAS: `Info.txt` and PGM images of 1024 x 1024 pixels.
 //!
-//! Known defects, and what is done:
+//! Known defects and their treatment:
 //!
-//! * Coordinates count from the lower left; they are turned to the upper left.
-//! * Some abnormalities have no place (scattered calcifications, `*NOTE 3*`): the image keeps its
+//! * The origin of coordinates is the lower left corner; they are converted to the upper left.
+//! * Some abnormalities have no position (scattered calcifications, `*NOTE 3*`): the image keeps its
 //!   label, the lesion is rejected as `no_shape`.
 //! * Asymmetries and distortions are neither masses nor calcifications: `other_finding`.
-//! * There are no patient numbers. Films come in pairs, odd numbers right, even numbers left, so
+//! * There are no patient numbers. Films form pairs, odd numbers right, even numbers left, so
 //!   `mdb001` and `mdb002` are one patient. All films are MLO.
-//! * Tissue letters (F, G, D) are no ACR density and are not kept.
+//! * Tissue letters (F, G, D) are not ACR density classes and are ignored.
 
 use std::path::Path;
 
 use super::files::{Files, stem};
-use crate::import::{Annotation, Candidate, Checked, Findings, Refusal, RejectionReason, Rows, refuse};
+use crate::import::{Annotation, DataSetRows, ImageRow, RejectionReason, RowError, TableProblems, row_error};
 use crate::{Error, Result};
 use mammo_core::record::{Laterality, Lesion, LesionKind, LesionShape, Mammogram, Pathology, View};
 use mammo_dicom::image_file::read_size;
@@ -21,20 +21,20 @@ use mammo_dicom::image_file::read_size;
 /// Any of these is the table.
 pub(super) const TABLES: [&str; 2] = ["Info.txt", "mias_info.txt"];
 
-/// Height of every image; coordinates are turned about it where a file cannot be read.
+/// Height of every image, used to convert coordinates when the file cannot be read.
 const HEIGHT_PX: u32 = 1024;
 
-pub(super) fn rows(dir: &Path, files: &Files) -> Result<Rows> {
+pub(super) fn rows(dir: &Path, files: &Files) -> Result<DataSetRows> {
     let info = files.table(&TABLES)?;
     let bytes = std::fs::read(&info).map_err(|e| Error::io(&info, "read the table", e))?;
     let text = String::from_utf8_lossy(&bytes);
-    let mut in_images = Findings::of(&info);
+    let mut in_images = TableProblems::of(&info);
     let key = |file: &str| {
         let is_image = ["pgm", "png"].contains(&super::files::extension(file).as_str());
         is_image.then(|| stem(file).to_ascii_lowercase())
     };
     let images = files.largest_by(key, &mut in_images);
-    let (mut candidates, mut annotations): (Vec<Candidate>, Vec<Annotation>) = (Vec::new(), Vec::new());
+    let (mut image_rows, mut annotations): (Vec<ImageRow>, Vec<Annotation>) = (Vec::new(), Vec::new());
     for (line, words) in (1_u64..).zip(text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>())) {
         let Some(number) = words.first().and_then(|name| film_number(name)) else { continue };
         let name = words[0].to_ascii_lowercase();
@@ -46,14 +46,14 @@ pub(super) fn rows(dir: &Path, files: &Files) -> Result<Rows> {
                 continue;
             }
         };
-        let known = candidates.iter_mut().find(|candidate| candidate.mammogram.file == file);
-        if let Some(candidate) = known {
+        let known = image_rows.iter_mut().find(|image_row| image_row.mammogram.file == file);
+        if let Some(image_row) = known {
             // A film with several abnormalities has a row for each.
             if truth == Pathology::Malignant {
-                candidate.mammogram.pathology = truth;
+                image_row.mammogram.pathology = truth;
             }
         } else {
-            candidates.push(candidate(line, &file, number, truth));
+            image_rows.push(image_row(line, &file, number, truth));
         }
         if class != "NORM" {
             let height = read_size(&dir.join(&file)).map_or(HEIGHT_PX, |(_, height)| height);
@@ -61,7 +61,7 @@ pub(super) fn rows(dir: &Path, files: &Files) -> Result<Rows> {
             annotations.push(Annotation { file, line, pathology: truth, lesion });
         }
     }
-    Ok(Rows { annotations, ..Rows::new(dir, &info, candidates, in_images) })
+    Ok(DataSetRows { annotations, ..DataSetRows::new(dir, &info, image_rows, in_images) })
 }
 
 /// The number in `mdb001`; rows of the explanation above the table have none.
@@ -70,32 +70,32 @@ fn film_number(name: &str) -> Option<u32> {
     digits.parse().ok().filter(|number| *number > 0)
 }
 
-fn truth_of<'w>(words: &[&'w str]) -> Checked<(Pathology, &'w str)> {
+fn truth_of<'w>(words: &[&'w str]) -> Result<(Pathology, &'w str), RowError> {
     let class = words.get(2).copied().unwrap_or_default();
     match (class, words.get(3).copied()) {
         ("NORM", _) => Ok((Pathology::Benign, class)),
         ("CALC" | "CIRC" | "SPIC" | "MISC" | "ARCH" | "ASYM", Some("B")) => Ok((Pathology::Benign, class)),
         ("CALC" | "CIRC" | "SPIC" | "MISC" | "ARCH" | "ASYM", Some("M")) => Ok((Pathology::Malignant, class)),
-        _ => refuse(
+        _ => row_error(
             RejectionReason::UnknownWord,
             format!("'{}'; expected a film, tissue, class and severity: mdb001 G CIRC B", words.join(" ")),
         ),
     }
 }
 
-fn candidate(line: u64, file: &str, number: u32, pathology: Pathology) -> Candidate {
+fn image_row(line: u64, file: &str, number: u32, pathology: Pathology) -> ImageRow {
     let laterality = if number % 2 == 1 { Laterality::Right } else { Laterality::Left };
     let patient_id = format!("mias_{:03}", number.div_ceil(2));
     let mammogram = Mammogram { pathology, ..Mammogram::new(file, &patient_id, laterality, View::Mlo) };
-    Candidate { line, mammogram, n_lesions: None }
+    ImageRow { line, mammogram, n_lesions: None }
 }
 
-fn lesion(class: &str, pathology: Pathology, words: &[&str], height: u32) -> Checked<Lesion> {
+fn lesion(class: &str, pathology: Pathology, words: &[&str], height: u32) -> Result<Lesion, RowError> {
     let kind = match class {
         "CALC" => LesionKind::Calcification,
         "CIRC" | "SPIC" | "MISC" => LesionKind::Mass,
         _ => {
-            return refuse(
+            return row_error(
                 RejectionReason::OtherFinding,
                 format!("{class} is neither mass nor calcification"),
             );
@@ -108,8 +108,8 @@ fn lesion(class: &str, pathology: Pathology, words: &[&str], height: u32) -> Che
             let shape = LesionShape::Circle { cx: x, cy: f64::from(height) - y, radius };
             Ok(Lesion { kind, pathology, shape })
         }
-        (None, _, _) => refuse(RejectionReason::NoShape, "no coordinates; the label stays"),
-        _ => Err(Refusal {
+        (None, _, _) => row_error(RejectionReason::NoShape, "no coordinates; the label is kept"),
+        _ => Err(RowError {
             reason: RejectionReason::BadNumber,
             problem: format!("'{}'; expected x, y and a radius above zero, in pixels", words[4..].join(" ")),
         }),

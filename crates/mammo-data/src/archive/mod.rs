@@ -1,17 +1,16 @@
-//! Public archives in the layouts in which they are downloaded.
+//! Readers of public archives in the layouts in which they are downloaded.
 //!
-//! One reader per archive turns its tables and folder names into the same rows that the open
-//! table format gives ([`import`](crate::import)); from there on all data sets are treated
-//! alike. What is wrong with an archive, and what is done about it, stands in
-//! `docs/datasets.md` and at the top of its reader.
+//! One reader per archive converts its tables and folder names to the rows of the open table format
+//! ([`import`](crate::import)); all further steps are the same for all data sets. The known defects
+//! of an archive and their treatment are listed in `docs/datasets.md` and at the top of its reader.
 //!
-//! Column names and layouts were taken from the archives' own descriptions.
+//! Column names and layouts follow the documentation of the archives.
 
 use std::path::Path;
 
 use self::files::Files;
 use crate::import::table::Format;
-use crate::import::{Checked, Imported, Opening, RejectionReason, check_rows, refuse};
+use crate::import::{Imported, Opening, RejectionReason, RowError, check_rows, row_error};
 use crate::{Error, Result};
 use mammo_core::record::{Pathology, View};
 use mammo_core::words;
@@ -22,8 +21,8 @@ mod file_name;
 mod files;
 mod folder;
 pub(crate) mod header;
+pub mod image_files;
 mod inbreast;
-pub mod loose;
 mod mini_mias;
 mod original;
 mod rsna;
@@ -47,7 +46,7 @@ pub enum Archive {
     Cmmd,
     /// RSNA Screening Mammography Breast Cancer Detection, 2022.
     Rsna,
-    /// What the original project's scripts read: `roi_mask_path.csv` and 16-bit PNG folders.
+    /// The files of the original project: `roi_mask_path.csv` and folders of 16-bit PNG.
     Original,
     /// A folder of images without labels.
     Folder,
@@ -57,11 +56,12 @@ words!(Archive, "cbis-ddsm, inbreast, mini-mias, vindr, cmmd, rsna, original, fo
     CbisDdsm: "cbis-ddsm", Inbreast: "inbreast", MiniMias: "mini-mias", Vindr: "vindr",
     Cmmd: "cmmd", Rsna: "rsna", Original: "original", Folder: "folder");
 
-/// What a BI-RADS assessment of 3, "probably benign", says about the truth. Assessments 1 and 2
-/// count as negative, 4, 5 and 6 as positive (the paper's rule for INbreast).
+/// The truth for a BI-RADS assessment of 3, "probably benign". Assessments 1 and 2 count as
+/// negative, 4, 5 and 6 as positive (the paper's rule for INbreast).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Birads3 {
-    /// Nothing: the image can be scored but is never learned from or counted, as in the paper.
+    /// Unknown: the image can be scored but is used neither for training nor for evaluation, as in
+    /// the paper.
     #[default]
     LeftOut,
     /// Negative.
@@ -74,7 +74,7 @@ words!(Birads3, "left-out, negative, positive",
     LeftOut: "left-out", Negative: "negative", Positive: "positive");
 
 impl Birads3 {
-    /// The truth that stands for an assessment; unknown for 0, "incomplete".
+    /// The truth for an assessment; unknown for 0, "incomplete".
     pub fn truth(self, assessment: Option<u8>) -> Pathology {
         match (assessment, self) {
             (Some(1 | 2), _) | (Some(3), Self::Negative) => Pathology::Benign,
@@ -87,13 +87,13 @@ impl Birads3 {
 /// Imports an archive from the folder into which it was downloaded.
 ///
 /// # Inputs
-/// - `birads_3`: how INbreast and VinDr-Mammo, whose labels are assessments, are read; the
-///   other archives have a truth of their own.
+/// - `birads_3`: the truth for BI-RADS 3 in INbreast and VinDr-Mammo, whose labels are assessments;
+///   the other archives have labels.
 /// - `opening`, `progress`: as for [`import_tables`](crate::import::import_tables).
 ///
 /// # Errors
 /// [`Error::Io`] and [`Error::Table`] when a table is missing or lacks a column, or no image is
-/// accepted. What concerns one row is a rejection.
+/// accepted. Errors of single rows are rejections.
 pub fn import_archive(
     archive: Archive,
     dir: &Path,
@@ -124,7 +124,7 @@ pub fn import_archive(
     check_rows(rows, opening, progress)
 }
 
-/// The archive whose tables lie in a folder, when they do.
+/// The archive whose tables a folder contains, if any.
 pub fn recognise(dir: &Path) -> Option<Archive> {
     let files = Files::below(dir).ok()?;
     if cbis_ddsm::has_case_tables(&files) {
@@ -136,19 +136,19 @@ pub fn recognise(dir: &Path) -> Option<Archive> {
         (Archive::Vindr, &vindr::TABLES),
         (Archive::Cmmd, &cmmd::TABLES),
         (Archive::Original, &original::TABLES),
-        // Names that other sets use as well.
+        // Last, because other data sets use the same file names.
         (Archive::Rsna, &rsna::TABLES),
     ];
     by_table.into_iter().find(|(_, tables)| files.find(tables).is_some()).map(|(archive, _)| archive)
 }
 
-/// A table whose other columns are known and not needed.
+/// A table whose further columns are ignored without a note.
 fn plain(key: &'static str) -> Format {
     Format { key, note_others: false }
 }
 
-/// A view position; anything but CC and MLO is refused as another view.
-fn view(cell: &str) -> Checked<View> {
-    let other = || refuse(RejectionReason::OtherView, format!("view '{cell}'; expected CC or MLO"));
+/// A view; views other than CC and MLO are rejected as `other_view`.
+fn view(cell: &str) -> Result<View, RowError> {
+    let other = || row_error(RejectionReason::OtherView, format!("view '{cell}'; expected CC or MLO"));
     cell.parse().or_else(|_| other())
 }

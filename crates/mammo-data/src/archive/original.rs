@@ -1,12 +1,12 @@
-//! The original project's own files: `roi_mask_path.csv`, patient lists, 16-bit PNG → rows.
+//! The files of the original project: `roi_mask_path.csv`, patient lists, 16-bit PNG.
 //!
 //! Its scripts build file names from the table: `Mass-Training_P_00001_LEFT_CC.png` or
 //! `P_00001_LEFT_CC.png` for an image, with the number of the abnormality behind it for a mask.
-//! Images and masks lie in folders of their own; masks are told by that number.
+//! Images and masks are in separate folders; masks have that number in their names.
 //!
-//! * Masks were resized apart from their images: they are stretched onto them.
-//! * Patient lists are text files with one number a line. The side is the one that the file's or
-//!   folder's name says (`train`, `val`, `test`); a patient on two lists has none.
+//! * Masks were resized independently of their images: they are scaled to the size of the image.
+//! * Patient lists are text files with one number per line. The side is the one in the name of the
+//!   file or folder (`train`, `val`, `test`); a patient on two lists has no side.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -17,7 +17,7 @@ use super::files::{Files, extension, stem};
 use super::plain;
 use crate::import::table::{Column, Table};
 use crate::import::{
-    Annotation, Candidate, Checked, Findings, MaskSize, Refusal, RejectionReason, Rows, refuse, word,
+    Annotation, DataSetRows, ImageRow, MaskSize, RejectionReason, RowError, TableProblems, row_error, word,
 };
 use crate::{Error, Result};
 use mammo_core::geometry::Rect;
@@ -48,16 +48,16 @@ struct Cells<'r> {
 
 type Film = (String, Laterality, View);
 
-pub(super) fn rows(dir: &Path, files: &Files) -> Result<Rows> {
+pub(super) fn rows(dir: &Path, files: &Files) -> Result<DataSetRows> {
     let path = files.table(&TABLES)?;
-    let mut in_images = Findings::of(&path);
+    let mut in_images = TableProblems::of(&path);
     let is_png = |file: &str| extension(file) == "png";
     let named: HashMap<String, &str> =
         files.largest_by(|file| is_png(file).then(|| stem(file).to_string()), &mut in_images);
     let sides = patient_lists(dir, files)?;
 
     let table = Table::open_as(plain("patient_id"), &path, COLUMNS, &mut in_images)?;
-    let (mut films, mut annotations): (BTreeMap<Film, Candidate>, Vec<Annotation>) = Default::default();
+    let (mut films, mut annotations): (BTreeMap<Film, ImageRow>, Vec<Annotation>) = Default::default();
     for (line, cells) in table.rows::<Cells>(&path)? {
         match row(&cells, &named) {
             Ok(row) => {
@@ -66,7 +66,7 @@ pub(super) fn rows(dir: &Path, files: &Files) -> Result<Rows> {
                 let film = films.entry(key).or_insert_with(|| {
                     let official_side = sides.get(cells.patient_id).copied().flatten();
                     let mammogram = Mammogram::new(&file, cells.patient_id, laterality, view);
-                    Candidate { line, mammogram: Mammogram { official_side, ..mammogram }, n_lesions: None }
+                    ImageRow { line, mammogram: Mammogram { official_side, ..mammogram }, n_lesions: None }
                 });
                 let truth = &mut film.mammogram.pathology;
                 if pathology == Pathology::Malignant || *truth == Pathology::Unknown {
@@ -74,11 +74,11 @@ pub(super) fn rows(dir: &Path, files: &Files) -> Result<Rows> {
                 }
                 annotations.push(Annotation { file: film.mammogram.file.clone(), line, pathology, lesion });
             }
-            Err(refusal) => in_images.reject(cells.patient_id, line, refusal),
+            Err(error) => in_images.reject(cells.patient_id, line, error),
         }
     }
-    let rows = Rows::new(dir, &path, films.into_values().collect(), in_images);
-    Ok(Rows { annotations, masks: MaskSize::Stretched, ..rows })
+    let rows = DataSetRows::new(dir, &path, films.into_values().collect(), in_images);
+    Ok(DataSetRows { annotations, masks: MaskSize::Stretched, ..rows })
 }
 
 struct Row {
@@ -86,10 +86,10 @@ struct Row {
     laterality: Laterality,
     view: View,
     pathology: Pathology,
-    lesion: Checked<Lesion>,
+    lesion: Result<Lesion, RowError>,
 }
 
-fn row(cells: &Cells, named: &HashMap<String, &str>) -> Checked<Row> {
+fn row(cells: &Cells, named: &HashMap<String, &str>) -> Result<Row, RowError> {
     let (laterality, view) = (word("side", cells.side)?, word("view", cells.view)?);
     let pathology = word("pathology", cells.pathology)?;
     // Tables of the first script hold masses only and have no column for the kind.
@@ -97,7 +97,7 @@ fn row(cells: &Cells, named: &HashMap<String, &str>) -> Checked<Row> {
     let film = format!("{}_{}_{}", cells.patient_id, cells.side, cells.view);
     let (image, mask) = (find(named, kind, &film), find(named, kind, &format!("{film}_{}", cells.abn_num)));
     let Some(file) = image else {
-        return refuse(
+        return row_error(
             RejectionReason::MissingFile,
             format!("no image {film}.png or Mass-Training_{film}.png"),
         );
@@ -106,7 +106,7 @@ fn row(cells: &Cells, named: &HashMap<String, &str>) -> Checked<Row> {
         Some(file) => {
             Ok(Lesion { kind, pathology, shape: LesionShape::Mask { file, bounds: Rect::default() } })
         }
-        None => Err(Refusal {
+        None => Err(RowError {
             reason: RejectionReason::MissingFile,
             problem: format!("no mask {film}_{}.png", cells.abn_num),
         }),
@@ -127,7 +127,7 @@ fn find(named: &HashMap<String, &str>, kind: LesionKind, name: &str) -> Option<S
         .find_map(|name| named.get(&name).map(|file| file.to_string()))
 }
 
-/// Side by patient; `None` for one who stands on two lists.
+/// Side by patient; `None` for a patient on two lists.
 fn patient_lists(dir: &Path, files: &Files) -> Result<HashMap<String, Option<Side>>> {
     let mut sides: HashMap<String, Option<Side>> = HashMap::new();
     for file in files.all.iter().filter(|file| extension(file) == "txt" && stem(file).contains("pat")) {

@@ -1,14 +1,14 @@
-//! RSNA Screening Mammography Breast Cancer Detection (2022): `train.csv` and DICOM → rows.
+//! RSNA Screening Mammography Breast Cancer Detection (2022): `train.csv` and DICOM.
 //!
-//! Known defects, and what is done:
+//! Known defects and their treatment:
 //!
-//! * `cancer` is said of a breast, so every view of it is positive, also one that shows nothing.
-//!   No lesion has a place.
+//! * `cancer` is a label of the breast, so every view is positive, also one on which the cancer is
+//!   not visible. Lesions have no positions.
 //! * Magnified, lateral and axillary views are among the images: `other_view`.
-//! * MONOCHROME1 and MONOCHROME2, two sites and ten machines are mixed, and cancers are not
-//!   spread evenly over machines: site and machine become the site, and the
-//!   [doctor](crate::doctor) tests it against the label.
-//! * BI-RADS is known at one site only, and so is density.
+//! * MONOCHROME1 and MONOCHROME2, two sites and ten machines are mixed, and the share of cancers
+//!   differs between machines: site and machine together become the site, and the
+//!   [doctor](crate::doctor) tests its association with the label.
+//! * BI-RADS and density are known at one site only.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -16,12 +16,13 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::files::{Files, extension, stem};
-use super::loose::EXTENSIONS;
+use super::image_files::EXTENSIONS;
 use super::plain;
 use crate::Result;
 use crate::import::table::{Column, Table};
 use crate::import::{
-    Candidate, Checked, Findings, RejectionReason, Rows, acr_density, bi_rads, refuse, whole, word,
+    DataSetRows, ImageRow, RejectionReason, RowError, TableProblems, acr_density, bi_rads, row_error, whole,
+    word,
 };
 use mammo_core::record::{Laterality, Mammogram, Pathology};
 
@@ -58,27 +59,27 @@ struct Cells<'r> {
     machine_id: &'r str,
 }
 
-pub(super) fn rows(dir: &Path, files: &Files) -> Result<Rows> {
+pub(super) fn rows(dir: &Path, files: &Files) -> Result<DataSetRows> {
     let path = files.table(&TABLES)?;
-    let mut in_images = Findings::of(&path);
+    let mut in_images = TableProblems::of(&path);
     let table = Table::open_as(plain("image_id"), &path, COLUMNS, &mut in_images)?;
     let rows = table.rows::<Cells>(&path)?;
     let groups = files_of(files, &rows);
     let chosen = files.largest_of(&groups, &mut in_images);
-    let mut candidates = Vec::new();
+    let mut image_rows = Vec::new();
     for ((line, cells), file) in rows.into_iter().zip(chosen) {
         let expected = || format!("train_images/{}/{}.dcm", cells.patient_id, cells.image_id);
         let file = file.map_or_else(expected, str::to_string);
         match mammogram(&file, &cells) {
-            Ok(mammogram) => candidates.push(Candidate { line, mammogram, n_lesions: None }),
-            Err(refusal) => in_images.reject(&file, line, refusal),
+            Ok(mammogram) => image_rows.push(ImageRow { line, mammogram, n_lesions: None }),
+            Err(error) => in_images.reject(&file, line, error),
         }
     }
-    Ok(Rows::new(dir, &path, candidates, in_images))
+    Ok(DataSetRows::new(dir, &path, image_rows, in_images))
 }
 
-/// The files of each row: `<patient>/<image>.dcm` as the archive has them; in copies
-/// `<patient>_<image>.png` or `<image>.png`, in whatever folder that is not another patient's.
+/// The files of each row: `<patient>/<image>.dcm` in the archive; in copies `<patient>_<image>.png`
+/// or `<image>.png`, in any folder that is not another patient's.
 fn files_of<'f>(files: &'f Files, rows: &[(u64, Cells)]) -> Vec<Vec<&'f str>> {
     let mut by_image: HashMap<&str, Vec<&str>> = HashMap::new();
     for file in files.all.iter().filter(|file| EXTENSIONS.contains(&extension(file).as_str())) {
@@ -100,15 +101,15 @@ fn files_of<'f>(files: &'f Files, rows: &[(u64, Cells)]) -> Vec<Vec<&'f str>> {
     rows.iter().map(of_row).collect()
 }
 
-fn mammogram(file: &str, cells: &Cells) -> Checked<Mammogram> {
-    // As a table of pandas may have it: 1, 1.0, True.
+fn mammogram(file: &str, cells: &Cells) -> Result<Mammogram, RowError> {
+    // A table written by pandas may have 1, 1.0 or True.
     let pathology = match whole(cells.cancer).to_ascii_lowercase().as_str() {
         "1" | "true" => Pathology::Malignant,
         "0" | "false" => Pathology::Benign,
         "" => Pathology::Unknown,
         _ => {
             let problem = format!("cancer '{}'; expected 0 or 1, or False or True", cells.cancer);
-            return refuse(RejectionReason::UnknownWord, problem);
+            return row_error(RejectionReason::UnknownWord, problem);
         }
     };
     let machine = [("site", cells.site_id), ("machine", cells.machine_id)];

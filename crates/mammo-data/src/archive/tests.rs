@@ -9,12 +9,12 @@ use crate::import::Verify;
 use crate::manifest::Manifest;
 use mammo_core::geometry::Rect;
 use mammo_core::record::{Laterality, LesionKind, Mammogram, Polarity, Side};
-use mammo_dicom::image_file::read_gray;
-use mammo_phantom::{Layout, PhantomConfig, PhantomImage, patient, write_layout};
+use mammo_dicom::image_file::read_grey;
+use mammo_phantom::{ArchiveLayout, PhantomConfig, PhantomImage, patient, write_layout};
 
 const PATIENTS: usize = 14;
 
-fn config(layout: Layout) -> PhantomConfig {
+fn config(layout: ArchiveLayout) -> PhantomConfig {
     PhantomConfig {
         n_patients: PATIENTS,
         site: layout.site(),
@@ -35,7 +35,7 @@ struct Set {
     truth: BTreeMap<(usize, Laterality, View), PhantomImage>,
 }
 
-fn set(layout: Layout, archive: Archive) -> Set {
+fn set(layout: ArchiveLayout, archive: Archive) -> Set {
     let (folder, config) = (tempfile::tempdir().unwrap(), config(layout));
     write_layout(folder.path(), layout, &config, &|_, _| {}).unwrap();
     let imported = import(archive, folder.path()).unwrap();
@@ -91,7 +91,7 @@ impl Set {
 
     /// The largest difference of a pixel from what the phantom was drawn as.
     fn difference(&self, image: &Mammogram, expected: &[u16]) -> u16 {
-        let read = read_gray(&self.manifest().image_path(image)).unwrap();
+        let read = read_grey(&self.manifest().image_path(image)).unwrap();
         assert_eq!(read.pixels.len(), expected.len(), "{}", image.file);
         read.pixels.iter().zip(expected).map(|(a, b)| a.abs_diff(*b)).max().unwrap()
     }
@@ -122,7 +122,12 @@ fn check_lesions(image: &Mammogram, truth: &PhantomImage, least_overlap: f64) {
 
 #[test]
 fn cbis_ddsm_comes_back_from_all_four_downloads() {
-    for layout in [Layout::CbisDdsm, Layout::CbisDdsmNbia, Layout::CbisDdsmTcia, Layout::CbisDdsmJpeg] {
+    for layout in [
+        ArchiveLayout::CbisDdsm,
+        ArchiveLayout::CbisDdsmNbia,
+        ArchiveLayout::CbisDdsmTcia,
+        ArchiveLayout::CbisDdsmJpeg,
+    ] {
         let set = set(layout, Archive::CbisDdsm);
         assert_eq!(set.rejected(), BTreeMap::new(), "{layout}: {:#?}", set.imported.rejections);
         let with_lesions = set.truth.values().filter(|image| !image.masks.is_empty()).count();
@@ -143,8 +148,8 @@ fn cbis_ddsm_comes_back_from_all_four_downloads() {
                 .collect();
             let expected = if sides.len() == 1 { sides.first().copied() } else { None };
             assert_eq!(image.official_side, expected, "{}", image.file);
-            if layout == Layout::CbisDdsmJpeg {
-                let read = read_gray(&set.manifest().image_path(image)).unwrap();
+            if layout == ArchiveLayout::CbisDdsmJpeg {
+                let read = read_grey(&set.manifest().image_path(image)).unwrap();
                 let sum: u64 = read
                     .pixels
                     .iter()
@@ -156,14 +161,14 @@ fn cbis_ddsm_comes_back_from_all_four_downloads() {
                 assert_eq!(set.difference(image, &truth.pixels.pixels), 0, "{}", image.file);
             }
         }
-        assert!(stretched > 0 && set.noted(&format!("{stretched} lesion masks have another size")));
-        assert!(in_two_lists > 0 && set.noted(&format!("{in_two_lists} images stand in the mass and")));
+        assert!(stretched > 0 && set.noted(&format!("{stretched} lesion masks of another size")));
+        assert!(in_two_lists > 0 && set.noted(&format!("{in_two_lists} images in both the mass and")));
     }
 }
 
 #[test]
 fn inbreast_comes_back_by_its_rule() {
-    let set = set(Layout::Inbreast, Archive::Inbreast);
+    let set = set(ArchiveLayout::Inbreast, Archive::Inbreast);
     // The patient is told by the file name alone; the number is in the first part of it.
     let number = |image: &Mammogram| {
         let name: usize = files::stem(&image.file).split('_').next().unwrap().parse().unwrap();
@@ -204,7 +209,7 @@ fn inbreast_comes_back_by_its_rule() {
 
 #[test]
 fn mini_mias_comes_back_with_its_origin_turned() {
-    let set = set(Layout::MiniMias, Archive::MiniMias);
+    let set = set(ArchiveLayout::MiniMias, Archive::MiniMias);
     let number = |image: &Mammogram| last_number(&image.patient_id) - 1;
     let mlo = set.truth.values().filter(|image| image.view == View::Mlo).count();
     assert_eq!(set.manifest().images.len(), mlo);
@@ -212,7 +217,7 @@ fn mini_mias_comes_back_with_its_origin_turned() {
     for (image, truth, number) in set.pairs(number) {
         assert_eq!(image.pathology, truth.record.pathology, "{}", image.file);
         assert_eq!((image.width_px, image.height_px), (160, 160));
-        let read = read_gray(&set.manifest().image_path(image)).unwrap();
+        let read = read_grey(&set.manifest().image_path(image)).unwrap();
         for y in 0..160 {
             let row: Vec<u16> = truth.pixels.row(y).iter().map(|value| (value >> 8) * 257).collect();
             assert_eq!(read.row(y)[..125], row, "{}", image.file);
@@ -225,7 +230,7 @@ fn mini_mias_comes_back_with_its_origin_turned() {
             let bounds = lesion.shape.bounds();
             let found = image.lesions.iter().any(|other| {
                 let circle = other.shape.bounds();
-                let ((x, y), (cx, cy)) = (bounds.center(), circle.center());
+                let ((x, y), (cx, cy)) = (bounds.centre(), circle.centre());
                 other.kind == lesion.kind
                     && other.pathology == lesion.pathology
                     && (x - cx).abs() <= 0.5
@@ -241,7 +246,7 @@ fn mini_mias_comes_back_with_its_origin_turned() {
 
 #[test]
 fn vindr_comes_back_from_five_transfer_syntaxes() {
-    let set = set(Layout::Vindr, Archive::Vindr);
+    let set = set(ArchiveLayout::Vindr, Archive::Vindr);
     let studies: Vec<String> = (0..PATIENTS)
         .map(|number| {
             let uid = mammo_phantom::layout::dicom::uid(&format!("vindr study {number}"));
@@ -272,7 +277,7 @@ fn vindr_comes_back_from_five_transfer_syntaxes() {
 
 #[test]
 fn cmmd_comes_back_from_headers_and_a_workbook() {
-    let set = set(Layout::Cmmd, Archive::Cmmd);
+    let set = set(ArchiveLayout::Cmmd, Archive::Cmmd);
     assert_eq!(set.manifest().images.len(), set.truth.len());
     let mut unlisted = 0;
     for (image, truth, number) in set.pairs(|image| last_number(&image.patient_id) - 1) {
@@ -302,7 +307,7 @@ fn cmmd_comes_back_from_headers_and_a_workbook() {
 
 #[test]
 fn rsna_comes_back_by_breast() {
-    let set = set(Layout::Rsna, Archive::Rsna);
+    let set = set(ArchiveLayout::Rsna, Archive::Rsna);
     assert_eq!(set.manifest().images.len(), set.truth.len());
     for (image, truth, number) in set.pairs(|image| (image.patient_id.parse::<usize>().unwrap() - 10_006) / 7)
     {
@@ -321,7 +326,7 @@ fn rsna_comes_back_by_breast() {
 
 #[test]
 fn the_original_projects_folders_come_back() {
-    let set = set(Layout::Original, Archive::Original);
+    let set = set(ArchiveLayout::Original, Archive::Original);
     let with_lesions = set.truth.values().filter(|image| !image.masks.is_empty()).count();
     assert_eq!(set.manifest().images.len(), with_lesions);
     for (image, truth, number) in set.pairs(|image| last_number(&image.patient_id)) {
@@ -336,7 +341,7 @@ fn the_original_projects_folders_come_back() {
 
 #[test]
 fn one_seed_writes_the_same_bytes() {
-    for layout in [Layout::Cmmd, Layout::Inbreast] {
+    for layout in [ArchiveLayout::Cmmd, ArchiveLayout::Inbreast] {
         let bytes = || {
             let folder = tempfile::tempdir().unwrap();
             write_layout(
@@ -360,8 +365,8 @@ fn one_seed_writes_the_same_bytes() {
 #[test]
 fn a_missing_mask_crop_or_image_is_counted_and_the_label_stays() {
     let folder = tempfile::tempdir().unwrap();
-    let config = config(Layout::CbisDdsm);
-    write_layout(folder.path(), Layout::CbisDdsm, &config, &|_, _| {}).unwrap();
+    let config = config(ArchiveLayout::CbisDdsm);
+    write_layout(folder.path(), ArchiveLayout::CbisDdsm, &config, &|_, _| {}).unwrap();
     let before = import(Archive::CbisDdsm, folder.path()).unwrap().manifest;
     let malignant = before.images.iter().find(|image| image.malignant() == Some(true)).unwrap();
     // A film of one list: one of two lists would still be there under its other name.
@@ -388,14 +393,14 @@ fn a_missing_mask_crop_or_image_is_counted_and_the_label_stays() {
 #[test]
 fn damaged_tables_end_in_errors_or_counted_rejections() {
     let layouts = [
-        (Layout::CbisDdsm, Archive::CbisDdsm),
-        (Layout::CbisDdsmJpeg, Archive::CbisDdsm),
-        (Layout::Inbreast, Archive::Inbreast),
-        (Layout::MiniMias, Archive::MiniMias),
-        (Layout::Vindr, Archive::Vindr),
-        (Layout::Cmmd, Archive::Cmmd),
-        (Layout::Rsna, Archive::Rsna),
-        (Layout::Original, Archive::Original),
+        (ArchiveLayout::CbisDdsm, Archive::CbisDdsm),
+        (ArchiveLayout::CbisDdsmJpeg, Archive::CbisDdsm),
+        (ArchiveLayout::Inbreast, Archive::Inbreast),
+        (ArchiveLayout::MiniMias, Archive::MiniMias),
+        (ArchiveLayout::Vindr, Archive::Vindr),
+        (ArchiveLayout::Cmmd, Archive::Cmmd),
+        (ArchiveLayout::Rsna, Archive::Rsna),
+        (ArchiveLayout::Original, Archive::Original),
     ];
     let (mut errors, mut with_rejections, mut unharmed) = (0, 0, 0);
     for (layout, archive) in layouts {
@@ -465,7 +470,8 @@ fn a_folder_without_the_archives_table_is_an_error_that_names_it() {
 #[test]
 fn the_old_workbook_of_inbreast_is_read_as_its_table() {
     let folder = tempfile::tempdir().unwrap();
-    write_layout(folder.path(), Layout::Inbreast, &config(Layout::Inbreast), &|_, _| {}).unwrap();
+    write_layout(folder.path(), ArchiveLayout::Inbreast, &config(ArchiveLayout::Inbreast), &|_, _| {})
+        .unwrap();
     std::fs::remove_file(folder.path().join("INbreast.csv")).unwrap();
     // Written by xlwt with the columns of the archive's own workbook, for the first patient's
     // images; see fixtures/archives/make.py.
@@ -482,11 +488,11 @@ fn the_old_workbook_of_inbreast_is_read_as_its_table() {
 fn rsna_copy(dir: &Path, place: impl Fn(&str, &str) -> String, scale: u32) {
     for file in files::Files::below(dir).unwrap().all.iter().filter(|file| file.ends_with(".dcm")) {
         let parts: Vec<&str> = file.split('/').collect();
-        let image = read_gray(&dir.join(file)).unwrap();
+        let image = read_grey(&dir.join(file)).unwrap();
         let target = dir.join(place(parts[1], files::stem(file)));
         std::fs::create_dir_all(target.parent().unwrap()).unwrap();
         let bytes: Vec<u8> = image.pixels.iter().map(|value| (value >> 8) as u8).collect();
-        let picture = image::GrayImage::from_raw(image.width as u32, image.height as u32, bytes).unwrap();
+        let picture = image::GreyImage::from_raw(image.width as u32, image.height as u32, bytes).unwrap();
         let (width, height) = (picture.width() * scale / 4, picture.height() * scale / 4);
         image::imageops::resize(&picture, width, height, image::imageops::FilterType::Triangle)
             .save(target)
@@ -509,7 +515,7 @@ fn copies_of_rsna_are_found_by_patient_and_image() {
     ];
     for (number, place) in places.iter().enumerate() {
         let folder = tempfile::tempdir().unwrap();
-        write_layout(folder.path(), Layout::Rsna, &config(Layout::Rsna), &|_, _| {}).unwrap();
+        write_layout(folder.path(), ArchiveLayout::Rsna, &config(ArchiveLayout::Rsna), &|_, _| {}).unwrap();
         let original = import(Archive::Rsna, folder.path()).unwrap();
         rsna_copy(folder.path(), place, 4);
         remove_dicom(folder.path());
@@ -537,7 +543,7 @@ fn copies_of_rsna_are_found_by_patient_and_image() {
 fn of_two_sizes_side_by_side_the_larger_is_taken_with_a_note() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
-    write_layout(dir, Layout::Rsna, &config(Layout::Rsna), &|_, _| {}).unwrap();
+    write_layout(dir, ArchiveLayout::Rsna, &config(ArchiveLayout::Rsna), &|_, _| {}).unwrap();
     let original = import(Archive::Rsna, dir).unwrap();
     rsna_copy(dir, |patient, image| format!("png_512/{patient}/{image}.png"), 3);
     rsna_copy(dir, |patient, image| format!("png_1024/{patient}/{image}.png"), 4);
@@ -545,7 +551,7 @@ fn of_two_sizes_side_by_side_the_larger_is_taken_with_a_note() {
     let copy = import(Archive::Rsna, dir).unwrap();
     assert_eq!(copy.manifest.images.len(), original.manifest.images.len());
     assert!(copy.manifest.images.iter().all(|image| image.file.starts_with("png_1024/")));
-    let note = copy.notes.iter().find(|note| note.contains("stand in several files")).unwrap();
+    let note = copy.notes.iter().find(|note| note.contains("stored in several files")).unwrap();
     assert!(note.contains("png_1024/") && note.contains("and not png_512/"), "{note}");
 }
 
@@ -557,7 +563,7 @@ fn another_patients_folder_lends_no_image() {
     std::fs::write(dir.join("train.csv"), table).unwrap();
     for (number, file) in ["x/2/10.png", "x/2/20.png", "3/30.png", "4/40.png", "50.png"].iter().enumerate() {
         std::fs::create_dir_all(dir.join(file).parent().unwrap()).unwrap();
-        image::GrayImage::from_pixel(80, 90, image::Luma([number as u8])).save(dir.join(file)).unwrap();
+        image::GreyImage::from_pixel(80, 90, image::Luma([number as u8])).save(dir.join(file)).unwrap();
     }
     let imported = import(Archive::Rsna, dir).unwrap();
     let found: Vec<(&str, &str, Pathology)> = (imported.manifest.images.iter())
@@ -583,7 +589,7 @@ fn a_folder_is_read_once_and_names_that_are_not_utf_8_are_listed() {
     let dir = folder.path();
     std::fs::create_dir(dir.join("sub")).unwrap();
     let write = |name: &std::ffi::OsStr, value: u8| {
-        let picture = image::GrayImage::from_pixel(80, 90, image::Luma([value]));
+        let picture = image::GreyImage::from_pixel(80, 90, image::Luma([value]));
         picture.save_with_format(dir.join(name), image::ImageFormat::Png).unwrap();
     };
     write("sub/P1_L_CC.png".as_ref(), 1);
@@ -605,22 +611,22 @@ fn a_folder_is_read_once_and_names_that_are_not_utf_8_are_listed() {
     assert_eq!((rejection.reason.code(), rejection.file.as_str()), ("file_name", "caf\u{fffd}_L_CC.png"));
     assert!(rejection.detail.contains(r"caf\xE9_L_CC.png"), "{}", rejection.detail);
     let notes = imported.notes.join("; ");
-    assert!(notes.contains("1 images whose side or view is unknown"), "{notes}");
-    assert!(notes.contains("1 file names are links"), "{notes}");
+    assert!(notes.contains("1 image of unknown side or view"), "{notes}");
+    assert!(notes.contains("1 additional file name of files listed already"), "{notes}");
 }
 
 #[test]
 fn a_folder_refuses_partial_views_and_splits_view_positions() {
-    use mammo_phantom::layout::dicom::{About, Coding, Picture, write_dicom};
+    use mammo_phantom::layout::dicom::{Coding, DicomAttributes, DicomPixels, write_dicom};
     let folder = tempfile::tempdir().unwrap();
     for (number, position) in ["LCC", "RMLO", "MLO SPOT", "LXCCL", "AT", "SOMETHING"].iter().enumerate() {
         let values = (0..80 * 90).map(|at| (at % 4000 + number) as u16).collect();
-        let picture = Picture { width: 80, height: 90, values, bits: 12, inverted: false };
-        let about = About {
+        let picture = DicomPixels { width: 80, height: 90, values, bits: 12, inverted: false };
+        let about = DicomAttributes {
             name: number.to_string(),
             patient_id: format!("P{number}"),
             view_position: Some(*position),
-            ..About::default()
+            ..DicomAttributes::default()
         };
         write_dicom(&folder.path().join(format!("{number}.dcm")), &picture, &about, Coding::Explicit)
             .unwrap();

@@ -1,14 +1,13 @@
-//! VinDr-Mammo: two tables and DICOM files by study → rows.
+//! VinDr-Mammo: two tables and DICOM files by study.
 //!
-//! Known defects, and what is done:
+//! Known defects and their treatment:
 //!
-//! * There is no pathology: labels are BI-RADS assessments of the breast, lesions carry their own.
-//!   See [`Birads3`].
-//! * There are no patient numbers: a study, which holds both breasts in two views, stands for a
-//!   patient.
+//! * There is no pathology: labels are BI-RADS assessments of breasts and of lesions. See
+//!   [`Birads3`].
+//! * There are no patient numbers: a study, with both breasts in two views, is used as the patient.
 //! * A finding has a list of categories written as text; only masses and suspicious
 //!   calcifications are lesions here. A box with both becomes one lesion of each kind.
-//! * Several scanners: the model in `metadata.csv`, where that is there, becomes the site.
+//! * Several scanners: the model in `metadata.csv`, if that exists, becomes the site.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -20,12 +19,13 @@ use super::{Birads3, plain};
 use crate::Result;
 use crate::import::table::{Column, Table};
 use crate::import::{
-    Annotation, Candidate, Checked, Findings, RejectionReason, Rows, acr_density, bi_rads, refuse, word,
+    Annotation, DataSetRows, ImageRow, RejectionReason, RowError, TableProblems, acr_density, bi_rads,
+    row_error, word,
 };
 use mammo_core::geometry::Rect;
 use mammo_core::record::{Laterality, Lesion, LesionKind, LesionShape, Mammogram};
 
-/// The table of images; the other two lie beside it.
+/// The table of images; the other two are in the same folder.
 pub(super) const TABLES: [&str; 1] = ["breast-level_annotations.csv"];
 
 const IMAGES: &[Column] = &[
@@ -72,27 +72,27 @@ struct FindingCells<'r> {
     ymax: &'r str,
 }
 
-pub(super) fn rows(dir: &Path, files: &Files, birads_3: Birads3) -> Result<Rows> {
+pub(super) fn rows(dir: &Path, files: &Files, birads_3: Birads3) -> Result<DataSetRows> {
     let path = files.table(&TABLES)?;
     let findings_path = files.table(&["finding_annotations.csv"])?;
-    let (mut in_images, mut in_lesions) = (Findings::of(&path), Findings::of(&findings_path));
+    let (mut in_images, mut in_lesions) = (TableProblems::of(&path), TableProblems::of(&findings_path));
     let is_image = |file: &str| matches!(extension(file).as_str(), "dicom" | "dcm" | "png" | "jpg");
     let images = files.largest_by(|file| is_image(file).then(|| stem(file).to_string()), &mut in_images);
     let scanners = scanners(files, &mut in_images)?;
 
     let table = Table::open_as(plain("image_id"), &path, IMAGES, &mut in_images)?;
-    let (mut candidates, mut file_of) = (Vec::new(), HashMap::new());
+    let (mut image_rows, mut file_of) = (Vec::new(), HashMap::new());
     for (line, cells) in table.rows::<ImageCells>(&path)? {
         let expected = || format!("images/{}/{}.dicom", cells.study_id, cells.image_id);
         let file = images.get(cells.image_id).map_or_else(expected, |file| file.to_string());
         file_of.insert(cells.image_id.to_string(), file.clone());
         match mammogram(&file, &cells, birads_3, scanners.get(cells.image_id).cloned()) {
-            Ok(mammogram) => candidates.push(Candidate { line, mammogram, n_lesions: None }),
-            Err(refusal) => in_images.reject(&file, line, refusal),
+            Ok(mammogram) => image_rows.push(ImageRow { line, mammogram, n_lesions: None }),
+            Err(error) => in_images.reject(&file, line, error),
         }
     }
-    let left_out = candidates.iter().filter(|c| c.mammogram.malignant().is_none()).count();
-    in_images.note(left_out, "images have no truth by the BI-RADS rule; see --birads-3");
+    let left_out = image_rows.iter().filter(|c| c.mammogram.malignant().is_none()).count();
+    in_images.note(left_out, "image", "without a truth by the BI-RADS rule; see --birads-3");
 
     let table = Table::open_as(plain("image_id"), &findings_path, FINDINGS, &mut in_lesions)?;
     let mut annotations = Vec::new();
@@ -100,10 +100,15 @@ pub(super) fn rows(dir: &Path, files: &Files, birads_3: Birads3) -> Result<Rows>
         let file = file_of.get(cells.image_id).cloned().unwrap_or_else(|| cells.image_id.to_string());
         annotations.extend(lesions(&file, line, &cells, birads_3));
     }
-    Ok(Rows { annotations, in_lesions, ..Rows::new(dir, &path, candidates, in_images) })
+    Ok(DataSetRows { annotations, in_lesions, ..DataSetRows::new(dir, &path, image_rows, in_images) })
 }
 
-fn mammogram(file: &str, cells: &ImageCells, birads_3: Birads3, site: Option<String>) -> Checked<Mammogram> {
+fn mammogram(
+    file: &str,
+    cells: &ImageCells,
+    birads_3: Birads3,
+    site: Option<String>,
+) -> Result<Mammogram, RowError> {
     let assessment = assessment(cells.breast_birads)?;
     let density = cells.breast_density.to_ascii_lowercase().replace("density", "");
     let (laterality, view) =
@@ -119,11 +124,11 @@ fn mammogram(file: &str, cells: &ImageCells, birads_3: Birads3, site: Option<Str
 }
 
 /// "BI-RADS 4" as 4.
-fn assessment(cell: &str) -> Checked<u8> {
+fn assessment(cell: &str) -> Result<u8, RowError> {
     let number = cell.to_ascii_lowercase().replace("bi-rads", "");
     match bi_rads(number.trim()) {
         Some(assessment) => Ok(assessment as u8),
-        None => refuse(RejectionReason::UnknownWord, format!("'{cell}'; expected BI-RADS 1 to BI-RADS 5")),
+        None => row_error(RejectionReason::UnknownWord, format!("'{cell}'; expected BI-RADS 1 to BI-RADS 5")),
     }
 }
 
@@ -140,14 +145,14 @@ fn lesions(file: &str, line: u64, cells: &FindingCells, birads_3: Birads3) -> Ve
         .collect();
     if kinds.is_empty() {
         let problem = format!("{} is neither mass nor calcification", cells.finding_categories);
-        return vec![annotation(refuse(RejectionReason::OtherFinding, problem))];
+        return vec![annotation(row_error(RejectionReason::OtherFinding, problem))];
     }
     let shape = shape(cells);
     let lesion = |kind| shape.clone().map(|shape| Lesion { kind, pathology, shape });
     kinds.into_iter().map(|kind| annotation(lesion(kind))).collect()
 }
 
-fn shape(cells: &FindingCells) -> Checked<LesionShape> {
+fn shape(cells: &FindingCells) -> Result<LesionShape, RowError> {
     let number = |cell: &str| cell.parse::<f64>().ok().filter(|value| value.is_finite());
     let corners = (number(cells.xmin), number(cells.ymin), number(cells.xmax), number(cells.ymax));
     match corners {
@@ -156,13 +161,16 @@ fn shape(cells: &FindingCells) -> Checked<LesionShape> {
         }
         _ => {
             let found = format!("({}, {}) to ({}, {})", cells.xmin, cells.ymin, cells.xmax, cells.ymax);
-            refuse(RejectionReason::BadNumber, format!("box {found}; expected xmin < xmax and ymin < ymax"))
+            row_error(
+                RejectionReason::BadNumber,
+                format!("box {found}; expected xmin < xmax and ymin < ymax"),
+            )
         }
     }
 }
 
-/// Model of the machine by image, from `metadata.csv` where that is there.
-fn scanners(files: &Files, findings: &mut Findings) -> Result<HashMap<String, String>> {
+/// Model of the machine by image, from `metadata.csv` if that exists.
+fn scanners(files: &Files, problems: &mut TableProblems) -> Result<HashMap<String, String>> {
     const COLUMNS: &[Column] = &[
         Column { name: "sop_instance_uid", aliases: &["image_id"], required: true },
         Column { name: "manufacturer's_model_name", aliases: &["model"], required: true },
@@ -174,7 +182,7 @@ fn scanners(files: &Files, findings: &mut Findings) -> Result<HashMap<String, St
         model: &'r str,
     }
     let Some(path) = files.find(&["metadata.csv"]) else { return Ok(HashMap::new()) };
-    let table = Table::open_as(plain("sop_instance_uid"), &path, COLUMNS, findings)?;
+    let table = Table::open_as(plain("sop_instance_uid"), &path, COLUMNS, problems)?;
     let rows = table.rows::<Cells>(&path)?.into_iter();
     Ok(rows
         .filter(|(_, cells)| !cells.model.is_empty())

@@ -1,12 +1,12 @@
-//! All files below a folder, links followed, each folder once.
+//! Lists all files below a folder; follows links and visits each folder once.
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
 
-/// What two names of one file or folder have in common: device and inode on Unix, elsewhere the
-/// canonical path, which links share but hard links do not.
+/// Identity of a file or folder: device and inode on Unix, elsewhere the canonical path, which does
+/// not identify hard links.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct FileId {
     #[cfg(unix)]
@@ -16,7 +16,7 @@ struct FileId {
 }
 
 impl FileId {
-    /// `None` when the path leads nowhere.
+    /// `None` when the path does not exist.
     fn of(path: &Path) -> Option<Self> {
         #[cfg(unix)]
         {
@@ -29,12 +29,12 @@ impl FileId {
     }
 }
 
-/// Every file below a folder under each of its names: first those without a link on their way,
-/// then the others, sorted by path. A folder that links lead to again, such as a link to `..`,
-/// is listed once, under its own path where that is below `root`.
+/// Every file below a folder under each of its names: first paths without symbolic links, then the
+/// others, sorted by path. A folder that links point to again, such as a link to `..`, is listed
+/// once, under its own path if that is below `root`.
 ///
-/// Links that lead nowhere are listed, so that they can be rejected by name; pipes, sockets and
-/// devices are not.
+/// Broken links are listed, so that they can be rejected by name; pipes, sockets and devices are
+/// not.
 ///
 /// # Errors
 /// [`Error::Io`] when a folder cannot be read.
@@ -103,12 +103,12 @@ mod tests {
         symlink(root, root.join("b/deep/root")).unwrap();
         symlink("2.png", root.join("b/1.png")).unwrap();
         symlink("nowhere.png", root.join("broken.png")).unwrap();
-        std::fs::hard_link(root.join("top.png"), root.join("twin.png")).unwrap();
+        std::fs::hard_link(root.join("top.png"), root.join("top_copy.png")).unwrap();
         let names = |files: &[PathBuf]| -> Vec<String> {
             files.iter().map(|file| file.strip_prefix(root).unwrap().display().to_string()).collect()
         };
         let all = files_below(root).unwrap();
-        let own = ["a/1.png", "b/2.png", "b/deep/3.png", "top.png", "twin.png"];
+        let own = ["a/1.png", "b/2.png", "b/deep/3.png", "top.png", "top_copy.png"];
         assert_eq!(names(&all), [&own[..], &["b/1.png", "broken.png"]].concat());
         assert_eq!(names(&each_once(all)), ["a/1.png", "b/2.png", "b/deep/3.png", "top.png", "broken.png"]);
     }

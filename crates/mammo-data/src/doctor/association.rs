@@ -1,9 +1,9 @@
-//! Whether the label, or the side, can be guessed from the site or the view.
+//! Association of label and side with site and view.
 //!
-//! A network that recognises the scanner scores well on a test side where scanner and label go
-//! together, and fails elsewhere. The measure is Cramer's V of the table site x label over
-//! patients; its chance is found by permuting the labels, which is right for small and empty
-//! cells where the chi-squared distribution is not.
+//! A network that recognises the scanner scores well on a test side where scanner and label are
+//! associated, and fails elsewhere. The measure is Cramer's V of the contingency table site x label
+//! over patients. Its p-value comes from a permutation test of the labels, which is valid for small
+//! and empty cells, unlike the chi-squared approximation.
 
 use std::collections::BTreeMap;
 
@@ -15,35 +15,35 @@ use super::{Entry, Finding, Severity};
 use mammo_core::record::Side;
 use mammo_core::seed::stream;
 
-/// Permutations of a test; the smallest chance it can tell is one in this plus one.
+/// Permutations of a test; the smallest p-value is 1 / (this + 1).
 const PERMUTATIONS: usize = 4999;
-/// A chance below this is reported.
+/// Associations with a p-value below this are reported.
 const ALPHA: f64 = 0.01;
-/// An association below this is too weak to matter whatever its chance.
+/// Associations with Cramer's V below this are not reported.
 const WEAK: f64 = 0.1;
 
-/// How far one attribute tells another.
+/// The association of two attributes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Association {
-    /// The attribute that may tell: site, view, side.
+    /// The first attribute: site or view.
     pub of: &'static str,
-    /// What it may tell: label, side.
+    /// The second attribute: label or side.
     pub with: &'static str,
-    /// What was counted: patients or images.
+    /// The unit of the counts: patients or images.
     pub unit: &'static str,
     /// Units with both attributes known.
     pub n: usize,
     /// Chi-squared of the table, without a continuity correction.
     pub chi_squared: f64,
-    /// Cramer's V, 0 (none) to 1 (one tells the other).
+    /// Cramer's V, 0 (independent) to 1 (one determines the other).
     pub cramers_v: f64,
     /// Share of permuted tables with at least this chi-squared.
     pub p: f64,
-    /// Count by attribute, then by what it may tell.
+    /// Counts by first, then by second attribute.
     pub table: BTreeMap<String, BTreeMap<String, usize>>,
 }
 
-/// The association of pairs `(attribute, told)`; `None` when one of them never varies.
+/// The association of pairs of attributes; `None` when one of them is constant.
 ///
 /// # Randomness
 /// The permutations, from a fixed seed and the names.
@@ -107,7 +107,7 @@ fn chi_squared(row_of: &[usize], column_of: &[usize], n_rows: usize, n_columns: 
     cells.iter().enumerate().map(cell).sum()
 }
 
-/// Site and view against label and side.
+/// Associations of site and view with label and side.
 pub fn all(images: &Groups) -> Vec<Association> {
     let mut patients: BTreeMap<(&str, &str), Vec<&Entry>> = BTreeMap::new();
     for entry in images.values().flatten() {
@@ -140,9 +140,9 @@ pub fn all(images: &Groups) -> Vec<Association> {
     .collect()
 }
 
-/// The associations that are neither weak nor likely by chance.
+/// The associations that are strong and significant.
 pub fn find(associations: &[Association]) -> Vec<Finding> {
-    let tells = |a: &&Association| a.p < ALPHA && a.cramers_v >= WEAK;
+    let is_reported = |a: &&Association| a.p < ALPHA && a.cramers_v >= WEAK;
     let finding = |a: &Association| {
         let row = |(attribute, told): (&String, &BTreeMap<String, usize>)| {
             let counts: Vec<String> = told.iter().map(|(word, n)| format!("{n} {word}")).collect();
@@ -153,11 +153,11 @@ pub fn find(associations: &[Association]) -> Vec<Finding> {
             severity: Severity::Warning,
             count: a.table.len(),
             what: format!(
-                "{}s tell the {} (Cramer's V {:.2}, p {:.4}, {} {})",
+                "{}s associated with the {} (Cramer's V {:.2}, p {:.4}, {} {})",
                 a.of, a.with, a.cramers_v, a.p, a.n, a.unit
             ),
             cases: a.table.iter().map(row).collect(),
         }
     };
-    associations.iter().filter(tells).map(finding).collect()
+    associations.iter().filter(is_reported).map(finding).collect()
 }

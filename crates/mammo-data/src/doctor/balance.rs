@@ -1,4 +1,4 @@
-//! How much of what stands on each side.
+//! Counts of classes and views on each side.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,9 +29,9 @@ pub struct SideBalance {
     pub cc: usize,
     /// Medio-lateral oblique ones.
     pub mlo: usize,
-    /// Breasts of which only one of the two views is there, images of unknown side or view aside.
+    /// Breasts with only one of the two views; images of unknown side or view are not counted.
     pub breasts_with_one_view: usize,
-    /// Images whose side or view is not known.
+    /// Images of unknown side or view.
     pub side_or_view_unknown: usize,
 }
 
@@ -96,7 +96,7 @@ fn of_side(side: Option<Side>, images: &Groups) -> SideBalance {
     balance
 }
 
-/// Sides on which a score would be undefined.
+/// Sides with one class, on which the AUC is undefined.
 pub fn find(entries: &[Entry]) -> Vec<Finding> {
     let one_class = |side: &Side| {
         let on_side = || entries.iter().filter(|entry| entry.side == Some(*side));
@@ -108,7 +108,7 @@ pub fn find(entries: &[Entry]) -> Vec<Finding> {
         code: "side_with_one_class",
         severity: Severity::Warning,
         count: cases.len(),
-        what: "sides hold one class only: no area under the curve is defined on them".to_string(),
+        what: "sides with one class only, so that the AUC is undefined".to_string(),
         cases,
     }]
 }

@@ -1,4 +1,4 @@
-//! Images about which two tables say different things.
+//! Images with contradictory entries in two tables.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,12 +6,12 @@ use super::leaks::Groups;
 use super::{Entry, Finding, Severity};
 use mammo_core::record::Side;
 
-/// Labels that differ between sides or between lists, and images under two patients.
+/// Labels that differ between sides or between lists, and images of two patients.
 ///
-/// Within one list an image is malignant if any of its rows is. Between two lists a difference
-/// is a conflict only when the image stands on two sides, where it is learned as one thing and
-/// tested as the other; the mass list and the calcification list may differ on one side,
-/// because each knows its own kind of lesion.
+/// Within one list an image is malignant if any of its rows is. A difference between two lists is a
+/// conflict only when the image is on two sides, so that it is trained and tested with different
+/// labels. On one side the mass list and the calcification list may differ, because each contains
+/// one kind of lesion.
 pub fn find(images: &Groups) -> Vec<Finding> {
     let differ = |key: &dyn Fn(&Entry) -> Option<String>| -> Vec<String> {
         images
@@ -25,9 +25,9 @@ pub fn find(images: &Groups) -> Vec<Finding> {
                 }
                 let labels: BTreeSet<bool> = truth.values().copied().collect();
                 let word = |malignant: &bool| if *malignant { "malignant" } else { "benign" };
-                let said: Vec<String> =
+                let stated: Vec<String> =
                     truth.iter().map(|(key, malignant)| format!("{key}: {}", word(malignant))).collect();
-                (labels.len() > 1).then(|| format!("{name} ({})", said.join(", ")))
+                (labels.len() > 1).then(|| format!("{name} ({})", stated.join(", ")))
             })
             .collect()
     };
@@ -43,21 +43,21 @@ pub fn find(images: &Groups) -> Vec<Finding> {
             code: "label_conflict",
             severity: Severity::Conflict,
             count: between_sides.len(),
-            what: "images have contradictory labels on two sides".to_string(),
+            what: "images with contradictory labels on two sides".to_string(),
             cases: between_sides,
         },
         Finding {
             code: "image_of_two_patients",
             severity: Severity::Conflict,
             count: two_patients.len(),
-            what: "images belong to two patients".to_string(),
+            what: "images of two patients".to_string(),
             cases: two_patients,
         },
         Finding {
             code: "label_differs_between_lists",
             severity: Severity::Note,
             count: between_lists.len(),
-            what: "images are malignant in one list and benign in another; read both, malignant wins"
+            what: "images malignant in one list and benign in another; read both, malignant takes precedence"
                 .to_string(),
             cases: between_lists,
         },

@@ -1,4 +1,4 @@
-//! Who and what stands on two sides, and what is left of the test side without them.
+//! Patients, breasts and images on two sides, and the test side without them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Entry, Finding, Severity};
 use mammo_core::record::{Laterality, Side, View};
 
-/// Entries by what they have in common.
+/// Entries grouped by a key.
 pub type Groups<'e> = BTreeMap<String, Vec<&'e Entry>>;
 
 /// Groups entries, keys in alphabetical order.
@@ -19,7 +19,7 @@ pub fn group(entries: &[Entry], key: impl Fn(&Entry) -> String) -> Groups<'_> {
     groups
 }
 
-/// The sides on which a group stands.
+/// The sides of a group.
 pub fn sides(group: &[&Entry]) -> BTreeSet<Side> {
     group.iter().filter_map(|entry| entry.side).collect()
 }
@@ -41,7 +41,7 @@ pub fn find(entries: &[Entry], images: &Groups, patients: &Groups) -> Vec<Findin
                 format!("{name} ({})", sides.join(", "))
             })
             .collect();
-        let what = format!("{what} stand on two sides");
+        let what = format!("{what} on two sides");
         Finding { code, severity: Severity::Leak, count: cases.len(), what, cases }
     };
     vec![
@@ -51,22 +51,22 @@ pub fn find(entries: &[Entry], images: &Groups, patients: &Groups) -> Vec<Findin
     ]
 }
 
-/// An image of the test side whose patient stands on no other side.
+/// An image of the test side whose patient is on no other side.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TestImage {
     /// The image.
     pub image: String,
-    /// The woman.
+    /// The patient.
     pub patient_id: String,
     /// Which breast; `None` when it is not known.
     pub side: Option<Laterality>,
     /// Which projection; `None` when it is not known.
     pub view: Option<View>,
-    /// Malignant if any entry says so; `None` when none tells.
+    /// True if any entry is malignant; `None` when no entry has a label.
     pub malignant: Option<bool>,
 }
 
-/// The test side without patients that anything else was learned or chosen from.
+/// The test side without patients of the training and validation sides.
 pub fn leak_free_test(images: &Groups, patients: &Groups) -> Vec<TestImage> {
     let only_test = |entry: &Entry| {
         let sides = patients.get(&entry.patient_id).map(|group| sides(group)).unwrap_or_default();
@@ -83,7 +83,7 @@ pub fn leak_free_test(images: &Groups, patients: &Groups) -> Vec<TestImage> {
     images.values().filter(in_test).map(row).collect()
 }
 
-/// Malignant if any entry says so, benign if one does and none says malignant.
+/// Malignant if any entry is malignant, benign if the others are benign or unknown.
 pub fn truth(group: &[&Entry]) -> Option<bool> {
     group.iter().filter_map(|entry| entry.malignant).reduce(|any, malignant| any | malignant)
 }

@@ -1,4 +1,4 @@
-//! The report as text, as Markdown and as files.
+//! The report as text, Markdown and files.
 
 use std::fmt;
 use std::path::Path;
@@ -6,9 +6,10 @@ use std::path::Path;
 use super::{Finding, Report, Severity};
 use crate::{Error, Result};
 use mammo_core::record::{Side, word_or_blank};
+use mammo_core::text::count;
 use mammo_core::write::{write_atomically, write_json};
 
-/// Cases of each finding that the text for the screen names; files hold all of them.
+/// Cases of each finding in the text for the screen; files contain all cases.
 pub const SHOWN: usize = 5;
 
 impl fmt::Display for Severity {
@@ -25,7 +26,7 @@ impl fmt::Display for Severity {
 /// A short table for the screen.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} images of {} patients", self.images, self.patients)?;
+        writeln!(f, "{} of {}", count(self.images, "image"), count(self.patients, "patient"))?;
         writeln!(
             f,
             "\n{:<12} {:>8} {:>9} {:>7} {:>9} {:>7} {:>7} {:>6} {:>6} {:>8} {:>7}",
@@ -63,7 +64,7 @@ impl fmt::Display for Report {
             writeln!(f, "nothing found")?;
         }
         if !self.pictures_compared {
-            writeln!(f, "pictures were not compared: the same film under two names is not found")?;
+            writeln!(f, "pixels were not compared: an image stored under two names is not detected")?;
         }
         if self.balance.iter().any(|balance| balance.side == Some(Side::Test)) {
             writeln!(f, "{}", self.leak_free_sentence())?;
@@ -78,15 +79,16 @@ impl Report {
             self.leak_free_test.iter().map(|image| image.patient_id.as_str()).collect();
         let malignant = self.leak_free_test.iter().filter(|image| image.malignant == Some(true)).count();
         format!(
-            "leak-free test side: {} images of {} patients, {malignant} malignant",
-            self.leak_free_test.len(),
-            patients.len()
+            "leak-free test side: {} of {}, {malignant} malignant",
+            count(self.leak_free_test.len(), "image"),
+            count(patients.len(), "patient")
         )
     }
 
     /// The report as Markdown, every case named.
     pub fn markdown(&self) -> String {
-        let mut text = format!("# Split doctor\n\n{} images of {} patients.\n\n", self.images, self.patients);
+        let (images, patients) = (count(self.images, "image"), count(self.patients, "patient"));
+        let mut text = format!("# Split doctor\n\n{images} of {patients}.\n\n");
         text += "| side | patients | malignant | images | malignant | benign | unknown | CC | MLO | breasts with one view | side or view unknown |\n";
         text += "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
         for balance in &self.balance {
@@ -118,7 +120,7 @@ impl Report {
 /// Writes `doctor.json`, `doctor.md` and, when there is a test side, `leak_free_test.csv`.
 ///
 /// # Errors
-/// [`Error::Io`] when the disk refuses.
+/// [`Error::Io`] when a file cannot be written.
 pub fn write_report(dir: &Path, report: &Report) -> Result<()> {
     write_json(&dir.join("doctor.json"), report)?;
     write_atomically(&dir.join("doctor.md"), report.markdown().as_bytes())?;
@@ -132,7 +134,7 @@ pub fn write_report(dir: &Path, report: &Report) -> Result<()> {
 /// are blank where they are not known.
 ///
 /// # Errors
-/// [`Error::Io`] when the disk refuses.
+/// [`Error::Io`] when a file cannot be written.
 pub fn write_test_list(path: &Path, report: &Report) -> Result<()> {
     let unfit = |error: String| Error::table(path, None, error, "rows that CSV can hold");
     let mut table = csv::Writer::from_writer(Vec::new());

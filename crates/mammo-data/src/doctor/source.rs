@@ -5,13 +5,13 @@ use std::path::Path;
 use super::Entry;
 use crate::Result;
 use crate::archive::cbis_ddsm::{case_tables, read_cases};
-use crate::import::{Findings, Rejection};
+use crate::import::{Rejection, TableProblems};
 use crate::manifest::Manifest;
 use crate::split::Split;
 use mammo_core::record::Pathology;
 
-/// One entry per image of a manifest. Sides come from the split or, without one, from the
-/// makers of the data set.
+/// One entry per image of a manifest. Sides come from the split or, without one, from the official
+/// split of the data set.
 pub fn entries_of_manifest(manifest: &Manifest, split: Option<&Split>) -> Vec<Entry> {
     let entry = |image: &mammo_core::record::Mammogram| Entry {
         image: image.file.clone(),
@@ -26,9 +26,9 @@ pub fn entries_of_manifest(manifest: &Manifest, split: Option<&Split>) -> Vec<En
     manifest.images.iter().map(entry).collect()
 }
 
-/// One entry per row of the case descriptions below a folder, and the rows that could not be
-/// read. An image is a patient's breast in one view: mass and calcification tables name the
-/// same film by different files.
+/// One entry per row of the case descriptions below a folder, and the rejected rows. An image is
+/// one view of a patient's breast: mass and calcification tables name different files of the same
+/// film.
 ///
 /// # Errors
 /// [`Error::Io`](crate::Error::Io) and [`Error::Table`](crate::Error::Table) when there are no
@@ -36,7 +36,7 @@ pub fn entries_of_manifest(manifest: &Manifest, split: Option<&Split>) -> Vec<En
 pub fn entries_of_cases(dir: &Path) -> Result<(Vec<Entry>, Vec<Rejection>)> {
     let (mut entries, mut rejections) = (Vec::new(), Vec::new());
     for table in case_tables(dir)? {
-        let mut findings = Findings::of(&table);
+        let mut findings = TableProblems::of(&table);
         for row in read_cases(&table, &mut findings)? {
             entries.push(Entry {
                 image: format!("{} {} {}", row.patient_id, row.laterality, row.view),

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::*;
 use crate::manifest::Manifest;
 use crate::manifest::tests::mammogram;
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::record::Pathology;
 use mammo_dicom::image_file::write_png16;
 use mammo_phantom::{PhantomConfig, patient};
@@ -149,7 +149,7 @@ fn a_picture_under_another_name_is_found_and_other_pictures_are_not() {
     let folder = tempfile::tempdir().unwrap();
     let config = PhantomConfig { height_px: 288, width_px: 224, ..PhantomConfig::default() };
     let mut images = Vec::new();
-    let mut add = |name: &str, patient: &str, pathology: Pathology, picture: &GrayImage| {
+    let mut add = |name: &str, patient: &str, pathology: Pathology, picture: &GreyImage| {
         write_png16(&folder.path().join(name), picture).unwrap();
         images.push(mammogram(name, patient, pathology));
     };
@@ -169,7 +169,7 @@ fn a_picture_under_another_name_is_found_and_other_pictures_are_not() {
     let smaller =
         mammo_core::resample::resample(&first, &whole, 150, 192, mammo_core::resample::Resample::Area);
     add("smaller.png", "p00", Pathology::Benign, &smaller);
-    let mirrored = GrayImage {
+    let mirrored = GreyImage {
         pixels: (0..first.height).flat_map(|y| first.row(y).iter().rev().copied()).collect(),
         ..first
     };
@@ -178,7 +178,7 @@ fn a_picture_under_another_name_is_found_and_other_pictures_are_not() {
     for image in &mut manifest.images {
         image.official_side = Some(if image.patient_id == "stranger" { Side::Test } else { Side::Train });
     }
-    let (twins, unread) = find_twins(&manifest, &|_, _| {});
+    let (twins, unread) = find_duplicates(&manifest, &|_, _| {});
     assert_eq!(unread, 0);
     let names: std::collections::BTreeSet<&str> =
         twins.iter().flat_map(|twin| [twin.first.as_str(), twin.second.as_str()]).collect();
@@ -210,7 +210,7 @@ fn copies_of_real_films_are_found_and_nothing_else() {
     let mut images: Vec<_> = all.images.into_iter().take(150).collect();
     let mut n_copies = 0;
     for (at, image) in images.clone().iter().enumerate().step_by(10) {
-        let mut film = mammo_dicom::image_file::read_gray(&root.join(&image.file)).unwrap();
+        let mut film = mammo_dicom::image_file::read_grey(&root.join(&image.file)).unwrap();
         let whole = mammo_core::geometry::Rect::new(0.0, 0.0, film.width as f64, film.height as f64);
         match at / 10 % 3 {
             0 => film.pixels.iter_mut().for_each(|value| *value = 5000 + *value / 10 * 7),
@@ -234,7 +234,7 @@ fn copies_of_real_films_are_found_and_nothing_else() {
     }
     // An absolute path stays what it is when it is joined to the root.
     let manifest = Manifest::new(&root, images);
-    let (twins, unread) = find_twins(&manifest, &|_, _| {});
+    let (twins, unread) = find_duplicates(&manifest, &|_, _| {});
     assert_eq!((twins.len(), unread), (n_copies, 0), "{twins:#?}");
     assert!(
         twins.iter().all(|twin| twin.first.ends_with(".png") && !twin.mirrored && twin.correlation > 0.9)

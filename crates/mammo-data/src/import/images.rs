@@ -1,4 +1,4 @@
-//! `images.csv`: rows → candidates, one per image file.
+//! Reads `images.csv`: one row per image file.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Display;
@@ -8,7 +8,7 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use super::table::{Column, FILE, Table};
-use super::{Checked, Findings, Refusal, RejectionReason, refuse};
+use super::{RejectionReason, RowError, TableProblems, row_error};
 use crate::Result;
 use mammo_core::record::{Laterality, Mammogram, View};
 
@@ -49,39 +49,47 @@ struct Cells<'r> {
     polarity: &'r str,
 }
 
-/// A row that says nothing wrong; its image has not been opened yet, so its size is zero.
-pub(crate) struct Candidate {
+/// A valid row. Its image has not been opened yet, so the size is zero.
+pub(crate) struct ImageRow {
     pub line: u64,
     pub mammogram: Mammogram,
-    /// The number of lesions that the row promises.
+    /// The number of lesions that the row states.
     pub n_lesions: Option<u32>,
 }
 
-/// Reads the rows and rejects unusable, repeated and contradicting ones.
-pub(super) fn read(path: &Path, findings: &mut Findings) -> Result<Vec<Candidate>> {
-    let table = Table::open(path, COLUMNS, findings)?;
+/// Reads the rows and rejects invalid, repeated and contradictory ones.
+pub(super) fn read(path: &Path, problems: &mut TableProblems) -> Result<Vec<ImageRow>> {
+    let table = Table::open(path, COLUMNS, problems)?;
     let mut unreadable_numbers = BTreeMap::new();
-    let mut candidates = Vec::new();
+    let mut image_rows = Vec::new();
     for (line, cells) in table.rows::<Cells>(path)? {
-        match candidate(line, &cells, &mut unreadable_numbers) {
-            Ok(candidate) => candidates.push(candidate),
-            Err(refusal) => findings.reject(cells.file, line, refusal),
+        match image_row(line, &cells, &mut unreadable_numbers) {
+            Ok(image_row) => image_rows.push(image_row),
+            Err(error) => problems.reject(cells.file, line, error),
         }
     }
     for (column, (count, range)) in unreadable_numbers {
-        findings.note(count, format_args!("cells of column {column} are not {range}; taken as not known"));
+        problems.note(
+            count,
+            "cell",
+            format_args!("of column {column} other than {range}, treated as unknown"),
+        );
     }
-    Ok(without_duplicates(candidates, findings))
+    Ok(without_duplicates(image_rows, problems))
 }
 
 type UnreadableNumbers = BTreeMap<&'static str, (usize, &'static str)>;
 
-fn candidate(line: u64, cells: &Cells, unreadable_numbers: &mut UnreadableNumbers) -> Checked<Candidate> {
+fn image_row(
+    line: u64,
+    cells: &Cells,
+    unreadable_numbers: &mut UnreadableNumbers,
+) -> Result<ImageRow, RowError> {
     let required =
         [("file", cells.file), ("patient_id", cells.patient_id), ("side", cells.side), ("view", cells.view)];
     if let Some((column, _)) = required.iter().find(|(_, cell)| cell.is_empty()) {
-        let hint = if matches!(*column, "side" | "view") { "; write unknown if nobody knows it" } else { "" };
-        return refuse(RejectionReason::MissingValue, format!("{column} is empty{hint}"));
+        let hint = if matches!(*column, "side" | "view") { "; write unknown if it is not known" } else { "" };
+        return row_error(RejectionReason::MissingValue, format!("{column} is empty{hint}"));
     }
     let mut number = |column, cell: &str, range, read: fn(&str) -> Option<u32>| {
         let number = read(cell);
@@ -104,11 +112,11 @@ fn candidate(line: u64, cells: &Cells, unreadable_numbers: &mut UnreadableNumber
         site: (!cells.site.is_empty()).then(|| cells.site.to_string()),
         ..Mammogram::new(&file, cells.patient_id, laterality, view)
     };
-    Ok(Candidate { line, mammogram, n_lesions })
+    Ok(ImageRow { line, mammogram, n_lesions })
 }
 
-/// A number without the decimal that pandas writes into columns of whole numbers with gaps: `49.0`
-/// is `49`.
+/// A number without the decimal `.0` that pandas writes in integer columns with missing values:
+/// `49.0` is `49`.
 pub(crate) fn whole(cell: &str) -> &str {
     cell.strip_suffix(".0").unwrap_or(cell)
 }
@@ -128,58 +136,59 @@ pub(crate) fn bi_rads(cell: &str) -> Option<u32> {
 }
 
 /// A cell as a value of the vocabulary.
-pub(crate) fn word<T: FromStr<Err: Display>>(column: &str, cell: &str) -> Checked<T> {
-    cell.parse().or_else(|e| refuse(RejectionReason::UnknownWord, format!("{column} {e}")))
+pub(crate) fn word<T: FromStr<Err: Display>>(column: &str, cell: &str) -> Result<T, RowError> {
+    cell.parse().or_else(|e| row_error(RejectionReason::UnknownWord, format!("{column} {e}")))
 }
 
 /// A cell as a value of the vocabulary, or the word `unknown`.
-fn word_or_unknown<T: FromStr<Err: Display>>(column: &str, cell: &str) -> Checked<Option<T>> {
+fn word_or_unknown<T: FromStr<Err: Display>>(column: &str, cell: &str) -> Result<Option<T>, RowError> {
     if cell.eq_ignore_ascii_case("unknown") { Ok(None) } else { word(column, cell).map(Some) }
 }
 
-/// A path from a table as a path below the data set's folder, with forward slashes.
+/// Converts a path of a table to a path below the data set's folder, with forward slashes.
 ///
-/// Links inside the data set are followed later: they are the owner's own.
-pub(crate) fn path_in_data_set(cell: &str) -> Checked<String> {
+/// Symbolic links inside the data set are allowed and followed later.
+pub(crate) fn path_in_data_set(cell: &str) -> Result<String, RowError> {
     let path = cell.replace('\\', "/");
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     let is_absolute = path.starts_with('/') || path.as_bytes().get(1) == Some(&b':');
     if is_absolute || parts.is_empty() || parts.contains(&"..") {
-        let problem = format!("'{cell}' is absolute or climbs; expected a path below the table's folder");
-        return refuse(RejectionReason::PathEscapesRoot, problem);
+        let problem =
+            format!("'{cell}' is absolute or contains '..'; expected a path below the table's folder");
+        return row_error(RejectionReason::PathEscapesRoot, problem);
     }
     Ok(parts.join("/"))
 }
 
-/// Keeps one row per file: the first of equal rows, none of rows that contradict each other.
-fn without_duplicates(candidates: Vec<Candidate>, findings: &mut Findings) -> Vec<Candidate> {
+/// Keeps one row per file: the first of equal rows, and none of contradictory rows.
+fn without_duplicates(image_rows: Vec<ImageRow>, problems: &mut TableProblems) -> Vec<ImageRow> {
     let mut first: HashMap<String, (u64, Mammogram)> = HashMap::new();
     let mut contradicted: BTreeSet<String> = BTreeSet::new();
-    for candidate in &candidates {
-        let file = &candidate.mammogram.file;
+    for image_row in &image_rows {
+        let file = &image_row.mammogram.file;
         match first.get(file) {
-            Some((_, mammogram)) if *mammogram != candidate.mammogram => {
+            Some((_, mammogram)) if *mammogram != image_row.mammogram => {
                 contradicted.insert(file.clone());
             }
             Some(_) => {}
             None => {
-                first.insert(file.clone(), (candidate.line, candidate.mammogram.clone()));
+                first.insert(file.clone(), (image_row.line, image_row.mammogram.clone()));
             }
         }
     }
-    let keep = |candidate: &Candidate| {
-        let file = &candidate.mammogram.file;
-        let first_line = first.get(file).map_or(candidate.line, |(line, _)| *line);
+    let keep = |image_row: &ImageRow| {
+        let file = &image_row.mammogram.file;
+        let first_line = first.get(file).map_or(image_row.line, |(line, _)| *line);
         let (reason, problem) = if contradicted.contains(file) {
-            let problem = "the rows of this file differ; keep the right one".to_string();
+            let problem = "the rows of this file differ; keep the correct one".to_string();
             (RejectionReason::ContradictingRows, problem)
-        } else if first_line != candidate.line {
-            (RejectionReason::DuplicateRow, format!("same as line {first_line}, which stays"))
+        } else if first_line != image_row.line {
+            (RejectionReason::DuplicateRow, format!("same as line {first_line}, which is kept"))
         } else {
             return true;
         };
-        findings.reject(file, candidate.line, Refusal { reason, problem });
+        problems.reject(file, image_row.line, RowError { reason, problem });
         false
     };
-    candidates.into_iter().filter(keep).collect()
+    image_rows.into_iter().filter(keep).collect()
 }

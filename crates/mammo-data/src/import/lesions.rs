@@ -1,4 +1,4 @@
-//! `lesions.csv`: rows → annotations → lesions inside accepted images.
+//! Reads `lesions.csv` and attaches the lesions to the accepted images.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -6,10 +6,10 @@ use std::path::Path;
 use rayon::prelude::*;
 use serde::Deserialize;
 
-use super::images::{Candidate, path_in_data_set, word};
+use super::images::{ImageRow, path_in_data_set, word};
 use super::shape::{Fit, MaskSize, Placed, place};
 use super::table::{Column, FILE, Table};
-use super::{Checked, Findings, Progress, Refusal, RejectionReason, refuse};
+use super::{Progress, RejectionReason, RowError, TableProblems, row_error};
 use crate::{Error, Result};
 use mammo_core::geometry::Rect;
 use mammo_core::record::{Lesion, LesionKind, LesionShape, Mammogram, Pathology};
@@ -28,7 +28,7 @@ const COLUMNS: &[Column] = &[
     Column { name: "mask", aliases: &["mask_file", "roi_mask"], required: false },
 ];
 
-/// The shapes and the columns that each needs, the one that wins first.
+/// The columns of each shape, in order of precedence.
 const SHAPES: [&[&str]; 3] = [&["mask"], &["x", "y", "width", "height"], &["cx", "cy", "radius"]];
 
 #[derive(Deserialize)]
@@ -54,22 +54,22 @@ struct Cells<'r> {
     mask: &'r str,
 }
 
-/// One row: what it says about an image's truth and, when it is usable, the lesion.
+/// One row: the pathology for its image and, when the row is valid, the lesion.
 pub(crate) struct Annotation {
     pub file: String,
     pub line: u64,
-    /// The lesion's truth as stated; `Unknown` also when the word is not known.
+    /// The lesion's pathology; `Unknown` also for an invalid word.
     pub pathology: Pathology,
-    /// As the row states it, not yet held against the image; masks not yet measured.
-    pub lesion: Checked<Lesion>,
+    /// The lesion of the row; not yet checked against the image, masks not yet measured.
+    pub lesion: Result<Lesion, RowError>,
 }
 
-/// Reads the rows; what is wrong with a row is told when it is attached.
-pub(super) fn read(path: &Path, findings: &mut Findings) -> Result<Vec<Annotation>> {
-    let table = Table::open(path, COLUMNS, findings)?;
+/// Reads the rows; problems of a row are reported by [`attach`].
+pub(super) fn read(path: &Path, problems: &mut TableProblems) -> Result<Vec<Annotation>> {
+    let table = Table::open(path, COLUMNS, problems)?;
     if !SHAPES.iter().any(|columns| columns.iter().all(|column| table.has(column))) {
         let expected = "the columns of a shape: x, y, width, height; or cx, cy, radius; or mask";
-        return Err(Error::table(path, Some(1), "no columns that place a lesion", expected));
+        return Err(Error::table(path, Some(1), "no columns for the position of a lesion", expected));
     }
     let annotation = |(line, cells): (u64, Cells)| Annotation {
         file: path_in_data_set(cells.file).unwrap_or_else(|_| cells.file.to_string()),
@@ -80,18 +80,18 @@ pub(super) fn read(path: &Path, findings: &mut Findings) -> Result<Vec<Annotatio
     Ok(table.rows(path)?.into_iter().map(annotation).collect())
 }
 
-fn lesion(cells: &Cells) -> Checked<Lesion> {
+fn lesion(cells: &Cells) -> Result<Lesion, RowError> {
     let kind: LesionKind = word("type", cells.r#type)?;
     let pathology = word("pathology", cells.pathology)?;
     let number = |column: &str, cell: &str, positive: bool| {
         let value = cell.parse::<f64>().ok().filter(|v| v.is_finite() && (!positive || *v > 0.0));
         let expected = if positive { "a number above zero" } else { "a finite number" };
         let problem = || format!("{column} '{cell}'; expected {expected}, in pixels");
-        value.ok_or_else(|| Refusal { reason: RejectionReason::BadNumber, problem: problem() })
+        value.ok_or_else(|| RowError { reason: RejectionReason::BadNumber, problem: problem() })
     };
     let any = |cells: &[&str]| cells.iter().any(|cell| !cell.is_empty());
     let shape = if any(&[cells.mask]) {
-        // Its bounds are measured when the image's size is known.
+        // The bounds are measured when the size of the image is known.
         let file = path_in_data_set(cells.mask)?;
         LesionShape::Mask { file, bounds: Rect::default() }
     } else if any(&[cells.x, cells.y, cells.width, cells.height]) {
@@ -102,12 +102,15 @@ fn lesion(cells: &Cells) -> Checked<Lesion> {
         let (cx, cy) = (number("cx", cells.cx, false)?, number("cy", cells.cy, false)?);
         LesionShape::Circle { cx, cy, radius: number("radius", cells.radius, true)? }
     } else {
-        return refuse(RejectionReason::NoShape, "box, circle and mask are all empty; expected one of them");
+        return row_error(
+            RejectionReason::NoShape,
+            "box, circle and mask are all empty; expected one of them",
+        );
     };
     Ok(Lesion { kind, pathology, shape })
 }
 
-/// How many masks will be opened at most.
+/// Largest number of masks that will be opened.
 pub(super) fn count_masks(annotations: &[Annotation]) -> usize {
     annotations.iter().filter(|annotation| annotation.mask().is_some()).count()
 }
@@ -121,23 +124,23 @@ impl Annotation {
     }
 }
 
-/// Holds every annotation against its image, on all threads, and gives each image its lesions.
+/// Checks every annotation against its image, on all threads, and adds the lesions to the images.
 pub(super) fn attach(
     root: &Path,
-    mut images: Vec<Candidate>,
+    mut images: Vec<ImageRow>,
     annotations: Vec<Annotation>,
     masks: MaskSize,
     progress: &Progress,
-    findings: &mut Findings,
+    problems: &mut TableProblems,
 ) -> Vec<Mammogram> {
     let index: HashMap<String, usize> =
         images.iter().enumerate().map(|(at, image)| (image.mammogram.file.clone(), at)).collect();
-    let placed: Vec<Checked<(usize, Placed)>> = annotations
+    let placed: Vec<Result<(usize, Placed), RowError>> = annotations
         .par_iter()
         .map(|annotation| {
             let placed = match (index.get(&annotation.file), &annotation.lesion) {
                 (None, _) => {
-                    refuse(RejectionReason::NoSuchImage, "its image is not in images.csv or was rejected")
+                    row_error(RejectionReason::NoSuchImage, "its image is not in images.csv or was rejected")
                 }
                 (_, Err(refusal)) => Err(refusal.clone()),
                 (Some(&at), Ok(lesion)) => {
@@ -165,25 +168,26 @@ pub(super) fn attach(
                 images[at].mammogram.lesions.push(placed.lesion);
                 continue;
             }
-            Ok(_) => Refusal {
+            Ok(_) => RowError {
                 reason: RejectionReason::DuplicateRow,
-                problem: "an equal lesion of this image stands above".to_string(),
+                problem: "an earlier row has the same lesion of this image".to_string(),
             },
             Err(refused) => refused,
         };
-        findings.reject(&annotation.file, annotation.line, refused);
+        problems.reject(&annotation.file, annotation.line, refused);
     }
-    let broken_promises = images
+    let differing_counts = images
         .iter()
         .zip(&n_rows)
-        .filter(|(image, n)| image.n_lesions.is_some_and(|said| said != **n))
+        .filter(|(image, n)| image.n_lesions.is_some_and(|stated| stated != **n))
         .count();
-    findings.note(clipped, "lesion boxes reach over the image's edge and were clipped");
-    findings.note(stretched, "lesion masks have another size than their image and are stretched onto it");
-    findings.note(
+    problems.note(clipped, "lesion box", "clipped at the edge of the image");
+    problems.note(stretched, "lesion mask", "of another size than the image, scaled to it");
+    problems.note(
         protruding,
-        "lesion circles and contours reach over the image's edge and were kept as they are",
+        "lesion outline",
+        "(circle or contour) extending beyond the edge of the image, kept unchanged",
     );
-    findings.note(broken_promises, "images have another number of rows in lesions.csv than n_lesions says");
+    problems.note(differing_counts, "image", "whose number of rows in lesions.csv differs from n_lesions");
     images.into_iter().map(|image| image.mammogram).collect()
 }

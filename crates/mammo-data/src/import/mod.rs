@@ -1,15 +1,14 @@
-//! Tables of images and lesions in, a [`Manifest`] and a list of rejections out.
+//! Import: tables of images and lesions in, a [`Manifest`] and a list of rejections out.
 //!
-//! The only stage that trusts nothing: paths, words, numbers, labels and pixels are checked
-//! here once, so that later stages need not. A row that cannot be used is never dropped
-//! silently: it becomes a [`Rejection`] with a reason that can be counted. What was changed
-//! or looks odd but stays is told in [`Imported::notes`]. The table format is described in
-//! `docs/datasets.md`.
+//! This stage checks paths, words, numbers, labels and pixels, so that later stages need not. A
+//! row that cannot be used becomes a [`Rejection`] with a coded reason. Changes and irregularities
+//! that do not lead to a rejection are listed in [`Imported::notes`]. `docs/datasets.md` describes
+//! the table format.
 //!
 //! | file | does |
 //! |---|---|
 //! | `table` | finds the columns, reads the rows |
-//! | `images` | `images.csv` → candidates, one per file |
+//! | `images` | `images.csv` → image rows, one per file |
 //! | `labels` | image truth against lesion truth |
 //! | `opening` | opens every image, compares contents |
 //! | `lesions`, `shape` | `lesions.csv` → boxes, circles and masks inside their images |
@@ -21,6 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::manifest::Manifest;
 use crate::{Error, Result};
+use mammo_core::text::count;
 use mammo_dicom::UnknownObjects;
 
 mod images;
@@ -33,31 +33,31 @@ pub(crate) mod table;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use images::{Candidate, acr_density, bi_rads, path_in_data_set, whole, word};
+pub(crate) use images::{ImageRow, acr_density, bi_rads, path_in_data_set, whole, word};
 pub(crate) use lesions::Annotation;
 pub(crate) use opening::Admission;
-pub(crate) use rejection::{Checked, Refusal, refuse};
+pub(crate) use rejection::{RowError, row_error};
 pub(crate) use shape::MaskSize;
 
 pub use rejection::{Rejection, RejectionReason, write_rejections};
 
-/// How far an import looks into the image files.
+/// How thoroughly an import checks the image files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Verify {
-    /// Only width and height. Quick, but a file that was cut short passes, and equal files
-    /// under two patients are not found.
+    /// Only width and height. Fast, but truncated files and identical files of two patients are not
+    /// detected.
     Headers,
-    /// Every pixel is decoded and every file's content compared with the others.
+    /// All pixels are decoded and the contents of all files are compared.
     #[default]
     Pixels,
 }
 
-/// How images are opened, and what is taken for a mammogram.
+/// How images are opened, and which objects are accepted as mammograms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Opening {
-    /// How far the files are looked into.
+    /// How thoroughly the files are checked.
     pub verify: Verify,
-    /// What is done with DICOM objects that do not say what they are.
+    /// Treatment of DICOM objects whose header does not identify them.
     pub unknown: UnknownObjects,
 }
 
@@ -67,14 +67,14 @@ impl From<Verify> for Opening {
     }
 }
 
-/// What an import delivers.
+/// The result of an import.
 #[derive(Clone, Debug)]
 pub struct Imported {
     /// The accepted images with their lesions; its root is the folder of `images.csv`.
     pub manifest: Manifest,
     /// One entry per rejected row: rows of `images.csv` first, then `lesions.csv`, by line.
     pub rejections: Vec<Rejection>,
-    /// What was changed, ignored or looks odd, with counts; one sentence each.
+    /// Changes, ignored columns and irregularities, with counts; one sentence each.
     pub notes: Vec<String>,
 }
 
@@ -85,27 +85,27 @@ impl Imported {
     }
 }
 
-/// What is wrong or odd in one table.
-pub(crate) struct Findings {
+/// Rejections and notes of one table.
+pub(crate) struct TableProblems {
     /// The table's file name.
     table: String,
     rejections: Vec<Rejection>,
     notes: Vec<String>,
 }
 
-impl Findings {
+impl TableProblems {
     pub fn of(table: &Path) -> Self {
         let name = table.file_name().unwrap_or(table.as_os_str()).to_string_lossy().into_owned();
         Self { table: name, rejections: Vec::new(), notes: Vec::new() }
     }
 
-    pub fn reject(&mut self, file: &str, line: u64, refusal: Refusal) {
+    pub fn reject(&mut self, file: &str, line: u64, refusal: RowError) {
         let detail = format!("{}: {}", self.table, refusal.problem);
         let (file, line) = (file.to_string(), Some(line));
         self.rejections.push(Rejection { file, line, reason: refusal.reason, detail });
     }
 
-    /// What was rejected so far.
+    /// The rejections so far.
     pub fn into_rejections(self) -> Vec<Rejection> {
         self.rejections
     }
@@ -115,15 +115,15 @@ impl Findings {
         self.notes.extend(notes);
     }
 
-    /// Adds a note about `count` things unless there are none.
-    pub fn note(&mut self, count: usize, what: impl std::fmt::Display) {
-        if count > 0 {
-            self.notes.push(format!("{count} {what}"));
+    /// Adds a note about `n` items, named by a singular noun, unless there are none.
+    pub fn note(&mut self, n: usize, noun: &str, what: impl std::fmt::Display) {
+        if n > 0 {
+            self.notes.push(format!("{} {what}", count(n, noun)));
         }
     }
 }
 
-/// Counts finished files over all threads and tells the caller.
+/// Counts finished files over all threads and reports them to the caller.
 struct Progress<'a> {
     done: AtomicUsize,
     total: usize,
@@ -142,14 +142,13 @@ impl Progress<'_> {
 /// # Inputs
 /// - `path`: the folder that holds `images.csv`, or a table of images of any name. All files
 ///   are relative to that folder.
-/// - `opening`: how far to look into the images, a [`Verify`] alone will do; they are opened on
-///   all threads.
+/// - `opening`: how to check the images; a [`Verify`] converts to it. Images are opened on all
+///   threads.
 /// - `progress`: called as `(done, total)` after each image and each mask, from any thread.
 ///
 /// # Errors
 /// [`Error::Io`] when a table cannot be read. [`Error::Table`] when a table lacks a required
-/// column, or when not a single image is accepted. Everything that concerns one row is a
-/// [`Rejection`] instead.
+/// column, or when no image is accepted. Errors of single rows are [`Rejection`]s.
 pub fn import_tables(
     path: &Path,
     opening: impl Into<Opening>,
@@ -158,8 +157,8 @@ pub fn import_tables(
     let (root, images_csv) = locate(path);
     let lesions_csv = root.join("lesions.csv");
 
-    let mut in_images = Findings::of(&images_csv);
-    let mut in_lesions = Findings::of(&lesions_csv);
+    let mut in_images = TableProblems::of(&images_csv);
+    let mut in_lesions = TableProblems::of(&lesions_csv);
     let images = images::read(&images_csv, &mut in_images)?;
     let annotations = if lesions_csv.is_file() {
         lesions::read(&lesions_csv, &mut in_lesions)?
@@ -170,61 +169,66 @@ pub fn import_tables(
         Vec::new()
     };
     let admission = Admission::Mammograms;
-    let rows =
-        Rows { annotations, in_lesions, admission, ..Rows::new(&root, &images_csv, images, in_images) };
+    let rows = DataSetRows {
+        annotations,
+        in_lesions,
+        admission,
+        ..DataSetRows::new(&root, &images_csv, images, in_images)
+    };
     check_rows(rows, opening.into(), progress)
 }
 
-/// What a reader of tables delivers, before any image is opened.
-pub(crate) struct Rows {
+/// The rows of a data set's tables, before any image is opened.
+pub(crate) struct DataSetRows {
     /// Folder to which all files are relative.
     pub root: PathBuf,
-    /// Where the rows stand; named when none can be used.
+    /// The table, named in the error when no row can be used.
     pub table: PathBuf,
     /// One per image file.
-    pub images: Vec<Candidate>,
+    pub images: Vec<ImageRow>,
     /// One per lesion and image.
     pub annotations: Vec<Annotation>,
-    /// What is wrong with rows of images so far.
-    pub in_images: Findings,
-    /// What is wrong with rows of lesions so far.
-    pub in_lesions: Findings,
+    /// Problems of rows of images so far.
+    pub in_images: TableProblems,
+    /// Problems of rows of lesions so far.
+    pub in_lesions: TableProblems,
     /// Whether a mask may have another size than its image.
     pub masks: MaskSize,
-    /// Which DICOM objects are taken.
+    /// Which DICOM objects are accepted.
     pub admission: Admission,
 }
 
-impl Rows {
+impl DataSetRows {
     /// Rows of an archive without lesions, whose DICOM objects are known to be mammograms.
-    pub fn new(root: &Path, table: &Path, images: Vec<Candidate>, in_images: Findings) -> Self {
+    pub fn new(root: &Path, table: &Path, images: Vec<ImageRow>, in_images: TableProblems) -> Self {
         Self {
             root: root.to_path_buf(),
             table: table.to_path_buf(),
             images,
             annotations: Vec::new(),
             in_images,
-            in_lesions: Findings::of(table),
+            in_lesions: TableProblems::of(table),
             masks: MaskSize::Exact,
             admission: Admission::AnyGrey,
         }
     }
 }
 
-/// Opens all images, holds labels and lesions against them: the same for every source of rows.
+/// Opens all images and checks labels and lesions against them, for every source of rows.
 ///
 /// # Errors
-/// [`Error::Table`] when not a single image is accepted.
+/// [`Error::Table`] when no image is accepted.
 pub(crate) fn check_rows(
-    rows: Rows,
+    rows: DataSetRows,
     opening: Opening,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Imported> {
-    let Rows { root, table, images, annotations, mut in_images, mut in_lesions, masks, admission } = rows;
-    let candidates = labels::settle(images, &annotations, &in_lesions.rejections, &mut in_images);
-    let total = candidates.len() + lesions::count_masks(&annotations);
+    let DataSetRows { root, table, images, annotations, mut in_images, mut in_lesions, masks, admission } =
+        rows;
+    let image_rows = labels::reconcile(images, &annotations, &in_lesions.rejections, &mut in_images);
+    let total = image_rows.len() + lesions::count_masks(&annotations);
     let progress = Progress { done: AtomicUsize::new(0), total, report: progress };
-    let accepted = opening::open_all(&root, candidates, opening, admission, &progress, &mut in_images);
+    let accepted = opening::open_all(&root, image_rows, opening, admission, &progress, &mut in_images);
     let mammograms = lesions::attach(&root, accepted, annotations, masks, &progress, &mut in_lesions);
     labels::note_breasts_with_two_labels(&mammograms, &mut in_images);
 

@@ -1,4 +1,4 @@
-//! Opens the candidates' image files.
+//! Opens the image files of the rows.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -8,38 +8,38 @@ use std::path::Path;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::images::Candidate;
-use super::{Checked, Findings, Opening, Progress, Refusal, RejectionReason, Verify, refuse};
+use super::images::ImageRow;
+use super::{Opening, Progress, RejectionReason, RowError, TableProblems, Verify, row_error};
 use crate::Error;
-use crate::archive::header::sound;
-use crate::archive::loose::header_of;
-use mammo_core::image::GrayImage;
+use crate::archive::header::admit;
+use crate::archive::image_files::header_of;
+use mammo_core::image::GreyImage;
 use mammo_core::record::{Mammogram, Polarity};
 use mammo_dicom::image_file::{check_size, read_size};
 use mammo_dicom::{Note, NoteKind, StoredImage, Voi};
 use mammo_image::input_check;
 use mammo_image::preprocess::Preprocessing;
 
-/// Which DICOM objects are taken.
+/// Which DICOM objects are accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Admission {
-    /// Screening mammograms alone, by their headers.
+    /// Only screening mammograms, by their headers.
     Mammograms,
-    /// Every single grey frame: an archive whose tables say what its objects show.
+    /// Every object with one grey frame, for archives whose tables identify their objects.
     AnyGrey,
 }
 
-/// What opening an image tells.
+/// Properties of an opened image.
 struct Opened {
     width_px: u32,
     height_px: u32,
-    /// SHA-256 of the file's bytes; only when the pixels were asked for.
+    /// SHA-256 of the file's bytes; only with [`Verify::Pixels`].
     digest: Option<[u8; 32]>,
-    /// What was odd about a DICOM file.
+    /// Irregularities of a DICOM file.
     notes: Vec<Note>,
 }
 
-/// How often a kind of note was made, and the first file that it is about.
+/// Number of notes of each kind, and the first file with one.
 #[derive(Default)]
 struct Noted(BTreeMap<NoteKind, (usize, String)>);
 
@@ -55,29 +55,29 @@ impl Noted {
 /// Opens every image, on all threads, and fills in its size.
 pub(super) fn open_all(
     root: &Path,
-    candidates: Vec<Candidate>,
+    image_rows: Vec<ImageRow>,
     opening: Opening,
     admission: Admission,
     progress: &Progress,
-    findings: &mut Findings,
-) -> Vec<Candidate> {
-    let opened: Vec<_> = candidates
+    problems: &mut TableProblems,
+) -> Vec<ImageRow> {
+    let opened: Vec<_> = image_rows
         .par_iter()
-        .map(|candidate| {
-            let opened = open(&root.join(&candidate.mammogram.file), opening, admission);
+        .map(|image_row| {
+            let opened = open(&root.join(&image_row.mammogram.file), opening, admission);
             progress.step();
             opened
         })
         .collect();
-    let mut accepted: Vec<Candidate> = Vec::new();
+    let mut accepted: Vec<ImageRow> = Vec::new();
     let mut owners: HashMap<[u8; 32], (String, String)> = HashMap::new();
     let (mut same_patient_twice, mut noted) = (0, Noted::default());
-    for (mut candidate, opened) in candidates.into_iter().zip(opened) {
-        let Mammogram { file, patient_id, .. } = &candidate.mammogram;
+    for (mut image_row, opened) in image_rows.into_iter().zip(opened) {
+        let Mammogram { file, patient_id, .. } = &image_row.mammogram;
         let opened = match opened {
             Ok(opened) => opened,
             Err(refusal) => {
-                findings.reject(file, candidate.line, refusal);
+                problems.reject(file, image_row.line, refusal);
                 continue;
             }
         };
@@ -85,35 +85,36 @@ pub(super) fn open_all(
             let (owner, first_file) =
                 owners.entry(digest).or_insert_with(|| (patient_id.clone(), file.clone()));
             if owner != patient_id {
-                let problem = format!("patient {patient_id}; the same bytes are {first_file} of {owner}");
-                let refusal = Refusal { reason: RejectionReason::SameFileOtherPatient, problem };
-                findings.reject(file, candidate.line, refusal);
+                let problem =
+                    format!("patient {patient_id}; byte-identical to {first_file} of patient {owner}");
+                let refusal = RowError { reason: RejectionReason::SameFileOtherPatient, problem };
+                problems.reject(file, image_row.line, refusal);
                 continue;
             }
             same_patient_twice += usize::from(first_file != file);
         }
         noted.add(file, opened.notes);
-        candidate.mammogram.width_px = opened.width_px;
-        candidate.mammogram.height_px = opened.height_px;
-        accepted.push(candidate);
+        image_row.mammogram.width_px = opened.width_px;
+        image_row.mammogram.height_px = opened.height_px;
+        accepted.push(image_row);
     }
     for (kind, (count, first)) in noted.0 {
-        findings.note(count, format_args!("DICOM files: {kind} (first: {first})"));
+        problems.note(count, "DICOM file", format_args!("with a note: {kind} (first: {first})"));
     }
-    findings.note(same_patient_twice, "images hold the very bytes of another image of the same patient");
+    problems.note(same_patient_twice, "image", "byte-identical to another image of the same patient");
     accepted
 }
 
-fn open(path: &Path, opening: Opening, admission: Admission) -> Checked<Opened> {
+fn open(path: &Path, opening: Opening, admission: Admission) -> Result<Opened, RowError> {
     if !path.is_file() {
-        return refuse(RejectionReason::MissingFile, "no such file below the table's folder");
+        return row_error(RejectionReason::MissingFile, "no such file below the table's folder");
     }
-    let unreadable = |e| Refusal { reason: reason(&e), problem: without_path(e) };
-    let wrong_size = |e| Refusal { reason: RejectionReason::WrongSize, problem: without_path(e) };
+    let unreadable = |e| RowError { reason: reason(&e), problem: without_path(e) };
+    let wrong_size = |e| RowError { reason: RejectionReason::WrongSize, problem: without_path(e) };
     let header = header_of(path).map_err(unreadable)?;
     let mut notes = Vec::new();
     if let Some(header) = header.as_ref().filter(|_| admission == Admission::Mammograms) {
-        notes = sound(header, opening.unknown)?;
+        notes = admit(header, opening.unknown)?;
     }
     let (width_px, height_px) = match &header {
         Some(header) => (header.columns, header.rows),
@@ -133,20 +134,20 @@ fn open(path: &Path, opening: Opening, admission: Admission) -> Checked<Opened> 
     Ok(Opened { width_px, height_px, digest: Some(digest), notes })
 }
 
-/// Refuses a secondary capture, which may show anything, when it is no film of a breast.
-fn must_show_a_breast(image: &GrayImage) -> Checked<()> {
-    // No network's input is asked for, so the image is large enough for its own size.
+/// Refuses a secondary capture, which may show anything, unless it passes the input check.
+fn must_show_a_breast(image: &GreyImage) -> Result<(), RowError> {
+    // With the image's own size as input size, the check for small images always passes.
     let own_size =
         Preprocessing { width_px: image.width, height_px: image.height, ..Preprocessing::default() };
     input_check::check(image, Polarity::Normal, None, &own_size).map(|_| ()).or_else(|refused| {
-        refuse(
+        row_error(
             RejectionReason::SecondaryCapture,
             format!("a secondary capture that shows no breast: {refused}"),
         )
     })
 }
 
-/// SHA-256 of a file, which is read in pieces.
+/// SHA-256 of a file, read in blocks.
 fn digest(path: &Path) -> std::io::Result<[u8; 32]> {
     let mut file = BufReader::with_capacity(1 << 20, File::open(path)?);
     let mut hasher = Sha256::new();
@@ -168,8 +169,8 @@ fn reason(error: &Error) -> RejectionReason {
     }
 }
 
-/// An image error without the path, which stands in the rejection already and would make
-/// lists from two machines differ.
+/// An error of an image without the path, which is in the rejection already and differs between
+/// machines.
 pub(super) fn without_path(error: Error) -> String {
     match error {
         Error::Image { found, expected, .. } => format!("{found}; expected {expected}"),

@@ -1,14 +1,14 @@
-//! A lesion's shape against the frame of its image.
+//! Checks the shape of a lesion against the frame of its image.
 
 use std::path::Path;
 
 use super::opening::without_path;
-use super::{Checked, RejectionReason, refuse};
+use super::{RejectionReason, RowError, row_error};
 use mammo_core::geometry::{Affine, Rect};
-use mammo_core::record::{Lesion, LesionShape, Mammogram, mask_covers};
+use mammo_core::record::{Lesion, LesionShape, Mammogram, mask_fits};
 use mammo_dicom::mask_file::read_mask;
 
-/// How a lesion lies in its image.
+/// How a lesion fits its image.
 #[derive(PartialEq)]
 pub(super) enum Fit {
     Inside,
@@ -20,9 +20,9 @@ pub(super) enum Fit {
 /// Whether a mask may have another size than its image.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MaskSize {
-    /// No: it may belong to another image.
+    /// No: a mask of another size may belong to another image.
     Exact,
-    /// Yes, of nearly the same aspect ratio: a known defect of the archive.
+    /// Yes, with nearly the same aspect ratio: a known defect of the archive.
     Stretched,
 }
 
@@ -32,15 +32,21 @@ pub(super) struct Placed {
     pub fit: Fit,
 }
 
-/// Holds a lesion against its image: measures a mask, clips a box, refuses what lies outside.
+/// Checks a lesion against its image: measures a mask, clips a box, rejects a lesion outside.
 ///
-/// A circle or contour that reaches over the edge stays as it is: its visible part is none.
-pub(super) fn place(root: &Path, image: &Mammogram, masks: MaskSize, mut lesion: Lesion) -> Checked<Placed> {
+/// A circle or contour that extends beyond the edge is kept unchanged, because a clipped circle is
+/// no longer a circle.
+pub(super) fn place(
+    root: &Path,
+    image: &Mammogram,
+    masks: MaskSize,
+    mut lesion: Lesion,
+) -> Result<Placed, RowError> {
     let frame = Rect::new(0.0, 0.0, f64::from(image.width_px), f64::from(image.height_px));
     let holds = |shape: &Rect| shape.union(&frame) == frame;
     let outside = |what: String| {
         let problem = format!("{what}; the image has {}x{} pixels", image.width_px, image.height_px);
-        refuse(RejectionReason::LesionOutside, problem)
+        row_error(RejectionReason::LesionOutside, problem)
     };
     let fit = match &mut lesion.shape {
         LesionShape::Mask { file, bounds } => {
@@ -72,7 +78,7 @@ pub(super) fn place(root: &Path, image: &Mammogram, masks: MaskSize, mut lesion:
         LesionShape::Polygon { points } => {
             if points.len() < 3 {
                 let problem = format!("a contour of {} points; expected at least three", points.len());
-                return refuse(RejectionReason::NoShape, problem);
+                return row_error(RejectionReason::NoShape, problem);
             }
             let bounds = lesion.shape.bounds();
             if bounds.intersection(&frame).area() <= 0.0 {
@@ -86,21 +92,27 @@ pub(super) fn place(root: &Path, image: &Mammogram, masks: MaskSize, mut lesion:
 }
 
 /// The bounding box of a mask's non-zero pixels, in pixels of the image.
-fn measure_mask(root: &Path, file: &str, image: &Mammogram, masks: MaskSize) -> Checked<(Rect, Fit)> {
+fn measure_mask(
+    root: &Path,
+    file: &str,
+    image: &Mammogram,
+    masks: MaskSize,
+) -> Result<(Rect, Fit), RowError> {
     let path = root.join(file);
     if !path.is_file() {
-        return refuse(RejectionReason::MissingFile, format!("no mask {file}"));
+        return row_error(RejectionReason::MissingFile, format!("no mask {file}"));
     }
-    let mask = read_mask(&path)
-        .or_else(|e| refuse(RejectionReason::UnreadableImage, format!("mask {file}: {}", without_path(e))))?;
+    let mask = read_mask(&path).or_else(|e| {
+        row_error(RejectionReason::UnreadableImage, format!("mask {file}: {}", without_path(e)))
+    })?;
     let (size, of_image) = ((mask.width as u32, mask.height as u32), (image.width_px, image.height_px));
-    let stretches = masks == MaskSize::Stretched && mask_covers(size, of_image);
+    let stretches = masks == MaskSize::Stretched && mask_fits(size, of_image);
     if size != of_image && !stretches {
         let problem = format!(
             "mask {file} has {}x{} pixels; expected {}x{} as its image",
             mask.width, mask.height, image.width_px, image.height_px
         );
-        return refuse(RejectionReason::MaskSize, problem);
+        return row_error(RejectionReason::MaskSize, problem);
     }
     let (mut left, mut right, mut top, mut bottom) = (mask.width, 0, mask.height, 0);
     for y in 0..mask.height {
@@ -112,7 +124,7 @@ fn measure_mask(root: &Path, file: &str, image: &Mammogram, masks: MaskSize) -> 
         }
     }
     if right == 0 {
-        return refuse(RejectionReason::MaskEmpty, format!("mask {file} has no non-zero pixel"));
+        return row_error(RejectionReason::MaskEmpty, format!("mask {file} has no non-zero pixel"));
     }
     let in_mask = Rect::new(left as f64, top as f64, (right - left) as f64, (bottom - top) as f64);
     let (sx, sy) = (f64::from(of_image.0) / f64::from(size.0), f64::from(of_image.1) / f64::from(size.1));

@@ -1,35 +1,35 @@
-//! Finds the columns of a table by name and reads its rows.
+//! Reads a table whose columns are found by name.
 
 use std::path::Path;
 
 use csv::{ByteRecord, StringRecord};
 use serde::Deserialize;
 
-use super::{Checked, Findings, RejectionReason, refuse};
+use super::{RejectionReason, RowError, TableProblems, row_error};
 use crate::{Error, Result};
 use mammo_core::table_text;
 use mammo_core::table_text::TableText;
 
-/// A column: its name, other names under which it is found, and whether it must be there.
+/// A column: its name, its aliases, and whether it is required.
 pub(crate) struct Column {
     pub name: &'static str,
     pub aliases: &'static [&'static str],
     pub required: bool,
 }
 
-/// The column by which both tables name an image.
+/// The column that names the image in both tables.
 pub(super) const FILE: Column = Column {
     name: "file",
     aliases: &["filename", "file_name", "image", "image_path", "path"],
     required: true,
 };
 
-/// What a table is asked for.
+/// How a table is read.
 #[derive(Clone, Copy)]
 pub(crate) struct Format {
     /// The column that names a row in a rejection.
     pub key: &'static str,
-    /// Whether columns that nobody asked for are noted: in an archive they are known.
+    /// Whether unknown columns are noted; the further columns of an archive are known.
     pub note_others: bool,
 }
 
@@ -47,14 +47,19 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Reads a table in the open format. Rows that do not fit the header are rejected; columns
-    /// that nobody asked for are noted.
-    pub fn open(path: &Path, columns: &[Column], findings: &mut Findings) -> Result<Self> {
-        Self::open_as(OPEN, path, columns, findings)
+    /// Reads a table in the open format. Rows that do not fit the header are rejected; unknown
+    /// columns are noted.
+    pub fn open(path: &Path, columns: &[Column], problems: &mut TableProblems) -> Result<Self> {
+        Self::open_as(OPEN, path, columns, problems)
     }
 
-    /// Reads a table in another format, however it is saved (see [`TableText`]).
-    pub fn open_as(format: Format, path: &Path, columns: &[Column], findings: &mut Findings) -> Result<Self> {
+    /// Reads a table in another format; see [`TableText`] for encodings and delimiters.
+    pub fn open_as(
+        format: Format,
+        path: &Path,
+        columns: &[Column],
+        problems: &mut TableProblems,
+    ) -> Result<Self> {
         let text = TableText::read(path)?;
         let mut reader = text.builder().flexible(true).from_reader(text.bytes());
         let found = text.header(path)?;
@@ -65,8 +70,8 @@ impl Table {
             .filter(|(_, name)| columns.iter().all(|column| column.name != *name))
             .map(|(word, _)| word)
             .collect();
-        let columns_ignored = format!("columns of {} ignored: {}", findings.table, ignored.join(", "));
-        findings.note(if format.note_others { ignored.len() } else { 0 }, columns_ignored);
+        let columns_ignored = format!("of {} ignored: {}", problems.table, ignored.join(", "));
+        problems.note(if format.note_others { ignored.len() } else { 0 }, "column", columns_ignored);
 
         let mut table = Self { key: format.key, header, rows: Vec::new() };
         let numbers = text.row_numbers();
@@ -77,7 +82,7 @@ impl Table {
             let file = String::from_utf8_lossy(table.file_cell(&record)).into_owned();
             match table.check(record) {
                 Ok(row) => table.rows.push((line, row)),
-                Err(refusal) => findings.reject(&file, line, refusal),
+                Err(error) => problems.reject(&file, line, error),
             }
         }
         let Self { header, rows, .. } = &mut table;
@@ -92,8 +97,7 @@ impl Table {
         self.header.iter().any(|name| name == column)
     }
 
-    /// Every row with its number, as a spreadsheet counts; cells of absent columns are left to
-    /// serde's default.
+    /// Every row with its number as in a spreadsheet; cells of missing columns take serde's default.
     pub fn rows<'r, T: Deserialize<'r>>(&'r self, path: &Path) -> Result<Vec<(u64, T)>> {
         let row = |(line, record): &'r (u64, StringRecord)| match record.deserialize(Some(&self.header)) {
             Ok(cells) => Ok((*line, cells)),
@@ -105,25 +109,25 @@ impl Table {
         self.rows.iter().map(row).collect()
     }
 
-    /// The image that a row names, as far as its bytes tell.
+    /// The cell that names the image, as bytes.
     fn file_cell<'r>(&self, record: &'r ByteRecord) -> &'r [u8] {
         let cell = self.header.iter().position(|name| name == self.key).and_then(|at| record.get(at));
         cell.unwrap_or_default()
     }
 
     /// The row as text if it fits the header.
-    fn check(&self, record: ByteRecord) -> Checked<StringRecord> {
+    fn check(&self, record: ByteRecord) -> Result<StringRecord, RowError> {
         if record.len() != self.header.len() {
             let problem = format!("{} cells; expected {} as in the header", record.len(), self.header.len());
-            return refuse(RejectionReason::MalformedRow, problem);
+            return row_error(RejectionReason::MalformedRow, problem);
         }
         table_text::in_utf8(record, &self.header)
-            .or_else(|problem| refuse(RejectionReason::MalformedRow, problem))
+            .or_else(|problem| row_error(RejectionReason::MalformedRow, problem))
     }
 }
 
-/// The header with every known column under its canonical name. The canonical name wins over
-/// an alias, an earlier alias over a later one.
+/// The header with every known column under its canonical name. The canonical name takes
+/// precedence over an alias, an earlier alias over a later one.
 fn canonical_header(
     path: &Path,
     found: &StringRecord,
@@ -148,7 +152,7 @@ fn canonical_header(
         };
         let places: Vec<usize> = (0..words.len()).filter(|&at| words[at] == *name).collect();
         if places.len() > 1 {
-            let found = format!("column '{name}' stands {} times", places.len());
+            let found = format!("column '{name}' occurs {} times", places.len());
             return Err(Error::table(path, Some(1), found, "each column once"));
         }
         header[places[0]] = column.name;

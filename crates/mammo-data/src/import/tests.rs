@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use super::*;
 use crate::split::{SplitConfig, split_by_patient};
 use mammo_core::geometry::Rect;
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::record::{Laterality, LesionShape, Pathology, Polarity};
 use mammo_dicom::image_file::write_png16;
 
@@ -43,7 +43,7 @@ impl DataSet {
 
     fn image(&self, name: &str, width: usize, height: usize, value: impl Fn(usize, usize) -> u16) {
         let pixels = (0..width * height).map(|at| value(at % width, at / width)).collect();
-        write_png16(&self.path(name), &GrayImage { width, height, pixels }).unwrap();
+        write_png16(&self.path(name), &GreyImage { width, height, pixels }).unwrap();
     }
 
     fn try_import(&self) -> Result<Imported> {
@@ -95,7 +95,7 @@ fn a_byte_order_mark_crlf_aliases_and_unknown_columns_are_understood() {
     data.write("images.csv", table.as_bytes());
     let imported = data.check(&[], &["a.png"]);
     assert_eq!(imported.manifest.images[0].patient_id, "P1");
-    assert!(has_note(&imported, "1 columns of images.csv ignored: Extra"), "{:?}", imported.notes);
+    assert!(has_note(&imported, "1 column of images.csv ignored: Extra"), "{:?}", imported.notes);
 }
 
 #[test]
@@ -139,8 +139,8 @@ fn a_box_over_the_edge_is_clipped_and_a_circle_stays() {
     let lesions = &imported.manifest.images[0].lesions;
     assert_eq!(lesions[0].shape, LesionShape::Box(Rect::new(90.0, 0.0, 10.0, 5.0)));
     assert_eq!(lesions[1].shape, LesionShape::Circle { cx: -2.0, cy: 40.0, radius: 5.0 });
-    assert!(has_note(&imported, "1 lesion boxes"), "{:?}", imported.notes);
-    assert!(has_note(&imported, "1 lesion circles"), "{:?}", imported.notes);
+    assert!(has_note(&imported, "1 lesion box clipped"), "{:?}", imported.notes);
+    assert!(has_note(&imported, "1 lesion outline (circle or contour)"), "{:?}", imported.notes);
 }
 
 #[test]
@@ -158,8 +158,8 @@ fn missing_labels_come_from_the_lesions() {
     let truth: Vec<Pathology> = imported.manifest.images.iter().map(|image| image.pathology).collect();
     let expected = [Pathology::Malignant, Pathology::Benign, Pathology::Unknown, Pathology::Unknown];
     assert_eq!(truth, expected);
-    assert!(has_note(&imported, "2 labels were missing"), "{:?}", imported.notes);
-    assert!(has_note(&imported, "2 images have no label"), "{:?}", imported.notes);
+    assert!(has_note(&imported, "2 missing labels taken from the lesions"), "{:?}", imported.notes);
+    assert!(has_note(&imported, "2 images without a label"), "{:?}", imported.notes);
 }
 
 #[test]
@@ -190,10 +190,10 @@ fn oddities_that_stay_are_noted_with_counts() {
     let lesions = [BOXES, "a.png,mass,benign,1,1,9,9", "b.png,mass,benign,1,1,9,9"];
     let imported = DataSet::new(&images, &lesions).check(&[], &["a.png", "b.png", "c.png"]);
     for start in [
-        "1 breasts are benign in one view",
-        "1 images have another number of rows",
-        "1 images are labelled malignant although",
-        "1 cells of column breast_density are not 1 to 4",
+        "1 breast benign in one view",
+        "1 image whose number of rows in lesions.csv",
+        "1 image labelled malignant although",
+        "1 cell of column breast_density other than 1 to 4",
     ] {
         assert!(has_note(&imported, start), "{start}: {:?}", imported.notes);
     }
@@ -317,7 +317,7 @@ fn unreadable_image() {
     let png = fs::read(data.path("b.png")).unwrap();
     data.write("cut.png", &png[..png.len() * 2 / 3]);
     let jpeg = data.path("cut.jpg");
-    image::GrayImage::from_fn(100, 80, |x, y| image::Luma([(x * y) as u8])).save(&jpeg).unwrap();
+    image::GreyImage::from_fn(100, 80, |x, y| image::Luma([(x * y) as u8])).save(&jpeg).unwrap();
     let whole = fs::read(&jpeg).unwrap();
     fs::write(&jpeg, &whole[..whole.len() * 2 / 3]).unwrap();
 
@@ -345,7 +345,7 @@ fn same_file_other_patient() {
     fs::copy(data.path("a.png"), data.path("again.png")).unwrap();
     fs::copy(data.path("a.png"), data.path("stolen.png")).unwrap();
     let imported = data.check(&["same_file_other_patient:4:stolen.png"], &["a.png", "again.png"]);
-    assert!(has_note(&imported, "1 images hold the very bytes"), "{:?}", imported.notes);
+    assert!(has_note(&imported, "1 image byte-identical to another image"), "{:?}", imported.notes);
 }
 
 #[test]
@@ -447,7 +447,7 @@ fn an_absent_column_is_an_error_that_names_the_nearest() {
         &[],
         &["'patient_id'", "the semicolon-separated header has: file, person"],
     );
-    check("file,patient_id,side,SIDE", &[], &["'side' stands 2 times"]);
+    check("file,patient_id,side,SIDE", &[], &["'side' occurs 2 times"]);
     check(good, &["file,type,x,y,width,height"], &["lesions.csv", "'pathology'"]);
     check(good, &["file,type,pathology,x,y,width"], &["cx, cy, radius"]);
     let missing = tempfile::tempdir().unwrap();
@@ -545,5 +545,5 @@ fn numbers_are_read_as_pandas_writes_them() {
     let imported = DataSet::new(&rows, &[]).check(&[], &["a.png", "b.png"]);
     let first = &imported.manifest.images[0];
     assert_eq!((first.density, first.assessment), (Some(3), Some(4)));
-    assert!(has_note(&imported, "1 cells of column breast_density"), "{:?}", imported.notes);
+    assert!(has_note(&imported, "1 cell of column breast_density"), "{:?}", imported.notes);
 }

@@ -1,9 +1,9 @@
-//! Which patient is learned from, which one steers, which one is kept for the end.
+//! Splits of a data set into training, validation and test side, by patient.
 //!
-//! In: a [`Manifest`]. Out: a [`Split`], a file of its own that names the manifest by digest.
-//! A patient's images never stand on two sides: two views of one breast show the same
-//! lesion, and a network that learned one would be tested on what it has seen. `deal` makes
-//! splits; this file stores, checks and applies them, whoever made them.
+//! In: a [`Manifest`]. Out: a [`Split`], a separate file that refers to the manifest by digest. All
+//! images of a patient are on one side: two views of one breast show the same lesion, and a network
+//! trained on one view must not be tested on the other. `stratify` makes splits; this file stores,
+//! checks and applies them.
 
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::fmt;
@@ -15,16 +15,17 @@ use crate::manifest::Manifest;
 use crate::{Error, Result};
 use mammo_core::json::{json_digest, read_versioned};
 use mammo_core::record::Mammogram;
+use mammo_core::text::count;
 use mammo_core::write::write_json;
 
-mod deal;
+mod stratify;
 
-pub use deal::{SplitConfig, k_fold, split_by_patient, split_official};
 pub use mammo_core::record::Side;
+pub use stratify::{SplitConfig, k_fold, split_by_patient, split_official};
 
 const FORMAT: &str = "mammo-split";
 const VERSION: u32 = 1;
-const EXPECTED: &str = "a whole split as `mammo` writes it; split the manifest again";
+const EXPECTED: &str = "a complete split written by `mammo`; split the manifest again";
 
 /// The side of every patient with a known truth.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,8 +38,8 @@ pub struct Split {
     pub assignment: BTreeMap<String, Side>,
 }
 
-/// The file's layout: a list, in which a patient that was added by hand on a second side can
-/// be seen. A JSON object would keep the last one and say nothing.
+/// The file format: a list, so that a patient added by hand on a second side is detected. From a
+/// JSON object only the last entry would be read.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stored {
@@ -61,9 +62,9 @@ impl Split {
     /// manifest before use.
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be read; [`Error::Leak`] when a patient stands on two
-    /// sides; [`Error::Table`] when a patient stands twice on one side, or the file is cut
-    /// short, of another kind or version.
+    /// [`Error::Io`] when it cannot be read; [`Error::Leak`] when a patient is on two sides;
+    /// [`Error::Table`] when a patient is listed twice on one side, or the file is truncated or has
+    /// another format or version.
     pub fn read(path: &Path) -> Result<Self> {
         let stored: Stored = read_versioned(path, FORMAT, VERSION, EXPECTED)?;
         let mut assignment = BTreeMap::new();
@@ -73,7 +74,7 @@ impl Split {
                     place.insert(side);
                 }
                 Entry::Occupied(place) if *place.get() == side => {
-                    let found = format!("patient {} stands twice on side {side}", place.key());
+                    let found = format!("patient {} is listed twice on side {side}", place.key());
                     return Err(Error::table(path, None, found, "each patient once; delete one line"));
                 }
                 Entry::Occupied(place) => {
@@ -88,7 +89,7 @@ impl Split {
     /// Writes the split, patients in alphabetical order.
     ///
     /// # Errors
-    /// [`Error::Io`] when the disk refuses.
+    /// [`Error::Io`] when the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
         let row = |(patient_id, side): (&String, &Side)| Row { patient_id: patient_id.clone(), side: *side };
         let stored = Stored {
@@ -101,8 +102,7 @@ impl Split {
         write_json(path, &stored)
     }
 
-    /// SHA-256, in hexadecimal, of the manifest's digest and the sides: which split this is,
-    /// whoever made it from whatever seed.
+    /// SHA-256, in hexadecimal, of the manifest's digest and the sides. It does not depend on the seed.
     pub fn digest(&self) -> String {
         json_digest(&(&self.manifest_digest, &self.assignment))
     }
@@ -131,15 +131,14 @@ impl Split {
 
     /// The images of one side, in the manifest's order.
     ///
-    /// Images without a recorded truth are left out: nothing can be learned from them or
-    /// measured on them.
+    /// Images without a known pathology are left out.
     pub fn images<'m>(&self, manifest: &'m Manifest, side: Side) -> Vec<&'m Mammogram> {
-        let stands_there = |image: &&Mammogram| self.assignment.get(&image.patient_id) == Some(&side);
+        let is_on_side = |image: &&Mammogram| self.assignment.get(&image.patient_id) == Some(&side);
         let is_labelled = |image: &&Mammogram| image.malignant().is_some();
-        manifest.images.iter().filter(stands_there).filter(is_labelled).collect()
+        manifest.images.iter().filter(is_on_side).filter(is_labelled).collect()
     }
 
-    /// How much stands on each side, and who stands on none.
+    /// Counts of each side, and the patients on no side.
     pub fn summary(&self, manifest: &Manifest) -> SplitSummary {
         let side_summary = |side| {
             let images = self.images(manifest, side);
@@ -161,7 +160,7 @@ impl Split {
     }
 }
 
-/// How much stands on one side.
+/// Counts of one side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct SideSummary {
     /// The side.
@@ -176,12 +175,12 @@ pub struct SideSummary {
     pub malignant_images: usize,
 }
 
-/// What [`Split::summary`] tells; prints as a small table.
+/// The result of [`Split::summary`]; prints as a small table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SplitSummary {
     /// Train, validation, test.
     pub sides: [SideSummary; 3],
-    /// Patients of whom no image has a recorded truth; they stand on no side.
+    /// Patients without any image of known pathology; they are on no side.
     pub unlabelled_patients: Vec<String>,
 }
 
@@ -201,7 +200,8 @@ impl fmt::Display for SplitSummary {
                 s.side
             )?;
         }
-        write!(f, "{} patients without a recorded truth stand on no side", self.unlabelled_patients.len())
+        let unlabelled = count(self.unlabelled_patients.len(), "patient");
+        write!(f, "{unlabelled} without a known pathology, on no side")
     }
 }
 
@@ -214,7 +214,7 @@ fn count_distinct<'a>(words: impl Iterator<Item = &'a String>) -> usize {
     words.collect::<std::collections::BTreeSet<_>>().len()
 }
 
-/// An error that counts the patients and names the first, or nothing when there are none.
+/// An error with the number of patients and the first name, unless there are none.
 fn none<'a>(mut patients: impl Iterator<Item = &'a str>, what: &str, expected: &str) -> Result<()> {
     let Some(first) = patients.next() else { return Ok(()) };
     let others = patients.count();
@@ -302,7 +302,7 @@ mod tests {
         let leak = read_with("train");
         assert!(matches!(&leak, Error::Leak { patient_id, .. } if patient_id == "b"), "{leak}");
         let twice = read_with("test");
-        assert!(twice.to_string().contains("patient b stands twice on side test"), "{twice}");
+        assert!(twice.to_string().contains("patient b is listed twice on side test"), "{twice}");
         std::fs::write(&path, &text[..text.len() / 2]).unwrap();
         assert!(matches!(Split::read(&path), Err(Error::Table { .. })));
     }
@@ -319,7 +319,7 @@ mod tests {
         check(by_hand(&manifest, &stranger), &manifest, "patient x is not in the manifest");
         let smaller = manifest.subset(|image| image.file != "b2");
         check(by_hand(&manifest, &SIDES), &smaller, "made for the manifest with digest");
-        // A patient without a truth may be given a side by hand; no image of hers is used.
+        // A patient without a truth may be given a side by hand; the images are not used.
         by_hand(&manifest, &[&SIDES[..], &[("c", Side::Test)]].concat()).verify(&manifest).unwrap();
     }
 }

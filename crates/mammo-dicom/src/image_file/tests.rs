@@ -3,18 +3,18 @@ use std::path::{Path, PathBuf};
 
 use image::{ImageEncoder, Luma};
 
-use super::{decode_gray, read_gray, read_size};
-use mammo_core::image::GrayImage;
+use super::{decode_grey, read_grey, read_size};
+use mammo_core::image::GreyImage;
 
 fn encoded(format: image::ImageFormat) -> Vec<u8> {
     let noise = |x: u32, y: u32| Luma([(x * 37 + y * 91 + x * y) as u8]);
     let mut bytes = Cursor::new(Vec::new());
-    image::GrayImage::from_fn(96, 80, noise).write_to(&mut bytes, format).unwrap();
+    image::GreyImage::from_fn(96, 80, noise).write_to(&mut bytes, format).unwrap();
     bytes.into_inner()
 }
 
-fn decoded(bytes: &[u8]) -> crate::Result<GrayImage> {
-    decode_gray(Path::new("film"), bytes)
+fn decoded(bytes: &[u8]) -> crate::Result<GreyImage> {
+    decode_grey(Path::new("film"), bytes)
 }
 
 #[track_caller]
@@ -58,8 +58,8 @@ fn a_file_cut_short_is_an_error_in_every_format() {
 
 #[test]
 fn eight_bits_become_full_scale_sixteen() {
-    let gray = decoded(&encoded(image::ImageFormat::Png)).unwrap();
-    assert_eq!(gray.row(0)[1], 37 * 257);
+    let grey = decoded(&encoded(image::ImageFormat::Png)).unwrap();
+    assert_eq!(grey.row(0)[1], 37 * 257);
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn a_colour_picture_is_refused_and_a_grey_one_in_three_channels_is_read() {
     for format in [image::ImageFormat::Png, image::ImageFormat::Jpeg] {
         decoded(&encode(grey, format)).unwrap();
         let error = decoded(&encode(photograph, format)).unwrap_err().to_string();
-        assert!(error.contains("a colour picture (") && error.contains("expected a mammogram"), "{error}");
+        assert!(error.contains("a colour image (") && error.contains("expected a mammogram"), "{error}");
     }
     decoded(&encode(marked, image::ImageFormat::Png)).unwrap();
 }
@@ -162,7 +162,7 @@ fn every_orientation_is_turned_as_it_is_shown() {
         for (kind, bytes) in [("whole", &bytes[..]), ("no end", without_end(&bytes))] {
             let path = dir.path().join("film.jpg");
             std::fs::write(&path, bytes).unwrap();
-            let shown = read_gray(&path).unwrap();
+            let shown = read_grey(&path).unwrap();
             let size = if orientation < 5 { (w, h) } else { (h, w) };
             assert_eq!((shown.width, shown.height), size, "{orientation}, {kind}");
             assert_eq!(read_size(&path).unwrap(), (size.0 as u32, size.1 as u32));
@@ -222,7 +222,7 @@ fn variants_of_tiff_are_read_or_named() {
     // White is zero: stored black is shown white.
     let inverted: Vec<u16> = cells.iter().map(|cell| 65535 - cell).collect();
     assert_eq!(decoded(&tiff(false, 16, 0, 1, &strip)).unwrap().pixels, inverted);
-    let planes = decode_gray(Path::new("planes"), &bytes_of("pixels/planes.tif")).unwrap();
+    let planes = decode_grey(Path::new("planes"), &bytes_of("pixels/planes.tif")).unwrap();
     assert!(planes.pixels.iter().all(|value| value % 257 == 0) && planes.width == 96);
 
     let long = [strip.as_slice(), &strip, &strip, &strip].concat();

@@ -1,4 +1,4 @@
-//! Variants of TIFF that are not read, by their names.
+//! Detects unsupported variants of TIFF.
 
 use std::io::Cursor;
 use std::path::Path;
@@ -9,45 +9,44 @@ use tiff::tags::Tag;
 use super::is_tiff;
 use crate::{Error, Result};
 
-/// What is read.
-const EXPECTED: &str = "one picture of 8 or 16 bits per sample, whole numbers, grey or RGB; convert it, for \
+/// What is supported.
+const EXPECTED: &str = "one image of 8 or 16 bits per sample, integers, grey or RGB; convert it, for \
                         example into a 16-bit PNG";
 
-/// Pages looked at; a file with more has more than one picture in any case.
+/// Pages that are checked; a file with more pages has more than one image.
 const MAX_PAGES: usize = 16;
 
 /// Bits of NewSubfileType (TIFF 6.0, section 8): a smaller copy, a transparency mask.
 const NO_PICTURE: u32 = 0b101;
 
-/// Refuses of a TIFF what the library does not read, or would read as something else: samples that are no
-/// whole numbers, whose white no tag states, and files with several pictures, of which it reads
-/// the first.
+/// Refuses TIFF files that the library does not read or misinterprets: samples that are not integers,
+/// whose white value no tag states, and files with several images, of which it reads the first.
 ///
 /// # Errors
-/// [`Error::Image`] that names the variant.
+/// [`Error::Image`] with the name of the variant.
 pub fn check(path: &Path, bytes: &[u8]) -> Result<()> {
     if !is_tiff(bytes) {
         return Ok(());
     }
-    // What is damaged is said by the decoder of the pixels.
+    // The pixel decoder reports damage.
     let Ok(mut file) = Decoder::new(Cursor::new(bytes)) else { return Ok(()) };
     if let Some(variant) = variant(&mut file) {
         return Err(Error::image(path, variant, EXPECTED));
     }
-    let (mut n_pictures, mut first_is_picture) = (0, None);
+    let (mut n_images, mut first_is_picture) = (0, None);
     for _ in 0..MAX_PAGES {
         let kind: u32 = file.find_tag_unsigned(Tag::NewSubfileType).ok().flatten().unwrap_or(0);
         let is_picture = kind & NO_PICTURE == 0;
-        n_pictures += usize::from(is_picture);
+        n_images += usize::from(is_picture);
         first_is_picture.get_or_insert(is_picture);
         if !file.more_images() || file.next_image().is_err() {
             break;
         }
     }
-    if n_pictures > 1 {
-        let found = format!("a TIFF with {n_pictures} pages or more");
-        let found = if n_pictures < MAX_PAGES { format!("a TIFF with {n_pictures} pages") } else { found };
-        return Err(Error::image(path, found, "one picture in a file; save each page as a file of its own"));
+    if n_images > 1 {
+        let found = format!("a TIFF with {n_images} pages or more");
+        let found = if n_images < MAX_PAGES { format!("a TIFF with {n_images} pages") } else { found };
+        return Err(Error::image(path, found, "one image per file; save each page as a separate file"));
     }
     if first_is_picture == Some(false) {
         return Err(Error::image(path, "a TIFF whose first page is a thumbnail or a mask", EXPECTED));
@@ -55,7 +54,7 @@ pub fn check(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// The name of a variant that is not read.
+/// The name of an unsupported variant.
 fn variant(file: &mut Decoder<Cursor<&[u8]>>) -> Option<String> {
     let mut numbers = |tag: Tag| file.find_tag_unsigned_vec::<u32>(tag).ok().flatten().unwrap_or_default();
     let bits = numbers(Tag::BitsPerSample).first().copied().unwrap_or(1);

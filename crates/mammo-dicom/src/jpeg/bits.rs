@@ -1,23 +1,22 @@
-//! Bits of an entropy-coded scan.
+//! Bit reader of an entropy-coded scan.
 
-use crate::flaw::{Flaw, Sound};
+use crate::flaw::Flaw;
 
-/// Bytes of zeros behind every stretch, so that eight bytes can be read anywhere in it.
+/// Zero bytes after every segment, so that eight bytes can be read at any position of it.
 const GUARD_BYTES: usize = 16;
 
-/// The entropy-coded bytes of a scan without their stuffing, cut at restart markers.
+/// The entropy-coded bytes of a scan without byte stuffing, split at restart markers.
 ///
-/// Taking the stuffing out beforehand costs one pass of copying and makes every read of bits
-/// a plain load.
+/// Removing the byte stuffing beforehand takes one copy and makes every read a plain load.
 pub(super) struct Scan {
     bytes: Vec<u8>,
-    /// Start and end of each stretch in `bytes`.
+    /// Start and end of each segment in `bytes`.
     stretches: Vec<(usize, usize)>,
 }
 
 impl Scan {
-    /// Reads up to the first marker that is no restart marker (T.81 B.1.1.5).
-    pub(super) fn new(coded: &[u8]) -> Sound<Self> {
+    /// Reads up to the first marker other than a restart marker (T.81 B.1.1.5).
+    pub(super) fn new(coded: &[u8]) -> Result<Self, Flaw> {
         let mut bytes = Vec::with_capacity(coded.len() + GUARD_BYTES);
         let (mut stretches, mut start, mut at) = (Vec::new(), 0, 0);
         loop {
@@ -50,8 +49,8 @@ impl Scan {
         self.bytes.len()
     }
 
-    /// Reader of the stretch between two restart markers.
-    pub(super) fn stretch(&self, index: usize) -> Sound<Bits<'_>> {
+    /// Reader of the segment between two restart markers.
+    pub(super) fn stretch(&self, index: usize) -> Result<Bits<'_>, Flaw> {
         let &(start, end) = self
             .stretches
             .get(index)
@@ -60,7 +59,7 @@ impl Scan {
     }
 }
 
-/// A position in a stretch, in bits.
+/// A position in a segment, in bits.
 pub(super) struct Bits<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -68,7 +67,7 @@ pub(super) struct Bits<'a> {
 }
 
 impl Bits<'_> {
-    /// The next 57 or more bits, left-aligned; zeros behind the end.
+    /// The next 57 or more bits, left-aligned; zeros after the end.
     #[inline]
     pub(super) fn peek(&self) -> u64 {
         let byte = self.at / 8;
@@ -83,8 +82,9 @@ impl Bits<'_> {
         self.at += n as usize;
     }
 
-    /// Whether more was read than there is; asked now and then, since zeros do no harm.
-    pub(super) fn check(&self) -> Sound<()> {
+    /// An error when bits were read beyond the end; checked only now and then, because reading zeros is
+    /// harmless.
+    pub(super) fn check(&self) -> Result<(), Flaw> {
         if self.at <= self.end {
             Ok(())
         } else {

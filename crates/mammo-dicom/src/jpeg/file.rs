@@ -1,26 +1,25 @@
-//! A JPEG that is a file of its own. Its frame header is in the file alone, where a DICOM object
-//! says the size a second time.
+//! JPEG files outside DICOM, whose size is stated only in the JPEG frame header.
 
 use super::super::samples::Frame;
 use super::Segments;
 
-/// What the markers before the first scan say.
+/// The frame header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileHeader {
     /// Low four bits of the frame marker, the `n` of SOFn (T.81 table B.1); `JPEG_LS` for the frame
     /// marker of JPEG-LS.
     pub process: u8,
-    /// Bits of a sample.
+    /// Bits per sample.
     pub precision: u8,
     /// Columns.
     pub width: u32,
     /// Rows.
     pub height: u32,
-    /// One for grey.
+    /// Number of components; one for grey.
     pub components: u8,
 }
 
-/// JPEG-LS has a frame marker of its own (T.87, SOF55).
+/// The frame marker of JPEG-LS (T.87, SOF55).
 pub(crate) const JPEG_LS: u8 = 55;
 
 /// The frame header of a JPEG file; `None` when there is none.
@@ -49,10 +48,10 @@ pub(crate) fn file_header(coded: &[u8]) -> Option<FileHeader> {
     }
 }
 
-/// Decodes a grey file by the decoders of DICOM: one value per pixel, of `precision` bits.
+/// Decodes a grey file with the DICOM decoders: one value of `precision` bits per pixel.
 ///
 /// # Errors
-/// A sentence that says what is wrong or not read.
+/// A message about damage or an unsupported process.
 pub(crate) fn decode_file(coded: &[u8], header: &FileHeader) -> Result<Vec<u16>, String> {
     let frame = Frame {
         width: header.width as usize,

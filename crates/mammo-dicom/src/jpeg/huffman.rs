@@ -1,27 +1,27 @@
 //! Huffman codes (T.81 annexes C and F), decoded through a table.
 
 use super::bits::Bits;
-use crate::flaw::{Flaw, Sound};
+use crate::flaw::Flaw;
 
-/// Codes up to this length are found in one look; covers all frequent ones, with the bits
-/// that follow them, and the table stays in the first-level cache.
-const LOOK_BITS: u32 = 12;
+/// Codes up to this length are decoded with one table lookup. It covers all frequent codes with
+/// their additional bits, and the table fits into the first-level cache.
+const LOOKUP_BITS: u32 = 12;
 
-/// What [`LOOK_BITS`] bits begin with.
+/// Lookup entry for [`LOOKUP_BITS`] bits: the code that they begin with.
 #[derive(Clone, Copy, Default)]
-struct Look {
-    /// Difference value, when its bits lie within the look as well.
+struct LookupEntry {
+    /// Difference value, when its bits are within the lookup as well.
     value: i16,
     /// Bits of code and difference value together; zero when they do not.
     whole_len: u8,
-    /// Bits of the code; zero when it is longer than the look.
+    /// Bits of the code; zero when it is longer than the lookup.
     code_len: u8,
     symbol: u8,
 }
 
 /// One Huffman table.
 pub(super) struct Table {
-    looks: Vec<Look>,
+    lookup: Vec<LookupEntry>,
     /// For each length, the first code beyond it, left-aligned to 16 bits.
     ends: [u32; 17],
     /// For each length, what to add to a code to find its symbol.
@@ -30,9 +30,9 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn new(counts: &[u8; 16], symbols: &[u8]) -> Sound<Self> {
+    pub(super) fn new(counts: &[u8; 16], symbols: &[u8]) -> Result<Self, Flaw> {
         let mut table = Self {
-            looks: vec![Look::default(); 1 << LOOK_BITS],
+            lookup: vec![LookupEntry::default(); 1 << LOOKUP_BITS],
             ends: [0; 17],
             offsets: [0; 17],
             symbols: symbols.to_vec(),
@@ -44,11 +44,11 @@ impl Table {
                 if code >> length != 0 {
                     return Err(Flaw::damaged("an overfull JPEG Huffman table"));
                 }
-                if length <= LOOK_BITS {
-                    let shift = LOOK_BITS - length;
+                if length <= LOOKUP_BITS {
+                    let shift = LOOKUP_BITS - length;
                     let start = (code << shift) as usize;
-                    for (i, look) in table.looks[start..start + (1 << shift)].iter_mut().enumerate() {
-                        *look = Look::new(symbols[index], length, (start + i) as u32);
+                    for (i, entry) in table.lookup[start..start + (1 << shift)].iter_mut().enumerate() {
+                        *entry = LookupEntry::new(symbols[index], length, (start + i) as u32);
                     }
                 }
                 (code, index) = (code + 1, index + 1);
@@ -61,20 +61,20 @@ impl Table {
 
     /// The next symbol.
     #[inline]
-    pub(super) fn symbol(&self, bits: &mut Bits<'_>) -> Sound<u8> {
+    pub(super) fn symbol(&self, bits: &mut Bits<'_>) -> Result<u8, Flaw> {
         let ahead = bits.peek();
-        let look = self.looks[(ahead >> (64 - LOOK_BITS)) as usize];
-        if look.code_len > 0 {
-            bits.skip(u32::from(look.code_len));
-            return Ok(look.symbol);
+        let entry = self.lookup[(ahead >> (64 - LOOKUP_BITS)) as usize];
+        if entry.code_len > 0 {
+            bits.skip(u32::from(entry.code_len));
+            return Ok(entry.symbol);
         }
         self.long_symbol(bits, ahead)
     }
 
     #[cold]
-    fn long_symbol(&self, bits: &mut Bits<'_>, ahead: u64) -> Sound<u8> {
+    fn long_symbol(&self, bits: &mut Bits<'_>, ahead: u64) -> Result<u8, Flaw> {
         let sixteen = (ahead >> 48) as u32;
-        let found = (LOOK_BITS + 1..=16).find(|&length| sixteen < self.ends[length as usize]);
+        let found = (LOOKUP_BITS + 1..=16).find(|&length| sixteen < self.ends[length as usize]);
         let length = found.ok_or_else(|| Flaw::damaged("a code that is not in the JPEG Huffman table"))?;
         bits.skip(length);
         let index = (sixteen >> (16 - length)) as i32 + self.offsets[length as usize];
@@ -84,32 +84,32 @@ impl Table {
 
     /// The next difference: a symbol that says how many bits follow, and those bits.
     #[inline]
-    pub(super) fn difference(&self, bits: &mut Bits<'_>) -> Sound<i32> {
-        let look = self.looks[(bits.peek() >> (64 - LOOK_BITS)) as usize];
-        if look.whole_len > 0 {
-            bits.skip(u32::from(look.whole_len));
-            return Ok(i32::from(look.value));
+    pub(super) fn difference(&self, bits: &mut Bits<'_>) -> Result<i32, Flaw> {
+        let entry = self.lookup[(bits.peek() >> (64 - LOOKUP_BITS)) as usize];
+        if entry.whole_len > 0 {
+            bits.skip(u32::from(entry.whole_len));
+            return Ok(i32::from(entry.value));
         }
         let n = u32::from(self.symbol(bits)?);
         receive(bits, n)
     }
 }
 
-impl Look {
-    fn new(symbol: u8, code_len: u32, look: u32) -> Self {
+impl LookupEntry {
+    fn new(symbol: u8, code_len: u32, entry: u32) -> Self {
         let n = u32::from(symbol);
         let short = Self { symbol, code_len: code_len as u8, ..Self::default() };
-        if code_len + n > LOOK_BITS {
+        if code_len + n > LOOKUP_BITS {
             return short;
         }
-        let value = extend((look >> (LOOK_BITS - code_len - n)) & ((1 << n) - 1), n) as i16;
+        let value = extend((entry >> (LOOKUP_BITS - code_len - n)) & ((1 << n) - 1), n) as i16;
         Self { value, whole_len: (code_len + n) as u8, ..short }
     }
 }
 
 /// Reads `n` bits as a signed difference; 16 stands for 32768 without bits (T.81 H.1.2.2).
 #[inline]
-pub(super) fn receive(bits: &mut Bits<'_>, n: u32) -> Sound<i32> {
+pub(super) fn receive(bits: &mut Bits<'_>, n: u32) -> Result<i32, Flaw> {
     match n {
         0 => Ok(0),
         1..=15 => {

@@ -3,8 +3,8 @@
 use super::bits::{Bits, Scan};
 use super::huffman::Table;
 use super::{FrameHeader, ScanHeader, Tables, table};
-use crate::flaw::{Flaw, Sound};
-use mammo_core::refusal::Refusal;
+use crate::flaw::Flaw;
+use mammo_core::refusal::DicomRefusal;
 
 /// Decodes the scan of a frame whose size has been checked.
 pub(super) fn decode(
@@ -12,11 +12,11 @@ pub(super) fn decode(
     frame: &FrameHeader,
     scan: &ScanHeader,
     tables: &Tables,
-) -> Sound<Vec<u16>> {
+) -> Result<Vec<u16>, Flaw> {
     let (width, height) = (frame.width, frame.height);
-    // Every pixel takes a bit at least.
+    // Every pixel takes at least one bit.
     if width * height > 8 * data.len() {
-        return Err(Flaw::damaged("the JPEG data are too short for the picture"));
+        return Err(Flaw::damaged("the JPEG data are too short for the image"));
     }
     if scan.point_transform >= frame.precision || !(1..=7).contains(&scan.predictor) {
         let found = format!("JPEG predictor {}, point transform {}", scan.predictor, scan.point_transform);
@@ -27,7 +27,7 @@ pub(super) fn decode(
         interval if interval % width == 0 => interval / width,
         _ => {
             let found = "JPEG restart intervals inside a row";
-            return Err(Flaw::new(Refusal::UnsupportedTransferSyntax, found));
+            return Err(Flaw::new(DicomRefusal::UnsupportedTransferSyntax, found));
         }
     };
     let table = table(&tables.dc, scan.dc, "Huffman")?;
@@ -50,7 +50,7 @@ fn decode_stretch(
     first: u16,
     width: usize,
     rows: &mut [u16],
-) -> Sound<()> {
+) -> Result<(), Flaw> {
     let (top, mut rest) = rows.split_at_mut(width);
     decode_row(bits, table, top, &[], first, |left, _, _| left)?;
     let mut above = &*top;
@@ -71,8 +71,8 @@ fn decode_stretch(
     Ok(())
 }
 
-/// One row: its first pixel is predicted by `start`, the others by `predict(left, up, corner)`,
-/// where an empty row `above` is never asked.
+/// One row: its first pixel is predicted by `start`, the others by `predict(left, up, corner)`. With
+/// an empty row `above`, the prediction is the left pixel.
 #[inline]
 fn decode_row(
     bits: &mut Bits<'_>,
@@ -81,7 +81,7 @@ fn decode_row(
     above: &[u16],
     start: u16,
     predict: impl Fn(i32, i32, i32) -> i32,
-) -> Sound<()> {
+) -> Result<(), Flaw> {
     // Arithmetic is modulo 2^16 (T.81 H.2.1), so wrapping on the way into 16 bits is exact.
     let mut left = start.wrapping_add(table.difference(bits)? as u16);
     row[0] = left;

@@ -1,10 +1,10 @@
 //! Grey JPEG as DICOM uses it: baseline 8 bit, extended 12 bit, lossless 2 to 16 bit
 //! (ITU-T T.81).
 //!
-//! Own code for two reasons: no Rust library reads 12-bit lossy JPEG as 12 bits, and the one
-//! that reads lossless JPEG (`jpeg-decoder`) takes a second for a mammogram, so that decoding
-//! would cost ten times all other preparation. One component, Huffman coded, sequential;
-//! everything else is refused by name.
+//! Implemented here for two reasons: no Rust library decodes 12-bit lossy JPEG with 12 bits, and the
+//! only one for lossless JPEG (`jpeg-decoder`) takes a second for a mammogram, ten times as long as
+//! all other preparation. Supported are one component and Huffman-coded sequential processes; others
+//! are refused by name.
 
 mod bits;
 pub(crate) mod file;
@@ -12,13 +12,13 @@ mod huffman;
 mod lossless;
 mod sequential;
 
-use super::flaw::{Flaw, Sound};
+use super::flaw::Flaw;
 use super::samples::Frame;
 use bits::Scan;
 use huffman::Table;
-use mammo_core::refusal::Refusal;
+use mammo_core::refusal::DicomRefusal;
 
-/// What the marker segments before the scan say.
+/// Tables from the marker segments before the scan.
 #[derive(Default)]
 struct Tables {
     dc: [Option<Table>; 4],
@@ -47,8 +47,8 @@ struct ScanHeader {
     point_transform: u8,
 }
 
-/// Decodes one grey picture of the size that the DICOM header gives.
-pub(super) fn decode(coded: &[u8], frame: &Frame) -> Sound<Vec<u16>> {
+/// Decodes one grey image of the size that the DICOM header gives.
+pub(super) fn decode(coded: &[u8], frame: &Frame) -> Result<Vec<u16>, Flaw> {
     let mut segments = Segments { coded, at: 0 };
     let (mut tables, mut header) = (Tables::default(), None);
     if segments.take(2)? != [0xFF, 0xD8] {
@@ -70,7 +70,7 @@ pub(super) fn decode(coded: &[u8], frame: &Frame) -> Sound<Vec<u16>> {
             }
             0xC2 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => {
                 let found = format!("JPEG process SOF{}", marker - 0xC0);
-                return Err(Flaw::new(Refusal::UnsupportedTransferSyntax, found));
+                return Err(Flaw::new(DicomRefusal::UnsupportedTransferSyntax, found));
             }
             0xDA => {
                 let header = header.ok_or_else(|| Flaw::damaged("a JPEG scan before its frame"))?;
@@ -81,8 +81,8 @@ pub(super) fn decode(coded: &[u8], frame: &Frame) -> Sound<Vec<u16>> {
                     _ => sequential::decode(&data, &header, &scan, &tables),
                 };
             }
-            0xD9 => return Err(Flaw::damaged("a JPEG picture without a scan")),
-            // Comments, application data and what else carries no pixels.
+            0xD9 => return Err(Flaw::damaged("a JPEG image without a scan")),
+            // Comments, application data and other segments without pixels.
             _ => {}
         }
     }
@@ -92,23 +92,23 @@ fn cut(what: &str) -> Flaw {
     Flaw::damaged(format!("the JPEG segment {what} is cut short"))
 }
 
-/// Marker segments one after the other.
+/// Iterator over marker segments.
 struct Segments<'a> {
     coded: &'a [u8],
     at: usize,
 }
 
 impl<'a> Segments<'a> {
-    fn take(&mut self, n: usize) -> Sound<&'a [u8]> {
+    fn take(&mut self, n: usize) -> Result<&'a [u8], Flaw> {
         let bytes = self.coded.get(self.at..self.at + n);
         self.at += n;
-        bytes.ok_or_else(|| Flaw::damaged("the JPEG data end before the picture"))
+        bytes.ok_or_else(|| Flaw::damaged("the JPEG data end before the image"))
     }
 
     /// The next marker and its body.
-    fn next(&mut self) -> Sound<(u8, &'a [u8])> {
+    fn next(&mut self) -> Result<(u8, &'a [u8]), Flaw> {
         if self.take(1)? != [0xFF] {
-            return Err(Flaw::damaged("no JPEG marker where one belongs"));
+            return Err(Flaw::damaged("a missing JPEG marker"));
         }
         let mut marker = self.take(1)?[0];
         while marker == 0xFF {
@@ -125,7 +125,7 @@ impl<'a> Segments<'a> {
     }
 }
 
-fn read_huffman(mut body: &[u8], tables: &mut Tables) -> Sound<()> {
+fn read_huffman(mut body: &[u8], tables: &mut Tables) -> Result<(), Flaw> {
     while let [head, rest @ ..] = body {
         let counts: &[u8; 16] = rest.first_chunk().ok_or_else(|| cut("DHT"))?;
         let n: usize = counts.iter().map(|&count| usize::from(count)).sum();
@@ -139,7 +139,7 @@ fn read_huffman(mut body: &[u8], tables: &mut Tables) -> Sound<()> {
     Ok(())
 }
 
-fn read_quantisation(mut body: &[u8], tables: &mut Tables) -> Sound<()> {
+fn read_quantisation(mut body: &[u8], tables: &mut Tables) -> Result<(), Flaw> {
     while let [head, rest @ ..] = body {
         let wide = head >> 4 != 0;
         let n = if wide { 128 } else { 64 };
@@ -156,21 +156,21 @@ fn read_quantisation(mut body: &[u8], tables: &mut Tables) -> Sound<()> {
     Ok(())
 }
 
-fn read_frame(process: u8, body: &[u8]) -> Sound<FrameHeader> {
+fn read_frame(process: u8, body: &[u8]) -> Result<FrameHeader, Flaw> {
     let &[precision, y1, y0, x1, x0, components, ref rest @ ..] = body else { return Err(cut("SOF")) };
     let &[component, _, quantisation, ..] = rest else { return Err(cut("SOF")) };
     if components != 1 {
-        return Err(Flaw::new(Refusal::Colour, format!("{components} JPEG components")));
+        return Err(Flaw::new(DicomRefusal::Colour, format!("{components} JPEG components")));
     }
     let allowed = if process == 0xC3 { 2..=16 } else { 8..=12 };
     if !allowed.contains(&precision) {
-        return Err(Flaw::new(Refusal::UnsupportedPixels, format!("JPEG samples of {precision} bits")));
+        return Err(Flaw::new(DicomRefusal::UnsupportedPixels, format!("JPEG samples of {precision} bits")));
     }
     let (width, height) = (u16::from_be_bytes([x1, x0]).into(), u16::from_be_bytes([y1, y0]).into());
     Ok(FrameHeader { process, precision, width, height, component, quantisation: quantisation.into() })
 }
 
-fn read_scan(body: &[u8], header: &FrameHeader) -> Sound<ScanHeader> {
+fn read_scan(body: &[u8], header: &FrameHeader) -> Result<ScanHeader, Flaw> {
     let &[1, component, tables, first, _, approximation, ..] = body else {
         return Err(Flaw::damaged("a JPEG scan header that is not for one component"));
     };
@@ -185,8 +185,8 @@ fn read_scan(body: &[u8], header: &FrameHeader) -> Sound<ScanHeader> {
     })
 }
 
-/// The table that a scan names.
-fn table<'a, T>(tables: &'a [Option<T>; 4], index: usize, kind: &str) -> Sound<&'a T> {
+/// The table selected by a scan.
+fn table<'a, T>(tables: &'a [Option<T>; 4], index: usize, kind: &str) -> Result<&'a T, Flaw> {
     let table = tables.get(index).and_then(Option::as_ref);
     table
         .ok_or_else(|| Flaw::damaged(format!("the JPEG scan names {kind} table {index}, which is not there")))

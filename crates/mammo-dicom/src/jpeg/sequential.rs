@@ -5,9 +5,9 @@ use std::f32::consts::PI;
 use super::bits::{Bits, Scan};
 use super::huffman::{Table, receive};
 use super::{FrameHeader, ScanHeader, Tables, table};
-use crate::flaw::{Flaw, Sound};
+use crate::flaw::Flaw;
 
-/// Row-major place of each coefficient in the order of a scan (T.81 figure A.6).
+/// Row-major position of each coefficient in zigzag order (T.81 figure A.6).
 const ZIGZAG: [usize; 64] = [
     0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7,
     14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39,
@@ -20,12 +20,12 @@ pub(super) fn decode(
     frame: &FrameHeader,
     scan: &ScanHeader,
     tables: &Tables,
-) -> Sound<Vec<u16>> {
+) -> Result<Vec<u16>, Flaw> {
     let (across, down) = (frame.width.div_ceil(8), frame.height.div_ceil(8));
     let n_blocks = across * down;
-    // Every block takes two codes at least.
+    // Every block takes at least two codes.
     if n_blocks > 4 * data.len() {
-        return Err(Flaw::damaged("the JPEG data are too short for the picture"));
+        return Err(Flaw::damaged("the JPEG data are too short for the image"));
     }
     let blocks = Blocks {
         dc: table(&tables.dc, scan.dc, "Huffman")?,
@@ -56,7 +56,7 @@ pub(super) fn decode(
     Ok(cells)
 }
 
-/// What turns bits into blocks of 8x8 pixels.
+/// Decodes blocks of 8x8 pixels.
 struct Blocks<'a> {
     dc: &'a Table,
     ac: &'a Table,
@@ -65,8 +65,8 @@ struct Blocks<'a> {
 }
 
 impl Blocks<'_> {
-    /// The next block, less the level shift; `dc` is the running DC coefficient.
-    fn next(&self, bits: &mut Bits<'_>, dc: &mut i32) -> Sound<[f32; 64]> {
+    /// The next block, before the level shift; `dc` is the running DC coefficient.
+    fn next(&self, bits: &mut Bits<'_>, dc: &mut i32) -> Result<[f32; 64], Flaw> {
         let mut coefficients = [0.0_f32; 64];
         *dc = dc.wrapping_add(self.dc.difference(bits)?);
         coefficients[0] = *dc as f32 * f32::from(self.steps[0]);
@@ -90,8 +90,8 @@ impl Blocks<'_> {
         Ok(self.inverse(&coefficients))
     }
 
-    /// The inverse cosine transform (T.81 A.3.3), rows and then columns, in plain floating
-    /// point: mammograms coded this way are few, and this is as exact as it gets.
+    /// The inverse cosine transform (T.81 A.3.3), rows and then columns, in floating point: exact, and
+    /// fast enough for the few mammograms with this coding.
     fn inverse(&self, coefficients: &[f32; 64]) -> [f32; 64] {
         let mut half = [0.0_f32; 64];
         for (row, out) in coefficients.chunks_exact(8).zip(half.chunks_exact_mut(8)) {

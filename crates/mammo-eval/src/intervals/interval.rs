@@ -150,10 +150,10 @@ fn wilson(share: f64, standard_error: f64, n_patients: usize, z: f64) -> (f64, f
         false => n_patients.max(1) as f64,
     };
     let z2 = z * z;
-    let center = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
+    let centre = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
     let half_width = z / (1.0 + z2 / n) * (variance.max(0.0) / n + z2 / (4.0 * n * n)).sqrt();
     // With rounding an end could otherwise lie on the wrong side of a share of 0 or 1.
-    ((center - half_width).max(0.0).min(share), (center + half_width).min(1.0).max(share))
+    ((centre - half_width).max(0.0).min(share), (centre + half_width).min(1.0).max(share))
 }
 
 #[cfg(test)]

@@ -41,12 +41,12 @@ impl Proportion {
         }
         let (cases, estimate) = (n as f64, successes as f64 / n as f64);
         let z2 = two_sided_z(level).powi(2);
-        let center = (estimate + z2 / (2.0 * cases)) / (1.0 + z2 / cases);
+        let centre = (estimate + z2 / (2.0 * cases)) / (1.0 + z2 / cases);
         let half_width = (z2 * (estimate * (1.0 - estimate) / cases + z2 / (4.0 * cases * cases))).sqrt()
             / (1.0 + z2 / cases);
         // With no successes or only successes one end is 0 or 1; set it exactly.
-        let low = if successes == 0 { 0.0 } else { center - half_width };
-        let high = if successes == n { 1.0 } else { center + half_width };
+        let low = if successes == 0 { 0.0 } else { centre - half_width };
+        let high = if successes == n { 1.0 } else { centre + half_width };
         Ok(Self { estimate, low, high, successes, n })
     }
 }

@@ -164,7 +164,7 @@ impl HitRule {
     fn hits(self, finding: &Rect, lesion: &Rect) -> bool {
         match self {
             Self::CentreInBox => {
-                let (x, y) = finding.center();
+                let (x, y) = finding.centre();
                 (lesion.x..=lesion.right()).contains(&x) && (lesion.y..=lesion.bottom()).contains(&y)
             }
             Self::BoxOverlap(least) => overlap(finding, lesion) >= least,

@@ -1,16 +1,16 @@
-//! Random views of a training image: flips, rotation, shear, zoom, intensity shift, and on
-//! request the look of another scanner.
+//! Data augmentation: flips, rotation, shear, zoom, intensity shift, and optionally gamma and
+//! sharpness.
 //!
 //! In: a prepared input and a [`Warp`] drawn from an [`Augmentation`]. Out: normalised
-//! network values of a window of it. The paper trains with both flips, 25 degrees,
-//! shear 0.2 rad, zoom 0.8 to 1.2 and 20 grey levels; these are the defaults. Patches and
-//! whole images go through the same sampler, in one pass over the output. After
+//! network values of a window of it. The paper trains with both flips, rotation of 25 degrees,
+//! shear 0.2 rad, zoom 0.8 to 1.2 and a shift of 20 grey levels; these are the defaults. One sampler
+//! serves patches and whole images, in one pass over the output. After
 //! [`cache`](crate::cache) and [`patch_sampling`](crate::patch_sampling), before a network.
 //!
-//! Beyond the paper, and off by default: [`gamma`](Augmentation::gamma) and
+//! Not in the paper and off by default: [`gamma`](Augmentation::gamma) and
 //! [`sharpness`](Augmentation::sharpness), in which scanners and consoles differ most. A network
-//! that has seen them vary depends less on the hospital it learned at. Leaves out the colour and
-//! noise changes of photographs: a mammogram has one channel, and calcifications look like noise.
+//! trained with these variations depends less on its training hospital. Colour and noise
+//! augmentations are left out: a mammogram has one channel, and calcifications resemble noise.
 
 mod sampler;
 mod tone;
@@ -21,10 +21,10 @@ use serde::{Deserialize, Serialize};
 use crate::preprocess::Normalise;
 use crate::{Error, Result};
 use mammo_core::geometry::Affine;
-use mammo_core::image::InputView;
+use mammo_core::image::GreyView;
 use mammo_core::seed::Rng;
 
-/// How far views may differ from the image. All draws are uniform.
+/// Ranges of the random transformations. All draws are uniform.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Augmentation {
@@ -34,17 +34,17 @@ pub struct Augmentation {
     pub flip_vertical: bool,
     /// Largest rotation either way, in degrees.
     pub rotation_deg: f64,
-    /// Least and largest zoom, drawn for each axis by itself. As in Keras the factor is the
-    /// extent seen: 0.8 enlarges what is shown, 1.2 shrinks it.
+    /// Smallest and largest zoom, drawn for each axis independently. As in Keras the factor is that of
+    /// the visible extent: 0.8 enlarges the image, 1.2 reduces it.
     pub zoom: [f64; 2],
     /// Largest shear angle either way, in radians.
     pub shear_rad: f64,
     /// Largest change of all grey values either way, as a share of full scale.
     pub intensity_shift: f64,
-    /// Least and largest exponent of the display curve: grey values become
+    /// Smallest and largest exponent of the display curve: grey values become
     /// `full_scale * (grey / full_scale)^gamma`. 1 changes nothing. The paper had none.
     pub gamma: [f64; 2],
-    /// Least and largest share of the fine detail (an image less its 3x3 binomial blur) that is
+    /// Smallest and largest factor of the fine detail (the image minus its 3x3 binomial blur) that is
     /// added: 0 changes nothing, -1 blurs, 1 doubles the detail. The paper had none.
     pub sharpness: [f64; 2],
 }
@@ -66,7 +66,7 @@ impl Default for Augmentation {
 }
 
 impl Augmentation {
-    /// Changes nothing: for validation and prediction.
+    /// The identity, for validation and prediction.
     pub fn none() -> Self {
         Self {
             flip_horizontal: false,
@@ -80,10 +80,10 @@ impl Augmentation {
         }
     }
 
-    /// Refuses ranges that would turn an image inside out or lose it.
+    /// Checks the ranges.
     ///
     /// # Errors
-    /// [`Error::Setting`], naming the first bad one.
+    /// [`Error::Setting`] with the first invalid one.
     pub fn check(&self) -> Result<()> {
         let [least, most] = self.zoom;
         let ([flattest, steepest], [softest, sharpest]) = (self.gamma, self.sharpness);
@@ -106,10 +106,10 @@ impl Augmentation {
         }
     }
 
-    /// One random view.
+    /// Draws one random transformation.
     ///
     /// # Randomness
-    /// Always nine draws, so that switching one part off leaves the others as they were.
+    /// Always nine draws, so that disabling one transformation does not change the others.
     pub fn draw(&self, rng: &mut Rng) -> Warp {
         let flip_horizontal = rng.random::<bool>() && self.flip_horizontal;
         let flip_vertical = rng.random::<bool>() && self.flip_vertical;
@@ -126,33 +126,33 @@ impl Augmentation {
         let zoom = Affine::scale(zoom_x, zoom_y);
         // In (row, column) order this is the matrix [[1, -sin], [0, cos]] of Keras.
         let shear = Affine { xx: shear_rad.cos(), yx: -shear_rad.sin(), ..Affine::IDENTITY };
-        // Keras turns rows towards columns, which is the other way round for (x, y).
+        // Keras rotates rows towards columns, which is the opposite direction for (x, y).
         let rotation = Affine::rotate(-rotation_rad);
         let input_from_output = flip.then(&zoom).then(&shear).then(&rotation);
         Warp { input_from_output, intensity_shift, gamma, sharpness }
     }
 }
 
-/// One view: a linear map about the window's centre, then a change of the grey values.
+/// One transformation: a linear map about the window's centre, then a change of the grey values.
 ///
-/// An output point, seen from the centre, is flipped, zoomed, sheared and rotated, in this
-/// order, to find the input point it shows; so the picture itself is rotated first and
-/// flipped last. The order is that of Keras' `ImageDataGenerator`, which the paper used.
+/// The map from output to input coordinates flips, zooms, shears and rotates, in this order; the
+/// image is therefore rotated first and flipped last. The order is that of Keras'
+/// `ImageDataGenerator`, which the paper used.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Warp {
-    /// Maps output offsets to input offsets; both are counted from the window's centre.
+    /// Maps output offsets to input offsets, both relative to the window's centre.
     pub input_from_output: Affine,
     /// Added to every grey value, as a share of full scale; the sum is clipped to full scale.
     pub intensity_shift: f64,
     /// Exponent of the display curve, after the shift.
     pub gamma: f64,
-    /// Share of fine detail added, last; the sum is clipped to full scale.
+    /// Factor of the fine detail added at the end; the sum is clipped to full scale.
     pub sharpness: f64,
 }
 
-/// Which part of an input is wanted.
+/// The part of an input that is sampled: a patch or the whole image.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Window {
+pub struct PatchWindow {
     /// Input column that the window is centred on.
     pub center_x: f64,
     /// Input row that the window is centred on.
@@ -163,9 +163,9 @@ pub struct Window {
     pub height: usize,
 }
 
-impl Window {
-    /// All of an input, at its own size.
-    pub fn whole(input: &InputView) -> Self {
+impl PatchWindow {
+    /// The whole input at its own size.
+    pub fn whole(input: &GreyView) -> Self {
         Self {
             center_x: input.width as f64 / 2.0,
             center_y: input.height as f64 / 2.0,
@@ -176,17 +176,17 @@ impl Window {
 }
 
 impl Warp {
-    /// Shows the image as it is.
+    /// No transformation.
     pub const IDENTITY: Self =
         Self { input_from_output: Affine::IDENTITY, intensity_shift: 0.0, gamma: 1.0, sharpness: 0.0 };
 
-    /// Fills `out` (`height * width`, row-major) with the normalised values of one window,
-    /// bilinearly interpolated; beyond the input lies black. [`Warp::IDENTITY`] and flips give
-    /// the pixels exactly.
+    /// Fills `out` (`height * width`, row-major) with the normalised values of one window by bilinear
+    /// interpolation; points outside the input are black. [`Warp::IDENTITY`] and flips reproduce the
+    /// pixels exactly.
     ///
     /// # Panics
-    /// When `out` or the input's pixels are not as many as their sizes say.
-    pub fn window(&self, input: InputView, window: &Window, normalise: Normalise, out: &mut [f32]) {
+    /// When the length of `out` or of the input's pixels does not match the size.
+    pub fn window(&self, input: GreyView, window: &PatchWindow, normalise: Normalise, out: &mut [f32]) {
         if self.gamma == 1.0 && self.sharpness == 0.0 {
             return sampler::fill(self, input, window, normalise, out);
         }

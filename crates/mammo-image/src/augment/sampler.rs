@@ -1,19 +1,19 @@
-//! The hot loop: one bilinear pass from an input to a window of network values.
+//! Bilinear sampling of a window of an input: the inner loop of augmentation.
 //!
-//! Coordinates are fixed-point numbers with 32 fractional bits, advanced by addition, so an
-//! identity or a flip hits pixel centres exactly. Each output row is parted once into a span
-//! whose four neighbours all lie in the input, and what lies left and right of it.
+//! Coordinates are fixed-point numbers with 32 fractional bits, advanced by addition, so that the
+//! identity and flips sample pixel centres exactly. Each output row is divided once into the span
+//! whose four neighbours are all in the input, and the parts left and right of it.
 
 use std::ops::Range;
 
-use super::{Warp, Window};
+use super::{PatchWindow, Warp};
 use crate::preprocess::Normalise;
-use mammo_core::image::InputView;
+use mammo_core::image::GreyView;
 
 const FRACTION_BITS: u32 = 32;
 const ONE: i64 = 1 << FRACTION_BITS;
 
-/// Output pixels that are sampled together, so that their arithmetic becomes vector code.
+/// Output pixels that are sampled together, so that the compiler vectorises their arithmetic.
 const LANES: usize = 16;
 
 /// Grey value in 0..=65535 to network value, after the intensity shift.
@@ -29,7 +29,7 @@ impl Tone {
     }
 }
 
-/// A point that walks along an output row: where it is in the input, and its step.
+/// Position in the input of a point of an output row, and the increment per output pixel.
 #[derive(Clone, Copy)]
 struct Walk {
     x: i64,
@@ -43,14 +43,20 @@ impl Walk {
         (self.x + i as i64 * self.step_x, self.y + i as i64 * self.step_y)
     }
 
-    /// Whether it stays on pixel centres of one row.
+    /// Whether all positions are pixel centres of one row.
     fn on_pixels(self) -> bool {
         self.step_y == 0 && self.step_x.abs() == ONE && (self.x | self.y) & (ONE - 1) == 0
     }
 }
 
 /// See [`Warp::window`].
-pub(super) fn fill(warp: &Warp, input: InputView, window: &Window, normalise: Normalise, out: &mut [f32]) {
+pub(super) fn fill(
+    warp: &Warp,
+    input: GreyView,
+    window: &PatchWindow,
+    normalise: Normalise,
+    out: &mut [f32],
+) {
     assert_eq!(input.pixels.len(), input.width * input.height, "pixels of the input");
     assert_eq!(out.len(), window.width * window.height, "values of the window");
     let tone = Tone { shift: (warp.intensity_shift * 65535.0) as f32, normalise };
@@ -71,7 +77,7 @@ pub(super) fn fill(warp: &Warp, input: InputView, window: &Window, normalise: No
     }
 }
 
-fn fill_row(input: &InputView, walk: Walk, tone: Tone, line: &mut [f32]) {
+fn fill_row(input: &GreyView, walk: Walk, tone: Tone, line: &mut [f32]) {
     let inside_x = span(walk.x, walk.step_x, input.width, line.len());
     let inside_y = span(walk.y, walk.step_y, input.height, line.len());
     let from = inside_x.start.max(inside_y.start).min(line.len());
@@ -106,8 +112,8 @@ fn div_ceil(a: i64, b: i64) -> i64 {
     -(-a).div_euclid(b)
 }
 
-/// Pixels of one input row as they are, forwards or backwards.
-fn copy_span(input: &InputView, walk: Walk, tone: Tone, from: usize, line: &mut [f32]) {
+/// Pixels of one input row without interpolation, forwards or backwards.
+fn copy_span(input: &GreyView, walk: Walk, tone: Tone, from: usize, line: &mut [f32]) {
     if line.is_empty() {
         return;
     }
@@ -122,8 +128,8 @@ fn copy_span(input: &InputView, walk: Walk, tone: Tone, from: usize, line: &mut 
     }
 }
 
-/// Bilinear values whose neighbours all lie in the input.
-fn sample_span(input: &InputView, walk: Walk, tone: Tone, from: usize, line: &mut [f32]) {
+/// Bilinear values whose neighbours are all in the input.
+fn sample_span(input: &GreyView, walk: Walk, tone: Tone, from: usize, line: &mut [f32]) {
     let (mut x, mut y) = walk.at(from);
     for values in line.chunks_mut(LANES) {
         let mut corners = [[0.0_f32; LANES]; 4];
@@ -147,8 +153,8 @@ fn sample_span(input: &InputView, walk: Walk, tone: Tone, from: usize, line: &mu
     }
 }
 
-/// A bilinear value some of whose neighbours may lie outside, where it is black.
-fn sample_near_border(input: &InputView, (x, y): (i64, i64)) -> f32 {
+/// A bilinear value whose neighbours may be outside the input, where pixels are black.
+fn sample_near_border(input: &GreyView, (x, y): (i64, i64)) -> f32 {
     let (column, row) = (x >> FRACTION_BITS, y >> FRACTION_BITS);
     let at = |column: i64, row: i64| {
         let inside = (0..input.width as i64).contains(&column) && (0..input.height as i64).contains(&row);
@@ -163,7 +169,7 @@ fn fraction(v: i64) -> f32 {
     ((v >> (FRACTION_BITS - 15)) & 0x7fff) as i32 as f32 * (1.0 / 32768.0)
 }
 
-/// Between upper left, upper right, lower left and lower right.
+/// Bilinear interpolation between upper left, upper right, lower left and lower right.
 fn bilinear([a, b, c, d]: [f32; 4], right: f32, down: f32) -> f32 {
     let (upper, lower) = (a + (b - a) * right, c + (d - c) * right);
     upper + (lower - upper) * down

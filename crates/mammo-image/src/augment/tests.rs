@@ -11,15 +11,15 @@ fn pixels() -> Vec<u16> {
     (0..37 * 29_u32).map(|i| (i.wrapping_mul(i * 7919) % 65536) as u16).collect()
 }
 
-fn show(warp: &Warp, pixels: &[u16], width: usize, window: &Window) -> Vec<f32> {
+fn show(warp: &Warp, pixels: &[u16], width: usize, window: &PatchWindow) -> Vec<f32> {
     let mut out = vec![f32::NAN; window.width * window.height];
-    let input = InputView { pixels, width, height: pixels.len() / width };
+    let input = GreyView { pixels, width, height: pixels.len() / width };
     warp.window(input, window, PLAIN, &mut out);
     out
 }
 
-fn whole() -> Window {
-    Window { center_x: 18.5, center_y: 14.5, width: 37, height: 29 }
+fn whole() -> PatchWindow {
+    PatchWindow { center_x: 18.5, center_y: 14.5, width: 37, height: 29 }
 }
 
 #[test]
@@ -27,8 +27,8 @@ fn the_identity_gives_every_pixel_and_none_draws_it() {
     let pixels = pixels();
     let settings = Preprocessing::default();
     let mut out = vec![0.0; pixels.len()];
-    let input = InputView { pixels: &pixels, width: 37, height: 29 };
-    Warp::IDENTITY.window(input, &Window::whole(&input), settings.normaliser(), &mut out);
+    let input = GreyView { pixels: &pixels, width: 37, height: 29 };
+    Warp::IDENTITY.window(input, &PatchWindow::whole(&input), settings.normaliser(), &mut out);
     let expected: Vec<f32> = pixels.iter().map(|&v| settings.normalise(v)).collect();
     assert_eq!(out, expected);
     assert_eq!(Augmentation::none().draw(&mut stream(1, "test", 0)), Warp::IDENTITY);
@@ -54,7 +54,7 @@ fn flips_mirror_exactly() {
 #[test]
 fn a_patch_is_cut_out_exactly_and_padded_with_black() {
     let pixels = pixels();
-    let window = Window { center_x: 3.0, center_y: 26.0, width: 10, height: 8 };
+    let window = PatchWindow { center_x: 3.0, center_y: 26.0, width: 10, height: 8 };
     let out = show(&Warp::IDENTITY, &pixels, 37, &window);
     for y in 0..8 {
         for x in 0..10 {
@@ -75,7 +75,7 @@ fn random_warps_look_where_their_map_says() {
     let pixels: Vec<u16> = (0..width * height)
         .map(|i| plane((i % width) as f64 + 0.5, (i / width) as f64 + 0.5) as u16)
         .collect();
-    let window = Window { center_x: 95.0, center_y: 84.25, width: 61, height: 40 };
+    let window = PatchWindow { center_x: 95.0, center_y: 84.25, width: 61, height: 40 };
     let augmentation = Augmentation { intensity_shift: 0.0, ..Augmentation::default() };
     for item in 0..200 {
         let warp = augmentation.draw(&mut stream(3, "test", item));
@@ -100,19 +100,19 @@ fn a_frame_of_black_changes_nothing() {
     }
     for item in 0..50 {
         let warp = Augmentation::default().draw(&mut stream(5, "test", item));
-        let inner = Window { center_x: 18.25, center_y: 14.5, width: 41, height: 33 };
-        let outer = Window { center_x: 58.25, center_y: 54.5, ..inner };
+        let inner = PatchWindow { center_x: 18.25, center_y: 14.5, width: 41, height: 33 };
+        let outer = PatchWindow { center_x: 58.25, center_y: 54.5, ..inner };
         assert_eq!(show(&warp, &pixels, 37, &inner), show(&warp, &framed, width, &outer), "draw {item}");
     }
 }
 
 #[test]
 fn inputs_of_one_pixel_and_far_windows_are_black_beyond() {
-    let far = Window { center_x: 1e6, center_y: -1e6, width: 5, height: 3 };
+    let far = PatchWindow { center_x: 1e6, center_y: -1e6, width: 5, height: 3 };
     let warp = Augmentation::default().draw(&mut stream(5, "test", 1));
     let black = Warp { intensity_shift: 0.0, ..warp };
     assert!(show(&black, &pixels(), 37, &far).iter().all(|&v| v == 0.0));
-    let one = Window { center_x: 0.5, center_y: 0.5, width: 3, height: 3 };
+    let one = PatchWindow { center_x: 0.5, center_y: 0.5, width: 3, height: 3 };
     let out = show(&Warp::IDENTITY, &[500], 1, &one);
     assert_eq!(out, [0.0, 0.0, 0.0, 0.0, 500.0, 0.0, 0.0, 0.0, 0.0]);
 }
@@ -120,14 +120,14 @@ fn inputs_of_one_pixel_and_far_windows_are_black_beyond() {
 #[test]
 fn intensity_shifts_all_values_and_clips() {
     let warp = Warp { intensity_shift: 0.5, ..Warp::IDENTITY };
-    let row = Window { center_x: 1.5, center_y: 0.5, width: 3, height: 1 };
+    let row = PatchWindow { center_x: 1.5, center_y: 0.5, width: 3, height: 1 };
     assert_eq!(show(&warp, &[0, 10_000, 60_000], 3, &row), [32_767.5, 42_767.5, 65_535.0]);
 }
 
 #[test]
 fn gamma_bends_the_display_curve_between_black_and_white() {
     let warp = Warp { gamma: 2.0, ..Warp::IDENTITY };
-    let row = Window { center_x: 1.5, center_y: 0.5, width: 3, height: 1 };
+    let row = PatchWindow { center_x: 1.5, center_y: 0.5, width: 3, height: 1 };
     let out = show(&warp, &[0, 32_768, 65_535], 3, &row);
     assert_eq!((out[0], out[2]), (0.0, 65_535.0));
     assert!((out[1] - 32_768.0 * (32_768.0 / 65_535.0)).abs() < 0.1, "{}", out[1]);
@@ -138,7 +138,7 @@ fn gamma_bends_the_display_curve_between_black_and_white() {
 #[test]
 fn sharpness_adds_what_a_blur_takes_away() {
     let pixels = [100, 900, 400, 1600, 2500, 300, 700, 1200, 50, 60, 3000, 10];
-    let window = Window { center_x: 2.0, center_y: 1.5, width: 4, height: 3 };
+    let window = PatchWindow { center_x: 2.0, center_y: 1.5, width: 4, height: 3 };
     let blurred = [
         712.5, 668.75, 800.0, 1243.75, 1063.125, 816.875, 948.125, 1051.875, 526.875, 831.875, 1319.375,
         836.875,
@@ -150,7 +150,7 @@ fn sharpness_adds_what_a_blur_takes_away() {
             assert!((f64::from(*found) - expected).abs() < 0.01, "{found} {expected}");
         }
     }
-    let column = Window { center_x: 0.5, center_y: 1.0, width: 1, height: 2 };
+    let column = PatchWindow { center_x: 0.5, center_y: 1.0, width: 1, height: 2 };
     let soft = Warp { sharpness: -1.0, ..Warp::IDENTITY };
     assert_eq!(show(&soft, &[0, 4000], 1, &column), [1000.0, 3000.0]);
 }

@@ -1,4 +1,4 @@
-//! The look of another scanner: display curve and sharpness, on grey values of a window.
+//! Variation between scanners: display curve and sharpness, applied to grey values of a window.
 
 /// White, as stored in the cache.
 const FULL_SCALE: f32 = 65535.0;
@@ -11,8 +11,8 @@ pub(super) fn bend(values: &mut [f32], gamma: f32) {
     }
 }
 
-/// Adds `amount` of what the 3x3 binomial blur (weights 1 2 1 each way, border values repeated)
-/// takes away, and clips to full scale. `values` are rows of `width`.
+/// Unsharp masking: adds `amount` times the difference from the 3x3 binomial blur (weights 1 2 1 per
+/// axis, border values repeated) and clips to full scale. `values` are rows of `width`.
 pub(super) fn sharpen(values: &mut [f32], width: usize, amount: f32) {
     if amount == 0.0 || values.is_empty() {
         return;

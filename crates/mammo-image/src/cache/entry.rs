@@ -1,4 +1,4 @@
-//! One prepared input: its description and its mapped pixels.
+//! One cached input: its description and its memory-mapped pixels.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use crate::preprocess::{BreastDoubt, Mask, Prepared};
 use crate::{Error, Result};
 use mammo_core::geometry::{Affine, Rect};
-use mammo_core::image::InputView;
+use mammo_core::image::GreyView;
 use mammo_core::record::{Mammogram, Polarity};
 
 #[cfg(target_endian = "big")]
-compile_error!("cached pixels are little-endian and mapped as they are");
+compile_error!("cached pixels are little-endian and mapped without conversion");
 
 /// The frames of one image: sizes of the stored image and of the input, and the map between.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ pub struct InputFrame {
     pub input_from_stored: Affine,
 }
 
-/// What a source file looked like when it was prepared.
+/// Size, time and polarity of a source file when it was prepared.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Source {
@@ -51,7 +51,7 @@ impl Source {
     }
 }
 
-/// What stands in `<name>.json`.
+/// The content of `<name>.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Entry {
@@ -95,9 +95,9 @@ impl CachedPixels {
     /// Maps a pixel file after checking its size.
     pub(super) fn map(path: &Path, width: usize, height: usize) -> Result<Self> {
         let file = File::open(path).map_err(|error| Error::io(path, "open the cached input", error))?;
-        // SAFETY: a map is sound while nobody changes or shortens the file under it. Files of
-        // the cache are never written in place: `write_atomically` renames a new file over the
-        // old one, whose pages stay as they are for as long as they are mapped.
+        // SAFETY: a map is sound while the file is neither changed nor truncated. Files of the
+        // cache are never written in place: `write_atomically` renames a new file over the old
+        // one, whose pages remain valid as long as they are mapped.
         let map =
             unsafe { Mmap::map(&file) }.map_err(|error| Error::io(path, "map the cached input", error))?;
         let expected = 2 * width * height;
@@ -109,9 +109,9 @@ impl CachedPixels {
     }
 
     /// `width * height` pixels, row-major, windowed to 0..=65535, with their size.
-    pub fn view(&self) -> InputView<'_> {
-        // A map starts at a page, and its length was checked to be even.
-        InputView { pixels: bytemuck::cast_slice(&self.map), width: self.width, height: self.height }
+    pub fn view(&self) -> GreyView<'_> {
+        // A map is page-aligned, and its length was checked to be even.
+        GreyView { pixels: bytemuck::cast_slice(&self.map), width: self.width, height: self.height }
     }
 }
 
@@ -134,7 +134,7 @@ impl CachedInput {
     }
 
     /// The pixels with their size.
-    pub fn view(&self) -> InputView<'_> {
+    pub fn view(&self) -> GreyView<'_> {
         self.pixels.view()
     }
 

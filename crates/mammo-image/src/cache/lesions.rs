@@ -1,4 +1,4 @@
-//! Annotated lesions, drawn in the frame of a network input.
+//! Masks of annotated lesions in the frame of a network input.
 
 use std::path::Path;
 
@@ -6,29 +6,29 @@ use super::InputFrame;
 use crate::preprocess::Mask;
 use crate::{Error, Result};
 use mammo_core::geometry::Rect;
-use mammo_core::image::GrayImage;
-use mammo_core::record::{Lesion, LesionShape, mask_covers};
+use mammo_core::image::GreyImage;
+use mammo_core::record::{Lesion, LesionShape, mask_fits};
 use mammo_dicom::mask_file::read_mask;
 
-/// What part of its box a lesion is taken to fill.
+/// The part of a box that counts as lesion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LesionFill {
-    /// The inscribed ellipse: nearer to a mass, whose box has empty corners.
+    /// The inscribed ellipse, which approximates a mass better than the box.
     Ellipse,
-    /// The whole box, for comparison with detectors that know only boxes.
+    /// The whole box, for comparison with detectors that use boxes.
     Rectangle,
 }
 
-/// A lesion as a [`Mask`] of the input's size: every pixel whose centre, taken back to the
-/// stored image, lies in the lesion.
+/// A lesion as a [`Mask`] of the input's size: all pixels whose centres, mapped to the stored image,
+/// are inside the lesion.
 ///
-/// `fill` concerns boxes only. A lesion smaller than a pixel keeps the pixel that holds its
-/// centre. Empty when the lesion lies outside the input.
+/// `fill` applies to boxes only. A lesion smaller than a pixel is the pixel that contains its centre.
+/// Empty when the lesion is outside the input.
 ///
 /// # Errors
 /// [`Error::Setting`] when the frame cannot be inverted; for mask files [`Error::Io`] or
-/// [`Error::Image`], the latter also when the mask cannot be stretched onto its mammogram
-/// ([`mask_covers`]): such a mask marks the wrong tissue.
+/// [`Error::Image`], the latter also when the mask cannot be scaled to its mammogram
+/// ([`mask_fits`]), because such a mask marks the wrong tissue.
 pub fn lesion_mask(lesion: &Lesion, fill: LesionFill, frame: &InputFrame, root: &Path) -> Result<Mask> {
     let marks = match &lesion.shape {
         LesionShape::Mask { file, .. } => Some(read_marks(&root.join(file), frame)?),
@@ -47,7 +47,7 @@ pub fn lesion_mask(lesion: &Lesion, fill: LesionFill, frame: &InputFrame, root: 
     })?;
     let bounds = frame.input_from_stored.apply_rect(&lesion.shape.bounds());
     let span = |low: f64, high: f64, length: usize| {
-        // The casts saturate, so what lies outside becomes an empty range.
+        // The casts saturate, so a lesion outside gives an empty range.
         (low.floor().max(0.0) as usize).min(length)..(high.ceil().max(0.0) as usize).min(length)
     };
     let mut mask = Mask::filled(frame.width, frame.height, false);
@@ -57,9 +57,9 @@ pub fn lesion_mask(lesion: &Lesion, fill: LesionFill, frame: &InputFrame, root: 
             mask.cells[row * frame.width + column] = inside(x, y);
         }
     }
-    let (x, y) = bounds.center();
-    let contains_center = x >= 0.0 && y >= 0.0 && x < frame.width as f64 && y < frame.height as f64;
-    if contains_center && bounds.area() < 4.0 {
+    let (x, y) = bounds.centre();
+    let contains_centre = x >= 0.0 && y >= 0.0 && x < frame.width as f64 && y < frame.height as f64;
+    if contains_centre && bounds.area() < 4.0 {
         mask.cells[y as usize * frame.width + x as usize] = true;
     }
     Ok(mask)
@@ -70,7 +70,7 @@ fn in_rectangle(rect: &Rect, x: f64, y: f64) -> bool {
 }
 
 fn in_ellipse(rect: &Rect, x: f64, y: f64) -> bool {
-    let (cx, cy) = rect.center();
+    let (cx, cy) = rect.centre();
     let (dx, dy) = (2.0 * (x - cx) / rect.width, 2.0 * (y - cy) / rect.height);
     dx * dx + dy * dy <= 1.0
 }
@@ -84,17 +84,17 @@ fn in_polygon(points: &[[f64; 2]], x: f64, y: f64) -> bool {
     points.iter().zip(next).filter(|&edge| crosses(edge)).count() % 2 == 1
 }
 
-/// Whether the mask, stretched onto the mammogram, is set there.
-fn is_marked(marks: &GrayImage, frame: &InputFrame, x: f64, y: f64) -> bool {
+/// Whether the mask, scaled to the mammogram, is set at this point.
+fn is_marked(marks: &GreyImage, frame: &InputFrame, x: f64, y: f64) -> bool {
     let all = Rect::new(0.0, 0.0, marks.width as f64, marks.height as f64);
     let (x, y) = (x * all.width / frame.stored_width as f64, y * all.height / frame.stored_height as f64);
     in_rectangle(&all, x, y) && marks.row(y as usize)[x as usize] > 0
 }
 
-fn read_marks(path: &Path, frame: &InputFrame) -> Result<GrayImage> {
+fn read_marks(path: &Path, frame: &InputFrame) -> Result<GreyImage> {
     let marks = read_mask(path)?;
     let mammogram = (frame.stored_width as u32, frame.stored_height as u32);
-    if mask_covers((marks.width as u32, marks.height as u32), mammogram) {
+    if mask_fits((marks.width as u32, marks.height as u32), mammogram) {
         return Ok(marks);
     }
     let found = format!("a lesion mask of {}x{} pixels", marks.width, marks.height);
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn a_mask_file_is_taken_through_the_map_and_must_fit_its_mammogram() {
         let folder = tempfile::tempdir().unwrap();
-        let mut marks = GrayImage::black(200, 100);
+        let mut marks = GreyImage::black(200, 100);
         (20..60).for_each(|y| marks.pixels[y * 200 + 10..y * 200 + 40].fill(65535));
         mammo_dicom::image_file::write_png16(&folder.path().join("mask.png"), &marks).unwrap();
         let bounds = Rect::new(10.0, 20.0, 30.0, 40.0);
@@ -172,7 +172,7 @@ mod tests {
         let drawn = lesion_mask(&lesion, LesionFill::Ellipse, &frame(), folder.path()).unwrap();
         assert_eq!(drawn.bounds(), Some(Rect::new(80.0, 20.0, 15.0, 20.0)));
         assert_eq!(drawn.area(), 15 * 20);
-        let mut larger = GrayImage::black(300, 150);
+        let mut larger = GreyImage::black(300, 150);
         (30..90).for_each(|y| larger.pixels[y * 300 + 15..y * 300 + 60].fill(1));
         mammo_dicom::image_file::write_png16(&folder.path().join("mask.png"), &larger).unwrap();
         let stretched = lesion_mask(&lesion, LesionFill::Ellipse, &frame(), folder.path()).unwrap();

@@ -1,10 +1,10 @@
-//! Network inputs on disk, prepared once and mapped into memory when read.
+//! Cache of network inputs on disk, prepared once and memory-mapped when read.
 //!
 //! In: records and a [`Preprocessing`]. Out: an [`InputCache`] in the folder
 //! `<dir>/<pixel digest>/`, with two files per image: `<name>.u16`, raw little-endian pixels,
-//! row by row; and `<name>.json`, everything else. The second is written last, so an image is
-//! either complete or absent, and an interrupted build goes on where it stopped. Settings that
-//! nobody uses any more go first when the folder grows too large ([`prune`]). After
+//! row by row; and `<name>.json`, the description. The description is written last, so an entry is
+//! either complete or absent, and an interrupted build continues where it stopped. When the folder
+//! grows too large, the least recently used caches are removed ([`prune`]). After
 //! [`preprocess`](crate::preprocess), before [`patch_sampling`](crate::patch_sampling) and
 //! [`augment`](crate::augment).
 
@@ -14,7 +14,7 @@ mod prune;
 
 pub use entry::{CachedInput, CachedPixels, InputFrame};
 pub use lesions::{LesionFill, lesion_mask};
-pub use mammo_core::image::InputView;
+pub use mammo_core::image::GreyView;
 pub use prune::{Pruned, prune};
 
 use std::fs;
@@ -32,24 +32,24 @@ use mammo_core::record::Mammogram;
 use mammo_core::write::{read_json, write_atomically, write_json};
 use prune::Lease;
 
-/// Told after each image how many of how many are done; called from several threads.
+/// Called as `(done, total)` after each image, from several threads.
 pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
-/// Prepared inputs of one [`Preprocessing`] under one folder.
+/// The cached inputs of one [`Preprocessing`].
 #[derive(Clone, Debug)]
 pub struct InputCache {
     folder: PathBuf,
     preprocessing: Preprocessing,
-    /// Kept from pruning for as long as this or a clone lives.
+    /// Shared lock that protects the cache from pruning while this or a clone exists.
     _lease: Lease,
 }
 
 impl InputCache {
-    /// The cache of these settings under `dir`; makes its folder if there is none yet, and keeps
-    /// it from [`prune`] in any process.
+    /// Opens the cache of these settings under `dir`; creates its folder if necessary and protects it
+    /// from [`prune`] in every process.
     ///
     /// # Errors
-    /// [`Error::Setting`] when the settings are impossible, [`Error::Io`] when the folder
+    /// [`Error::Setting`] when the settings are invalid, [`Error::Io`] when the folder
     /// cannot be written.
     pub fn open(dir: &Path, preprocessing: &Preprocessing) -> Result<Self> {
         preprocessing.check()?;
@@ -63,11 +63,11 @@ impl InputCache {
         Ok(Self { folder, preprocessing: preprocessing.clone(), _lease: lease })
     }
 
-    /// Prepares every image that is not in the cache yet, in parallel, one image per thread in
-    /// memory at a time. An entry is kept when its pixel file has the right size and its source
-    /// has the size, time and polarity that it was made from.
+    /// Prepares every image that is not in the cache yet, in parallel, with one image per thread in
+    /// memory. An entry is kept when its pixel file has the right size and its source has an unchanged
+    /// size, time and polarity.
     ///
-    /// Returns the images that failed, in the order given. Rerun to try only those again.
+    /// Returns the images that failed, in the given order. A second call tries only those.
     pub fn build(&self, root: &Path, images: &[Mammogram], progress: Progress) -> Vec<(String, Error)> {
         let done = AtomicUsize::new(0);
         let add = |image: &Mammogram| {
@@ -82,15 +82,14 @@ impl InputCache {
     ///
     /// # Errors
     /// [`Error::Io`] when it was never built, [`Error::Table`] or [`Error::Image`] when it is
-    /// damaged: [`build`](Self::build) makes it again.
+    /// damaged; [`build`](Self::build) replaces it.
     pub fn get(&self, file: &str) -> Result<CachedInput> {
         let (description, pixels) = self.paths(file);
         let entry = self.entry(&description)?;
         CachedInput::map(&pixels, entry)
     }
 
-    /// The pixels of one prepared input, without its description: what a training loop reads
-    /// thousands of times.
+    /// The pixels of one cached input without its description, for the training loop.
     ///
     /// # Errors
     /// [`Error::Io`] when it was never built, [`Error::Image`] when its size is wrong.
@@ -99,7 +98,7 @@ impl InputCache {
         CachedPixels::map(&pixels, self.preprocessing.width_px, self.preprocessing.height_px)
     }
 
-    /// The settings of all inputs in here.
+    /// The settings of all inputs of this cache.
     pub fn preprocessing(&self) -> &Preprocessing {
         &self.preprocessing
     }
@@ -114,7 +113,8 @@ impl InputCache {
         }
         let prepared = self.preprocessing.read(&path, image.polarity)?;
         let bytes: Vec<u8> = prepared.image.pixels.iter().flat_map(|v| v.to_le_bytes()).collect();
-        // An old description must not vouch for new pixels if the build stops between the two.
+        // The old description is removed first, so that it is never combined with new pixels if the build
+        // stops between the two.
         remove_if_there(&description)?;
         write_atomically(&pixels, &bytes)?;
         write_json(&description, &Entry::new(image, source, prepared))
@@ -130,7 +130,7 @@ impl InputCache {
         Err(Error::table(description, None, found, format!("{}x{}; build again", expected.0, expected.1)))
     }
 
-    /// Description and pixels. The hash keeps apart equal names in different folders.
+    /// Paths of description and pixels. The hash distinguishes equal names in different folders.
     fn paths(&self, file: &str) -> (PathBuf, PathBuf) {
         let stem = Path::new(file).file_stem().unwrap_or_default().to_string_lossy();
         let hash = short_hex(&Sha256::digest(file.as_bytes()));

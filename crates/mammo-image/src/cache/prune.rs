@@ -1,8 +1,8 @@
-//! Keeps a folder of caches below a bound, and those in use out of it.
+//! Removes the least recently used caches when their folder grows too large.
 //!
-//! Every run that opens a cache holds a shared lock on `<dir>/<pixel digest>.lock` and dates it;
-//! a cache is removed only under an exclusive lock. Locks lie beside the folders and stay, so
-//! that nobody can hold the lock of a folder that is gone.
+//! Every run that opens a cache holds a shared lock on `<dir>/<pixel digest>.lock` and updates its
+//! time; a cache is removed only under an exclusive lock. Lock files are outside the cache folders
+//! and are not removed with them, so that two processes always lock the same file.
 
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -21,31 +21,31 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    /// Waits while the cache is being removed.
+    /// Blocks while the cache is being removed.
     pub(super) fn take(dir: &Path, digest: &str) -> Result<Self> {
         fs::create_dir_all(dir).map_err(|e| Error::io(dir, "create the folder", e))?;
         let path = lock_path(dir, digest);
         let lock = open_lock(&path)?;
-        // Where locks are not supported, nobody gets an exclusive one either. The date may be
-        // refused to another owner of the file; the cache then counts as older than it is.
+        // Where locks are not supported, exclusive locks fail as well. Setting the time may fail for
+        // another owner of the file; the cache then counts as older than it is.
         let _ = lock.lock_shared().and_then(|()| lock.set_modified(SystemTime::now()));
         Ok(Self { _lock: Arc::new(lock) })
     }
 }
 
-/// What [`prune`] did.
+/// The result of [`prune`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pruned {
     /// Pixel digests of the removed caches, the least recently opened first.
     pub removed: Vec<String>,
     /// Their bytes.
     pub removed_bytes: u64,
-    /// Bytes of the caches that are still there.
+    /// Bytes of the remaining caches.
     pub kept_bytes: u64,
 }
 
-/// Removes caches under `dir`, the least recently opened first, until the rest holds at most
-/// `most_bytes`. A cache that any process has open stays, so the rest may be larger.
+/// Removes caches under `dir`, the least recently opened first, until the rest has at most
+/// `most_bytes`. Caches that any process has open are kept, so the rest may be larger.
 ///
 /// # Errors
 /// [`Error::Io`] when the folder cannot be read or a cache cannot be removed.
@@ -75,7 +75,7 @@ struct Cache {
     digest: String,
     folder: PathBuf,
     bytes: u64,
-    /// When it was last opened; the beginning of time for caches that older releases made.
+    /// When it was last opened; the Unix epoch for caches of older releases.
     opened: SystemTime,
 }
 
@@ -99,7 +99,7 @@ fn bytes_of(folder: &Path) -> Result<u64> {
     let failed = |e| Error::io(folder, "list the cache", e);
     let mut bytes = 0;
     for entry in fs::read_dir(folder).map_err(failed)? {
-        // A file may vanish meanwhile: another run renews it.
+        // Another run may replace a file meanwhile.
         bytes += entry.map_err(failed)?.metadata().map(|metadata| metadata.len()).unwrap_or(0);
     }
     Ok(bytes)

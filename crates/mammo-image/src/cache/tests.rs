@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::preprocess::phantom_for_tests;
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::record::{Laterality, Pathology, Polarity, View};
 use mammo_dicom::image_file::write_png16;
 
@@ -69,9 +69,9 @@ fn a_changed_source_or_polarity_is_prepared_again() {
     let (folder, mut images, cache) = data();
     cache.build(folder.path(), &images, &silent);
     let mirrored = {
-        let GrayImage { width, height, mut pixels } = phantom_for_tests();
+        let GreyImage { width, height, mut pixels } = phantom_for_tests();
         pixels.chunks_exact_mut(width).take(height / 2).for_each(|row| row.fill(0));
-        GrayImage { width, height, pixels }
+        GreyImage { width, height, pixels }
     };
     write_png16(&folder.path().join("a/one.png"), &mirrored).unwrap();
     images[1].polarity = Polarity::Inverted;

@@ -1,22 +1,22 @@
-//! How much darker than its surroundings enclosed tissue is: lungs are enclosed by brighter
-//! tissue on all sides, the fat of a breast is open to the skin or to the chest wall.
+//! Depth of dark areas that are enclosed by brighter tissue. Lungs are enclosed on all sides; the fat
+//! of a breast is connected to the skin or the chest wall.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::preprocess::Mask;
 use mammo_core::geometry::Rect;
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::resample::{Resample, resample};
 
-/// Columns of the copy that is filled: fine texture is averaged out.
+/// Columns of the reduced copy, in which fine texture is averaged out.
 const COLUMNS: usize = 48;
 
 /// Mean depth of the enclosed dark areas inside the mask, in grey values: the difference between the
-/// image and the lowest surface above it from which every place has a descending way to the border
+/// image and the lowest surface above it from which every pixel has a descending path to the border
 /// of the image or out of the mask (morphological reconstruction, Vincent 1993; computed by the
 /// priority flood of Barnes et al. 2014, Comput. Geosci. 62:117-127).
-pub(super) fn mean_depth(image: &GrayImage, mask: &Mask) -> f64 {
+pub(super) fn mean_depth(image: &GreyImage, mask: &Mask) -> f64 {
     let (width, height) = (COLUMNS, (COLUMNS * image.height).div_ceil(image.width));
     let all = Rect::new(0.0, 0.0, image.width as f64, image.height as f64);
     let small = resample(image, &all, width, height, Resample::Area);
@@ -65,7 +65,7 @@ mod tests {
     /// A body of 40 000 with a square of 20 000 in it, 20 of 96 pixels wide, `left` pixels from the
     /// left side.
     fn with_square(left: usize) -> f64 {
-        let mut image = GrayImage::black(96, 96);
+        let mut image = GreyImage::black(96, 96);
         for (i, v) in image.pixels.iter_mut().enumerate() {
             let is_square = (left..left + 20).contains(&(i % 96)) && (40..60).contains(&(i / 96));
             *v = if is_square { 20_000 } else { 40_000 };

@@ -1,25 +1,25 @@
-//! The numbers by which an image is judged.
+//! Features of an image for the input check.
 
 use std::ops::Range;
 
 use super::limits::Sign;
 use super::shape::{self, Outline};
-use crate::preprocess::{BreastDoubt, Candidate, Mask, find_candidate};
+use crate::preprocess::{BreastCandidate, BreastDoubt, Mask, find_candidate};
 use mammo_core::geometry::Rect;
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::resample::{Resample, resample};
 
-/// Longer side of the copy that is judged.
+/// Longer side of the reduced copy on which the features are computed.
 const COPY_PX: usize = 512;
 
-/// What an image shows, in numbers.
+/// Features of an image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImageFeatures {
     /// 99.5th minus 1st percentile, as a share of the range of the bits in use.
     pub contrast: f64,
     /// Share of the image inside the breast outline.
     pub area: f64,
-    /// Why the outline is not trusted.
+    /// Why the breast outline is unreliable.
     pub doubt: Option<BreastDoubt>,
     /// Share of the breast at the brightest value of the image.
     pub saturated: f64,
@@ -31,24 +31,24 @@ pub struct ImageFeatures {
 
 impl ImageFeatures {
     /// Measures an image in which dense tissue is bright.
-    pub fn of(image: &GrayImage) -> Self {
+    pub fn of(image: &GreyImage) -> Self {
         Self::of_copy(&judged_copy(image))
     }
 
     /// Measures the negative of an image.
-    pub fn of_negative(image: &GrayImage) -> Self {
+    pub fn of_negative(image: &GreyImage) -> Self {
         let mut copy = judged_copy(image);
         copy.pixels.iter_mut().for_each(|v| *v = u16::MAX - *v);
         Self::of_copy(&copy)
     }
 
-    /// How far the image is from a mammogram: the sum over all signs, 0 for most mammograms.
-    /// A small breast is no sign.
+    /// Deviation from a mammogram: the sum over all signs, 0 for most mammograms. The size of the breast
+    /// does not contribute.
     pub fn deviation(&self) -> f64 {
         Sign::ALL.iter().zip(self.signs).map(|(sign, value)| sign.deviation(value)).sum()
     }
 
-    /// The signs that deviate, with their values, the most deviating first.
+    /// The deviating signs with their values, the largest deviation first.
     pub fn deviating(&self) -> Vec<(Sign, f64)> {
         let all = Sign::ALL.into_iter().zip(self.signs);
         let mut found: Vec<(Sign, f64)> = all.filter(|(sign, value)| sign.deviation(*value) > 0.0).collect();
@@ -56,10 +56,10 @@ impl ImageFeatures {
         found
     }
 
-    fn of_copy(copy: &GrayImage) -> Self {
+    fn of_copy(copy: &GreyImage) -> Self {
         let contrast = spread(&mut copy.pixels.clone(), 0.01, 0.995) / f64::from(u16::MAX);
         let inner = without_margins(copy);
-        let Candidate { outline, film, doubt, .. } = find_candidate(&inner);
+        let BreastCandidate { outline, film, doubt, .. } = find_candidate(&inner);
         let all = Rect::new(0.0, 0.0, inner.width as f64, inner.height as f64);
         let small = resample(&inner, &all, outline.width, outline.height, Resample::Area);
         let (columns, rows) = without_edges(&film);
@@ -95,10 +95,9 @@ impl ImageFeatures {
     }
 }
 
-/// A copy of at most [`COPY_PX`] on its longer side, with its unused upper bits shifted out, at
-/// most eight of them: detectors store 10 to 14 bits in 16, and then neither full scale nor
-/// what is dark in a negative means anything.
-fn judged_copy(image: &GrayImage) -> GrayImage {
+/// A copy of at most [`COPY_PX`] on its longer side, with up to eight unused upper bits shifted out:
+/// detectors store 10 to 14 bits in 16, so that full scale, and with it the negative, would be wrong.
+fn judged_copy(image: &GreyImage) -> GreyImage {
     let scale = (image.width.max(image.height) as f64 / COPY_PX as f64).max(1.0);
     let side = |length: usize| ((length as f64 / scale).round() as usize).max(1);
     let all = Rect::new(0.0, 0.0, image.width as f64, image.height as f64);
@@ -109,14 +108,14 @@ fn judged_copy(image: &GrayImage) -> GrayImage {
     copy
 }
 
-/// Widest margin that is left out, as a share of the image's side.
+/// Widest margin that is cropped, as a share of the image's side.
 const MAX_MARGIN: f64 = 0.25;
 
-/// The image without bright margins: film that was not exposed, or the light box around it.
+/// The image without bright margins, such as unexposed film or the light box.
 ///
 /// A margin is a run of rows or columns from the border in which at least two fifths of the pixels are close to the
-/// brightest value. Narrow film edges are left to the search for the breast.
-fn without_margins(image: &GrayImage) -> GrayImage {
+/// brightest value. Narrow film edges are removed by the segmentation of the breast.
+fn without_margins(image: &GreyImage) -> GreyImage {
     let bright = (f64::from(image.pixels.iter().copied().max().unwrap_or(0)) * 0.85) as u16;
     let mostly = |values: &mut dyn Iterator<Item = u16>, length: usize| {
         values.filter(|&v| v >= bright).count() * 5 >= length * 2
@@ -125,7 +124,7 @@ fn without_margins(image: &GrayImage) -> GrayImage {
     let row = |y: usize| mostly(&mut image.row(y).iter().copied(), image.width);
     let margin = |length: usize, is_bright: &dyn Fn(usize) -> bool| {
         let most = (length as f64 * MAX_MARGIN) as usize;
-        // A margin that does not end is a bright picture.
+        // A margin wider than the limit is image content.
         (0..=most).find(|&line| !is_bright(line)).unwrap_or(0)
     };
     let (width, height) = (image.width, image.height);
@@ -148,9 +147,9 @@ fn without_edges(film: &Mask) -> (Range<usize>, Range<usize>) {
     (between(film.width, &column), between(film.height, &row))
 }
 
-fn crop(image: &GrayImage, columns: &Range<usize>, rows: &Range<usize>) -> GrayImage {
+fn crop(image: &GreyImage, columns: &Range<usize>, rows: &Range<usize>) -> GreyImage {
     let pixels = rows.clone().flat_map(|y| image.row(y)[columns.clone()].iter().copied()).collect();
-    GrayImage { width: columns.len(), height: rows.len(), pixels }
+    GreyImage { width: columns.len(), height: rows.len(), pixels }
 }
 
 /// The value below which a share of the pixels lies.

@@ -1,10 +1,10 @@
-//! The signs by which an image is told from a mammogram, and what of each is usual.
+//! Signs that distinguish mammograms from other images, with the usual range of each.
 //!
-//! A mammogram is one bright body that lies along one side of the image, widest at the chest
-//! wall, before an even background. Each [`Sign`] is one number of that description. Up to its
-//! usual value it adds nothing to the image's deviation; at its rare value it adds its weight,
-//! and beyond that up to three times as much. So a sign decides alone only far beyond its rare
-//! value: a breast that fills the image, a wide film label or a blacked-out name is scored.
+//! A mammogram shows one bright body along one side of the image, widest at the chest wall, on a
+//! uniform background. Each [`Sign`] is one number of this description. Up to its usual value it adds
+//! nothing to the image's deviation; at its rare value it adds its weight, and beyond that up to three
+//! times its weight. A single sign leads to a refusal only far beyond its rare value, so that a breast
+//! that fills the image, a wide film label or a blacked-out name is accepted.
 
 /// Largest deviation of an image that is scored.
 pub const MAX_DEVIATION: f64 = 1.0;
@@ -12,33 +12,34 @@ pub const MAX_DEVIATION: f64 = 1.0;
 /// Deviation from which a scored image carries a warning.
 pub const UNUSUAL_DEVIATION: f64 = 0.5;
 
-/// An image is turned if its negative deviates less by more than this; below, what is said of it stands.
+/// An image is inverted if its negative has a deviation smaller by more than this; otherwise the stated
+/// polarity is used.
 pub const POLARITY_MARGIN: f64 = 0.1;
 
-/// Most that one sign adds to the deviation, in units of its weight.
+/// Largest contribution of one sign to the deviation, in units of its weight.
 const MOST_WEIGHTS: f64 = 3.0;
 
-/// Least contrast: 99.5th minus 1st percentile as a share of the range of the bits in use.
+/// Smallest contrast: 99.5th minus 1st percentile as a share of the range of the bits in use.
 pub const MIN_CONTRAST: f64 = 0.02;
 
-/// Least share of the image that a breast covers.
+/// Smallest share of the image that a breast covers.
 pub const MIN_AREA: f64 = 0.01;
 
-/// Share of the breast at the brightest value from which a warning is given.
+/// Share of the breast at the brightest value above which a warning is given.
 pub const MAX_SATURATED: f64 = 0.10;
 
 /// Median grey value in the breast, as a share of the breast's range, without a warning: the
 /// extremes of the 1,231 films of CBIS-DDSM's mass part with a margin.
 pub const MEDIAN: std::ops::RangeInclusive<f64> = 0.08..=0.92;
 
-/// What is known of one sign of mammograms. If `usual` is the larger, small values are suspicious.
+/// Limits and weight of one sign. If `usual` is larger than `rare`, small values deviate.
 struct Limits {
     usual: f64,
     rare: f64,
     weight: f64,
 }
 
-/// One number that tells mammograms from other pictures. Shares are 0 to 1.
+/// One number that distinguishes mammograms from other images. Shares are 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sign {
     /// Share of the rows in which the breast touches the chest wall's side.
@@ -86,14 +87,14 @@ impl Sign {
         Self::Area,
     ];
 
-    /// What is usual, what is rare, and the weight.
+    /// The usual value, the rare value and the weight.
     ///
-    /// Set on the 1,231 films of CBIS-DDSM's mass part and on four of nine digital scanners of
-    /// RSNA 2022 (1,465 images), and counted on the other five: about 99 % of mammograms keep to
-    /// the usual value and 99.9 % to the rare one; of the evenness of the background, which film
-    /// collections differ in most, more, and of the share inside the outline too, because archives
-    /// crop differently. The weights are those of a logistic regression of these mammograms
-    /// against half of the other pictures, rounded. `examples/gate_check` measures both.
+    /// Chosen on the 1,231 films of CBIS-DDSM's mass part and on four of nine digital scanners of
+    /// RSNA 2022 (1,465 images), and evaluated on the other five: about 99 % of mammograms are within
+    /// the usual value and 99.9 % within the rare one. The limits of the evenness of the background and
+    /// of the area are wider, because film collections and crops of archives differ most in these. The
+    /// weights are the rounded coefficients of a logistic regression of these mammograms against half of
+    /// the other images. `examples/gate_check` measures both.
     fn limits(self) -> Limits {
         let (usual, rare, weight) = match self {
             Self::WallContact => (0.66, 0.55, 0.29),
@@ -112,18 +113,18 @@ impl Sign {
         Limits { usual, rare, weight }
     }
 
-    /// The value that mammograms usually do not pass.
+    /// The usual limit.
     pub fn usual(self) -> f64 {
         self.limits().usual
     }
 
-    /// Whether large values are suspicious, rather than small ones.
+    /// Whether large values deviate, rather than small ones.
     pub fn is_upper_bound(self) -> bool {
         let Limits { usual, rare, .. } = self.limits();
         usual < rare
     }
 
-    /// What this value adds to an image's deviation.
+    /// The contribution of this value to an image's deviation.
     pub fn deviation(self, value: f64) -> f64 {
         let Limits { usual, rare, weight } = self.limits();
         weight * ((value - usual) / (rare - usual)).clamp(0.0, MOST_WEIGHTS)

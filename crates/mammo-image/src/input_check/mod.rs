@@ -1,14 +1,14 @@
-//! Input check: a network scores any image, so what is no mammogram is refused first.
+//! Input check: a network scores any image, so images that are not mammograms are rejected first.
 //!
 //! In: an image as stored, its polarity, its DICOM header, and the preprocessing of the model
-//! that is to score it. Out: the polarity to read it with and [`Warning`]s, or a [`Refused`].
+//! that is to score it. Out: the polarity to read it with and [`Warning`]s, or a [`Rejected`].
 //!
-//! Refused is only what is certain: the header names another projection, the image is too
-//! small or blank, no part of it could be a breast, or its shape is that of something else. The
-//! shape is judged by its [`deviation`](ImageFeatures::deviation) from a bright body along one
-//! side before an even background; grey values, sharpness and film labels do not count, because
-//! they differ between scanners. An image whose negative is a mammogram is turned. What is
-//! merely unusual is scored with a warning. `docs/preprocessing.md` has the measured rates.
+//! An image is rejected only when it is certainly unsuitable: the header states another projection, the
+//! image is too small or blank, no region is large enough for a breast, or its shape is not that of a
+//! mammogram. The criterion of shape is the [`deviation`](ImageFeatures::deviation) from a bright body
+//! along one side on a uniform background; grey values, sharpness and film labels are not used, because
+//! they differ between scanners. An image whose negative is a mammogram is inverted. Unusual images are
+//! scored with a warning. `docs/preprocessing.md` lists the measured rates.
 
 mod enclosed;
 mod features;
@@ -25,31 +25,31 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::preprocess::{BreastDoubt, Preprocessing, Window};
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::record::Polarity;
 use mammo_dicom::Header;
 
-/// Why an image is not scored.
+/// The check that an image failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Refusal {
-    /// By its header another projection than CC or MLO.
+pub enum CheckFailure {
+    /// The header states a projection other than CC and MLO.
     OtherView,
-    /// By its header only part of the breast, such as a spot or magnification view.
+    /// The header states a view of part of the breast, such as a spot or magnification view.
     PartialView,
-    /// Fewer pixels than half the network's input.
+    /// Smaller than half the network's input.
     TooSmall,
-    /// Hardly any contrast.
+    /// Too little contrast.
     Blank,
-    /// Nothing large enough to be a breast.
+    /// No region large enough for a breast.
     NoBreast,
-    /// A shape that no mammogram has, in the image and in its negative.
+    /// Neither the image nor its negative has the shape of a mammogram.
     NotAMammogram,
 }
 
-impl Refusal {
-    /// All codes, in the order in which they are looked for.
+impl CheckFailure {
+    /// All codes, in the order of the checks.
     pub const ALL: [Self; 6] = [
         Self::OtherView,
         Self::PartialView,
@@ -59,7 +59,7 @@ impl Refusal {
         Self::NotAMammogram,
     ];
 
-    /// The word that stands in tables.
+    /// The word used in tables.
     pub fn code(self) -> &'static str {
         match self {
             Self::OtherView => "other_view",
@@ -72,47 +72,47 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for CheckFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.code())
     }
 }
 
-/// A refusal with the number or word that led to it.
+/// An image that is not scored, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    /// Why.
-    pub refusal: Refusal,
+pub struct Rejected {
+    /// The failed check.
+    pub failure: CheckFailure,
     /// What was found and what was expected.
     pub found: String,
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.found, self.refusal)
+        write!(f, "{} ({})", self.found, self.failure)
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for Rejected {}
 
-/// What is unusual about an image that is scored all the same.
+/// An irregularity of an image that is scored.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Warning {
-    /// The image is stored with a dark breast, which nothing said; it is turned.
+    /// The image is stored inverted, against its stated polarity; it is inverted again.
     Inverted,
-    /// Share of the breast at the brightest value, as an implant or a wrong exposure causes it.
+    /// Share of the breast at the brightest value, caused by an implant or a wrong exposure, for example.
     Saturated(f64),
-    /// Median grey value of the breast, as a share of its range, beyond that of all films.
+    /// Median grey value of the breast as a share of its range, outside the range of all films.
     Median(f64),
-    /// The signs that deviate most, and their values.
+    /// The signs with the largest deviation, and their values.
     Unusual(Vec<(Sign, f64)>),
-    /// The outline is not trusted, so the whole image is the network's input.
+    /// The breast outline is unreliable, so the whole image is the network's input.
     Outline(BreastDoubt),
 }
 
 impl Warning {
-    /// The kind, in words, without what was found in one image.
+    /// The kind as text, without the values of the image.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Inverted => "stored inverted; turned",
@@ -136,7 +136,7 @@ impl fmt::Display for Warning {
     }
 }
 
-/// At most two signs with their values and what is usual.
+/// At most two signs with their values and usual limits.
 fn described(signs: &[(Sign, f64)]) -> String {
     let one = |(sign, value): &(Sign, f64)| {
         let bound = if sign.is_upper_bound() { "at most" } else { "at least" };
@@ -150,20 +150,20 @@ fn described(signs: &[(Sign, f64)]) -> String {
 pub struct Accepted {
     /// The polarity to prepare the image with.
     pub polarity: Polarity,
-    /// What is unusual about it.
+    /// Its irregularities.
     pub warnings: Vec<Warning>,
 }
 
-/// Checks one image for one model's preprocessing. `polarity` is what table or header say.
+/// Checks one image for one model's preprocessing. `polarity` is that of the table or the header.
 ///
 /// # Errors
-/// [`Refused`] with the first reason found.
+/// [`Rejected`] with the first failed check.
 pub fn check(
-    image: &GrayImage,
+    image: &GreyImage,
     polarity: Polarity,
     header: Option<&Header>,
     preprocessing: &Preprocessing,
-) -> Result<Accepted, Refused> {
+) -> Result<Accepted, Rejected> {
     check_header(header)?;
     check_size(image, preprocessing)?;
     let (polarity, features, turned) = better_polarity(image, polarity);
@@ -175,14 +175,14 @@ pub fn check(
     Ok(Accepted { polarity, warnings })
 }
 
-/// The polarity that an image shows: the given one, unless only the other shows a mammogram.
-pub fn polarity_shown(image: &GrayImage, given: Polarity) -> Polarity {
+/// The polarity of an image: the given one, unless only with the other it is a mammogram.
+pub fn polarity_shown(image: &GreyImage, given: Polarity) -> Polarity {
     better_polarity(image, given).0
 }
 
-/// The features of the image under the given polarity, or under the other one where that deviates
-/// less; and whether it is the other one. The other is tried only if the given one deviates at all.
-fn better_polarity(image: &GrayImage, polarity: Polarity) -> (Polarity, ImageFeatures, bool) {
+/// The features of the image with the given polarity, or with the other one if its deviation is
+/// smaller; and whether it is the other one. The other is tried only if the deviation is not zero.
+fn better_polarity(image: &GreyImage, polarity: Polarity) -> (Polarity, ImageFeatures, bool) {
     let of = |polarity| match polarity {
         Polarity::Normal => ImageFeatures::of(image),
         Polarity::Inverted => ImageFeatures::of_negative(image),
@@ -201,47 +201,51 @@ fn better_polarity(image: &GrayImage, polarity: Polarity) -> (Polarity, ImageFea
     if is_sound(&turned) && is_better { (other, turned, true) } else { (polarity, given, false) }
 }
 
-fn refuse(refusal: Refusal, found: String) -> Result<(), Refused> {
-    Err(Refused { refusal, found })
+fn reject(failure: CheckFailure, found: String) -> Result<(), Rejected> {
+    Err(Rejected { failure, found })
 }
 
-fn check_header(header: Option<&Header>) -> Result<(), Refused> {
+fn check_header(header: Option<&Header>) -> Result<(), Rejected> {
     let Some(header) = header else { return Ok(()) };
     if let Some(projection) = header.projection.filter(|projection| projection.view().is_none()) {
-        return refuse(Refusal::OtherView, format!("projection {projection}; expected CC or MLO"));
+        return reject(CheckFailure::OtherView, format!("projection {projection}; expected CC or MLO"));
     }
     match header.view_modifiers.iter().find(|modifier| modifier.is_partial()) {
-        Some(modifier) => {
-            refuse(Refusal::PartialView, format!("view modifier {modifier:?}; expected the whole breast"))
-        }
+        Some(modifier) => reject(
+            CheckFailure::PartialView,
+            format!("view modifier {modifier:?}; expected the whole breast"),
+        ),
         None => Ok(()),
     }
 }
 
-fn check_size(image: &GrayImage, preprocessing: &Preprocessing) -> Result<(), Refused> {
+fn check_size(image: &GreyImage, preprocessing: &Preprocessing) -> Result<(), Rejected> {
     let (found, input) = (image.width.max(image.height), preprocessing.width_px.max(preprocessing.height_px));
     if 2 * found < input {
         let (width, height) = (image.width, image.height);
         let found = format!("{width}x{height} pixels; expected at least half the input's {input}");
-        return refuse(Refusal::TooSmall, found);
+        return reject(CheckFailure::TooSmall, found);
     }
     Ok(())
 }
 
-/// Checks what was measured of an image: [`check`] without header, size and polarity.
+/// Checks the features of an image: [`check`] without header, size and polarity.
 ///
 /// # Errors
-/// [`Refused`] with the first reason found.
-pub fn check_features(features: &ImageFeatures) -> Result<(), Refused> {
+/// [`Rejected`] with the first failed check.
+pub fn check_features(features: &ImageFeatures) -> Result<(), Rejected> {
     let share = |value: f64| format!("{:.1} %", 100.0 * value);
     if features.contrast < limits::MIN_CONTRAST {
         let (found, least) = (share(features.contrast), share(limits::MIN_CONTRAST));
-        return refuse(Refusal::Blank, format!("contrast of {found} of the bits in use; expected {least}"));
+        return reject(
+            CheckFailure::Blank,
+            format!("contrast of {found} of the bits in use; expected {least}"),
+        );
     }
     if features.area < limits::MIN_AREA {
         let (found, least) = (share(features.area), share(limits::MIN_AREA));
-        return refuse(
-            Refusal::NoBreast,
+        return reject(
+            CheckFailure::NoBreast,
             format!("largest bright region covers {found}; expected at least {least}"),
         );
     }
@@ -249,7 +253,7 @@ pub fn check_features(features: &ImageFeatures) -> Result<(), Refused> {
     if deviation > MAX_DEVIATION {
         let signs = described(&features.deviating());
         let found = format!("shape deviates by {deviation:.1}, limit {MAX_DEVIATION:.0}: {signs}");
-        return refuse(Refusal::NotAMammogram, found);
+        return reject(CheckFailure::NotAMammogram, found);
     }
     Ok(())
 }
@@ -262,7 +266,7 @@ fn warnings(features: &ImageFeatures, preprocessing: &Preprocessing) -> Vec<Warn
     if features.saturated > limits::MAX_SATURATED {
         warnings.push(Warning::Saturated(features.saturated));
     }
-    // Under a fixed window the range is that of the models' own scanners, which is not known.
+    // With a fixed window the usual range is that of the model's training scanners, which is unknown.
     let measured = matches!(preprocessing.window, Window::Percentiles { .. });
     if measured && !limits::MEDIAN.contains(&features.median) {
         warnings.push(Warning::Median(features.median));

@@ -1,10 +1,10 @@
-//! How much of an image is a smooth ramp: a drawn gradient is nothing else, tissue never is.
+//! Share of an image explained by a smooth ramp: all of a synthetic gradient, little of tissue.
 
 use mammo_core::geometry::Rect;
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::resample::{Resample, resample};
 
-/// Side of the copy that is fitted.
+/// Side of the reduced copy that is fitted.
 const SIDE_PX: usize = 64;
 
 /// Largest sum of the exponents of both coordinates.
@@ -12,7 +12,7 @@ const DEGREE: i32 = 4;
 
 /// Share of the variance of the image, in a copy of 64x64 pixels, that the best polynomial of fourth
 /// degree in both coordinates explains; 1 for one grey value.
-pub(super) fn explained(image: &GrayImage) -> f64 {
+pub(super) fn explained(image: &GreyImage) -> f64 {
     let all = Rect::new(0.0, 0.0, image.width as f64, image.height as f64);
     let small = resample(image, &all, SIDE_PX, SIDE_PX, Resample::Area);
     let values: Vec<f64> = small.pixels.iter().map(|&v| f64::from(v)).collect();
@@ -21,7 +21,7 @@ pub(super) fn explained(image: &GrayImage) -> f64 {
     if total == 0.0 {
         return 1.0;
     }
-    // The first of the basis is the constant, which explains no variance.
+    // The first basis function is the constant, which explains no variance.
     basis().iter().skip(1).map(|axis| dot(axis, &values).powi(2)).sum::<f64>() / total
 }
 
@@ -52,8 +52,8 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 mod tests {
     use super::*;
 
-    fn image(value: impl Fn(f64, f64) -> f64) -> GrayImage {
-        let mut image = GrayImage::black(128, 128);
+    fn image(value: impl Fn(f64, f64) -> f64) -> GreyImage {
+        let mut image = GreyImage::black(128, 128);
         for (i, v) in image.pixels.iter_mut().enumerate() {
             *v = value((i % 128) as f64 / 127.0, (i / 128) as f64 / 127.0) as u16;
         }

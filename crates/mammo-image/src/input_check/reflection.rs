@@ -1,4 +1,4 @@
-//! How well an image agrees with its reflection at a vertical axis: a chest does, a breast does not.
+//! Symmetry about a vertical axis: a chest radiograph is symmetric, a mammogram is not.
 
 /// The share of the variance of an image, whose rows have `width` pixels, that agrees with its
 /// reflection: column `x` beside column `twice_axis - 1 - x`, where both are in the image. At the
@@ -30,7 +30,7 @@ mod tests {
         // Two rows of forty columns: a peak of 20 columns, symmetric about column 16.
         let row: Vec<f64> = (0..40).map(|x| (10.0 - (f64::from(x) - 15.5).abs()).max(0.0)).collect();
         let pixels = [row.clone(), row].concat();
-        // The columns from 32 on have no partner and hold the rest of the variance.
+        // The columns from 32 on have no counterpart and the rest of the variance.
         assert!(agreement(&pixels, 40, 32) > 0.85, "{}", agreement(&pixels, 40, 32));
         assert!(agreement(&pixels, 40, 40) < 0.3, "{}", agreement(&pixels, 40, 40));
         assert_eq!(symmetry(&pixels, 40), agreement(&pixels, 40, 32));

@@ -1,24 +1,25 @@
-//! The value of each [`Sign`]: the shape of the breast, its background and its texture.
+//! Computes the value of each [`Sign`]: shape of the breast, background and texture.
 
 use super::features::percentile;
 use super::limits::Sign;
 use super::{enclosed, ramp, reflection};
 use crate::preprocess::{ChestWall, Mask, erode};
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 
-/// Background pixels that differ from their median by less than this share of the range are even.
+/// Background pixels within this share of the range from their median count as uniform.
 const EVEN: f64 = 0.06;
 
-/// How far inside the outline texture is measured, in pixels of the copy: the skin line is a step.
+/// Distance from the outline within which texture is not measured, in pixels of the copy, because the
+/// skin line is an edge.
 const CORE_PX: f32 = 12.0;
 
-/// An image whose chest wall is on the left, and the breast in it.
+/// An image with the chest wall on the left, and its breast mask.
 pub(super) struct Outline {
-    image: GrayImage,
+    image: GreyImage,
     mask: Mask,
-    /// In each row of the mask, the column behind the last cell inside; 0 without one.
+    /// For each row of the mask, the column after the last cell inside; 0 without one.
     extents: Vec<f64>,
-    /// In each column, the number of cells inside.
+    /// For each column, the number of cells inside.
     heights: Vec<f64>,
     inside_median: f64,
     outside_median: f64,
@@ -27,8 +28,8 @@ pub(super) struct Outline {
 }
 
 impl Outline {
-    /// Turns image and mask, which have the same size, so that the chest wall is on the left.
-    pub(super) fn new(mut image: GrayImage, mut mask: Mask) -> Self {
+    /// Mirrors image and mask, which have the same size, so that the chest wall is on the left.
+    pub(super) fn new(mut image: GreyImage, mut mask: Mask) -> Self {
         let contact = |wall| contact_rows(&mask, wall);
         if contact(ChestWall::Right) > contact(ChestWall::Left) {
             let width = mask.width;
@@ -55,7 +56,7 @@ impl Outline {
         }
     }
 
-    /// The image, clipped where the breast's brightest hundredth begins: labels are brighter.
+    /// The image, clipped at the 99th percentile of the breast, because labels are brighter.
     fn clipped(&self) -> Vec<f64> {
         let low = f64::from(percentile(&mut self.image.pixels.clone(), 0.01));
         self.image.pixels.iter().map(|&v| f64::from(v).min(low + self.range)).collect()
@@ -121,8 +122,8 @@ fn contact_rows(mask: &Mask, wall: ChestWall) -> usize {
     (0..mask.height).filter(|&y| mask.row(y)[columns.clone()].contains(&true)).count()
 }
 
-/// Mean difference of a pixel from the mean of the 5x5 pixels around it, over the range, well
-/// inside the breast; usual where the breast is too thin to be measured.
+/// Mean difference of a pixel from the mean of the 5x5 pixels around it, divided by the range, well
+/// inside the breast; the usual value where the breast is too thin to measure.
 fn texture(outline: &Outline) -> f64 {
     let (image, core) = (&outline.image, erode(&outline.mask, CORE_PX));
     let (mut sum, mut n) = (0.0, 0_u32);
@@ -152,7 +153,7 @@ mod tests {
             *cell = x * x + (i / 100).abs_diff(50).pow(2) < 900;
         }
         let pixels = mask.cells.iter().map(|&inside| if inside { 40_000 } else { 1_000 }).collect();
-        Outline::new(GrayImage { width: 100, height: 100, pixels }, mask)
+        Outline::new(GreyImage { width: 100, height: 100, pixels }, mask)
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::preprocess::{MaskSums, Prepared};
 use mammo_core::record::Mammogram;
 use mammo_core::seed::stream;
 
-/// Draws the random background of one image; `lesions` sums the union of all its lesions.
+/// Draws the random background patches of one image; `lesions` are sums over the union of all lesions.
 pub(super) fn draw(
     image: &Mammogram,
     input: &CachedInput,
@@ -37,7 +37,7 @@ pub(super) fn draw(
     drawn.report(image, None, wanted, placed, ShortfallReason::NoFreeTissue);
 }
 
-/// What makes a patch background: off the lesions, on the breast.
+/// The criteria of a background patch: outside lesions, on the breast.
 pub(super) struct BackgroundRule<'a> {
     lesions: &'a MaskSums,
     tissue: MaskSums,
@@ -55,19 +55,19 @@ impl<'a> BackgroundRule<'a> {
         Self { lesions, tissue: MaskSums::new(input.breast_mask()), frame, config }
     }
 
-    /// The background patch at this corner, when the rule holds there.
+    /// The background patch at this corner, if it meets the criteria.
     pub(super) fn patch(&self, image: &Mammogram, corner: Corner) -> Option<Patch> {
         let overlap = self.frame.share(self.lesions, corner);
         if overlap > self.config.max_background_overlap || self.tissue_share(corner) < self.config.min_tissue
         {
             return None;
         }
-        let (center_x, center_y) = self.frame.center(corner);
+        let (center_x, center_y) = self.frame.centre(corner);
         let (file, class, lesion_index) = (image.file.clone(), PatchClass::Background, None);
         Some(Patch { file, class, center_x, center_y, lesion_index, overlap: overlap as f32 })
     }
 
-    /// Share of the patch on the breast, counted in whole cells of the breast mask.
+    /// Share of the patch on the breast, in whole cells of the breast mask.
     fn tissue_share(&self, corner: Corner) -> f64 {
         let cell = |v: i64| v.div_euclid(Prepared::MASK_CELL_PX as i64);
         let n = cell(self.frame.side as i64).max(1);

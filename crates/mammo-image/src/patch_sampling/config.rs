@@ -1,4 +1,4 @@
-//! How many patches of which kind, and the rules they obey.
+//! Number and kind of patches, and the sampling rules.
 
 use std::str::FromStr;
 
@@ -6,17 +6,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
-/// Where patches of a lesion lie.
+/// Placement of the patches of a lesion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LesionPlacement {
     /// One patch, centred on the lesion's bounding box whatever its overlap (S1).
     Centered,
-    /// At random, where the overlap rule holds (S10, S30).
+    /// At random positions that satisfy the overlap rule (S10, S30).
     Overlapping,
 }
 
-/// How patches are sampled.
+/// Settings of patch sampling.
 ///
 /// # Example
 /// ```
@@ -32,21 +32,21 @@ pub enum LesionPlacement {
 pub struct SamplingConfig {
     /// Side of the square patch in input pixels. Default 224 (paper).
     pub patch_px: usize,
-    /// Where patches of a lesion lie. Default overlapping.
+    /// Placement of the patches of a lesion. Default overlapping.
     pub placement: LesionPlacement,
     /// Patches per lesion of known pathology. Default 10 (S10).
     pub per_lesion: usize,
     /// Random background patches per image. Default 10 (S10).
     pub background_per_image: usize,
-    /// Background patches per image on what looks most like a lesion. Default 0; the authors'
-    /// code had 15.
+    /// Hard negatives per image: background patches that resemble a lesion most. Default 0; the
+    /// authors' code had 15.
     pub hard_negatives_per_image: usize,
-    /// A patch shows a lesion when it holds at least this share of it, or when the lesion fills
-    /// at least this share of the patch. Default 0.9 (paper).
+    /// Overlap rule: a patch must contain at least this share of the lesion, or the lesion must cover at
+    /// least this share of the patch. Default 0.9 (paper).
     pub min_overlap: f64,
-    /// Largest share of a background patch that may lie on lesions. Default 0: not a pixel.
+    /// Largest share of a background patch that may be on lesions. Default 0.
     pub max_background_overlap: f64,
-    /// Least share of a background patch that must lie on breast tissue. Default 0.75.
+    /// Smallest share of a background patch that must be on breast tissue. Default 0.75.
     pub min_tissue: f64,
     /// Tries per wanted patch. Default 200.
     pub max_tries: usize,
@@ -88,19 +88,19 @@ impl FromStr for SamplingConfig {
 }
 
 impl SamplingConfig {
-    /// Refuses rules that no patch could obey.
+    /// Checks that the rules can be satisfied.
     ///
     /// # Errors
-    /// [`Error::Setting`], naming the first bad one.
+    /// [`Error::Setting`] with the first invalid one.
     pub fn check(&self) -> Result<()> {
         let share = |v: f64| (0.0..=1.0).contains(&v);
-        let centered = self.placement == LesionPlacement::Centered;
+        let is_centred = self.placement == LesionPlacement::Centered;
         let rules = [
             ("patch_px", self.patch_px.to_string(), (8..=4096).contains(&self.patch_px), "8 to 4096"),
             (
                 "per_lesion",
                 self.per_lesion.to_string(),
-                !centered || self.per_lesion <= 1,
+                !is_centred || self.per_lesion <= 1,
                 "0 or 1 when centered",
             ),
             ("min_overlap", self.min_overlap.to_string(), share(self.min_overlap), "0 to 1"),

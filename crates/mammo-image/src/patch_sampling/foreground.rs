@@ -27,7 +27,7 @@ pub(super) fn draw(
         return drawn.report(image, Some(index), wanted, 0, ShortfallReason::LesionOutsideInput);
     };
     let sums = MaskSums::new(mask);
-    let (center_x, center_y) = bounds.center();
+    let (center_x, center_y) = bounds.centre();
     let (reach_x, reach_y) = match config.placement {
         LesionPlacement::Centered => (0.0, 0.0),
         LesionPlacement::Overlapping => reach(&bounds, frame.side as f64, config.min_overlap),
@@ -38,12 +38,12 @@ pub(super) fn draw(
         if placed == wanted {
             break;
         }
-        let mut around = |center: f64, reach: f64| center + reach * (2.0 * rng.random::<f64>() - 1.0);
+        let mut around = |centre: f64, reach: f64| centre + reach * (2.0 * rng.random::<f64>() - 1.0);
         let corner = frame.corner(around(center_x, reach_x), around(center_y, reach_y));
         let inside = f64::from(frame.inside(&sums, corner));
         let overlap = (inside / f64::from(sums.total())).max(inside / (frame.side * frame.side) as f64);
         if config.placement == LesionPlacement::Centered || overlap >= config.min_overlap {
-            let (center_x, center_y) = frame.center(corner);
+            let (center_x, center_y) = frame.centre(corner);
             let file = image.file.clone();
             let (lesion_index, overlap) = (Some(index), overlap as f32);
             drawn.patches.push(Patch { file, class, center_x, center_y, lesion_index, overlap });
@@ -53,9 +53,9 @@ pub(super) fn draw(
     drawn.report(image, Some(index), wanted, placed, ShortfallReason::OverlapNotReached);
 }
 
-/// How far a patch's centre may lie from the lesion's, per axis, for the overlap rule to be
-/// possible: half of what one is longer than the other, and what may stick out. An ellipse has
-/// little area at its ends, so that part counts double; the rule itself is checked afterwards.
+/// Largest distance of a patch's centre from the lesion's, per axis, at which the overlap rule can be
+/// satisfied: half the difference of their lengths plus the part that may be outside. An ellipse has
+/// little area at its ends, so that part counts twice; the rule itself is checked afterwards.
 fn reach(lesion: &Rect, side: f64, min_overlap: f64) -> (f64, f64) {
     let axis = |length: f64| (side - length).abs() / 2.0 + 2.0 * (1.0 - min_overlap) * length.min(side);
     (axis(lesion.width), axis(lesion.height))

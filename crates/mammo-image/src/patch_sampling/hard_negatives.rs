@@ -1,6 +1,6 @@
-//! Background that looks most like a lesion: bright blobs about as large as one.
+//! Hard negatives: background patches on bright blobs of the size of lesions.
 //!
-//! Blobs are maxima of a difference of Gaussians, the usual stand-in for the scale-normalised
+//! Blobs are maxima of a difference of Gaussians, an approximation of the scale-normalised
 //! Laplacian (Lowe 2004, IJCV 60:91-110). The authors' code used OpenCV's blob detector.
 
 use super::background::BackgroundRule;
@@ -9,21 +9,21 @@ use super::{ImageSampling, SamplingConfig, ShortfallReason};
 use crate::cache::CachedInput;
 use crate::preprocess::{Mask, MaskSums, Prepared};
 use mammo_core::geometry::Rect;
-use mammo_core::image::GrayImage;
-use mammo_core::image::InputView;
+use mammo_core::image::GreyImage;
+use mammo_core::image::GreyView;
 use mammo_core::record::Mammogram;
 use mammo_core::resample::{Resample, resample};
 
-/// Side of a patch in the reduced image that is searched: fine enough for the smallest blob.
+/// Side of a patch in the reduced image in which blobs are detected; fine enough for the smallest blob.
 const REDUCED_PATCH_PX: f64 = 32.0;
 
-/// Blob sizes looked for, as standard deviations in reduced pixels; the outer Gaussian of each
-/// is 1.6 times as wide. In a patch of 224 they span masses of about 20 to 110 input pixels.
+/// Blob sizes as standard deviations in reduced pixels; the outer Gaussian of each is 1.6 times as
+/// wide. In a patch of 224 they correspond to masses of about 20 to 110 input pixels.
 const SIGMAS_PX: [f32; 3] = [1.5, 3.0, 6.0];
 
-/// Draws the hard negatives of one image; `lesions` sums the union of all its lesions.
+/// Selects the hard negatives of one image; `lesions` are sums over the union of all lesions.
 ///
-/// Centres stand at least half a patch apart. No randomness.
+/// Centres are at least half a patch apart. No randomness.
 pub(super) fn draw(
     image: &Mammogram,
     input: &CachedInput,
@@ -38,48 +38,48 @@ pub(super) fn draw(
     }
     let rule = BackgroundRule::new(input, lesions, frame, config);
     let apart = frame.side as f64 / 2.0;
-    let mut centers: Vec<(f64, f64)> = Vec::new();
+    let mut centres: Vec<(f64, f64)> = Vec::new();
     for (x, y) in blobs(input.view(), input.breast_mask(), frame.side) {
-        if centers.len() == wanted {
+        if centres.len() == wanted {
             break;
         }
         if let Some(patch) = rule.patch(image, frame.corner(x, y)) {
             let (x, y) = (patch.center_x, patch.center_y);
-            if centers.iter().all(|c| (c.0 - x).hypot(c.1 - y) >= apart) {
-                centers.push((x, y));
+            if centres.iter().all(|c| (c.0 - x).hypot(c.1 - y) >= apart) {
+                centres.push((x, y));
                 drawn.patches.push(patch);
             }
         }
     }
-    drawn.report(image, None, wanted, centers.len(), ShortfallReason::NoMoreBlobs);
+    drawn.report(image, None, wanted, centres.len(), ShortfallReason::NoMoreBlobs);
 }
 
 /// Centres of bright blobs of tissue in input pixels, the strongest first.
-fn blobs(input: InputView, tissue: &Mask, patch_px: usize) -> Vec<(f64, f64)> {
+fn blobs(input: GreyView, tissue: &Mask, patch_px: usize) -> Vec<(f64, f64)> {
     let factor = (patch_px as f64 / REDUCED_PATCH_PX).max(1.0);
     let side = |length: usize| ((length as f64 / factor).round() as usize).max(1);
     let (width, height) = (side(input.width), side(input.height));
     let all = Rect::new(0.0, 0.0, input.width as f64, input.height as f64);
     let small = resample(input, &all, width, height, Resample::Area);
     let scale = (input.width as f64 / width as f64, input.height as f64 / height as f64);
-    let center = |i: usize| (((i % width) as f64 + 0.5) * scale.0, ((i / width) as f64 + 0.5) * scale.1);
+    let centre = |i: usize| (((i % width) as f64 + 0.5) * scale.0, ((i / width) as f64 + 0.5) * scale.1);
     let weights: Vec<f32> = (0..width * height)
         .map(|i| {
-            let (x, y) = center(i);
+            let (x, y) = centre(i);
             let cell = |v: f64, length: usize| (v as usize / Prepared::MASK_CELL_PX).min(length - 1);
             f32::from(tissue.row(cell(y, tissue.height))[cell(x, tissue.width)])
         })
         .collect();
     let mut found: Vec<(f32, usize)> =
         SIGMAS_PX.iter().flat_map(|&sigma| maxima(&small, &weights, sigma)).collect();
-    // Equal responses are ordered by place, so that the result is always the same.
+    // Equal responses are ordered by position, so that the result is deterministic.
     found.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-    found.into_iter().map(|(_, i)| center(i)).collect()
+    found.into_iter().map(|(_, i)| centre(i)).collect()
 }
 
-/// Responses on tissue of more than one grey value that are no smaller than their eight neighbours, with their
-/// indices. Both Gaussians average tissue alone: against black, every skin line would be a blob.
-fn maxima(image: &GrayImage, weights: &[f32], sigma: f32) -> Vec<(f32, usize)> {
+/// Local maxima of the response on tissue of more than one grey value, with their indices. Both
+/// Gaussians average tissue only; with the black background, every skin line would be a blob.
+fn maxima(image: &GreyImage, weights: &[f32], sigma: f32) -> Vec<(f32, usize)> {
     let (width, height) = (image.width, image.height);
     let weighted: Vec<f32> = image.pixels.iter().zip(weights).map(|(&v, w)| f32::from(v) * w).collect();
     let mean = |sigma: f32| -> Vec<f32> {
@@ -98,14 +98,14 @@ fn maxima(image: &GrayImage, weights: &[f32], sigma: f32) -> Vec<(f32, usize)> {
     (0..response.len()).filter(|&i| response[i] > 1.0 && is_maximum(i)).map(|i| (response[i], i)).collect()
 }
 
-/// Gaussian blur, cut at three standard deviations; the border repeats the outermost value.
+/// Gaussian blur, truncated at three standard deviations; border values are repeated.
 fn blur(values: &[f32], width: usize, sigma: f32) -> Vec<f32> {
     let radius = (3.0 * sigma).ceil() as usize;
     let weight = |i: usize| (-0.5 * ((i as f32 - radius as f32) / sigma).powi(2)).exp();
     let total: f32 = (0..=2 * radius).map(weight).sum();
     let kernel: Vec<f32> = (0..=2 * radius).map(|i| weight(i) / total).collect();
     let within = |i: usize, length: usize| i.saturating_sub(radius).min(length - 1);
-    // Whole rows at a time, a weight after the other: sums of one row in order would not fill vectors.
+    // One weight at a time over whole rows, so that the compiler vectorises the loop.
     let add = |line: &mut [f32], source: &[f32], weight: f32| {
         line.iter_mut().zip(source).for_each(|(sum, v)| *sum += weight * v);
     };
@@ -140,7 +140,7 @@ mod tests {
         };
         let pixels: Vec<u16> = (0..width * height).map(value).collect();
         let tissue = Mask::filled(width / 8, height / 8, true);
-        let found = blobs(InputView { pixels: &pixels, width, height }, &tissue, 224);
+        let found = blobs(GreyView { pixels: &pixels, width, height }, &tissue, 224);
         assert!((found[0].0 - 300.0).abs() < 8.0 && (found[0].1 - 200.0).abs() < 8.0, "{found:?}");
         assert!(found.iter().any(|b| (b.0 - 100.0).abs() < 8.0 && (b.1 - 90.0).abs() < 8.0), "{found:?}");
     }
@@ -164,7 +164,7 @@ mod tests {
             (0..width * height).map(|i| if inside(i % width) { 30_000 } else { 0 }).collect();
         let cells = (0..40 * 40).map(|i| inside(i % 40 * 8)).collect();
         let tissue = Mask { width: 40, height: 40, cells };
-        let response = |tissue: &Mask| blobs(InputView { pixels: &pixels, width, height }, tissue, 64).len();
+        let response = |tissue: &Mask| blobs(GreyView { pixels: &pixels, width, height }, tissue, 64).len();
         assert!(response(&Mask::filled(40, 40, true)) > 0);
         assert_eq!(response(&tissue), 0);
     }

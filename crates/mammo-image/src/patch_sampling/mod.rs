@@ -1,13 +1,13 @@
-//! Patches for the patch classifier: where they lie and what they show.
+//! Sampling of patches for the patch classifier.
 //!
 //! In: records, and their inputs in an [`InputCache`]. Out: [`Patch`] coordinates in the input
-//! frame with one of five classes, and a [`SamplingReport`] of everything that could not be
-//! placed. Pixels are cut later by [`augment`](crate::augment). S1 and S10 are the paper's;
-//! S30 and hard negatives as in the authors' code.
+//! frame with one of five classes, and a [`SamplingReport`] of patches that could not be placed.
+//! [`augment`](crate::augment) extracts the pixels later. S1 and S10 are defined in the paper, S30 and
+//! hard negatives in the authors' code.
 //!
-//! Differs from the authors' code: background there avoids only the first lesion of an image,
-//! so "background" can show another one (334 images of CBIS-DDSM hold several). Here it avoids
-//! the union of all lesions, those of unknown pathology included.
+//! Difference from the authors' code: there, background avoids only the first lesion of an image, so a
+//! background patch can show another lesion (334 images of CBIS-DDSM have several). Here it avoids all
+//! lesions, including those of unknown pathology.
 
 mod background;
 mod config;
@@ -33,29 +33,29 @@ use crate::{Error, Result};
 use frame::PatchFrame;
 use mammo_core::record::{Mammogram, Pathology};
 
-/// Patches, what could not be placed, and the images that could not be read.
+/// Sampled patches, shortfalls, and the images that could not be read.
 #[derive(Debug)]
 pub struct Sampling {
     /// In the order of the records; in each image lesions first, then background.
     pub patches: Vec<Patch>,
-    /// Counts, and everything that was wanted and not placed.
+    /// Counts and shortfalls.
     pub report: SamplingReport,
     /// Images whose input or lesion masks could not be read.
     pub failures: Vec<(String, Error)>,
 }
 
-/// Chooses patches in every image, in parallel.
+/// Samples patches of every image, in parallel.
 ///
 /// Lesions of unknown pathology give no patches, but background avoids them. An image that is
-/// malignant or of unknown pathology and has no annotated lesion gives no background: its
-/// cancer may lie anywhere.
+/// malignant or of unknown pathology and has no annotated lesion gives no background patches,
+/// because a cancer may be anywhere in it.
 ///
 /// # Randomness
-/// Streams `patch_sampling/<file>` of the configured seed, one item per lesion: patches depend
-/// neither on the other images nor on the number of threads.
+/// Streams `patch_sampling/<file>` of the configured seed, one item per lesion: patches do not depend
+/// on other images or on the number of threads.
 ///
 /// # Errors
-/// [`Error::Setting`] when the configuration is impossible. Images that fail are returned in
+/// [`Error::Setting`] when the configuration is invalid. Images that fail are returned in
 /// [`Sampling::failures`].
 pub fn sample_patches(
     images: &[Mammogram],
@@ -85,7 +85,7 @@ pub fn sample_patches(
     Ok(sampling)
 }
 
-/// Everything drawn in one image.
+/// The sampling of one image.
 #[derive(Default)]
 struct ImageSampling {
     patches: Vec<Patch>,
@@ -117,7 +117,7 @@ impl ImageSampling {
         Ok(drawn)
     }
 
-    /// Notes that fewer than wanted were placed; nothing when all were.
+    /// The shortfall when fewer patches than requested were placed.
     fn report(
         &mut self,
         image: &Mammogram,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use mammo_core::record::{LesionKind, Pathology, UnknownWord};
 
-/// What a patch shows. The order is that of the network's outputs.
+/// The class of a patch. The order is that of the network's outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PatchClass {
@@ -68,7 +68,7 @@ impl FromStr for PatchClass {
     }
 }
 
-/// A square of an input, with its class.
+/// A square region of an input, with its class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Patch {
@@ -83,6 +83,6 @@ pub struct Patch {
     /// Which lesion of the record it shows; none for background.
     pub lesion_index: Option<usize>,
     /// The larger of intersection over lesion area and intersection over patch area. For
-    /// background, the share of the patch that lies on lesions.
+    /// background, the share of the patch on lesions.
     pub overlap: f32,
 }

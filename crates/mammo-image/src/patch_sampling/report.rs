@@ -1,4 +1,4 @@
-//! What sampling delivered, and what it could not.
+//! Counts of sampled patches, and shortfalls with their reasons.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,22 +7,22 @@ use serde::{Deserialize, Serialize};
 
 use super::{Patch, PatchClass};
 
-/// Why fewer patches were placed than wanted.
+/// Why fewer patches than requested were placed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ShortfallReason {
     /// The lesion's pathology is not recorded, so its patches have no class.
     UnknownPathology,
-    /// No pixel of the lesion lies in the input.
+    /// No pixel of the lesion is in the input.
     LesionOutsideInput,
-    /// No more tries were left to meet the overlap rule: the lesion is longer than the patch
+    /// The overlap rule was not satisfied within the number of tries: the lesion is longer than the patch
     /// along one axis and shorter along the other.
     OverlapNotReached,
-    /// The image may hold a cancer that nobody marked, so none of it is background.
+    /// The image may show a cancer that is not annotated, so it has no background.
     LesionNotLocated,
-    /// No more tries were left to find breast tissue away from lesions.
+    /// No breast tissue away from lesions was found within the number of tries.
     NoFreeTissue,
-    /// All bright blobs away from lesions are taken.
+    /// There are no more bright blobs away from lesions.
     NoMoreBlobs,
 }
 
@@ -32,14 +32,14 @@ impl fmt::Display for ShortfallReason {
             Self::UnknownPathology => "lesion of unknown pathology",
             Self::LesionOutsideInput => "lesion outside the input",
             Self::OverlapNotReached => "overlap rule not met",
-            Self::LesionNotLocated => "cancer possible but not marked",
+            Self::LesionNotLocated => "cancer possible but not annotated",
             Self::NoFreeTissue => "no breast tissue away from lesions",
             Self::NoMoreBlobs => "no more blobs away from lesions",
         })
     }
 }
 
-/// Patches that were wanted and not placed.
+/// A shortfall: patches that were requested and not placed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Shortfall {
@@ -47,11 +47,11 @@ pub struct Shortfall {
     pub file: String,
     /// The lesion; none for background.
     pub lesion_index: Option<usize>,
-    /// How many were wanted.
+    /// How many were requested.
     pub wanted: usize,
     /// How many were placed.
     pub placed: usize,
-    /// Why not more.
+    /// The reason.
     pub reason: ShortfallReason,
 }
 
@@ -61,7 +61,7 @@ pub struct Shortfall {
 pub struct SamplingReport {
     /// Patches per class.
     pub per_class: BTreeMap<PatchClass, usize>,
-    /// Patches wanted and not placed, per reason.
+    /// Patches requested and not placed, per reason.
     pub missing: BTreeMap<ShortfallReason, usize>,
     /// Each shortfall, in the order of the records.
     pub shortfalls: Vec<Shortfall>,

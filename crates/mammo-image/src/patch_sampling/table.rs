@@ -1,4 +1,4 @@
-//! Patches on disk: `patches.csv`, and `patches.json` with what they were made from.
+//! Files of patches: `patches.csv`, and `patches.json` with manifest, preprocessing and settings.
 
 use std::path::Path;
 
@@ -8,24 +8,24 @@ use super::{Patch, SamplingConfig};
 use crate::{Error, Result};
 use mammo_core::write::{read_json, write_atomically, write_json};
 
-/// What the patches of a folder belong to.
+/// The origin of the patches of a folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PatchHeader {
     /// Digest of the manifest that was sampled.
     pub manifest_digest: String,
-    /// [`Preprocessing::pixel_digest`](crate::preprocess::Preprocessing::pixel_digest) of the
-    /// inputs: coordinates mean nothing in another frame.
+    /// [`Preprocessing::pixel_digest`](crate::preprocess::Preprocessing::pixel_digest) of the inputs,
+    /// in whose frame the coordinates are.
     pub preprocessing_digest: String,
-    /// How they were sampled.
+    /// The sampling settings.
     pub config: SamplingConfig,
 }
 
-/// Writes `patches.csv` and `patches.json` into `folder`. The header goes last: a folder with
-/// a header is complete.
+/// Writes `patches.csv` and `patches.json` into `folder`. The header is written last, so that a folder
+/// with a header is complete.
 ///
 /// # Errors
-/// [`Error::Io`] when the disk refuses.
+/// [`Error::Io`] when a file cannot be written.
 pub fn write_patches(folder: &Path, header: &PatchHeader, patches: &[Patch]) -> Result<()> {
     let path = folder.join("patches.csv");
     let mut writer = csv::Writer::from_writer(Vec::new());
@@ -39,11 +39,11 @@ pub fn write_patches(folder: &Path, header: &PatchHeader, patches: &[Patch]) -> 
     write_json(&folder.join("patches.json"), header)
 }
 
-/// Reads what [`write_patches`] wrote.
+/// Reads the files of [`write_patches`].
 ///
 /// # Errors
-/// [`Error::Io`] when a file is missing, [`Error::Table`] when one is damaged or holds a
-/// coordinate that is no number.
+/// [`Error::Io`] when a file is missing, [`Error::Table`] when one is damaged or has a coordinate
+/// that is not a number.
 pub fn read_patches(folder: &Path) -> Result<(PatchHeader, Vec<Patch>)> {
     let header = read_json(&folder.join("patches.json"), "the header of a patch set; sample again")?;
     let path = folder.join("patches.csv");

@@ -1,23 +1,23 @@
-//! Runs the steps of a [`Preprocessing`] on one image.
+//! Applies the steps of a [`Preprocessing`] to one image.
 
 use std::path::Path;
 
 use super::breast::{Breast, BreastDoubt, ChestWall, find_breast};
 use super::mask::Mask;
-use super::steps::Step;
+use super::steps::PreprocessingStep;
 use super::{Aspect, Crop, Orient, Preprocessing, Resample, Window};
 use crate::{Error, Result};
 use mammo_core::geometry::{Affine, Rect};
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::record::Polarity;
 use mammo_core::resample::resample;
-use mammo_dicom::image_file::read_gray_as;
+use mammo_dicom::image_file::read_grey_as;
 
 /// One image ready for a network, except for [`Preprocessing::normalise`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prepared {
     /// `height_px` x `width_px`, windowed to 0..=65535, dense tissue bright.
-    pub image: GrayImage,
+    pub image: GreyImage,
     /// Columns of the stored image.
     pub stored_width: usize,
     /// Rows of the stored image.
@@ -28,7 +28,7 @@ pub struct Prepared {
     pub breast: Rect,
     /// Breast tissue in cells of [`Prepared::MASK_CELL_PX`] input pixels.
     pub breast_mask: Mask,
-    /// Set when the breast outline was not trusted.
+    /// Set when the breast outline is unreliable.
     pub doubt: Option<BreastDoubt>,
 }
 
@@ -37,12 +37,12 @@ impl Prepared {
     pub const MASK_CELL_PX: usize = 8;
 }
 
-/// Where the kept part of the stored image lands in the input.
+/// The placement of the cropped image in the input.
 #[derive(Clone, Copy)]
 struct Placement {
-    /// Kept part, in stored pixels.
+    /// The crop, in stored pixels.
     crop: Rect,
-    /// Where it lands, in whole input pixels.
+    /// Its rectangle in whole input pixels.
     x: usize,
     y: usize,
     width: usize,
@@ -54,16 +54,16 @@ impl Preprocessing {
     /// Reads an image file and prepares it.
     ///
     /// # Errors
-    /// As [`read_gray_as`] and [`apply`](Self::apply), naming the file.
+    /// As [`read_grey_as`] and [`apply`](Self::apply), naming the file.
     pub fn read(&self, path: &Path, polarity: Polarity) -> Result<Prepared> {
-        self.apply_file(path, read_gray_as(path, self.voi)?, polarity)
+        self.apply_file(path, read_grey_as(path, self.voi)?, polarity)
     }
 
-    /// Prepares the image of a file that was read already; `path` only names it in errors.
+    /// Prepares the image of a file in memory; `path` is used in errors only.
     ///
     /// # Errors
     /// As [`apply`](Self::apply), naming the file.
-    pub fn apply_file(&self, path: &Path, image: GrayImage, polarity: Polarity) -> Result<Prepared> {
+    pub fn apply_file(&self, path: &Path, image: GreyImage, polarity: Polarity) -> Result<Prepared> {
         self.apply(image, polarity).map_err(|error| match error {
             Error::Image { found, expected, .. } => Error::image(path, found, expected),
             other => other,
@@ -75,48 +75,48 @@ impl Preprocessing {
     /// # Errors
     /// [`Error::Setting`] as [`check`](Self::check); [`Error::Image`] when the image is empty or
     /// shows a single grey value.
-    pub fn apply(&self, image: GrayImage, polarity: Polarity) -> Result<Prepared> {
+    pub fn apply(&self, image: GreyImage, polarity: Polarity) -> Result<Prepared> {
         self.apply_watched(image, polarity, &mut |_, _| {})
     }
 
-    /// [`apply`](Self::apply), telling `watch` after each step what would be seen. Pictures are
-    /// drawn only when they are asked for.
+    /// [`apply`](Self::apply), which calls `watch` after each step with a function that draws the
+    /// intermediate image.
     pub(super) fn apply_watched(
         &self,
-        mut image: GrayImage,
+        mut image: GreyImage,
         polarity: Polarity,
-        watch: &mut dyn FnMut(Step, &dyn Fn() -> GrayImage),
+        watch: &mut dyn FnMut(PreprocessingStep, &dyn Fn() -> GreyImage),
     ) -> Result<Prepared> {
         self.check()?;
         let unusable = |found: &str| {
-            Error::image("image in memory", found, "a mammogram; look at the file, and copy it again")
+            Error::image("image in memory", found, "a mammogram; check the file, and copy it again")
         };
         if image.pixels.is_empty() || image.pixels.len() != image.width * image.height {
-            return Err(unusable("no pixels, or not as many as its size says"));
+            return Err(unusable("no pixels, or a number that does not match the size"));
         }
         if polarity == Polarity::Inverted {
             image.pixels.iter_mut().for_each(|v| *v = u16::MAX - *v);
         }
-        watch(Step::Polarity, &|| image.clone());
+        watch(PreprocessingStep::Polarity, &|| image.clone());
         let breast = find_breast(&image);
-        watch(Step::Breast, &|| dimmed(&image, &breast.mask));
+        watch(PreprocessingStep::Breast, &|| dimmed(&image, &breast.mask));
         let placement = self.place(&image, &breast);
-        watch(Step::Crop, &|| {
+        watch(PreprocessingStep::Crop, &|| {
             let side = |length: f64| (length.round() as usize).max(1);
             let Rect { width, height, .. } = placement.crop;
             resample(&image, &placement.crop, side(width), side(height), Resample::Area)
         });
-        watch(Step::Resize, &|| {
+        watch(PreprocessingStep::Resize, &|| {
             self.draw(&Placement { mirrored: false, ..placement }, &image, self.resample)
         });
         let mut input = self.draw(&placement, &image, self.resample);
-        watch(Step::Orient, &|| input.clone());
+        watch(PreprocessingStep::Orient, &|| input.clone());
         let tissue = self.draw_mask(&placement, &image, &breast);
         if self.remove_artifacts {
             let outside = input.pixels.iter_mut().zip(&tissue.cells).filter(|(_, inside)| !**inside);
             outside.for_each(|(v, _)| *v = 0);
         }
-        watch(Step::Artifacts, &|| input.clone());
+        watch(PreprocessingStep::Artifacts, &|| input.clone());
         let (low, high) = match self.window {
             Window::FullScale => (0, u16::MAX),
             Window::Percentiles { low_percent, high_percent } => {
@@ -125,7 +125,7 @@ impl Preprocessing {
             }
         };
         apply_window(&mut input, low, high);
-        watch(Step::Window, &|| input.clone());
+        watch(PreprocessingStep::Window, &|| input.clone());
         let frame = Rect::new(0.0, 0.0, self.width_px as f64, self.height_px as f64);
         let input_from_stored = placement.input_from_stored();
         Ok(Prepared {
@@ -139,7 +139,7 @@ impl Preprocessing {
         })
     }
 
-    fn place(&self, image: &GrayImage, breast: &Breast) -> Placement {
+    fn place(&self, image: &GreyImage, breast: &Breast) -> Placement {
         let all = Rect::new(0.0, 0.0, image.width as f64, image.height as f64);
         let crop = match self.crop {
             Crop::None => all,
@@ -165,9 +165,9 @@ impl Preprocessing {
     }
 
     /// The placed part of `image` on a black input.
-    fn draw(&self, placement: &Placement, image: &GrayImage, kernel: Resample) -> GrayImage {
+    fn draw(&self, placement: &Placement, image: &GreyImage, kernel: Resample) -> GreyImage {
         let part = resample(image, &placement.crop, placement.width, placement.height, kernel);
-        let mut input = GrayImage::black(self.width_px, self.height_px);
+        let mut input = GreyImage::black(self.width_px, self.height_px);
         for y in 0..placement.height {
             let start = (placement.y + y) * self.width_px + placement.x;
             let line = &mut input.pixels[start..start + placement.width];
@@ -180,10 +180,10 @@ impl Preprocessing {
     }
 
     /// The breast outline, smoothly enlarged to the input.
-    fn draw_mask(&self, placement: &Placement, image: &GrayImage, breast: &Breast) -> Mask {
+    fn draw_mask(&self, placement: &Placement, image: &GreyImage, breast: &Breast) -> Mask {
         let Mask { width, height, cells } = &breast.mask;
         let pixels = cells.iter().map(|&inside| if inside { u16::MAX } else { 0 }).collect();
-        let thumbnail = GrayImage { width: *width, height: *height, pixels };
+        let thumbnail = GreyImage { width: *width, height: *height, pixels };
         let (sx, sy) = (*width as f64 / image.width as f64, *height as f64 / image.height as f64);
         let Rect { x, y, width, height } = placement.crop;
         let crop = Rect::new(x * sx, y * sy, width * sx, height * sy);
@@ -206,9 +206,8 @@ impl Placement {
     }
 }
 
-/// The values below which the given percentages of the masked pixels lie; `None` when they
-/// do not differ.
-fn percentiles(image: &GrayImage, mask: &Mask, low: f64, high: f64) -> Option<(u16, u16)> {
+/// The given percentiles of the pixels inside the mask; `None` when they are equal.
+fn percentiles(image: &GreyImage, mask: &Mask, low: f64, high: f64) -> Option<(u16, u16)> {
     let mut histogram = vec![0_u32; 1 << 16];
     for (&v, _) in image.pixels.iter().zip(&mask.cells).filter(|(_, inside)| **inside) {
         histogram[usize::from(v)] += 1;
@@ -227,7 +226,7 @@ fn percentiles(image: &GrayImage, mask: &Mask, low: f64, high: f64) -> Option<(u
 }
 
 /// Maps `low..=high` linearly to 0..=65535 and clips the rest.
-fn apply_window(image: &mut GrayImage, low: u16, high: u16) {
+fn apply_window(image: &mut GreyImage, low: u16, high: u16) {
     if (low, high) == (0, u16::MAX) {
         return;
     }
@@ -236,8 +235,8 @@ fn apply_window(image: &mut GrayImage, low: u16, high: u16) {
     image.pixels.iter_mut().for_each(|v| *v = window(*v));
 }
 
-/// The image with everything outside a thumbnail's mask at a third of its brightness.
-fn dimmed(image: &GrayImage, mask: &Mask) -> GrayImage {
+/// The image, with pixels outside the mask at a third of their brightness.
+fn dimmed(image: &GreyImage, mask: &Mask) -> GreyImage {
     let mut dimmed = image.clone();
     for (i, v) in dimmed.pixels.iter_mut().enumerate() {
         let (x, y) =
@@ -249,7 +248,7 @@ fn dimmed(image: &GrayImage, mask: &Mask) -> GrayImage {
     dimmed
 }
 
-/// One cell for each square of [`Prepared::MASK_CELL_PX`] pixels: what its middle says.
+/// The mask at one cell per square of [`Prepared::MASK_CELL_PX`] pixels, sampled at its centre.
 fn thin_out(mask: &Mask) -> Mask {
     let cell = Prepared::MASK_CELL_PX;
     let (width, height) = (mask.width.div_ceil(cell), mask.height.div_ceil(cell));

@@ -1,8 +1,8 @@
-//! Where the breast lies in a mammogram.
+//! Segmentation of the breast.
 //!
-//! Works on a thumbnail, because a breast outline needs no more detail and a label or a film
-//! edge is then a few pixels wide. Made for film scans (burnt-in labels, bright film edges,
-//! grey background) as well as for detectors. The pectoral muscle counts as breast.
+//! Works on a thumbnail, which has enough detail for the breast outline and in which labels and film
+//! edges are a few pixels wide. For film scans (burnt-in labels, bright film edges, grey background)
+//! and digital detectors. The pectoral muscle counts as breast.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use super::film::{MAX_EDGE_FRACTION, film};
 use super::mask::Mask;
 use super::morphology::{Region, close, dilate, fill_holes, open, regions};
 use mammo_core::geometry::Rect;
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::resample::{Resample, resample};
 
 /// Longer side of the thumbnail.
@@ -21,13 +21,13 @@ const THUMBNAIL_PX: usize = 256;
 /// Half the width of the widest label stroke or film edge, in thumbnail pixels.
 const OPENING_PX: f32 = 4.0;
 
-/// How far the outline is moved outwards, in thumbnail pixels: skin and nipple are faint.
+/// Dilation of the outline in thumbnail pixels, to include the faint skin and nipple.
 const SKIN_PX: f32 = 6.0;
 
-/// Shares of the image that a breast can cover.
+/// Plausible shares of the image that a breast covers.
 const PLAUSIBLE_AREA: std::ops::RangeInclusive<f64> = 0.05..=0.95;
 
-/// The image side that the chest wall lies on.
+/// The side of the image with the chest wall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChestWall {
@@ -37,15 +37,15 @@ pub enum ChestWall {
     Right,
 }
 
-/// Why the outline was not trusted and the whole image, less its film edges, taken instead.
+/// Why the outline is unreliable, so that the whole image without its film edges is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BreastDoubt {
-    /// Less than a twentieth of the image was found.
+    /// Less than 5 % of the image.
     TooSmall,
-    /// More than nineteen twentieths were found: no background to tell it from.
+    /// More than 95 % of the image, without a background.
     TooLarge,
-    /// Another region nearly as large was left over.
+    /// A second region is nearly as large.
     SecondRegion,
 }
 
@@ -61,19 +61,19 @@ impl fmt::Display for BreastDoubt {
 
 /// The breast in one image.
 pub(super) struct Breast {
-    /// Thumbnail of the outline, filled, grown by the skin line.
+    /// Mask of the thumbnail, filled and dilated by the skin line.
     pub(super) mask: Mask,
     /// Bounding box of the mask, in pixels of the image.
     pub(super) bounds: Rect,
-    /// Where the chest wall lies.
+    /// The side of the chest wall.
     pub(super) chest_wall: ChestWall,
-    /// Set when the outline was not trusted.
+    /// Set when the outline is unreliable.
     pub(super) doubt: Option<BreastDoubt>,
 }
 
 /// Finds the breast in an image whose dense tissue is bright.
-pub(super) fn find_breast(image: &GrayImage) -> Breast {
-    let Candidate { outline, film, chest_wall, doubt } = find_candidate(image);
+pub(super) fn find_breast(image: &GreyImage) -> Breast {
+    let BreastCandidate { outline, film, chest_wall, doubt } = find_candidate(image);
     let mask = if doubt.is_some() { film } else { outline };
     let bounds = mask.bounds().unwrap_or(Rect::new(0.0, 0.0, mask.width as f64, mask.height as f64));
     let (sx, sy) = (image.width as f64 / mask.width as f64, image.height as f64 / mask.height as f64);
@@ -81,19 +81,19 @@ pub(super) fn find_breast(image: &GrayImage) -> Breast {
     Breast { mask, bounds, chest_wall, doubt }
 }
 
-/// What could be the breast, in masks of at most 256 cells on the longer side.
-pub(crate) struct Candidate {
-    /// The outline, filled and grown by the skin line, also where it is not trusted.
+/// The most likely breast region, in masks of at most 256 cells on the longer side.
+pub(crate) struct BreastCandidate {
+    /// The outline, filled and dilated by the skin line, also when it is unreliable.
     pub(crate) outline: Mask,
     /// Everything but film edges.
     pub(crate) film: Mask,
     chest_wall: ChestWall,
-    /// Why the outline is not trusted.
+    /// Why the outline is unreliable.
     pub(crate) doubt: Option<BreastDoubt>,
 }
 
-/// Finds the region that is most likely the breast, without judging whether it is one.
-pub(crate) fn find_candidate(image: &GrayImage) -> Candidate {
+/// Finds the region that is most likely the breast.
+pub(crate) fn find_candidate(image: &GreyImage) -> BreastCandidate {
     let thumbnail = Thumbnail::new(image);
     let film = film(image, thumbnail.brightest, thumbnail.width, thumbnail.height);
     let bright = thumbnail.above(thumbnail.threshold(&film)).and(&film);
@@ -107,11 +107,11 @@ pub(crate) fn find_candidate(image: &GrayImage) -> Candidate {
         doubt = Some(BreastDoubt::TooLarge);
     }
     let outline = dilate(&fill_holes(&close(&mask, OPENING_PX)), SKIN_PX).and(&film);
-    Candidate { outline, film, chest_wall, doubt }
+    BreastCandidate { outline, film, chest_wall, doubt }
 }
 
-/// A small copy of the image on a square-root scale, 0 to 255 of its own largest value: film
-/// noise is even there, and faint skin stands well above the background.
+/// A small copy of the image on a square-root scale, 0 to 255 of its largest value. On this scale
+/// film noise is uniform and faint skin is clearly above the background.
 struct Thumbnail {
     width: usize,
     height: usize,
@@ -121,7 +121,7 @@ struct Thumbnail {
 }
 
 impl Thumbnail {
-    fn new(image: &GrayImage) -> Self {
+    fn new(image: &GreyImage) -> Self {
         let scale = image.width.max(image.height) as f64 / THUMBNAIL_PX as f64;
         let side = |length: usize| ((length as f64 / scale).round() as usize).max(1);
         let all = Rect::new(0.0, 0.0, image.width as f64, image.height as f64);
@@ -132,8 +132,8 @@ impl Thumbnail {
         Self { width: small.width, height: small.height, levels, brightest: max }
     }
 
-    /// Between the background's mean and Otsu's threshold (IEEE Trans. SMC 9:62-66, 1979), nearer
-    /// the background: Otsu's own would cut fatty tissue near the skin.
+    /// A threshold between the background's mean and Otsu's threshold (IEEE Trans. SMC 9:62-66, 1979),
+    /// nearer to the background: Otsu's threshold excludes fatty tissue near the skin.
     fn threshold(&self, film: &Mask) -> u8 {
         let mut histogram = [0_u32; 256];
         for (&level, _) in self.levels.iter().zip(&film.cells).filter(|(_, inside)| **inside) {
@@ -152,10 +152,10 @@ impl Thumbnail {
         Mask { width: self.width, height: self.height, cells }
     }
 
-    /// The breast among the bright regions: the largest, where touching a side counts as half
-    /// as large again, joined by the parts of at least a tenth of its size at the same chest wall.
+    /// Selects the breast among the bright regions: the largest, with a bonus of 50 % for contact with a
+    /// side, together with regions of at least a tenth of its size at the same chest wall.
     fn choose(&self, found: &[Region]) -> (Mask, Option<BreastDoubt>) {
-        // Tissue beside a film edge ends where the edge begins.
+        // Tissue next to a film edge ends where the edge begins.
         let near = (self.width as f64 * MAX_EDGE_FRACTION) as usize + 2;
         let contact = |region: &Region| {
             let beside = |x: usize| x < near || x + near >= self.width;
@@ -180,7 +180,7 @@ impl Thumbnail {
         (mask, doubt)
     }
 
-    /// The side with more of the breast, counted in the outermost eighths.
+    /// The side with more breast cells in the outermost eighths.
     fn chest_wall(&self, mask: &Mask) -> ChestWall {
         let depth = (self.width / 8).max(1);
         let count = |columns: std::ops::Range<usize>| -> usize {
@@ -192,7 +192,7 @@ impl Thumbnail {
     }
 }
 
-/// The level that parts the histogram into two classes with the largest variance between them.
+/// Otsu's threshold: the level with the largest between-class variance.
 fn otsu(histogram: &[u32; 256]) -> u8 {
     let total: f64 = histogram.iter().map(|&n| f64::from(n)).sum();
     let sum: f64 = (0..).zip(histogram).map(|(level, &n)| f64::from(level) * f64::from(n)).sum();

@@ -1,13 +1,13 @@
-//! Which part of a scan is film, and which the light that leaked around it.
+//! Detection of film edges: bright strips along the border of a scan.
 //!
-//! A film edge is a strip along the border that is brighter than what lies behind it and ends
-//! at once. Its brightness differs from scanner to scanner and it may be a single pixel wide,
-//! so it is told by its step and not by a grey value, in strips along the border that are
-//! finer across than the thumbnail of the breast.
+//! A film edge is a strip along the border that is brighter than the film inside and ends with a sharp
+//! step. Its brightness differs between scanners and it may be one pixel wide. It is therefore detected
+//! by its step and not by a grey value, in cells that are finer across the border than the thumbnail of
+//! the breast.
 
 use super::mask::Mask;
 use mammo_core::geometry::Rect;
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::resample::{Resample, resample};
 
 /// Deepest film edge, as a share of the image's side.
@@ -19,36 +19,35 @@ const CELL_FRACTION: f64 = 0.001;
 /// Depth of the deepest edge, in cells.
 const MAX_CELLS: usize = (MAX_EDGE_FRACTION / CELL_FRACTION) as usize;
 
-/// Cells across a border: the deepest edge, and what must be darker behind it.
+/// Cells across a border: the deepest edge and the darker region that must follow it.
 const N_CELLS: usize = 76;
 
-/// Shortest film edge, as a share of the border that it runs along. A bright mass at the chest
-/// wall is shorter.
+/// Shortest film edge, as a share of its border. A bright mass at the chest wall is shorter.
 const MIN_EDGE_LENGTH_FRACTION: f64 = 0.05;
 
-/// Lines without an edge that do not interrupt one, such as a scratch or a letter.
+/// Longest gap in an edge, in lines, such as a scratch or a letter.
 const MAX_GAP_LINES: usize = 3;
 
 /// Neighbours on each side that a line's depth is compared with.
 const SMOOTHED_LINES: usize = 2;
 
-/// Share of the image's brightest level that an edge reaches, and its further strips.
+/// Share of the image's brightest level that an edge reaches, and that its further strips reach.
 const BRIGHT: f32 = 0.7;
 const VERY_BRIGHT: f32 = 0.85;
 
-/// Least drop from an edge to the film beside it, as a share of the brightest level.
+/// Smallest drop from an edge to the film next to it, as a share of the brightest level.
 const MIN_STEP: f32 = 0.08;
 
-/// Least drop over two cells somewhere in the fall: an edge ends at once, tissue fades.
+/// Smallest drop over two cells within the fall: an edge ends with a step, tissue gradually.
 const MIN_SLOPE: f32 = 0.05;
 
 /// Cells within which an edge falls.
 const MAX_FALL_CELLS: usize = 8;
 
-/// Everything but film edges, as a mask of `width` x `height` cells over the image.
+/// The mask of everything but film edges, with `width` x `height` cells over the image.
 ///
-/// `brightest` is the level that shares refer to, such as the maximum of a thumbnail.
-pub(super) fn film(image: &GrayImage, brightest: u16, width: usize, height: usize) -> Mask {
+/// Shares refer to the level `brightest`, such as the maximum of a thumbnail.
+pub(super) fn film(image: &GreyImage, brightest: u16, width: usize, height: usize) -> Mask {
     let mut film = Mask::filled(width, height, true);
     let (columns, rows) = (image.width as f64, image.height as f64);
     let deep = N_CELLS as f64 * CELL_FRACTION;
@@ -63,7 +62,7 @@ pub(super) fn film(image: &GrayImage, brightest: u16, width: usize, height: usiz
         )
     };
     let scale = 1.0 / f32::from(brightest.max(1));
-    let mut cut = |strip: &GrayImage,
+    let mut cut = |strip: &GreyImage,
                    length,
                    level: &dyn Fn(usize, usize) -> usize,
                    across,
@@ -88,10 +87,10 @@ pub(super) fn film(image: &GrayImage, brightest: u16, width: usize, height: usiz
     film
 }
 
-/// How deep the edge at the start of one line is, in cells; zero when there is none.
+/// The depth in cells of the edge at the start of one line; zero without an edge.
 ///
-/// An edge may have several brightnesses, one behind the other: light past the film, then film
-/// that no X-rays reached.
+/// An edge may consist of several strips of different brightness: light around the film, then
+/// unexposed film.
 fn edge_depth(line: &[f32]) -> usize {
     let mut depth = strip_depth(line, BRIGHT, MAX_CELLS);
     while depth > 0 && line[depth] >= VERY_BRIGHT {
@@ -106,10 +105,10 @@ fn edge_depth(line: &[f32]) -> usize {
     depth
 }
 
-/// Depth of a strip of one brightness: within `reach` cells the line must be `bright`, and
-/// within [`MAX_FALL_CELLS`] of leaving its brightest level it must have fallen by
-/// [`MIN_STEP`] and stay down. A line that stays bright is tissue, such as a dense pectoral
-/// muscle; what lies before its bright part is the scanner's bed.
+/// Depth of a strip of one brightness: the line must be `bright` within `reach` cells, and must fall
+/// by [`MIN_STEP`] within [`MAX_FALL_CELLS`] after its brightest level and remain dark. A line that
+/// remains bright is tissue, such as a dense pectoral muscle; cells before the bright part are the
+/// scanner's bed.
 fn strip_depth(line: &[f32], bright: f32, reach: usize) -> usize {
     let reach = reach.min(line.len());
     let Some(start) = line[..reach].iter().position(|&level| level >= bright) else { return 0 };
@@ -123,7 +122,7 @@ fn strip_depth(line: &[f32], bright: f32, reach: usize) -> usize {
     }
     let down = |level: &f32| *level <= peak - MIN_STEP;
     let near = |from: usize| from..(from + MAX_FALL_CELLS).min(line.len());
-    // A strip may dip and rise again before it ends.
+    // The brightness of a strip may vary before it ends.
     let fall = loop {
         if last >= MAX_CELLS {
             return 0;
@@ -142,13 +141,13 @@ fn strip_depth(line: &[f32], bright: f32, reach: usize) -> usize {
     if steepest < MIN_SLOPE {
         return 0;
     }
-    // The foot of the step is a mixture of edge and film, and is cut as well.
+    // The last cell of the step is a mixture of edge and film and is removed as well.
     let steep = |pair: &&[f32]| pair[0] - pair[1] > MIN_STEP / 8.0;
     let foot = line[fall..].windows(2).take(MAX_FALL_CELLS).take_while(steep).count();
     (fall + foot).min(line.len() - 1)
 }
 
-/// The depths of edges that are long enough; others become zero, and short gaps are closed.
+/// The depths of sufficiently long edges; others become zero, and short gaps are closed.
 fn kept(mut depths: Vec<usize>) -> Vec<usize> {
     let least = (depths.len() as f64 * MIN_EDGE_LENGTH_FRACTION).ceil() as usize;
     let lines: Vec<usize> = (0..depths.len()).filter(|&line| depths[line] > 0).collect();
@@ -163,7 +162,7 @@ fn kept(mut depths: Vec<usize>) -> Vec<usize> {
                 depths[line] = depths[line - 1];
             }
         }
-        // Edges are straight: a line between deeper ones is as deep as they.
+        // Edges are straight: a line between deeper ones gets their depth.
         for line in first..=last {
             let near =
                 &depths[line.saturating_sub(SMOOTHED_LINES).max(first)..=(line + SMOOTHED_LINES).min(last)];
@@ -179,7 +178,7 @@ mod tests {
 
     /// Side 1000, so that a cell is a pixel: grey film with what `paint` adds.
     fn film_with(paint: impl Fn(usize, usize) -> Option<u16>) -> Mask {
-        let mut image = GrayImage::black(1000, 1000);
+        let mut image = GreyImage::black(1000, 1000);
         for (i, v) in image.pixels.iter_mut().enumerate() {
             *v = paint(i % 1000, i / 1000).unwrap_or(25_000);
         }

@@ -1,4 +1,4 @@
-//! A yes/no image: breast tissue, or a lesion.
+//! Binary masks of breast tissue and lesions.
 
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +35,7 @@ impl Mask {
         self.cells.iter().filter(|&&inside| inside).count()
     }
 
-    /// The smallest rectangle that holds every inside cell; `None` when there is none.
+    /// The bounding box of the inside cells; `None` when there are none.
     pub fn bounds(&self) -> Option<Rect> {
         let rows = |y: &usize| self.row(*y).contains(&true);
         let (top, bottom) = ((0..self.height).find(rows)?, (0..self.height).rfind(rows)?);
@@ -60,7 +60,7 @@ impl Mask {
     }
 }
 
-/// How a [`Mask`] stands in a file.
+/// The file format of a [`Mask`].
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RunLengths {
@@ -88,19 +88,24 @@ impl TryFrom<RunLengths> for Mask {
     type Error = String;
 
     fn try_from(stored: RunLengths) -> Result<Self, String> {
-        // Checked before anything is allocated: a damaged file must not ask for terabytes.
+        // Checked before the allocation, so that a damaged file does not allocate terabytes.
         let total = stored.runs.iter().try_fold(0_usize, |sum, &run| sum.checked_add(run));
         let expected = stored.width.checked_mul(stored.height);
         match (total, expected) {
             (Some(total), Some(expected)) if total == expected && total <= 1 << 28 => {}
-            _ => return Err(format!("runs do not fill a mask of {}x{} cells", stored.width, stored.height)),
+            _ => {
+                return Err(format!(
+                    "run lengths do not add up to a mask of {}x{} cells",
+                    stored.width, stored.height
+                ));
+            }
         }
         let cells = stored.runs.iter().enumerate().flat_map(|(i, &run)| std::iter::repeat_n(i % 2 == 1, run));
         Ok(Self { width: stored.width, height: stored.height, cells: cells.collect() })
     }
 }
 
-/// Sums of a [`Mask`] over any rectangle in constant time.
+/// Summed-area table of a [`Mask`]: sums over any rectangle in constant time.
 pub struct MaskSums {
     width: usize,
     height: usize,
@@ -109,7 +114,7 @@ pub struct MaskSums {
 }
 
 impl MaskSums {
-    /// Sums `mask` once.
+    /// Computes the table.
     pub fn new(mask: &Mask) -> Self {
         let stride = mask.width + 1;
         let mut sums = vec![0_u32; stride * (mask.height + 1)];
@@ -123,8 +128,8 @@ impl MaskSums {
         Self { width: mask.width, height: mask.height, sums }
     }
 
-    /// Number of inside cells in columns `x..x + width` and rows `y..y + height`; what
-    /// reaches over the border counts as outside.
+    /// Number of inside cells in columns `x..x + width` and rows `y..y + height`; cells beyond the
+    /// border count as outside.
     pub fn inside(&self, x: i64, y: i64, width: i64, height: i64) -> u32 {
         let column = |x: i64| x.clamp(0, self.width as i64) as usize;
         let row = |y: i64| y.clamp(0, self.height as i64) as usize;

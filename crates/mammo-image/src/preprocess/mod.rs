@@ -1,23 +1,22 @@
-//! From stored pixels to network input, and the map between their frames.
+//! Preprocessing: from stored pixels to network input, with the map between their frames.
 //!
-//! In: a [`GrayImage`](mammo_core::image::GrayImage) and its polarity. Out: a [`Prepared`] image of
-//! the network's size. The steps ([`Step`]), in this order:
+//! In: a [`GreyImage`](mammo_core::image::GreyImage) and its polarity. Out: a [`Prepared`] image of
+//! the network's size. The steps ([`PreprocessingStep`]), in this order:
 //!
-//! 1. **voi**: of a DICOM file, its modality and VOI stages ([`mammo_dicom`]);
-//! 2. **polarity**: an inverted image is turned so that dense tissue is bright;
-//! 3. **breast**: its outline is found on a thumbnail ([`BreastDoubt`] says when it was not);
+//! 1. **voi**: the modality and VOI transformations of a DICOM file ([`mammo_dicom`]);
+//! 2. **polarity**: an inverted image is inverted again, so that dense tissue is bright;
+//! 3. **breast**: segmentation on a thumbnail ([`BreastDoubt`] when it is unreliable);
 //! 4. **crop** to the breast and a margin;
 //! 5. **resize** to the network's size, keeping or stretching the aspect ratio;
-//! 6. **orient**: mirrored so that the chest wall lies left;
+//! 6. **orient**: mirroring, so that the chest wall is on the left;
 //! 7. **artifacts**: everything outside the breast becomes black;
-//! 8. **window**: two grey values, fixed or measured inside the breast, become 0 and 65535;
-//! 9. **normalise**, a linear function that the caller applies while copying pixels
+//! 8. **window**: two grey values, fixed or percentiles inside the breast, become 0 and 65535;
+//! 9. **normalise**: a linear function that the caller applies when copying pixels
 //!    ([`Preprocessing::normalise`]).
 //!
-//! All settings are one [`Preprocessing`] value, which is saved with every model, so a
-//! prediction can never be prepared otherwise than the training was;
-//! [`Preprocessing::explain`] shows every step of one image. After `import`,
-//! before [`cache`](crate::cache).
+//! All settings are one [`Preprocessing`] value, which is saved with every model, so that prediction
+//! uses the same preprocessing as training; [`Preprocessing::explain`] shows every step for one image.
+//! After `import`, before [`cache`](crate::cache).
 
 mod apply;
 mod breast;
@@ -27,12 +26,12 @@ mod morphology;
 mod steps;
 
 pub use apply::Prepared;
+pub(crate) use breast::{BreastCandidate, find_candidate};
 pub use breast::{BreastDoubt, ChestWall};
-pub(crate) use breast::{Candidate, find_candidate};
 pub use mammo_core::resample::{Resample, resample};
 pub use mask::{Mask, MaskSums};
 pub(crate) use morphology::erode;
-pub use steps::{Explained, Step};
+pub use steps::{ExplainedStep, PreprocessingStep};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -42,15 +41,15 @@ use mammo_core::digest::short_hex;
 use crate::{Error, Result};
 use mammo_dicom::Voi;
 
-/// Version of the steps in this module. Raised whenever the same settings give other pixels,
-/// so that old models refuse instead of quietly seeing something else.
+/// Version of the steps in this module. Raised whenever the same settings give other pixels, so that
+/// old models are refused instead of receiving different inputs.
 pub const VERSION: u32 = 2;
 
-/// Which part of the image is kept.
+/// The crop of the image.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Crop {
-    /// All of it, as in the paper.
+    /// The whole image, as in the paper.
     None,
     /// The breast's bounding box.
     Breast {
@@ -59,38 +58,38 @@ pub enum Crop {
     },
 }
 
-/// Which way the breast points.
+/// The orientation of the breast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Orient {
     /// As in the file, as in the paper.
     AsStored,
-    /// The chest wall lies left. Decided by the pixels, not by the record: a scan may be
-    /// mirrored whatever its laterality says.
+    /// The chest wall is on the left. Determined from the pixels and not from the laterality, because
+    /// a scan may be mirrored.
     ChestWallLeft,
 }
 
-/// What becomes of the aspect ratio.
+/// The treatment of the aspect ratio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Aspect {
-    /// Kept; black is added away from the chest wall, and evenly above and below.
+    /// Kept; black is added opposite the chest wall, and equally above and below.
     Keep,
-    /// Given up: each axis is scaled to fit, as in the paper.
+    /// Changed: each axis is scaled to fit, as in the paper.
     Stretch,
 }
 
-/// Which grey values become black and white.
+/// The window of grey values that is mapped to black and white.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Window {
-    /// 0 and the largest value that the file's container can hold, as in the paper.
+    /// 0 and the largest value of the file's container, as in the paper.
     FullScale,
     /// Percentiles of the pixels inside the breast.
     Percentiles {
-        /// Becomes black, in percent.
+        /// The percentile mapped to black.
         low_percent: f64,
-        /// Becomes white, in percent.
+        /// The percentile mapped to white.
         high_percent: f64,
     },
 }
@@ -131,28 +130,28 @@ pub struct Preprocessing {
     pub height_px: usize,
     /// Columns of the input. Default 896 (paper).
     pub width_px: usize,
-    /// Whether everything outside the breast becomes black. Default yes: a burnt-in marker can
-    /// tell the hospital, and so the prevalence, apart. The paper left labels in.
+    /// Whether everything outside the breast becomes black. Default yes: a burnt-in marker can identify
+    /// the hospital and with it the prevalence. The paper kept labels.
     pub remove_artifacts: bool,
-    /// Default the breast with a margin of 0.02. Differs from the paper, which kept the whole
-    /// film: cropping spends the input's pixels on tissue.
+    /// Default the breast with a margin of 0.02. Differs from the paper, which kept the whole film:
+    /// cropping uses more of the input's pixels for tissue.
     pub crop: Crop,
     /// Default chest wall left. Differs from the paper, which flipped at random instead.
     pub orient: Orient,
-    /// Default keep. Differs from the paper, whose stretching turns round masses oval.
+    /// Default keep. Differs from the paper, which stretches round masses to ovals.
     pub aspect: Aspect,
-    /// Default the percentiles 0.5 and 99.9 inside the breast. Differs from the paper: a fixed
-    /// window sees each scanner's own brightness.
+    /// Default the percentiles 0.5 and 99.9 inside the breast. Differs from the paper: with a fixed
+    /// window the brightness depends on the scanner.
     pub window: Window,
-    /// Default area averaging. Differs from the paper, whose cubic aliases when shrinking.
+    /// Default area averaging. Differs from the paper, whose cubic kernel aliases in reduction.
     pub resample: Resample,
-    /// What is made of a DICOM file's VOI stage; other files have none. Default applied. Differs
-    /// from the paper, whose images were stored values over their full range.
+    /// Whether the VOI transformation of a DICOM file is applied. Default yes. Differs from the paper,
+    /// which used stored values over their full range.
     pub voi: Voi,
     /// Mean of the training inputs, in grey levels of 0 to 255. Default measured on the mass
     /// training images of CBIS-DDSM with the other defaults.
     pub mean: f32,
-    /// What one unit of the input is, in the same grey levels. Default measured likewise.
+    /// Standard deviation of the training inputs, in the same grey levels. Default measured likewise.
     pub std: f32,
 }
 
@@ -176,9 +175,8 @@ impl Default for Preprocessing {
 }
 
 impl Preprocessing {
-    /// The paper's own preparation: the whole film stretched to 1152 x 896 by cubic
-    /// interpolation, 16 bit times 255 / 65535, less the mean 52.18 of DDSM. Models trained by
-    /// the paper's authors need exactly this.
+    /// The paper's preprocessing: the whole film stretched to 1152 x 896 by cubic interpolation, 16 bit
+    /// times 255 / 65535, minus the mean 52.18 of DDSM. Models of the paper's authors need exactly this.
     pub fn paper() -> Self {
         Self {
             remove_artifacts: false,
@@ -194,33 +192,33 @@ impl Preprocessing {
         }
     }
 
-    /// Network value of one input pixel: its grey level of 0 to 255, less the mean, over the
+    /// Network value of one input pixel: its grey level of 0 to 255, minus the mean, divided by the
     /// standard deviation.
     pub fn normalise(&self, pixel: u16) -> f32 {
         self.normaliser().apply(f32::from(pixel))
     }
 
-    /// The same as a function to hand to a loop.
+    /// The same as a [`Normalise`] value.
     pub fn normaliser(&self) -> Normalise {
         Normalise { scale: 255.0 / (65535.0 * self.std), offset: -self.mean / self.std }
     }
 
-    /// Names this whole preparation: the first 16 hexadecimal digits of the SHA-256 of its JSON
-    /// (fields in declared order, no spaces). Stored with every model and result.
+    /// Identifies all settings: the first 16 hexadecimal digits of the SHA-256 of their JSON (fields in
+    /// declared order, no spaces). Stored with every model and result.
     pub fn digest(&self) -> String {
         digest(self)
     }
 
-    /// Names the pixels alone: the [`digest`](Self::digest) without mean and standard deviation,
-    /// which are measured on the cached pixels and therefore must not change their name.
+    /// Identifies the pixels: the [`digest`](Self::digest) without mean and standard deviation, which
+    /// are measured on the cached pixels.
     pub fn pixel_digest(&self) -> String {
         digest(&Self { mean: 0.0, std: 1.0, ..self.clone() })
     }
 
-    /// Refuses settings that no image could satisfy.
+    /// Checks the settings.
     ///
     /// # Errors
-    /// [`Error::Setting`], naming the first bad one.
+    /// [`Error::Setting`] with the first invalid one.
     pub fn check(&self) -> Result<()> {
         let require = |ok: bool, setting: &str, found: String, expected: &str| {
             if ok { Ok(()) } else { Err(Error::setting(format!("preprocessing.{setting}"), found, expected)) }
@@ -244,7 +242,7 @@ impl Preprocessing {
 }
 
 fn digest(settings: &Preprocessing) -> String {
-    // Serialising plain numbers and words cannot fail.
+    // Serialising numbers and words cannot fail.
     let json = serde_json::to_vec(settings).unwrap_or_default();
     short_hex(&Sha256::digest(json))
 }

@@ -1,11 +1,11 @@
-//! Shapes of a small binary image: grow, shrink, fill, take apart.
+//! Binary morphology: dilation, erosion, opening, closing, hole filling, connected components.
 //!
-//! Growing and shrinking are by a disk, exact to the cell. Own code, because stored models depend on the
-//! very outlines that it finds: another library's disk would change pixels and refuse every older model.
+//! The structuring element is a disk, exact to the cell. Own code, because stored models depend on
+//! the outlines that it finds: another library's disk would change pixels and refuse every older model.
 
 use super::mask::Mask;
 
-/// Cells along the row to the nearest cell of the mask; 255 for that many and more.
+/// Distance along the row to the nearest cell of the mask; at most 255.
 fn distances_along_rows(mask: &Mask) -> Vec<u8> {
     let mut distances = vec![u8::MAX; mask.cells.len()];
     let rows = distances.chunks_exact_mut(mask.width).zip(mask.cells.chunks_exact(mask.width));
@@ -24,7 +24,7 @@ fn distances_along_rows(mask: &Mask) -> Vec<u8> {
     distances
 }
 
-/// Every cell within `radius` of the mask.
+/// Dilation: every cell within `radius` of the mask.
 ///
 /// A cell is reached from a row `dy` away when the mask comes within `sqrt(radius^2 - dy^2)` cells
 /// of it in that row. For the few cells of radius used here, comparing rows costs less than exact distances
@@ -48,7 +48,7 @@ pub(super) fn dilate(mask: &Mask, radius: f32) -> Mask {
     grown
 }
 
-/// Every cell farther than `radius` from the outside; beyond the border lies more of the same.
+/// Erosion: every cell farther than `radius` from the outside; border cells are repeated outwards.
 pub(crate) fn erode(mask: &Mask, radius: f32) -> Mask {
     complement(&dilate(&complement(mask), radius))
 }
@@ -57,25 +57,25 @@ fn complement(mask: &Mask) -> Mask {
     Mask { cells: mask.cells.iter().map(|&cell| !cell).collect(), ..*mask }
 }
 
-/// Takes away what is thinner than `2 * radius`, border strips included: here the outside
-/// goes on beyond the border.
+/// Opening: removes parts thinner than `2 * radius`, including strips at the border, because cells
+/// beyond the border count as outside.
 pub(super) fn open(mask: &Mask, radius: f32) -> Mask {
     let framed = resize_canvas(mask, 1);
     resize_canvas(&dilate(&erode(&framed, radius), radius), -1)
 }
 
-/// Closes gaps narrower than `2 * radius`.
+/// Closing: fills gaps narrower than `2 * radius`.
 pub(super) fn close(mask: &Mask, radius: f32) -> Mask {
     let room = radius.ceil() as isize;
     let framed = resize_canvas(mask, room);
     resize_canvas(&erode(&dilate(&framed, radius), radius), -room)
 }
 
-/// Adds `by` empty cells on every side, or takes as many away when negative.
+/// Adds `by` empty cells on every side, or removes as many when negative.
 fn resize_canvas(mask: &Mask, by: isize) -> Mask {
     let grown = |length: usize| length.saturating_add_signed(2 * by);
     let mut result = Mask::filled(grown(mask.width), grown(mask.height), false);
-    // Where the common part starts in either.
+    // Start of the common part in each mask.
     let (from, to) = (by.min(0).unsigned_abs(), by.max(0).unsigned_abs());
     let (width, height) = (mask.width.min(result.width), mask.height.min(result.height));
     for y in 0..height {
@@ -85,7 +85,7 @@ fn resize_canvas(mask: &Mask, by: isize) -> Mask {
     result
 }
 
-/// The mask without holes: every outside cell that the border cannot reach becomes inside.
+/// Hole filling: every outside cell that is not connected to the border becomes inside.
 pub(super) fn fill_holes(mask: &Mask) -> Mask {
     let mut filled = Mask::filled(mask.width, mask.height, true);
     for region in regions(&complement(mask)).into_iter().filter(|region| region.touches_border) {
@@ -94,7 +94,7 @@ pub(super) fn fill_holes(mask: &Mask) -> Mask {
     filled
 }
 
-/// One connected part of a mask.
+/// One connected component of a mask.
 pub(super) struct Region {
     /// Indices of its cells, row-major.
     pub(super) cells: Vec<usize>,
@@ -103,7 +103,7 @@ pub(super) struct Region {
 }
 
 impl Region {
-    /// This part alone, as a mask of the size of the one it came from.
+    /// The component as a mask of the original size.
     pub(super) fn to_mask(&self, width: usize, height: usize) -> Mask {
         let mut mask = Mask::filled(width, height, false);
         self.cells.iter().for_each(|&cell| mask.cells[cell] = true);
@@ -111,7 +111,7 @@ impl Region {
     }
 }
 
-/// The parts connected over edges (not corners), in row-major order of their first cell.
+/// The 4-connected components, in row-major order of their first cell.
 pub(super) fn regions(mask: &Mask) -> Vec<Region> {
     let (width, height) = (mask.width, mask.height);
     let mut left = mask.cells.clone();

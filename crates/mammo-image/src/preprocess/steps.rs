@@ -1,35 +1,35 @@
-//! The steps of a [`Preprocessing`] by name, with their settings and pictures.
+//! The steps of a [`Preprocessing`] by name, with their settings and intermediate images.
 
 use super::{Aspect, Crop, Orient, Prepared, Preprocessing, Resample, Window};
 use crate::Result;
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::record::Polarity;
 use mammo_dicom::Voi;
 
-/// One step, in the order in which they run.
+/// The steps, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Step {
+pub enum PreprocessingStep {
     /// Modality and VOI stages of a DICOM file; other files have none.
     Voi,
     /// Dense tissue becomes bright.
     Polarity,
-    /// The breast is told from film edges, labels and background.
+    /// The breast is segmented from film edges, labels and background.
     Breast,
-    /// The breast's surroundings are cut away.
+    /// The image is cropped to the breast.
     Crop,
-    /// The rest is brought to the network's size.
+    /// The crop is resampled to the network's size.
     Resize,
-    /// The chest wall comes to lie left.
+    /// The image is mirrored so that the chest wall is on the left.
     Orient,
     /// Labels, film edges and background become black.
     Artifacts,
-    /// Two grey values become black and white.
+    /// A window of grey values is mapped to black and white.
     Window,
-    /// Grey levels become numbers around zero.
+    /// Mean and standard deviation are normalised.
     Normalise,
 }
 
-impl Step {
+impl PreprocessingStep {
     /// All steps in order.
     pub const ALL: [Self; 9] = [
         Self::Voi,
@@ -58,7 +58,7 @@ impl Step {
         }
     }
 
-    /// The unit of what it changes.
+    /// The unit of its values.
     pub fn unit(self) -> &'static str {
         match self {
             Self::Voi => "stored values to grey, 0 to 65535",
@@ -71,32 +71,34 @@ impl Step {
     }
 }
 
-/// A step after it was run on one image.
+/// The result of a step for one image.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Explained {
+pub struct ExplainedStep {
     /// Which step.
-    pub step: Step,
-    /// What it was set to do.
+    pub step: PreprocessingStep,
+    /// Its setting, as text.
     pub setting: String,
-    /// What the image looks like after it.
-    pub picture: GrayImage,
+    /// The image after it.
+    pub image: GreyImage,
 }
 
 impl Preprocessing {
-    /// What these settings make of a step, in words.
-    pub fn setting(&self, step: Step) -> String {
+    /// The setting of a step, as text.
+    pub fn setting(&self, step: PreprocessingStep) -> String {
         match step {
-            Step::Voi => match self.voi {
+            PreprocessingStep::Voi => match self.voi {
                 Voi::Apply => "first VOI LUT or window of the file".into(),
                 Voi::Ignore => "none: full range of the stored bits".into(),
             },
-            Step::Polarity => "inverted images are turned; MONOCHROME1 is at once".into(),
-            Step::Breast => "threshold, opening, largest region, skin line".into(),
-            Step::Crop => match self.crop {
+            PreprocessingStep::Polarity => {
+                "inverted images are inverted again; MONOCHROME1 when reading".into()
+            }
+            PreprocessingStep::Breast => "threshold, opening, largest region, skin line".into(),
+            PreprocessingStep::Crop => match self.crop {
                 Crop::None => "none".into(),
                 Crop::Breast { margin_fraction } => format!("breast and a margin of {margin_fraction}"),
             },
-            Step::Resize => {
+            PreprocessingStep::Resize => {
                 let aspect = match self.aspect {
                     Aspect::Keep => "aspect kept",
                     Aspect::Stretch => "stretched",
@@ -108,34 +110,34 @@ impl Preprocessing {
                 };
                 format!("{}x{} rows x columns, {aspect}, {kernel}", self.height_px, self.width_px)
             }
-            Step::Orient => match self.orient {
+            PreprocessingStep::Orient => match self.orient {
                 Orient::AsStored => "as stored".into(),
                 Orient::ChestWallLeft => "chest wall left".into(),
             },
-            Step::Artifacts => {
+            PreprocessingStep::Artifacts => {
                 if self.remove_artifacts { "outside of the breast black" } else { "kept" }.into()
             }
-            Step::Window => match self.window {
+            PreprocessingStep::Window => match self.window {
                 Window::FullScale => "full scale".into(),
                 Window::Percentiles { low_percent, high_percent } => {
                     format!("percentiles {low_percent} to {high_percent} inside the breast")
                 }
             },
-            Step::Normalise => format!("(level - {}) / {}", self.mean, self.std),
+            PreprocessingStep::Normalise => format!("(level - {}) / {}", self.mean, self.std),
         }
     }
 
-    /// Prepares an image that was read with this [`voi`](Self::voi), and keeps a picture after
-    /// every step. The last step only shifts and scales: its picture is that of its input.
+    /// Prepares an image that was read with this [`voi`](Self::voi) and keeps the image after every
+    /// step. The last step only shifts and scales; its image is that of its input.
     ///
     /// # Errors
     /// As [`apply`](Self::apply).
-    pub fn explain(&self, image: GrayImage, polarity: Polarity) -> Result<(Prepared, Vec<Explained>)> {
-        let of = |step, picture| Explained { step, setting: self.setting(step), picture };
-        let mut explained = vec![of(Step::Voi, image.clone())];
+    pub fn explain(&self, image: GreyImage, polarity: Polarity) -> Result<(Prepared, Vec<ExplainedStep>)> {
+        let of = |step, image| ExplainedStep { step, setting: self.setting(step), image };
+        let mut explained = vec![of(PreprocessingStep::Voi, image.clone())];
         let prepared =
             self.apply_watched(image, polarity, &mut |step, draw| explained.push(of(step, draw())))?;
-        explained.push(of(Step::Normalise, prepared.image.clone()));
+        explained.push(of(PreprocessingStep::Normalise, prepared.image.clone()));
         Ok((prepared, explained))
     }
 }

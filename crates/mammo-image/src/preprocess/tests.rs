@@ -2,13 +2,13 @@
 
 use super::*;
 use mammo_core::geometry::Rect;
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::record::Polarity;
 
 /// A film of 200 x 240 pixels: half an ellipse of tissue at the left, brighter in its middle,
 /// a label at the upper right, a bright edge below, background not quite black.
-pub(crate) fn phantom_for_tests() -> GrayImage {
-    let mut image = GrayImage::black(200, 240);
+pub(crate) fn phantom_for_tests() -> GreyImage {
+    let mut image = GreyImage::black(200, 240);
     for (i, v) in image.pixels.iter_mut().enumerate() {
         let (x, y) = ((i % 200) as f64, (i / 200) as f64);
         let distance = (x / 110.0).powi(2) + ((y - 115.0) / 90.0).powi(2);
@@ -20,7 +20,7 @@ pub(crate) fn phantom_for_tests() -> GrayImage {
     image
 }
 
-fn mirrored(image: &GrayImage) -> GrayImage {
+fn mirrored(image: &GreyImage) -> GreyImage {
     let mut image = image.clone();
     image.pixels.chunks_exact_mut(image.width).for_each(<[u16]>::reverse);
     image
@@ -118,7 +118,7 @@ fn the_paper_preset_keeps_every_pixel_of_an_image_of_its_size() {
 
 #[test]
 fn a_doubtful_outline_falls_back_to_the_whole_image() {
-    let mut speck = GrayImage::black(200, 200);
+    let mut speck = GreyImage::black(200, 200);
     (80..100).for_each(|y| speck.pixels[y * 200 + 80..y * 200 + 100].fill(50_000));
     let prepared = small().apply(speck, Polarity::Normal).unwrap();
     assert_eq!(prepared.doubt, Some(BreastDoubt::TooSmall));
@@ -128,13 +128,13 @@ fn a_doubtful_outline_falls_back_to_the_whole_image() {
 
 #[test]
 fn unusable_images_are_errors_not_panics() {
-    for image in [GrayImage::black(64, 64), GrayImage { width: 9, height: 9, pixels: vec![1; 80] }] {
+    for image in [GreyImage::black(64, 64), GreyImage { width: 9, height: 9, pixels: vec![1; 80] }] {
         let error = small().apply(image, Polarity::Normal).unwrap_err().to_string();
         assert!(error.contains("expected a mammogram"), "{error}");
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("flat.png");
-    mammo_dicom::image_file::write_png16(&path, &GrayImage::black(64, 64)).unwrap();
+    mammo_dicom::image_file::write_png16(&path, &GreyImage::black(64, 64)).unwrap();
     let error = small().read(&path, Polarity::Normal).unwrap_err().to_string();
     assert!(error.contains("flat.png"), "{error}");
 }
@@ -222,7 +222,7 @@ fn the_paper_preset_gives_the_network_values_of_opencv() {
     for Case { height, width, mean, samples, sum } in reference.cases {
         let pixels = (0..(height * width) as u64).map(|i| (i * i * 7919 % 65536) as u16).collect();
         let settings = Preprocessing { mean, ..Preprocessing::paper() };
-        let prepared = settings.apply(GrayImage { width, height, pixels }, Polarity::Normal).unwrap();
+        let prepared = settings.apply(GreyImage { width, height, pixels }, Polarity::Normal).unwrap();
         assert_eq!((prepared.image.height, prepared.image.width), (1152, 896));
         for (y, x, expected) in samples {
             let found = settings.normalise(prepared.image.row(y)[x]);

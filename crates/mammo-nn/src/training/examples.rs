@@ -2,7 +2,7 @@
 
 use mammo_core::record::Mammogram;
 use mammo_core::seed::Rng;
-use mammo_image::augment::{Augmentation, Warp, Window};
+use mammo_image::augment::{Augmentation, PatchWindow, Warp};
 use mammo_image::cache::InputCache;
 use mammo_image::patch_sampling::{Patch, PatchClass};
 use mammo_image::preprocess::Normalise;
@@ -18,7 +18,7 @@ struct Item {
     /// Known for whole images.
     patient: Option<String>,
     class: usize,
-    window: Window,
+    window: PatchWindow,
 }
 
 /// Windows of cached inputs, all of one size.
@@ -48,7 +48,7 @@ impl<'a> WindowExamples<'a> {
             .filter_map(|patch| {
                 let class = classes.iter().position(|&class| class == patch.class)?;
                 let (center_x, center_y) = (patch.center_x, patch.center_y);
-                let window = Window { center_x, center_y, width: patch_px, height: patch_px };
+                let window = PatchWindow { center_x, center_y, width: patch_px, height: patch_px };
                 Some(Item { file: patch.file.clone(), patient: None, class, window })
             })
             .collect();
@@ -65,7 +65,7 @@ impl<'a> WindowExamples<'a> {
     ) -> Self {
         let (height, width) = (cache.preprocessing().height_px, cache.preprocessing().width_px);
         let (center_x, center_y) = (width as f64 / 2.0, height as f64 / 2.0);
-        let window = Window { center_x, center_y, width, height };
+        let window = PatchWindow { center_x, center_y, width, height };
         let items = images
             .iter()
             .filter_map(|image| {

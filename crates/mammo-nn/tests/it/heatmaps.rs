@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 use mammo_core::geometry::Rect;
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::record::Polarity;
 use mammo_core::resample::Resample;
 use mammo_core::seed::stream;
@@ -183,7 +183,7 @@ fn a_cell_sees_the_pixels_that_it_is_drawn_on_under_every_padding() {
             (computed(&cells, cell), seen(cell, [h, w], |image| model.trunk.forward(image)));
         assert_eq!(seen, expected, "{family:?}, {conventions:?}, {h}x{w}");
         let grid = MapGrid::on_input(1, 1, cells.input_from_cell());
-        assert_eq!(grid.input_center(cell[0], cell[1]), seen.center());
+        assert_eq!(grid.input_centre(cell[0], cell[1]), seen.centre());
     }
 }
 
@@ -192,7 +192,7 @@ fn a_cell_of_a_top_is_drawn_on_what_it_sees() {
     let device = Device::flex().autodiff();
     let same = Conventions { padding: Padding::Same, ..Conventions::default() };
     let heatmap = HeatmapRule { window: 3, ..HeatmapRule::default() };
-    for (top, top_conventions, center) in [
+    for (top, top_conventions, centre) in [
         (TopConfig::Residual { blocks: vec![[8, 8, 16]], repeats: 1 }, Conventions::default(), 66.0),
         (TopConfig::Residual { blocks: vec![[8, 8, 16]], repeats: 1 }, same, 70.0),
         (TopConfig::Vgg { channels: vec![8], depth: 1 }, Conventions::default(), 68.0),
@@ -217,7 +217,7 @@ fn a_cell_of_a_top_is_drawn_on_what_it_sees() {
         let seen = seen([8, 8], [128, 128], |image| model.feature_map(MapLayer::Top, image));
         assert_eq!(seen, computed(&cells, [8, 8]), "{top:?}");
         let grid = MapGrid::on_input(1, 1, cells.input_from_cell());
-        assert_eq!((grid.input_center(8, 8), seen.center()), ((center, center), (center, center)), "{top:?}");
+        assert_eq!((grid.input_centre(8, 8), seen.centre()), ((centre, centre), (centre, centre)), "{top:?}");
     }
 }
 
@@ -247,9 +247,9 @@ fn brightness_network(device: &Device) -> PatchClassifier {
 }
 
 /// A stored image: a breast at the right edge, black elsewhere, and one bright square.
-fn stored_breast(lesion: &Rect) -> GrayImage {
+fn stored_breast(lesion: &Rect) -> GreyImage {
     let (width, height) = (400, 500);
-    let mut image = GrayImage::black(width, height);
+    let mut image = GreyImage::black(width, height);
     for y in 0..height {
         for x in 0..width {
             let (dx, dy) = ((x as f64 - 400.0) / 260.0, (y as f64 - 250.0) / 220.0);
@@ -310,15 +310,15 @@ fn a_lesion_of_known_place_is_found_there_through_crop_flip_and_resize() {
         let found = find(&map, &breast, &FindingRule::new(0.05, 32));
         let peak =
             found.first().unwrap_or_else(|| panic!("nothing found: {:?}", map.windows.malignant().max()));
-        let (x, y) = grid.stored_from_input.apply(peak.center.0, peak.center.1);
-        let (cx, cy) = lesion.center();
+        let (x, y) = grid.stored_from_input.apply(peak.centre.0, peak.centre.1);
+        let (cx, cy) = lesion.centre();
         // Half a step of eight input pixels, in stored pixels, and half for the discrete peak.
         let step = 8.0 * grid.stored_from_input.xx.abs().max(grid.stored_from_input.yy.abs());
         assert!((x - cx).abs() <= step && (y - cy).abs() <= step, "{crop:?} {orient:?} {aspect:?}: {x}, {y}");
         let mm = grid.millimetres(&Rect::new(x, y, 0.0, 0.0)).unwrap();
         assert!((mm.x - x * 0.1).abs() < 1e-9);
         // The breast hangs from the right edge: depth grows towards the left of the stored image.
-        let [depth, height] = breast.relative(peak.center.0, peak.center.1);
+        let [depth, height] = breast.relative(peak.centre.0, peak.centre.1);
         assert!((depth - (400.0 - cx) / 266.0).abs() < 0.1, "depth {depth}");
         assert!((height - (cy - 25.0) / 450.0).abs() < 0.1, "height {height}");
     }

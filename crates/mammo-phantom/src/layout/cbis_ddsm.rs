@@ -4,11 +4,11 @@
 
 use std::path::Path;
 
-use super::dicom::{About, Coding, Picture, uid, write_dicom};
-use super::{Form, Layout, Line, Table, crop, shrunken};
+use super::dicom::{Coding, DicomAttributes, DicomPixels, uid, write_dicom};
+use super::{ArchiveLayout, Form, Line, Table, crop, shrunken};
 use crate::{Error, Result};
 use crate::{PhantomImage, PhantomPatient};
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::record::{LesionKind, Pathology};
 use mammo_core::write::write_atomically;
 
@@ -76,7 +76,7 @@ fn is_test(kind: LesionKind, number: usize) -> bool {
 
 pub(super) fn write_patient(
     dir: &Path,
-    layout: Layout,
+    layout: ArchiveLayout,
     number: usize,
     patient: &PhantomPatient,
 ) -> Result<Vec<Line>> {
@@ -92,7 +92,7 @@ pub(super) fn write_patient(
 /// The film as one of the two lists has it; nothing when it shows no lesion of that kind.
 fn write_film(
     dir: &Path,
-    layout: Layout,
+    layout: ArchiveLayout,
     number: usize,
     image: &PhantomImage,
     kind: LesionKind,
@@ -125,7 +125,7 @@ fn write_film(
         lines.extend(
             File { case: case.clone(), series, name: of_mask, mask: true }.write(dir, layout, &mask)?,
         );
-        let series = if layout == Layout::CbisDdsm { series } else { "cropped images" };
+        let series = if layout == ArchiveLayout::CbisDdsm { series } else { "cropped images" };
         lines.extend(
             File { case: case.clone(), series, name: of_crop, mask: false }.write(dir, layout, &crop)?,
         );
@@ -179,9 +179,9 @@ impl File {
     }
 
     /// Writes the file where the layout has it; the JPEG re-issue also gets a line in its index.
-    fn write(&self, dir: &Path, layout: Layout, image: &GrayImage) -> Result<Vec<Line>> {
+    fn write(&self, dir: &Path, layout: ArchiveLayout, image: &GreyImage) -> Result<Vec<Line>> {
         let number = if self.mask { 2 } else { 1 };
-        if layout == Layout::CbisDdsmJpeg {
+        if layout == ArchiveLayout::CbisDdsmJpeg {
             let folder = uid(&format!("{} {} {}", self.case, self.series, self.mask));
             let file = format!("jpeg/{folder}/{number}-{:03}.jpg", self.case.len() * 3);
             write_jpeg(&dir.join(&file), image)?;
@@ -191,33 +191,33 @@ impl File {
             let dicom = format!("CBIS-DDSM/dicom/{folder}/{number}-1.dcm");
             return Ok(vec![Line::new(4, [&dicom, &listed, &self.case, series, &folder])]);
         }
-        let file = if layout == Layout::CbisDdsmNbia {
+        let file = if layout == ArchiveLayout::CbisDdsmNbia {
             let serial = self.case.len() * 997;
             let (case, series) = (&self.case, self.series);
             format!(
                 "CBIS-DDSM/{case}/07-20-2016-DDSM-NA-{serial:05}/1.000000-{series}-{serial:05}/1-{number}.dcm"
             )
-        } else if layout == Layout::CbisDdsmTcia {
+        } else if layout == ArchiveLayout::CbisDdsmTcia {
             format!("tciaDownload/{}/1-{number}.dcm", self.series_uid())
         } else {
             self.classic()
         };
         let bits = if self.mask { 8 } else { 16 };
         let values = image.pixels.iter().map(|value| if self.mask { value >> 8 } else { *value }).collect();
-        let picture = Picture { width: image.width, height: image.height, values, bits, inverted: false };
-        let about = About {
+        let pixels = DicomPixels { width: image.width, height: image.height, values, bits, inverted: false };
+        let about = DicomAttributes {
             name: format!("{}/{}", self.case, self.name),
             secondary_capture: true,
             patient_id: self.case.clone(),
             series: self.series.to_string(),
-            ..About::default()
+            ..DicomAttributes::default()
         };
-        write_dicom(&dir.join(file), &picture, &about, Coding::Explicit)?;
+        write_dicom(&dir.join(file), &pixels, &about, Coding::Explicit)?;
         Ok(Vec::new())
     }
 }
 
-fn write_jpeg(path: &Path, image: &GrayImage) -> Result<()> {
+fn write_jpeg(path: &Path, image: &GreyImage) -> Result<()> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     let unfit = |e: String| Error::image(path, e, "an image that JPEG can hold");
     let pixels: Vec<u8> = image.pixels.iter().map(|value| (value >> 8) as u8).collect();

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::dicom::{About, Coding, Picture, letter, write_dicom};
+use super::dicom::{Coding, DicomAttributes, DicomPixels, letter, write_dicom};
 use super::{Form, Line, Table, bright};
 use crate::PhantomPatient;
 use crate::Result;
@@ -22,23 +22,23 @@ pub(super) fn write_patient(dir: &Path, number: usize, patient: &PhantomPatient)
     for (at, image) in patient.images.iter().enumerate() {
         // 8 bits, as the archive's.
         let values = bright(image).iter().map(|value| value >> 4).collect();
-        let picture = Picture {
+        let pixels = DicomPixels {
             width: image.pixels.width,
             height: image.pixels.height,
             values,
             bits: 8,
             inverted: false,
         };
-        let about = About {
+        let about = DicomAttributes {
             name: format!("cmmd {number}/{at}"),
             patient_id: id.clone(),
             model: "Senographe DS".into(),
             laterality: Some(image.laterality),
             coded_view: Some(image.view),
-            ..About::default()
+            ..DicomAttributes::default()
         };
         let coding = [Coding::Explicit, Coding::Deflated, Coding::Rle][number % 3];
-        write_dicom(&dir.join(format!("{folder}/1-{}.dcm", at + 1)), &picture, &about, coding)?;
+        write_dicom(&dir.join(format!("{folder}/1-{}.dcm", at + 1)), &pixels, &about, coding)?;
     }
     let breast = |laterality: Laterality| {
         let mut lesions = patient

@@ -1,8 +1,7 @@
 //! Phantoms as DICOM files, in several transfer syntaxes.
 //!
-//! The objects carry what the archives' own files carry, and leave out what those leave out:
-//! the point is to test an import, not to pass a validator. No Rust library writes RLE or
-//! lossless JPEG, so the two encoders stand beside this, in `encode`.
+//! The objects have the same attributes as the files of the archives and lack the same ones, to test
+//! the import. No Rust library writes RLE or lossless JPEG; `encode` has two encoders.
 
 use std::path::Path;
 
@@ -17,7 +16,7 @@ use crate::{Error, Result};
 use mammo_core::record::{Laterality, View};
 use mammo_core::write::write_atomically;
 
-/// How pixels are written.
+/// The transfer syntax.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coding {
     /// Implicit VR little endian.
@@ -48,9 +47,9 @@ impl Coding {
     }
 }
 
-/// What an image shows and how its values are stored.
+/// Pixels and how they are stored.
 #[derive(Clone, Debug)]
-pub struct Picture {
+pub struct DicomPixels {
     /// Columns.
     pub width: usize,
     /// Rows.
@@ -63,10 +62,10 @@ pub struct Picture {
     pub inverted: bool,
 }
 
-/// What stands beside the pixels. An empty text or `None` leaves its element out.
+/// Attributes of the object. Elements with empty text or `None` are left out.
 #[derive(Clone, Debug, Default)]
-pub struct About {
-    /// Names the object: equal names give equal UIDs.
+pub struct DicomAttributes {
+    /// Name from which the UIDs are derived.
     pub name: String,
     /// Whether this is a secondary capture and not a mammogram for presentation.
     pub secondary_capture: bool,
@@ -96,21 +95,21 @@ pub fn uid(name: &str) -> String {
 /// Writes one image.
 ///
 /// # Errors
-/// [`Error::Io`] when the disk refuses, [`Error::Image`] when the library cannot write it.
-pub fn write_dicom(path: &Path, picture: &Picture, about: &About, coding: Coding) -> Result<()> {
-    let unfit = |e: String| Error::image(path, e, "an image that DICOM can hold");
+/// [`Error::Io`] when the file cannot be written, [`Error::Image`] when the library cannot encode it.
+pub fn write_dicom(path: &Path, pixels: &DicomPixels, about: &DicomAttributes, coding: Coding) -> Result<()> {
+    let unfit = |e: String| Error::image(path, e, "an image that can be stored as DICOM");
     let (class, instance) = (class_of(about), uid(&about.name));
     let meta = FileMetaTableBuilder::new()
         .transfer_syntax(coding.uid())
         .media_storage_sop_class_uid(class)
         .media_storage_sop_instance_uid(instance.as_str());
-    let object = data_set(picture, about, coding).with_meta(meta).map_err(|e| unfit(e.to_string()))?;
+    let object = data_set(pixels, about, coding).with_meta(meta).map_err(|e| unfit(e.to_string()))?;
     let mut bytes = Vec::new();
     object.write_all(&mut bytes).map_err(|e| unfit(e.to_string()))?;
     write_atomically(path, &bytes)
 }
 
-fn class_of(about: &About) -> &'static str {
+fn class_of(about: &DicomAttributes) -> &'static str {
     if about.secondary_capture {
         uids::SECONDARY_CAPTURE_IMAGE_STORAGE
     } else {
@@ -118,7 +117,7 @@ fn class_of(about: &About) -> &'static str {
     }
 }
 
-fn data_set(picture: &Picture, about: &About, coding: Coding) -> InMemDicomObject {
+fn data_set(pixels: &DicomPixels, about: &DicomAttributes, coding: Coding) -> InMemDicomObject {
     let mut object = InMemDicomObject::new_empty();
     let mut text = |tag: Tag, vr: VR, value: &str| {
         if !value.is_empty() {
@@ -137,7 +136,7 @@ fn data_set(picture: &Picture, about: &About, coding: Coding) -> InMemDicomObjec
     text(tags::PATIENT_ID, VR::LO, &about.patient_id);
     text(tags::IMAGE_LATERALITY, VR::CS, about.laterality.map_or("", letter));
     text(tags::VIEW_POSITION, VR::CS, about.view_position.unwrap_or(about.view.map_or("", position)));
-    let photometric = if picture.inverted { "MONOCHROME1" } else { "MONOCHROME2" };
+    let photometric = if pixels.inverted { "MONOCHROME1" } else { "MONOCHROME2" };
     text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, photometric);
     if !about.secondary_capture {
         text(tags::PRESENTATION_INTENT_TYPE, VR::CS, "FOR PRESENTATION");
@@ -145,33 +144,37 @@ fn data_set(picture: &Picture, about: &About, coding: Coding) -> InMemDicomObjec
     if let Some(view) = about.coded_view {
         object.put(DataElement::new(tags::VIEW_CODE_SEQUENCE, VR::SQ, view_code(view)));
     }
-    let allocated: u16 = if picture.bits <= 8 { 8 } else { 16 };
+    let allocated: u16 = if pixels.bits <= 8 { 8 } else { 16 };
     let numbers = [
         (tags::SAMPLES_PER_PIXEL, 1),
-        (tags::ROWS, picture.height as u16),
-        (tags::COLUMNS, picture.width as u16),
+        (tags::ROWS, pixels.height as u16),
+        (tags::COLUMNS, pixels.width as u16),
         (tags::BITS_ALLOCATED, allocated),
-        (tags::BITS_STORED, picture.bits),
-        (tags::HIGH_BIT, picture.bits - 1),
+        (tags::BITS_STORED, pixels.bits),
+        (tags::HIGH_BIT, pixels.bits - 1),
         (tags::PIXEL_REPRESENTATION, 0),
     ];
     for (tag, number) in numbers {
         object.put(DataElement::new(tag, VR::US, PrimitiveValue::from(number)));
     }
-    object.put(pixel_data(picture, allocated, coding));
+    object.put(pixel_data(pixels, allocated, coding));
     object
 }
 
-fn pixel_data(picture: &Picture, allocated: u16, coding: Coding) -> DataElement<InMemDicomObject, Vec<u8>> {
+fn pixel_data(
+    pixels: &DicomPixels,
+    allocated: u16,
+    coding: Coding,
+) -> DataElement<InMemDicomObject, Vec<u8>> {
     let fragment = match coding {
-        Coding::Rle => encode::rle(picture, allocated),
-        Coding::JpegLossless => encode::jpeg_lossless(picture),
+        Coding::Rle => encode::rle(pixels, allocated),
+        Coding::JpegLossless => encode::jpeg_lossless(pixels),
         Coding::Implicit | Coding::Explicit | Coding::Deflated => {
             return if allocated == 8 {
-                let bytes: Vec<u8> = picture.values.iter().map(|value| *value as u8).collect();
+                let bytes: Vec<u8> = pixels.values.iter().map(|value| *value as u8).collect();
                 DataElement::new(tags::PIXEL_DATA, VR::OB, PrimitiveValue::U8(bytes.into()))
             } else {
-                let words = PrimitiveValue::U16(picture.values.as_slice().into());
+                let words = PrimitiveValue::U16(pixels.values.as_slice().into());
                 DataElement::new(tags::PIXEL_DATA, VR::OW, words)
             };
         }
@@ -216,7 +219,7 @@ mod tests {
     use mammo_dicom::{Voi, decode_stored_values, read_any};
 
     /// Values with long runs, steep steps and the whole range.
-    fn picture(bits: u16) -> Picture {
+    fn pixels(bits: u16) -> DicomPixels {
         let (width, height, top) = (71, 65, (1_u32 << bits) - 1);
         let value = |at: usize| match at % 7 {
             0..=2 => 0,
@@ -224,20 +227,24 @@ mod tests {
             _ => (((at as u32).wrapping_mul(2_654_435_761) >> 7) & top) as u16,
         };
         let values = (0..width * height).map(|at| if at < 300 { 5 } else { value(at) }).collect();
-        Picture { width, height, values, bits, inverted: false }
+        DicomPixels { width, height, values, bits, inverted: false }
     }
 
     #[test]
     fn every_coding_is_read_back_value_by_value() {
         let folder = tempfile::tempdir().unwrap();
-        let about = About { name: "a".into(), laterality: Some(Laterality::Left), ..About::default() };
+        let about = DicomAttributes {
+            name: "a".into(),
+            laterality: Some(Laterality::Left),
+            ..DicomAttributes::default()
+        };
         for coding in Coding::ALL {
             for bits in [8, 12, 16] {
-                let (path, picture) = (folder.path().join("a.dcm"), picture(bits));
-                write_dicom(&path, &picture, &about, coding).unwrap();
+                let (path, pixels) = (folder.path().join("a.dcm"), pixels(bits));
+                write_dicom(&path, &pixels, &about, coding).unwrap();
                 let bytes = std::fs::read(&path).unwrap();
                 let values = decode_stored_values(&path, &bytes).unwrap();
-                let written: Vec<i32> = picture.values.iter().map(|value| i32::from(*value)).collect();
+                let written: Vec<i32> = pixels.values.iter().map(|value| i32::from(*value)).collect();
                 assert!(values == written, "{coding:?} {bits} bits");
                 assert_eq!(read_any(&path, Voi::Apply).unwrap().header.laterality, Some(Laterality::Left));
             }

@@ -1,15 +1,15 @@
 //! Two lossless encoders for DICOM pixel data.
 
-use super::dicom::Picture;
+use super::dicom::DicomPixels;
 
 /// RLE Lossless (PS3.5 annex G): one PackBits segment per byte plane, the high byte first.
-pub fn rle(picture: &Picture, allocated: u16) -> Vec<u8> {
+pub fn rle(pixels: &DicomPixels, allocated: u16) -> Vec<u8> {
     let planes: &[u32] = if allocated == 8 { &[0] } else { &[8, 0] };
     let segments: Vec<Vec<u8>> = planes
         .iter()
         .map(|shift| {
             let plane = |row: &[u16]| pack_bits(&row.iter().map(|v| (v >> shift) as u8).collect::<Vec<_>>());
-            let mut segment: Vec<u8> = picture.values.chunks(picture.width).flat_map(plane).collect();
+            let mut segment: Vec<u8> = pixels.values.chunks(pixels.width).flat_map(plane).collect();
             if segment.len() % 2 == 1 {
                 segment.push(0);
             }
@@ -54,8 +54,8 @@ const CODE_BITS: u32 = 5;
 /// predicted by its left neighbour, the first of a row by the one above it.
 ///
 /// One fixed Huffman table of equally long codes: simple, not small.
-pub fn jpeg_lossless(picture: &Picture) -> Vec<u8> {
-    let (width, height) = (picture.width as u16, picture.height as u16);
+pub fn jpeg_lossless(pixels: &DicomPixels) -> Vec<u8> {
+    let (width, height) = (pixels.width as u16, pixels.height as u16);
     let mut jpeg = vec![0xFF, 0xD8];
     let mut segment = |marker: u8, body: &[u8]| {
         jpeg.extend([0xFF, marker]);
@@ -63,7 +63,7 @@ pub fn jpeg_lossless(picture: &Picture) -> Vec<u8> {
         jpeg.extend(body);
     };
     let ([h1, h0], [w1, w0]) = (height.to_be_bytes(), width.to_be_bytes());
-    segment(0xC3, &[picture.bits as u8, h1, h0, w1, w0, 1, 1, 0x11, 0]);
+    segment(0xC3, &[pixels.bits as u8, h1, h0, w1, w0, 1, 1, 0x11, 0]);
     let mut table = vec![0_u8; 17];
     table[CODE_BITS as usize] = 17;
     table.extend(0..17_u8);
@@ -71,12 +71,12 @@ pub fn jpeg_lossless(picture: &Picture) -> Vec<u8> {
     segment(0xDA, &[1, 1, 0, 1, 0, 0]);
 
     let mut bits = Bits::default();
-    for y in 0..picture.height {
-        let row = &picture.values[y * picture.width..(y + 1) * picture.width];
+    for y in 0..pixels.height {
+        let row = &pixels.values[y * pixels.width..(y + 1) * pixels.width];
         for (x, &value) in row.iter().enumerate() {
             let predicted = match (x, y) {
-                (0, 0) => 1 << (picture.bits - 1),
-                (0, _) => picture.values[(y - 1) * picture.width],
+                (0, 0) => 1 << (pixels.bits - 1),
+                (0, _) => pixels.values[(y - 1) * pixels.width],
                 _ => row[x - 1],
             };
             bits.difference(value.wrapping_sub(predicted) as i16);

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use plist::{Dictionary, Value};
 
-use super::dicom::{About, Coding, Picture, letter, write_dicom};
+use super::dicom::{Coding, DicomAttributes, DicomPixels, letter, write_dicom};
 use super::{Form, Line, Table, bright};
 use crate::{Error, Result};
 use crate::{PhantomImage, PhantomPatient};
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::record::{LesionKind, Pathology, View};
 use mammo_core::write::write_atomically;
 
@@ -46,23 +46,23 @@ pub(super) fn write_patient(dir: &Path, number: usize, patient: &PhantomPatient)
         let (side, ml) = (letter(image.laterality), if image.view == View::Cc { "CC" } else { "ML" });
         let file = format!("AllDICOMs/{name}_{hash}_MG_{side}_{ml}_ANON.dcm");
         let values = bright(image).iter().map(|value| value * 4).collect();
-        let picture = Picture {
+        let pixels = DicomPixels {
             width: image.pixels.width,
             height: image.pixels.height,
             values,
             bits: 14,
             inverted: false,
         };
-        let about = About {
+        let about = DicomAttributes {
             name: format!("inbreast {number}/{name}"),
             patient_id: "removed".into(),
             model: "MammoNovation".into(),
             laterality: Some(image.laterality),
             view: Some(image.view),
-            ..About::default()
+            ..DicomAttributes::default()
         };
         let coding = if number.is_multiple_of(2) { Coding::Implicit } else { Coding::Explicit };
-        write_dicom(&dir.join(file), &picture, &about, coding)?;
+        write_dicom(&dir.join(file), &pixels, &about, coding)?;
         if !record.lesions.is_empty() {
             write_contours(&dir.join(format!("AllXML/{name}.xml")), number, image)?;
         }
@@ -87,7 +87,7 @@ fn write_contours(path: &Path, number: usize, image: &PhantomImage) -> Result<()
         rois.push(roi(at, name, &outline(mask)));
     }
     if number % 4 == 1 {
-        let (x, y) = image.record.lesions[0].shape.bounds().center();
+        let (x, y) = image.record.lesions[0].shape.bounds().centre();
         rois.push(roi(rois.len(), "Calcification", &[[x + 20.0, y + 10.0]]));
         rois.push(roi(rois.len(), "Assymetry", &[[5.0, 5.0], [30.0, 5.0], [30.0, 30.0]]));
     }
@@ -115,7 +115,7 @@ fn roi(index: usize, name: &str, points: &[[f64; 2]]) -> Value {
 }
 
 /// A contour around a mask: down its right ends, up its left ends.
-fn outline(mask: &GrayImage) -> Vec<[f64; 2]> {
+fn outline(mask: &GreyImage) -> Vec<[f64; 2]> {
     let ends = |y: usize| {
         let row = mask.row(y);
         let (left, right) = (row.iter().position(|v| *v > 0)?, row.iter().rposition(|v| *v > 0)?);

@@ -44,7 +44,7 @@ pub(super) fn write_patient(dir: &Path, number: usize, patient: &PhantomPatient)
         for lesion in &image.record.lesions {
             let severity = if lesion.pathology == Pathology::Malignant { "M" } else { "B" };
             let bounds = lesion.shape.bounds();
-            let (x, y) = bounds.center();
+            let (x, y) = bounds.centre();
             let (x, y) = (x.round(), (side as f64 - y).round());
             let radius = (bounds.width.max(bounds.height) / 2.0).ceil();
             let class = if lesion.kind == LesionKind::Mass { "CIRC" } else { "CALC" };

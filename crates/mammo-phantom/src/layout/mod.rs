@@ -1,8 +1,8 @@
-//! Phantoms in the very layouts in which public archives are downloaded, their defects included.
+//! Phantoms in the layouts of public archives, including their known defects.
 //!
-//! The same patients as [`write_dataset`] draws, written as an archive's tables, folders and
-//! files, so that its import can be tested without it: real DICOM in several transfer
-//! syntaxes, PGM, Excel, property lists. One file per archive says which defects it plants.
+//! The patients of [`write_dataset`], written as an archive's tables, folders and files, to test its
+//! import without the archive: DICOM in several transfer syntaxes, PGM, Excel, property lists. The
+//! header of each module lists the simulated defects.
 
 mod cbis_ddsm;
 mod cmmd;
@@ -23,15 +23,15 @@ use rayon::prelude::*;
 use super::dataset::{PhantomSummary, claim, write_dataset};
 use super::{PhantomConfig, PhantomImage, PhantomPatient, Site, patient};
 use crate::{Error, Result};
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::record::Polarity;
 use mammo_core::resample::{Resample, resample};
 use mammo_core::words;
 use mammo_core::write::write_atomically;
 
-/// Whose files a phantom data set looks like.
+/// The layout of a phantom data set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Layout {
+pub enum ArchiveLayout {
     /// The open table format, digitised film.
     #[default]
     Film,
@@ -59,14 +59,14 @@ pub enum Layout {
     Original,
 }
 
-words!(Layout,
+words!(ArchiveLayout,
     "film, digital, cbis-ddsm, cbis-ddsm-nbia, cbis-ddsm-tcia, cbis-ddsm-jpeg, inbreast, mini-mias, vindr, cmmd, rsna, original",
     Film: "film", Digital: "digital", CbisDdsm: "cbis-ddsm", CbisDdsmNbia: "cbis-ddsm-nbia",
     CbisDdsmTcia: "cbis-ddsm-tcia", CbisDdsmJpeg: "cbis-ddsm-jpeg", Inbreast: "inbreast", MiniMias: "mini-mias", Vindr: "vindr",
     Cmmd: "cmmd", Rsna: "rsna", Original: "original");
 
-impl Layout {
-    /// Film or detector: which of the two the archive holds.
+impl ArchiveLayout {
+    /// The kind of images of the archive: film or detector.
     pub fn site(self) -> Site {
         match self {
             Self::Film
@@ -110,12 +110,12 @@ impl Layout {
     }
 }
 
-/// How a table is written.
+/// The format of a table.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
-    /// Cells between delimiters.
+    /// Delimited cells.
     Delimited(u8),
-    /// Cells between blanks, no header.
+    /// Cells separated by blanks, no header.
     Words,
     /// The first sheet of an Excel workbook.
     Xlsx,
@@ -142,23 +142,23 @@ impl Line {
 
 /// Writes phantoms in a layout. `progress(done, total)` is called per patient, from any thread.
 ///
-/// `config.site` must be the layout's ([`Layout::site`]). The bytes depend on the configuration
-/// alone. Tables come last.
+/// `config.site` must be the layout's ([`ArchiveLayout::site`]). The bytes depend on the configuration
+/// alone. Tables are written last.
 ///
 /// # Errors
 /// [`Error::Setting`] for a configuration that cannot be drawn, of another site, or when `dir`
-/// holds a set of another configuration; [`Error::Io`] when the disk refuses.
+/// contains a data set of another configuration; [`Error::Io`] when a file cannot be written.
 pub fn write_layout(
     dir: &Path,
-    layout: Layout,
+    layout: ArchiveLayout,
     config: &PhantomConfig,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<PhantomSummary> {
     if config.site != layout.site() {
-        let expected = format!("{}, which is what {layout} holds", layout.site());
+        let expected = format!("{}, the site of layout {layout}", layout.site());
         return Err(Error::setting("site", config.site.to_string(), expected));
     }
-    if matches!(layout, Layout::Film | Layout::Digital) {
+    if matches!(layout, ArchiveLayout::Film | ArchiveLayout::Digital) {
         return write_dataset(dir, config, progress);
     }
     config.check()?;
@@ -230,7 +230,7 @@ fn bright(image: &PhantomImage) -> Vec<u16> {
 }
 
 /// A mask nine tenths as large, as the archives have some.
-fn shrunken(mask: &GrayImage) -> GrayImage {
+fn shrunken(mask: &GreyImage) -> GreyImage {
     let (width, height) = (mask.width * 9 / 10, mask.height * 9 / 10);
     let whole = mammo_core::geometry::Rect::new(0.0, 0.0, mask.width as f64, mask.height as f64);
     let mut small = resample(mask, &whole, width, height, Resample::Area);
@@ -239,11 +239,11 @@ fn shrunken(mask: &GrayImage) -> GrayImage {
 }
 
 /// The part of an image around a lesion, as the archives have it cropped.
-fn crop(image: &GrayImage, bounds: &mammo_core::geometry::Rect) -> GrayImage {
+fn crop(image: &GreyImage, bounds: &mammo_core::geometry::Rect) -> GreyImage {
     let margin = 8.0;
     let span = |low: f64, high: f64, length: usize| {
         let (low, high) = ((low - margin).max(0.0) as usize, ((high + margin) as usize).min(length));
-        // A crop of fewer pixels than an image may have is no image to most readers.
+        // A smaller crop would be rejected as an image.
         let least = (mammo_dicom::image_file::MIN_SIDE_PX as usize).min(length);
         let low = low.min(length - least);
         low..high.max(low + least)
@@ -251,5 +251,5 @@ fn crop(image: &GrayImage, bounds: &mammo_core::geometry::Rect) -> GrayImage {
     let columns = span(bounds.x, bounds.right(), image.width);
     let rows = span(bounds.y, bounds.bottom(), image.height);
     let pixels = rows.clone().flat_map(|y| image.row(y)[columns.clone()].to_vec()).collect();
-    GrayImage { width: columns.len(), height: rows.len(), pixels }
+    GreyImage { width: columns.len(), height: rows.len(), pixels }
 }

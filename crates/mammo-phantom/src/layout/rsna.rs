@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::dicom::{About, Coding, Picture, letter, position, write_dicom};
+use super::dicom::{Coding, DicomAttributes, DicomPixels, letter, position, write_dicom};
 use super::{Form, Line, Table, bright};
 use crate::Result;
 use crate::{PhantomImage, PhantomPatient};
@@ -53,17 +53,17 @@ fn write_image(
         ((10_006 + number * 7).to_string(), (462_822_612_usize + number * 1000 + at).to_string());
     let inverted = number.is_multiple_of(2);
     let values = bright(image).iter().map(|value| if inverted { 4095 - value } else { *value }).collect();
-    let picture =
-        Picture { width: image.pixels.width, height: image.pixels.height, values, bits: 12, inverted };
-    let about = About {
+    let pixels =
+        DicomPixels { width: image.pixels.width, height: image.pixels.height, values, bits: 12, inverted };
+    let about = DicomAttributes {
         name: format!("rsna {number}/{at}"),
         patient_id: id.clone(),
         laterality: Some(image.laterality),
         view: (view != "LM").then_some(image.view),
-        ..About::default()
+        ..DicomAttributes::default()
     };
     let coding = [Coding::JpegLossless, Coding::Rle][number % 2];
-    write_dicom(&dir.join(format!("train_images/{id}/{name}.dcm")), &picture, &about, coding)?;
+    write_dicom(&dir.join(format!("train_images/{id}/{name}.dcm")), &pixels, &about, coding)?;
 
     let breast = patient.images.iter().filter(|other| other.laterality == image.laterality);
     let cancer = breast.clone().any(|other| other.record.malignant() == Some(true));

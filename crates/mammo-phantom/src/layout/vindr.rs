@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::dicom::{About, Coding, Picture, letter, position, write_dicom};
+use super::dicom::{Coding, DicomAttributes, DicomPixels, letter, position, write_dicom};
 use super::inbreast::birads;
 use super::{Form, Line, Table, bright};
 use crate::PhantomPatient;
@@ -68,17 +68,17 @@ pub(super) fn write_patient(dir: &Path, number: usize, patient: &PhantomPatient)
         let (width, height) = (image.pixels.width, image.pixels.height);
         let inverted = number % 2 == 1;
         let values = bright(image).iter().map(|value| if inverted { 4095 - value } else { *value }).collect();
-        let picture = Picture { width, height, values, bits: 12, inverted };
-        let about = About {
+        let pixels = DicomPixels { width, height, values, bits: 12, inverted };
+        let about = DicomAttributes {
             name: format!("vindr {number}/{at}"),
             patient_id: study.clone(),
             model: model.into(),
             laterality: Some(image.laterality),
             view: Some(image.view),
-            ..About::default()
+            ..DicomAttributes::default()
         };
         let coding = Coding::ALL[(number + at) % Coding::ALL.len()];
-        write_dicom(&dir.join(format!("images/{study}/{name}.dicom")), &picture, &about, coding)?;
+        write_dicom(&dir.join(format!("images/{study}/{name}.dicom")), &pixels, &about, coding)?;
 
         let of_birads = |pathology| format!("BI-RADS {}", &birads(number, pathology)[..1]);
         let breast = of_birads(record.pathology);

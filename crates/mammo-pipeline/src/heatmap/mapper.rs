@@ -1,4 +1,4 @@
-//! A model file ready to draw maps of images, for the verbs that show them.
+//! A model file ready to draw maps of images, for the commands that show them.
 
 use std::path::Path;
 

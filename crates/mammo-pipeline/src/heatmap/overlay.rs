@@ -4,7 +4,7 @@ use ab_glyph::{Font, FontRef, ScaleFont};
 use colorgrad::Gradient;
 use image::{Rgb, RgbImage, Rgba, RgbaImage, imageops};
 use mammo_core::geometry::Rect;
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_nn::inference::heatmap::{BreastFrame, HeatMap};
 
 use crate::{Error, Result};
@@ -29,7 +29,7 @@ const MUTED: Rgb<u8> = Rgb([160, 163, 170]);
 
 /// What a map's values mean and where its colours end.
 pub struct Scale {
-    /// Said in the legend.
+    /// Its label in the legend.
     pub meaning: &'static str,
     /// Value of the last colour; the first one stands for 0.
     pub max: f32,
@@ -77,14 +77,14 @@ pub fn colour_layer(
 }
 
 /// The prepared image in 8-bit grey.
-pub fn grey_picture(image: &GrayImage) -> RgbImage {
+pub fn grey_picture(image: &GreyImage) -> RgbImage {
     RgbImage::from_fn(image.width as u32, image.height as u32, |x, y| {
         Rgb([(image.pixels[y as usize * image.width + x as usize] >> 8) as u8; 3])
     })
 }
 
 /// A picture under its [`colour_layer`], with numbered boxes (in input pixels) and a legend.
-pub fn draw(image: &GrayImage, layer: &RgbaImage, scale: &Scale, boxes: &[Rect]) -> Result<RgbImage> {
+pub fn draw(image: &GreyImage, layer: &RgbaImage, scale: &Scale, boxes: &[Rect]) -> Result<RgbImage> {
     let font =
         FontRef::try_from_slice(FONT).map_err(|e| Error::Encoding(format!("the built-in font: {e}")))?;
     let factor = MIN_HEIGHT_PX.div_ceil(image.height as u32);
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_picture_is_enlarged_and_has_its_legend_below() {
-        let image = GrayImage::black(100, 80);
+        let image = GreyImage::black(100, 80);
         let boxes = [Rect::new(90.0, 70.0, 40.0, 40.0)];
         let scale = Scale::probability("probability");
         let layer = colour_layer(&map(vec![0.2, 0.8]), &scale, None, [100, 80]);

@@ -54,9 +54,9 @@ pub fn finding_row(
 ) -> FindingRow {
     let frame = Rect::new(0.0, 0.0, f64::from(image.width_px), f64::from(image.height_px));
     let bounds = grid.stored_from_input.apply_rect(&finding.bounds).intersection(&frame);
-    let (center_x, center_y) = grid.stored_from_input.apply(finding.center.0, finding.center.1);
+    let (center_x, center_y) = grid.stored_from_input.apply(finding.centre.0, finding.centre.1);
     let mm = grid.millimetres(&bounds);
-    let [depth_in_breast, height_in_breast] = breast.relative(finding.center.0, finding.center.1);
+    let [depth_in_breast, height_in_breast] = breast.relative(finding.centre.0, finding.centre.1);
     FindingRow {
         file: image.file.clone(),
         patient_id: image.patient_id.clone(),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use mammo_core::geometry::{Affine, Rect};
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::record::Mammogram;
 use mammo_core::write::{write_atomically, write_json};
 use mammo_dicom::image_file::write_png16;
@@ -100,7 +100,7 @@ fn map_image(
     let white = mapped.scale.max;
     let level = |v: &f32| (v / white.max(f32::MIN_POSITIVE) * 65535.0).round().clamp(0.0, 65535.0) as u16;
     let pixels = mapped.map.values.iter().map(level).collect();
-    write_png16(&out.join(&map_file), &GrayImage { width: grid.cols, height: grid.rows, pixels })?;
+    write_png16(&out.join(&map_file), &GreyImage { width: grid.cols, height: grid.rows, pixels })?;
     let record = MapRecord {
         file: &image.file,
         model: &mapper.digest,

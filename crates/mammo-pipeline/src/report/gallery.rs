@@ -6,7 +6,7 @@ use image::{Rgb, RgbImage, imageops};
 use mammo_core::geometry::{Affine, Rect};
 use mammo_core::record::{Lesion, Mammogram, Pathology};
 use mammo_data::manifest::Manifest;
-use mammo_dicom::image_file::read_gray;
+use mammo_dicom::image_file::read_grey;
 use mammo_eval::ScoreRow;
 use mammo_image::preprocess::Preprocessing;
 
@@ -60,7 +60,7 @@ pub fn write(path: &Path, manifest: &Path, rows: &[ScoreRow]) -> Result<()> {
 fn tile_of(manifest: &Manifest, image: &Mammogram, probability: f64) -> Result<RgbImage> {
     let preprocessing =
         Preprocessing { height_px: HEIGHT_PX, width_px: WIDTH_PX, ..Preprocessing::default() };
-    let prepared = preprocessing.apply(read_gray(&manifest.image_path(image))?, image.polarity)?;
+    let prepared = preprocessing.apply(read_grey(&manifest.image_path(image))?, image.polarity)?;
     let mut tile = RgbImage::from_pixel(WIDTH_PX as u32, HEIGHT_PX as u32 + BAR_PX + GAP_PX, BACKGROUND);
     for (i, &value) in prepared.image.pixels.iter().enumerate() {
         let grey = (value >> 8) as u8;

@@ -7,9 +7,9 @@ use image::{DynamicImage, ImageFormat, Rgb, RgbImage, imageops};
 use mammo_core::geometry::Affine;
 use mammo_core::record::Mammogram;
 use mammo_data::manifest::Manifest;
-use mammo_dicom::image_file::read_gray_as;
+use mammo_dicom::image_file::read_grey_as;
 use mammo_eval::{Defined, Evaluation, ScoreRow};
-use mammo_image::preprocess::{Explained, Preprocessing, Step};
+use mammo_image::preprocess::{ExplainedStep, Preprocessing, PreprocessingStep};
 use mammo_nn::device;
 use mammo_report::{CaseKind, ContactSheet, GalleryCase, Panel, Picture};
 
@@ -116,20 +116,20 @@ fn contact_sheet(
     image: &Mammogram,
     preprocessing: &Preprocessing,
 ) -> Result<ContactSheet> {
-    let stored = read_gray_as(&manifest.image_path(image), preprocessing.voi)?;
+    let stored = read_grey_as(&manifest.image_path(image), preprocessing.voi)?;
     let (prepared, steps) = preprocessing.explain(stored, image.polarity)?;
-    let panel = |(i, step): (usize, &Explained)| {
-        let mut picture = shrink(&grey_picture(&step.picture));
-        let shown = f64::from(picture.width()) / step.picture.width as f64;
+    let panel = |(i, step): (usize, &ExplainedStep)| {
+        let mut picture = shrink(&grey_picture(&step.image));
+        let shown = f64::from(picture.width()) / step.image.width as f64;
         let scale = Affine::scale(shown, shown);
-        if step.step <= Step::Breast {
+        if step.step <= PreprocessingStep::Breast {
             let back = prepared.input_from_stored.inverse().unwrap_or(Affine::IDENTITY);
             outline(&mut picture, &back.then(&scale).apply_rect(&prepared.breast), MARK, false);
         }
-        if step.step == Step::Normalise {
+        if step.step == PreprocessingStep::Normalise {
             outline_lesions(&mut picture, &prepared.input_from_stored.then(&scale), &image.lesions);
         }
-        let (columns, rows) = (step.picture.width, step.picture.height);
+        let (columns, rows) = (step.image.width, step.image.height);
         let caption = format!("{}. {}: {} ({columns} x {rows} px)", i + 1, step.step.name(), step.setting);
         Ok(Panel { caption, picture: jpeg(&picture)? })
     };

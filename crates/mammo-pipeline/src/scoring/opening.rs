@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::record::Polarity;
 use mammo_dicom::{Header, Note, StoredImage, UnknownObjects};
 use mammo_image::input_check;
@@ -75,7 +75,7 @@ impl fmt::Display for Remark {
 /// An image that the input check accepts.
 pub struct Opened {
     /// The image as stored.
-    pub image: GrayImage,
+    pub image: GreyImage,
     /// The polarity to prepare it with: the one it shows, if it was told otherwise.
     pub polarity: Polarity,
     /// What is unusual about it.
@@ -119,7 +119,7 @@ pub fn open(
 /// # Errors
 /// [`Refused`] by the input check.
 pub(super) fn check_image(
-    image: GrayImage,
+    image: GreyImage,
     path: &Path,
     polarity: Polarity,
     header: Option<&Header>,
@@ -131,7 +131,7 @@ pub(super) fn check_image(
         }
         Err(found) => {
             let reason = format!("{}: {found}", path.display());
-            Err(Refused { code: found.refusal.code(), reason })
+            Err(Refused { code: found.failure.code(), reason })
         }
     }
 }

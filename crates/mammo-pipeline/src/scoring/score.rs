@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use mammo_core::GrayImage;
+use mammo_core::GreyImage;
 use mammo_core::record::{Mammogram, Polarity};
 use mammo_dicom::UnknownObjects;
 use mammo_eval::tables::scores::{ScoreRow, score_table};
@@ -149,7 +149,7 @@ pub fn score_file(
 pub fn score_image(
     models: &[ImageModel],
     tta: Tta,
-    image: &GrayImage,
+    image: &GreyImage,
     polarity: Polarity,
     path: &Path,
 ) -> Result<(Score, Vec<Remark>), Refused> {

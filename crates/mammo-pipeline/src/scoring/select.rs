@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use mammo_core::record::Mammogram;
-use mammo_data::archive::loose::{EXTENSIONS, Said, Unknowns, find, header_of};
+use mammo_data::archive::image_files::{EXTENSIONS, InferredMetadata, Unknowns, find, header_of};
 use mammo_data::manifest::Manifest;
 use mammo_data::split::Side;
 use mammo_dicom::image_file::read_size;
@@ -45,7 +45,7 @@ pub fn select(
 }
 
 /// Records for image files and for all images under folders, each file once, sorted by path;
-/// headers and names say what they show ([`mammo_data::archive::loose`]). A named file is taken
+/// headers and names say what they show ([`mammo_data::archive::image_files`]). A named file is taken
 /// whatever it is called. What they leave open is told as notes.
 ///
 /// # Errors
@@ -80,9 +80,9 @@ fn record(path: &Path, unknowns: &mut Unknowns) -> Mammogram {
         None => read_size(path).unwrap_or_default(),
     };
     let file = path.to_string_lossy();
-    let said = Said::by(&file.replace('\\', "/"), header.as_ref());
-    unknowns.add(&file, &said);
-    Mammogram { width_px, height_px, ..said.record(&file) }
+    let metadata = InferredMetadata::infer(&file.replace('\\', "/"), header.as_ref());
+    unknowns.add(&file, &metadata);
+    Mammogram { width_px, height_px, ..metadata.record(&file) }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use mammo_nn::networks::trunk::TrunkConfig;
 use super::{ImageRun, RunPlace, RunSetup, Trained, check_out, read_model, train_images};
 use crate::config::RunConfig;
 use crate::data::Data;
+use crate::difference::differences;
 use crate::error::refuse;
 use crate::{Observer, Result};
 
@@ -95,10 +96,9 @@ fn patch_network(
     };
     if patch.trunk != *trunk {
         refuse!(
-            "{}: its trunk is {:?}, the configuration says {:?}; they must be equal",
+            "{}: its trunk differs from [patch] in the configuration ({}); they must be equal",
             path.display(),
-            patch.trunk,
-            trunk
+            differences(&patch.trunk, trunk)
         );
     }
     if file.card.preprocessing_digest != preprocessing.digest() {

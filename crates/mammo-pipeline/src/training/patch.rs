@@ -143,7 +143,7 @@ fn check_start(
     let (theirs, ours) = (&card.preprocessing, preprocessing);
     if (theirs.mean, theirs.std) != (ours.mean, ours.std) {
         refuse!(
-            "{}: learned from grey levels minus {} and over {}, the configuration says {} and {}; \
+            "{}: trained with mean {} and standard deviation {} of grey levels, the configuration has {} and {}; \
              it should read\n\n{}",
             path.display(),
             theirs.mean,

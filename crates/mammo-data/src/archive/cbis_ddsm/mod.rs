@@ -1,19 +1,19 @@
-//! CBIS-DDSM: case descriptions and four kinds of download → rows.
+//! CBIS-DDSM: case descriptions and four kinds of download.
 //!
-//! Known defects, and what is done:
+//! Known defects and their treatment:
 //!
-//! * The mass and the calcification list name the same film by two files. Both become one image,
-//!   with the lesions of both lists; malignant if any lesion is.
-//! * Patients and images stand in the training and the test tables at once. The image keeps its
-//!   official side only when all its rows agree; the [doctor](crate::doctor) names the patients.
-//! * File names do not tell mask from crop: `000000.dcm` and `000001.dcm` are swapped in part of
-//!   the set, and the tables with them. Both are looked into: the mask has the image's shape.
-//! * Some masks are smaller or larger than their image; they are stretched onto it.
+//! * The mass and the calcification list name two files of the same film. They become one image
+//!   with the lesions of both lists; it is malignant if any lesion is.
+//! * Some patients and images are in both training and test tables. An image keeps its official side
+//!   only when all its rows agree; the [doctor](crate::doctor) lists the patients.
+//! * File names do not distinguish mask and crop: `000000.dcm` and `000001.dcm` are swapped in part
+//!   of the set and in the tables. Both files are opened: the mask has the shape of the image.
+//! * Some masks are smaller or larger than their image; they are scaled to it.
 //! * Paths are quoted over several lines and end in blanks.
 //!
 //! The layouts (paths as in the tables, the folders of the NBIA Data Retriever, the JPEG
-//! re-issue with `dicom_info.csv`) have one thing in common: a folder or patient identifier such
-//! as `Mass-Training_P_00001_LEFT_CC_1`. Files are found by that. The tool tcia_utils names folders
+//! re-issue with `dicom_info.csv`) all have a folder or patient identifier such as
+//! `Mass-Training_P_00001_LEFT_CC_1`, by which files are found. The tool tcia_utils names folders
 //! by Series Instance UID alone; files are then found by the UIDs in the tables' paths.
 
 mod table;
@@ -32,11 +32,11 @@ use super::files::{Files, base, extension};
 use crate::Result;
 use crate::import::table::{Column, Format, Table};
 use crate::import::{
-    Annotation, Candidate, Checked, Findings, MaskSize, Refusal, RejectionReason, Rows, path_in_data_set,
-    refuse,
+    Annotation, DataSetRows, ImageRow, MaskSize, RejectionReason, RowError, TableProblems, path_in_data_set,
+    row_error,
 };
 use mammo_core::geometry::Rect;
-use mammo_core::record::{Laterality, Lesion, LesionShape, Mammogram, Pathology, View, mask_covers};
+use mammo_core::record::{Laterality, Lesion, LesionShape, Mammogram, Pathology, View, mask_fits};
 use mammo_dicom::image_file::read_size;
 use mammo_dicom::mask_file::read_mask;
 
@@ -46,10 +46,10 @@ const MAX_GREY_SHARE: f64 = 0.02;
 /// Files by the folder or patient identifier that they belong to.
 type Holdings = HashMap<String, Vec<String>>;
 
-/// Rows of all case descriptions below `dir`, with the files that they mean.
-pub(crate) fn rows(dir: &Path, files: &Files) -> Result<Rows> {
+/// Rows of all case descriptions below `dir`, with their files.
+pub(crate) fn rows(dir: &Path, files: &Files) -> Result<DataSetRows> {
     let tables = case_tables_among(dir, files)?;
-    let mut in_images = Findings::of(Path::new("case descriptions"));
+    let mut in_images = TableProblems::of(Path::new("case descriptions"));
     let mut cases = Vec::new();
     for table in &tables {
         cases.extend(read_cases(table, &mut in_images)?);
@@ -61,23 +61,23 @@ pub(crate) fn rows(dir: &Path, files: &Files) -> Result<Rows> {
     }
     let two_lists =
         films.values().filter(|cases| cases.iter().any(|case| case.kind != cases[0].kind)).count();
-    let found: Vec<(Candidate, Vec<Annotation>)> =
+    let found: Vec<(ImageRow, Vec<Annotation>)> =
         films.into_par_iter().map(|(_, cases)| film(dir, &holdings, &cases)).collect();
-    let no_side = found.iter().filter(|(candidate, _)| candidate.mammogram.official_side.is_none()).count();
-    in_images.note(two_lists, "images stand in the mass and the calcification list; read as one image each");
-    in_images.note(no_side, "images stand in a training and a test table; they have no official side");
+    let no_side = found.iter().filter(|(image_row, _)| image_row.mammogram.official_side.is_none()).count();
+    in_images.note(two_lists, "image", "in both the mass and the calcification list, read as one image each");
+    in_images.note(no_side, "image", "in both a training and a test table, without an official side");
     let (mut images, mut annotations) = (Vec::new(), Vec::new());
-    for (candidate, lesions) in found {
-        images.push(candidate);
+    for (image_row, lesions) in found {
+        images.push(image_row);
         annotations.extend(lesions);
     }
-    let in_lesions = Findings::of(Path::new("case descriptions"));
-    let rows = Rows::new(dir, &tables[0], images, in_images);
-    Ok(Rows { annotations, in_lesions, masks: MaskSize::Stretched, ..rows })
+    let in_lesions = TableProblems::of(Path::new("case descriptions"));
+    let rows = DataSetRows::new(dir, &tables[0], images, in_images);
+    Ok(DataSetRows { annotations, in_lesions, masks: MaskSize::Stretched, ..rows })
 }
 
-/// One film from all rows that name it.
-fn film(dir: &Path, holdings: &Holdings, cases: &[CaseRow]) -> (Candidate, Vec<Annotation>) {
+/// One film from all its rows.
+fn film(dir: &Path, holdings: &Holdings, cases: &[CaseRow]) -> (ImageRow, Vec<Annotation>) {
     let present = cases.iter().find_map(|case| largest(dir, of_image(holdings, case)?));
     let (file, size) = present.unwrap_or_else(|| {
         let stated = path_in_data_set(&cases[0].image_path).unwrap_or_else(|_| cases[0].image_path.clone());
@@ -87,7 +87,7 @@ fn film(dir: &Path, holdings: &Holdings, cases: &[CaseRow]) -> (Candidate, Vec<A
     let malignant = cases.iter().any(|case| case.pathology == Pathology::Malignant);
     let known = cases.iter().all(|case| case.pathology != Pathology::Unknown);
     let one_side = cases.iter().all(|case| case.side == first.side);
-    let candidate = Candidate {
+    let image_row = ImageRow {
         line: first.line,
         n_lesions: None,
         mammogram: Mammogram {
@@ -113,7 +113,7 @@ fn film(dir: &Path, holdings: &Holdings, cases: &[CaseRow]) -> (Candidate, Vec<A
         }),
     };
     let annotations = cases.iter().map(annotation).collect();
-    (candidate, annotations)
+    (image_row, annotations)
 }
 
 /// The files of a full image: by its folder, else by its series.
@@ -135,11 +135,11 @@ fn largest(dir: &Path, files: &[String]) -> Option<(String, (u32, u32))> {
     sized.max_by_key(|(_, (width, height))| u64::from(*width) * u64::from(*height))
 }
 
-/// Which file of a lesion's folder is its mask, told by content.
-fn mask_of(dir: &Path, holdings: &Holdings, case: &CaseRow, image: (u32, u32)) -> Checked<String> {
+/// The mask in a lesion's folder, recognised by its content.
+fn mask_of(dir: &Path, holdings: &Holdings, case: &CaseRow, image: (u32, u32)) -> Result<String, RowError> {
     let folder = case.roi_folder();
     let none = |what: &str| {
-        refuse(
+        row_error(
             RejectionReason::MissingFile,
             format!("abnormality {}: {what} in {folder}", case.abnormality_id),
         )
@@ -148,19 +148,19 @@ fn mask_of(dir: &Path, holdings: &Holdings, case: &CaseRow, image: (u32, u32)) -
     if files.is_empty() {
         return none("no folder or no files");
     }
-    let fits = |file: &&String| mask_covers(read_size(&dir.join(file)).unwrap_or_default(), image);
+    let fits = |file: &&String| mask_fits(read_size(&dir.join(file)).unwrap_or_default(), image);
     let fitting: Vec<&String> = files.iter().copied().filter(fits).collect();
     if let [only] = fitting[..] {
         return Ok(only.clone());
     }
-    let candidates = if fitting.is_empty() { files } else { fitting };
-    candidates
+    let image_rows = if fitting.is_empty() { files } else { fitting };
+    image_rows
         .into_iter()
         .find(|file| is_black_and_white(&dir.join(file)))
         .map_or_else(|| none("no mask, only a crop"), |file| Ok(file.clone()))
 }
 
-/// Whether an image holds two values only, as a mask does and a crop does not.
+/// Whether an image has only two values, as a mask has and a crop has not.
 fn is_black_and_white(path: &Path) -> bool {
     let Ok(mask) = read_mask(path) else { return false };
     let white = mask.pixels.iter().max().copied().unwrap_or(0);
@@ -169,25 +169,30 @@ fn is_black_and_white(path: &Path) -> bool {
 }
 
 /// All image files by folder. With the index of the JPEG re-issue, by its patient identifiers.
-fn holdings(files: &Files, findings: &mut Findings) -> Result<Holdings> {
+fn holdings(files: &Files, problems: &mut TableProblems) -> Result<Holdings> {
     let mut holdings = Holdings::new();
     let is_image = |file: &str| matches!(extension(file).as_str(), "dcm" | "png" | "jpg" | "jpeg");
     for file in files.all.iter().filter(|file| is_image(file)) {
         let is_case = |part: &&str| ["Mass-", "Calc-"].iter().any(|kind| part.starts_with(kind));
-        // Without the name of a case, the folder may be that of a series.
+        // A folder without the name of a case may be that of a series.
         let folder = file.split('/').find(is_case).or_else(|| file.rsplit('/').nth(1));
         if let Some(folder) = folder {
             holdings.entry(folder.to_string()).or_default().push(file.clone());
         }
     }
     if let Some(index) = files.find(&["dicom_info.csv"]) {
-        add_indexed(&index, files, &mut holdings, findings)?;
+        add_indexed(&index, files, &mut holdings, problems)?;
     }
     Ok(holdings)
 }
 
-/// Adds the files of `dicom_info.csv`, whose folders are named by series and say nothing.
-fn add_indexed(index: &Path, files: &Files, holdings: &mut Holdings, findings: &mut Findings) -> Result<()> {
+/// Adds the files of `dicom_info.csv`, whose folders are named by series.
+fn add_indexed(
+    index: &Path,
+    files: &Files,
+    holdings: &mut Holdings,
+    problems: &mut TableProblems,
+) -> Result<()> {
     const COLUMNS: &[Column] = &[
         Column { name: "image_path", aliases: &[], required: true },
         Column { name: "patientid", aliases: &["patient_id"], required: true },
@@ -198,20 +203,20 @@ fn add_indexed(index: &Path, files: &Files, holdings: &mut Holdings, findings: &
         image_path: &'r str,
         patientid: &'r str,
     }
-    // The same file name occurs in many series: a file is told by its folder and name.
+    // The same file name occurs in many series: a file is identified by its folder and name.
     let tail = |file: &str| {
         let folder = file.rsplit('/').nth(1)?;
         Some(format!("{folder}/{}", base(file)))
     };
     let by_tail = files.by(tail);
-    let table = Table::open_as(FORMAT, index, COLUMNS, findings)?;
+    let table = Table::open_as(FORMAT, index, COLUMNS, problems)?;
     for (line, cells) in table.rows::<Cells>(index)? {
         let path = cells.image_path.replace('\\', "/");
         match tail(&path).and_then(|tail| by_tail.get(&tail)) {
             Some(file) => holdings.entry(cells.patientid.to_string()).or_default().push(file.to_string()),
             None => {
-                let problem = "dicom_info.csv names it, but it is not there".to_string();
-                findings.reject(&path, line, Refusal { reason: RejectionReason::MissingFile, problem });
+                let problem = "listed in dicom_info.csv, but the file does not exist".to_string();
+                problems.reject(&path, line, RowError { reason: RejectionReason::MissingFile, problem });
             }
         }
     }

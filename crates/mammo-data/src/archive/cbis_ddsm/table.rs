@@ -6,12 +6,12 @@ use serde::Deserialize;
 
 use crate::archive::files::{Files, base};
 use crate::import::table::{Column, Format, Table};
-use crate::import::{Checked, Findings, Refusal, RejectionReason, acr_density, bi_rads, refuse, word};
+use crate::import::{RejectionReason, RowError, TableProblems, acr_density, bi_rads, row_error, word};
 use crate::{Error, Result};
 use mammo_core::record::{Laterality, LesionKind, Pathology, Side, View};
 
-/// Both generations of column names: `breast_density` and `breast density` are one word to the
-/// table reader, older copies call the rest by shorter names.
+/// Column names of both generations: the table reader treats `breast_density` and `breast density`
+/// alike; older copies have shorter names.
 const COLUMNS: &[Column] = &[
     Column { name: "patient_id", aliases: &["patient"], required: true },
     Column { name: "breast_density", aliases: &["density"], required: false },
@@ -57,7 +57,7 @@ pub struct CaseRow {
     pub table: String,
     /// Line at which the row begins, counted from one with the header.
     pub line: u64,
-    /// The woman; the mass and the calcification tables share their numbers.
+    /// The patient; the mass and the calcification tables use the same numbers.
     pub patient_id: String,
     /// Which breast.
     pub laterality: Laterality,
@@ -69,7 +69,7 @@ pub struct CaseRow {
     pub kind: LesionKind,
     /// Its truth.
     pub pathology: Pathology,
-    /// ACR density; two rows say 0, which is none.
+    /// ACR density; the invalid value 0 of two rows is `None`.
     pub density: Option<u8>,
     /// BI-RADS assessment.
     pub assessment: Option<u8>,
@@ -77,9 +77,9 @@ pub struct CaseRow {
     pub side: Side,
     /// Path of the full image in the classic layout, without the line breaks of the table.
     pub image_path: String,
-    /// Path that is said to be the mask's.
+    /// Stated path of the mask.
     pub mask_path: String,
-    /// Path that is said to be the crop's; blank when the table has none.
+    /// Stated path of the crop; blank when the table has none.
     pub crop_path: String,
 }
 
@@ -117,10 +117,10 @@ fn series(path: &str) -> Option<&str> {
     if let [_, _, series, _] = parts[..] { Some(series) } else { None }
 }
 
-/// The case descriptions below a folder: any of the four, told by their names.
+/// The case descriptions below a folder: any of the four, recognised by name.
 ///
 /// # Errors
-/// [`Error::Io`] when the folder cannot be read, [`Error::Table`] when it holds none.
+/// [`Error::Io`] when the folder cannot be read, [`Error::Table`] when it contains none.
 pub fn case_tables(dir: &Path) -> Result<Vec<PathBuf>> {
     case_tables_among(dir, &Files::below(dir)?)
 }
@@ -155,20 +155,20 @@ fn side_of(name: &str) -> Option<Side> {
 ///
 /// # Errors
 /// [`Error::Io`]; [`Error::Table`] when a column is missing.
-pub(crate) fn read_cases(path: &Path, findings: &mut Findings) -> Result<Vec<CaseRow>> {
-    let table = Table::open_as(FORMAT, path, COLUMNS, findings)?;
+pub(crate) fn read_cases(path: &Path, problems: &mut TableProblems) -> Result<Vec<CaseRow>> {
+    let table = Table::open_as(FORMAT, path, COLUMNS, problems)?;
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let mut rows = Vec::new();
     for (line, cells) in table.rows::<Cells>(path)? {
         match case_row(&name, line, &cells) {
             Ok(row) => rows.push(row),
-            Err(refusal) => findings.reject(&one_line(cells.image_file_path), line, refusal),
+            Err(error) => problems.reject(&one_line(cells.image_file_path), line, error),
         }
     }
     Ok(rows)
 }
 
-fn case_row(table: &str, line: u64, cells: &Cells) -> Checked<CaseRow> {
+fn case_row(table: &str, line: u64, cells: &Cells) -> Result<CaseRow, RowError> {
     let required = [
         ("patient_id", cells.patient_id),
         ("abnormality id", cells.abnormality_id),
@@ -176,11 +176,11 @@ fn case_row(table: &str, line: u64, cells: &Cells) -> Checked<CaseRow> {
         ("ROI mask file path", cells.roi_mask_file_path),
     ];
     if let Some((column, _)) = required.iter().find(|(_, cell)| cell.is_empty()) {
-        return refuse(RejectionReason::MissingValue, format!("{column} is empty"));
+        return row_error(RejectionReason::MissingValue, format!("{column} is empty"));
     }
-    let side = side_of(table).ok_or_else(|| Refusal {
+    let side = side_of(table).ok_or_else(|| RowError {
         reason: RejectionReason::UnknownWord,
-        problem: format!("{table} names neither train nor test"),
+        problem: format!("{table} is neither a train nor a test table"),
     })?;
     Ok(CaseRow {
         table: table.to_string(),
@@ -200,7 +200,7 @@ fn case_row(table: &str, line: u64, cells: &Cells) -> Checked<CaseRow> {
     })
 }
 
-/// A path without the line breaks that the tables put into and behind quoted cells.
+/// A path without the line breaks that the tables contain inside and after quoted cells.
 fn one_line(cell: &str) -> String {
     let line: String = cell.chars().filter(|c| !matches!(c, '\n' | '\r')).collect();
     line.trim().replace('\\', "/")

@@ -93,7 +93,7 @@ pub struct Finding {
     /// Probability of the benign class of that kind in the window.
     pub probability_benign: f64,
     /// Centre of gravity of the lesion evidence in the window, as `(x, y)`.
-    pub center: (f64, f64),
+    pub centre: (f64, f64),
     /// Bounding box, in proportion to the spread of the evidence.
     pub bounds: Rect,
 }
@@ -135,11 +135,11 @@ fn findings_of(
     order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
     let mut found: Vec<Finding> = Vec::new();
     for window in order {
-        let (center, deviations) = centre_of_gravity(map, &evidence, window);
+        let (centre, deviations) = centre_of_gravity(map, &evidence, window);
         let near = |other: &Finding| {
-            (other.center.0 - center.0).hypot(other.center.1 - center.1) < rule.nms_radius_px
+            (other.centre.0 - centre.0).hypot(other.centre.1 - centre.1) < rule.nms_radius_px
         };
-        if !breast.holds(center.0, center.1) || found.iter().any(near) {
+        if !breast.holds(centre.0, centre.1) || found.iter().any(near) {
             continue;
         }
         let [half_width, half_height] = deviations.map(|deviation| rule.half_side_deviations * deviation);
@@ -147,10 +147,10 @@ fn findings_of(
             kind,
             probability_malignant: f64::from(scores[window]),
             probability_benign: f64::from(benign_scores[window]),
-            center,
+            centre,
             bounds: Rect::new(
-                center.0 - half_width,
-                center.1 - half_height,
+                centre.0 - half_width,
+                centre.1 - half_height,
                 2.0 * half_width,
                 2.0 * half_height,
             ),
@@ -240,9 +240,9 @@ mod tests {
         assert_eq!(found.len(), 2, "{found:?}");
         let near = |a: (f64, f64), b: (f64, f64)| (a.0 - b.0).hypot(a.1 - b.1) < 1e-3;
         // Both windows of the second hold the same evidence as the first one's: (8 + 8 - 12) / 4.
-        assert!(near(found[0].center, (60.0, 45.0)) || near(found[1].center, (60.0, 45.0)), "{found:?}");
-        assert!(near(found[0].center, (25.0, 15.0)) || near(found[1].center, (25.0, 15.0)), "{found:?}");
-        let of = |center| found.iter().find(|f| near(f.center, center)).unwrap();
+        assert!(near(found[0].centre, (60.0, 45.0)) || near(found[1].centre, (60.0, 45.0)), "{found:?}");
+        assert!(near(found[0].centre, (25.0, 15.0)) || near(found[1].centre, (25.0, 15.0)), "{found:?}");
+        let of = |centre| found.iter().find(|f| near(f.centre, centre)).unwrap();
         // 1.25 standard deviations to each side: of one cell, and of two side by side.
         let side = |variance: f64| 2.0 * 1.25 * 10.0 * variance.sqrt();
         let (one, two) = (of((25.0, 15.0)).bounds, of((60.0, 45.0)).bounds);

@@ -39,12 +39,12 @@ impl MapGrid {
     }
 
     /// Centre of a cell in the input, as `(x, y)` pixels.
-    pub fn input_center(&self, row: usize, col: usize) -> (f64, f64) {
+    pub fn input_centre(&self, row: usize, col: usize) -> (f64, f64) {
         self.input_from_cell.apply(col as f64 + 0.5, row as f64 + 0.5)
     }
 
     /// Centre of a cell in the stored image, as `(x, y)` pixels.
-    pub fn stored_center(&self, row: usize, col: usize) -> (f64, f64) {
+    pub fn stored_centre(&self, row: usize, col: usize) -> (f64, f64) {
         self.stored_from_cell().apply(col as f64 + 0.5, row as f64 + 0.5)
     }
 
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn a_map_is_exact_at_centres_linear_between_and_constant_outside() {
         let map = map();
-        assert_eq!(map.grid.input_center(1, 2), (30.0, 15.0));
+        assert_eq!(map.grid.input_centre(1, 2), (30.0, 15.0));
         assert_eq!(map.at_input(30.0, 15.0), 5.0);
         assert_eq!(map.at_input(15.0, 5.0), 0.5);
         assert_eq!(map.at_input(15.0, 10.0), 2.0);
@@ -122,8 +122,8 @@ mod tests {
         // Mirrored, scaled by one half and shifted, as by the preprocessing.
         let input_from_stored = Affine::scale(-0.5, 0.5).then(&Affine::translate(100.0, 10.0));
         let grid = map().grid.of_stored(&input_from_stored, Some([0.05, 0.1])).unwrap();
-        let (x, y) = grid.stored_center(0, 0);
-        assert_eq!(input_from_stored.apply(x, y), grid.input_center(0, 0));
+        let (x, y) = grid.stored_centre(0, 0);
+        assert_eq!(input_from_stored.apply(x, y), grid.input_centre(0, 0));
         assert_eq!((x, y), (180.0, -10.0));
         let stored = grid.stored_from_cell().apply_rect(&Rect::new(0.0, 1.0, 1.0, 1.0));
         assert_eq!(stored, Rect::new(170.0, 0.0, 20.0, 20.0));

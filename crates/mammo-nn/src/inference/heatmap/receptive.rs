@@ -71,7 +71,7 @@ impl CellAxis {
     }
 
     /// Centre of the first cell, in input pixels.
-    pub fn first_center_px(&self) -> f64 {
+    pub fn first_centre_px(&self) -> f64 {
         (self.first_px[0] + self.first_px[1]) / 2.0
     }
 }
@@ -95,7 +95,7 @@ impl Cells {
 
     /// Maps points of the map to points of the input, in pixels.
     pub fn input_from_cell(&self) -> Affine {
-        let offset = |axis: &CellAxis| axis.first_center_px() - axis.stride_px / 2.0;
+        let offset = |axis: &CellAxis| axis.first_centre_px() - axis.stride_px / 2.0;
         Affine::scale(self.cols.stride_px, self.rows.stride_px)
             .then(&Affine::translate(offset(&self.cols), offset(&self.rows)))
     }

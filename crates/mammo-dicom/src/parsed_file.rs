@@ -1,5 +1,5 @@
-//! Where header and pixels lie in the bytes of a DICOM file (PS3.5, PS3.10): the file meta
-//! group, the data set, unfolded where it was deflated, and the pixel data in it.
+//! Parses the structure of a DICOM file (PS3.5, PS3.10): the file meta group, the data set, inflated
+//! if it was deflated, and the position of the pixel data.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -9,35 +9,35 @@ use dicom_dictionary_std::uids;
 
 use super::attributes;
 use super::elements::Elements;
-use super::flaw::{Flaw, Sound};
+use super::flaw::Flaw;
 use super::fragments::{self, Frame};
 use super::note::{Note, NoteKind};
 use super::syntax::{EXPLICIT_BIG_ENDIAN, coding_of, name_of, recognise};
-use super::walk::{Coding, PixelElement, Stop, Walk, Walked};
-use mammo_core::refusal::Refusal;
+use super::walk::{Coding, PixelElement, Stop, Walk};
+use mammo_core::refusal::DicomRefusal;
 
-/// Most bytes of a deflated data set that are unfolded before its size is known.
+/// Bytes of a deflated data set that are inflated before its size is known.
 const INFLATED_PIECE_BYTES: u64 = 33 << 20;
 
 /// Media Storage Directory: the index file of a CD (PS3.10 8.6).
 const DIRECTORY: &str = "1.2.840.10008.1.3.10";
 
-/// A file taken apart.
-pub(super) struct Layout<'a> {
-    /// Transfer syntax UID, without padding; that of the data set's coding where the file does
-    /// not state one, or states a wrong one.
+/// A DICOM file after parsing, before attributes and pixels are decoded.
+pub(super) struct ParsedFile<'a> {
+    /// Transfer syntax UID, without padding; that of the data set's coding when the file states none or
+    /// a wrong one.
     pub(super) transfer_syntax: String,
-    /// The data set, unfolded when it was deflated.
+    /// The data set, inflated if it was deflated.
     data_set: Cow<'a, [u8]>,
     /// The elements in use.
     pub(super) elements: Elements,
-    /// Where the pixels lie, when there are any.
+    /// Position of the pixel data, if any.
     pub(super) pixels: Option<PixelElement>,
-    /// What was odd so far.
+    /// Irregularities so far.
     pub(super) notes: Vec<Note>,
 }
 
-/// What stands before the data set.
+/// The file meta group.
 struct Meta {
     transfer_syntax: Option<String>,
     sop_class: Option<String>,
@@ -45,19 +45,19 @@ struct Meta {
     end: usize,
 }
 
-/// Whether these bytes start as a DICOM file does.
+/// Whether these bytes are the beginning of a DICOM file.
 pub(super) fn is_dicom(bytes: &[u8]) -> bool {
     meta_start(bytes).is_some()
 }
 
-/// Whether these bytes, the first thousand of a file, start as the index of a medium does.
+/// Whether these bytes, the first thousand of a file, are the beginning of a DICOMDIR.
 pub(super) fn is_directory(bytes: &[u8]) -> bool {
     let meta = meta_start(bytes).and_then(|start| file_meta(bytes, start, usize::MAX / 2).ok());
     meta.is_some_and(|meta| meta.sop_class.as_deref() == Some(DIRECTORY))
 }
 
-/// Where file meta group or data set start: behind `DICM`, at the first byte in old archives,
-/// behind a preamble without `DICM`.
+/// Start of the file meta group or the data set: after `DICM`, at the first byte in old archives, or
+/// after a preamble without `DICM`.
 fn meta_start(bytes: &[u8]) -> Option<usize> {
     if bytes.get(128..132) == Some(b"DICM") {
         return Some(132);
@@ -65,21 +65,21 @@ fn meta_start(bytes: &[u8]) -> Option<usize> {
     [0, 128].into_iter().find(|&start| bytes.get(start..).is_some_and(starts_group))
 }
 
-/// Whether a file meta group starts here, or a data set with its group 8. Other kinds of files
-/// must not look like one, so more is asked for than behind `DICM`.
+/// Whether a file meta group starts here, or a data set with group 8. The check is stricter than
+/// after `DICM`, so that other kinds of files are not taken for DICOM.
 fn starts_group(bytes: &[u8]) -> bool {
     // (0002,0000) UL 4 or (0002,0001) OB, explicit little endian.
     let is_meta = bytes.starts_with(&[2, 0]) && matches!(bytes.get(3..6), Some(b"\0UL" | b"\0OB"));
     let is_group_8 = bytes.starts_with(&[8, 0]) || bytes.starts_with(&[0, 8]);
-    // Bytes behind those given count as a second element.
+    // Bytes after those given count as a second element.
     is_meta || is_group_8 && recognise(bytes, bytes.len()).is_ok_and(|coding| coding.is_some())
 }
 
-/// Takes a file apart. `file_len` is its full length; `bytes` may be only its beginning.
-pub(super) fn layout(bytes: &[u8], file_len: usize) -> Walked<Layout<'_>> {
+/// Parses a file. `file_len` is its full length; `bytes` may be only its beginning.
+pub(super) fn parse_file(bytes: &[u8], file_len: usize) -> Result<ParsedFile<'_>, Stop> {
     let Some(start) = meta_start(bytes) else {
         let found = "no DICM at byte 128, no file meta group and no data set of group 8";
-        return Err(Flaw::new(Refusal::NotDicom, found).into());
+        return Err(Flaw::new(DicomRefusal::NotDicom, found).into());
     };
     let meta = file_meta(bytes, start, file_len)?;
     let (rest, full) = (&bytes[meta.end.min(bytes.len())..], file_len.saturating_sub(meta.end));
@@ -93,7 +93,7 @@ pub(super) fn layout(bytes: &[u8], file_len: usize) -> Walked<Layout<'_>> {
     }
     let Agreed { transfer_syntax, coding, note } = agree(stated, found)?;
     let (elements, pixels) = Walk::new(rest, full, coding).data_set()?;
-    Ok(Layout {
+    Ok(ParsedFile {
         transfer_syntax,
         data_set: Cow::Borrowed(rest),
         elements,
@@ -102,14 +102,14 @@ pub(super) fn layout(bytes: &[u8], file_len: usize) -> Walked<Layout<'_>> {
     })
 }
 
-/// Transfer syntax and coding after statement and data were compared.
+/// Transfer syntax and coding after comparison of the stated with the detected one.
 struct Agreed {
     transfer_syntax: String,
     coding: Coding,
     note: Option<Note>,
 }
 
-fn agree(stated: Option<&str>, found: Option<Coding>) -> Sound<Agreed> {
+fn agree(stated: Option<&str>, found: Option<Coding>) -> Result<Agreed, Flaw> {
     let plain = |coding| match coding {
         Coding { explicit: false, .. } => uids::IMPLICIT_VR_LITTLE_ENDIAN,
         Coding { big_endian: true, .. } => EXPLICIT_BIG_ENDIAN,
@@ -127,14 +127,14 @@ fn agree(stated: Option<&str>, found: Option<Coding>) -> Sound<Agreed> {
         return Ok(Agreed { transfer_syntax: stated.to_string(), coding: by_statement, note: None });
     };
     let what = format!("{stated}, {}, stated; {} found", name_of(stated), name_of(plain(coding)));
-    // Pixels of a compressed syntax stay what they are, however their header is written.
+    // The coding of the header does not change the coding of compressed pixels.
     let is_plain = is_deflated || stated == plain(by_statement);
     let transfer_syntax = if is_plain { plain(coding) } else { stated }.to_string();
     Ok(Agreed { transfer_syntax, coding, note: Some(Note::new(NoteKind::SyntaxDisagrees, what)) })
 }
 
-/// A deflated file: the header first, which says how much is needed.
-fn deflated(bytes: &[u8]) -> Walked<Layout<'static>> {
+/// A deflated file: the header is parsed first and gives the number of bytes needed.
+fn deflated(bytes: &[u8]) -> Result<ParsedFile<'static>, Stop> {
     let mut inflated = inflate(bytes, INFLATED_PIECE_BYTES)?;
     let is_whole = (inflated.len() as u64) < INFLATED_PIECE_BYTES;
     let full = if is_whole { inflated.len() } else { u32::MAX as usize };
@@ -147,11 +147,11 @@ fn deflated(bytes: &[u8]) -> Walked<Layout<'static>> {
             attributes::Attributes::decode(&elements)?.header(uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN);
         header.check_pixels()?;
         let needed = header.n_pixels() * usize::from(header.bits_allocated / 8);
-        // What is behind the frame is not needed.
+        // Bytes after the frame are not needed.
         pixels.length = pixels.length.map(|length| length.min(needed));
         inflated = inflate(bytes, (pixels.value_at + needed) as u64)?;
     }
-    Ok(Layout {
+    Ok(ParsedFile {
         transfer_syntax: uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN.to_string(),
         data_set: Cow::Owned(inflated),
         elements,
@@ -160,29 +160,29 @@ fn deflated(bytes: &[u8]) -> Walked<Layout<'static>> {
     })
 }
 
-impl Layout<'_> {
+impl ParsedFile<'_> {
     /// Native pixels, as bytes; `None` when they are encapsulated.
-    pub(super) fn native(&self) -> Sound<Option<&[u8]>> {
+    pub(super) fn native(&self) -> Result<Option<&[u8]>, Flaw> {
         let pixels = self.pixel_element()?;
         let Some(length) = pixels.length else { return Ok(None) };
         let end = pixels.value_at.checked_add(length);
-        end.and_then(|end| self.data_set.get(pixels.value_at..end))
-            .map(Some)
-            .ok_or_else(|| Flaw::damaged(format!("{length} bytes of pixels announced, fewer are there")))
+        end.and_then(|end| self.data_set.get(pixels.value_at..end)).map(Some).ok_or_else(|| {
+            Flaw::damaged(format!("{length} bytes of pixels declared, but the file has fewer"))
+        })
     }
 
     /// The encapsulated frame.
-    pub(super) fn frame(&self) -> Sound<Frame<'_>> {
+    pub(super) fn frame(&self) -> Result<Frame<'_>, Flaw> {
         fragments::frame(&self.data_set, self.pixel_element()?.value_at)
     }
 
-    fn pixel_element(&self) -> Sound<PixelElement> {
-        self.pixels.ok_or_else(|| Flaw::new(Refusal::NoPixelData, "no pixel data element (7FE0,0010)"))
+    fn pixel_element(&self) -> Result<PixelElement, Flaw> {
+        self.pixels.ok_or_else(|| Flaw::new(DicomRefusal::NoPixelData, "no pixel data element (7FE0,0010)"))
     }
 }
 
 /// Reads group 0002, which may be missing.
-fn file_meta(bytes: &[u8], start: usize, file_len: usize) -> Walked<Meta> {
+fn file_meta(bytes: &[u8], start: usize, file_len: usize) -> Result<Meta, Stop> {
     let walk = Walk::new(bytes, file_len, Coding::EXPLICIT);
     let mut meta = Meta { transfer_syntax: None, sop_class: None, end: start };
     while walk.full >= meta.end + 8 && walk.tag(meta.end)?.0 == 2 {
@@ -206,11 +206,11 @@ fn file_meta(bytes: &[u8], start: usize, file_len: usize) -> Walked<Meta> {
 }
 
 /// At most `limit` bytes of a deflated data set.
-fn inflate(bytes: &[u8], limit: u64) -> Sound<Vec<u8>> {
+fn inflate(bytes: &[u8], limit: u64) -> Result<Vec<u8>, Flaw> {
     let mut data_set = Vec::with_capacity(limit.min(1 << 20) as usize);
     flate2::read::DeflateDecoder::new(bytes)
         .take(limit)
         .read_to_end(&mut data_set)
-        .map_err(|error| Flaw::damaged(format!("the deflated data set does not unfold ({error})")))?;
+        .map_err(|error| Flaw::damaged(format!("the deflated data set cannot be inflated ({error})")))?;
     Ok(data_set)
 }

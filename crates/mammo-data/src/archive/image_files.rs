@@ -1,9 +1,8 @@
-//! Image files that no table describes: whom and what they show, as far as they say it.
+//! Image files without a table: patient, laterality and view from the header or the file name.
 //!
-//! A DICOM header is believed before the file's name. In a name, words between separators are
-//! looked at: `LEFT`, `R`, `CC`, `MLO`, `RMLO`, and the patient before them
-//! (`P_00007_RIGHT_MLO.png` is of patient `P_00007`). What neither says, or says in two ways,
-//! stays unknown.
+//! A DICOM header takes precedence over the file name. In a name, words between separators are
+//! read: `LEFT`, `R`, `CC`, `MLO`, `RMLO`, and the patient before them (`P_00007_RIGHT_MLO.png` is
+//! of patient `P_00007`). A value that neither states, or that is contradictory, is unknown.
 
 use std::path::{Path, PathBuf};
 
@@ -13,15 +12,16 @@ use super::header::scanner;
 use super::walk::{each_once, files_below};
 use crate::Result;
 use mammo_core::record::{Laterality, Mammogram, View};
+use mammo_core::text::count;
 use mammo_dicom::image_file::{is_dicom, is_dicom_directory};
 use mammo_dicom::{Header, Projection};
 
-/// Files that are taken by name; DICOM is by its content, too. A damaged one must be rejected
-/// and not passed over.
+/// Extensions of image files. DICOM files are recognised by content, too; a damaged file with such an
+/// extension is rejected and not ignored.
 pub const EXTENSIONS: [&str; 8] = ["dcm", "dicom", "png", "jpg", "jpeg", "tif", "tiff", "pgm"];
 
-/// Whether a file is an image by its name or, DICOM, by its first bytes. The DICOMDIR of a CD is
-/// none: it lists the images beside it.
+/// Whether a file is an image by its extension or, for DICOM, by its first bytes. The DICOMDIR of a
+/// CD is not an image: it lists the images.
 pub fn is_image(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str())
@@ -33,12 +33,11 @@ pub fn is_image(path: &Path) -> bool {
 pub struct Found {
     /// Sorted by path.
     pub files: Vec<PathBuf>,
-    /// How many names were left out because they are links, hard links or second mentions of
-    /// another file's.
+    /// Number of names left out because they are links, hard links or repetitions of another name.
     pub further_names: usize,
 }
 
-/// The given files, whatever they are called, and all images below the given folders.
+/// The given files, whatever their names, and all images below the given folders.
 ///
 /// # Errors
 /// [`Error::Io`](crate::Error::Io) when a folder cannot be read.
@@ -56,25 +55,25 @@ pub fn find(paths: &[PathBuf]) -> Result<Found> {
     Ok(Found { further_names: n - files.len(), files })
 }
 
-/// What an image file says of itself.
+/// Patient, laterality and view from the DICOM header, else from the file name.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Said {
-    /// The patient: Patient ID, else the name's words before side and view, else the whole name.
+pub struct InferredMetadata {
+    /// The patient: Patient ID, else the words before side and view in the file name, else the whole name.
     pub patient_id: String,
-    /// Which breast; `None` when neither header nor name says it.
+    /// Which breast; `None` when neither header nor name states it.
     pub laterality: Option<Laterality>,
-    /// Which projection, of the two that are scored; `None` when neither header nor name says it.
+    /// CC or MLO; `None` when neither header nor name states it.
     pub view: Option<View>,
-    /// Maker and model of the machine.
+    /// Manufacturer and model of the machine.
     pub site: Option<String>,
-    /// What header and name, or two places of the header, say differently of side or view; what
-    /// is believed stands first.
+    /// Different sides or views in header and name, or in two attributes of the header; the value in use
+    /// is first.
     pub conflict: Option<String>,
 }
 
-impl Said {
-    /// From a path with forward slashes and, of a DICOM file, its header.
-    pub fn by(file: &str, header: Option<&Header>) -> Self {
+impl InferredMetadata {
+    /// From a path with forward slashes and, for a DICOM file, its header.
+    pub fn infer(file: &str, header: Option<&Header>) -> Self {
         let name = FileName::of(stem(file));
         let stated = header.map(|header| header.patient_id.clone()).filter(|id| !id.is_empty());
         let laterality = header.and_then(|header| header.laterality);
@@ -98,13 +97,13 @@ impl Said {
         }
     }
 
-    /// A record without truth. What the file does not say stays unknown.
+    /// A record of unknown pathology.
     pub fn record(self, file: &str) -> Mammogram {
         Mammogram { site: self.site, ..Mammogram::new(file, &self.patient_id, self.laterality, self.view) }
     }
 }
 
-/// Counts what loose images leave open, for one note each.
+/// Counts images of unknown side or view and images with contradictory metadata, for notes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unknowns {
     without_side_or_view: usize,
@@ -113,8 +112,8 @@ pub struct Unknowns {
 }
 
 impl Unknowns {
-    /// Takes one file into account.
-    pub fn add(&mut self, file: &str, said: &Said) {
+    /// Counts one file.
+    pub fn add(&mut self, file: &str, said: &InferredMetadata) {
         self.without_side_or_view += usize::from(said.laterality.is_none() || said.view.is_none());
         if let Some(conflict) = &said.conflict {
             self.conflicts += 1;
@@ -122,22 +121,22 @@ impl Unknowns {
         }
     }
 
-    /// One sentence for each kind of doubt that occurred.
+    /// One sentence for each count above zero.
     pub fn notes(&self) -> Vec<String> {
-        let silent = (self.without_side_or_view > 0).then(|| {
+        let unknown = (self.without_side_or_view > 0).then(|| {
             format!(
-                "{} images whose side or view is unknown: neither header nor file name says it, or in two ways",
-                self.without_side_or_view
+                "{} of unknown side or view: not stated in header or file name, or contradictory",
+                count(self.without_side_or_view, "image")
             )
         });
         let conflict = self.first_conflict.as_ref().map(|first| {
             format!(
-                "{} images of which header and file name, or two places of the header, say different sides or \
-                 views; what stands first is believed: {first}",
-                self.conflicts
+                "{} with different sides or views in header and file name, or in two attributes of the \
+                 header; the first value is used: {first}",
+                count(self.conflicts, "image")
             )
         });
-        silent.into_iter().chain(conflict).collect()
+        unknown.into_iter().chain(conflict).collect()
     }
 }
 
@@ -157,9 +156,9 @@ mod tests {
     const RIGHT: Option<Laterality> = Some(Laterality::Right);
 
     #[test]
-    fn a_name_tells_patient_side_and_view() {
+    fn a_file_name_contains_patient_side_and_view() {
         let by = |file: &str| {
-            let said = Said::by(file, None);
+            let said = InferredMetadata::infer(file, None);
             (said.patient_id, said.laterality, said.view)
         };
         assert_eq!(by("scans/P_00007_RIGHT_MLO.png"), ("P_00007".into(), RIGHT, Some(View::Mlo)));
@@ -169,31 +168,31 @@ mod tests {
     }
 
     #[test]
-    fn what_a_name_does_not_say_or_says_twice_is_unknown() {
+    fn missing_and_contradictory_words_of_a_name_are_unknown() {
         for file in
             ["scans/scan-17.png", "P7_ML.png", "P7_AT.png", "P7_M.png", "S_17.png", "P7_L_R_CC_MLO.png"]
         {
-            let record = Said::by(file, None).record(file);
+            let record = InferredMetadata::infer(file, None).record(file);
             assert_eq!((record.laterality, record.view), (None, None), "{file}");
         }
-        assert_eq!(Said::by("P7_LXCCL.png", None).laterality, LEFT);
+        assert_eq!(InferredMetadata::infer("P7_LXCCL.png", None).laterality, LEFT);
     }
 
     #[test]
-    fn a_header_is_believed_before_the_name_and_their_contradiction_is_told() {
+    fn the_header_takes_precedence_over_the_name_and_contradictions_are_noted() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/dicom/explicit_u12.dcm");
         let header = header_of(&path).unwrap();
-        let said = Said::by("P7_LEFT_CC.dcm", header.as_ref());
+        let said = InferredMetadata::infer("P7_LEFT_CC.dcm", header.as_ref());
         assert_eq!(said.patient_id, "P0042");
         assert_eq!((said.laterality, said.view), (RIGHT, Some(View::Mlo)));
         let conflict = "header right, file name left; header mlo, file name cc";
         assert_eq!(said.conflict.as_deref(), Some(conflict));
-        assert_eq!(Said::by("P7_RMLO.dcm", header.as_ref()).conflict, None);
+        assert_eq!(InferredMetadata::infer("P7_RMLO.dcm", header.as_ref()).conflict, None);
         let mut unknowns = Unknowns::default();
         unknowns.add("P7_LEFT_CC.dcm", &said);
-        unknowns.add("x.png", &Said::by("x.png", None));
+        unknowns.add("x.png", &InferredMetadata::infer("x.png", None));
         let notes = unknowns.notes();
-        assert!(notes[0].starts_with("1 images whose side or view is unknown"), "{notes:?}");
+        assert!(notes[0].starts_with("1 image of unknown side or view"), "{notes:?}");
         assert!(notes[1].ends_with(&format!("P7_LEFT_CC.dcm ({conflict})")), "{notes:?}");
     }
 }

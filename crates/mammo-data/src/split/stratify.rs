@@ -1,8 +1,9 @@
-//! Makes splits: patients are dealt to sides, class by class.
+//! Stratified splits of patients, by class and breast density.
 //!
-//! Within a class (any malignant image, or none) patients lie in a shuffled pack sorted by
-//! breast density. Sides take turns in proportion to their shares, so each side gets its
-//! exact share of every class and nearly its share of every density.
+//! Within a class (any malignant image, or none) patients are shuffled and then sorted by breast
+//! density. The number of patients per side follows the largest-remainder method. The sides are
+//! interleaved along the sorted list, so that each side gets its exact share of every class and
+//! nearly its share of every density.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,15 +20,15 @@ use mammo_core::seed::stream;
 ///
 /// The default shares are those of the paper: 85 % against 15 % for testing, then 90 %
 /// against 10 % for validation. The seed of the paper's own split is not published, so its
-/// list of patients cannot be made again.
+/// list of patients cannot be reproduced.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SplitConfig {
-    /// Share of patients to learn from, above zero.
+    /// Share of patients to train on, above zero.
     pub train: f64,
-    /// Share of patients that steer the training, above zero.
+    /// Share of patients for choosing the epoch and the learning rate, above zero.
     pub validation: f64,
-    /// Share of patients kept for the end; zero when the test set is a data set of its own.
+    /// Share of patients for the final test; zero when the test set is a separate data set.
     pub test: f64,
     /// Seed of the shuffle.
     pub seed: u64,
@@ -39,15 +40,15 @@ impl Default for SplitConfig {
     }
 }
 
-/// The split that the data set's makers gave, without its leaks.
+/// The official split of the data set, without its leaks.
 ///
-/// A patient whose images are all official test images is tested on. A patient who stands in two
-/// official parts is learned from, so that the test side is the one that the
-/// [doctor](crate::doctor) calls leak-free. Where the makers name no validation side, it is dealt
-/// from the training side as [`split_by_patient`] does.
+/// A patient whose images are all official test images is on the test side. A patient in two official
+/// parts is on the training side, so that the test side is the one that the [doctor](crate::doctor)
+/// calls leak-free. Without an official validation side, one is drawn from the training side as
+/// [`split_by_patient`] does.
 ///
 /// # Randomness
-/// Which patients validate, from `seed`.
+/// Which patients are on the validation side, from `seed`.
 ///
 /// # Errors
 /// [`Error::Setting`] when the manifest has no official sides, and those of
@@ -78,13 +79,13 @@ pub fn split_official(manifest: &Manifest, validation: f64, seed: u64) -> Result
 
 /// Splits whole patients by shares, stratified by class and, within it, by breast density.
 ///
-/// The patients of each class are shared out by largest remainder, so every count is within
-/// one patient of its share. A density group within a class is within three, and far closer
-/// when it is large. Patients without any recorded truth stand on no side;
+/// The counts of each class follow the largest-remainder method, so every count is within one
+/// patient of its share. Counts of a density group within a class are within three patients of their
+/// share. Patients without any recorded truth are on no side;
 /// [`Split::summary`] names them.
 ///
 /// # Randomness
-/// Which patients, from `config.seed`. How many, not at all.
+/// Which patients, from `config.seed`. The counts are not random.
 ///
 /// # Errors
 /// [`Error::Setting`] when the shares do not sum to one, or a side with a share would get no
@@ -98,13 +99,13 @@ pub fn split_by_patient(manifest: &Manifest, config: &SplitConfig) -> Result<Spl
         let expected = "shares that sum to 1, train and validation above 0, test 0 or above";
         return Err(Error::setting("split", found, expected));
     }
-    deal_patients(manifest, config.seed, &shares, |turn| Side::ALL[turn])
+    assign_sides(manifest, config.seed, &shares, |group| Side::ALL[group])
 }
 
 /// One split of a k-fold cross-validation: fold `fold` is the test side, the next one (the
-/// first after the last) the validation side, all others are trained on.
+/// first after the last) the validation side, all others are the training side.
 ///
-/// Every patient with a known truth is tested in exactly one of the `k` splits. Folds are
+/// Every patient with a known truth is on the test side of exactly one of the `k` splits. Folds are
 /// stratified as in [`split_by_patient`]; in each class and in each density group of a class
 /// they differ by at most one patient.
 ///
@@ -123,16 +124,16 @@ pub fn k_fold(manifest: &Manifest, k: usize, fold: usize, seed: u64) -> Result<S
         return Err(Error::setting("fold", fold.to_string(), format!("0 to {}, as k is {k}", k - 1)));
     }
     let validation_fold = (fold + 1) % k;
-    let side_of = |turn| match turn {
-        turn if turn == fold => Side::Test,
-        turn if turn == validation_fold => Side::Validation,
+    let side_of = |group| match group {
+        group if group == fold => Side::Test,
+        group if group == validation_fold => Side::Validation,
         _ => Side::Train,
     };
-    deal_patients(manifest, seed, &vec![1.0 / k as f64; k], side_of)
+    assign_sides(manifest, seed, &vec![1.0 / k as f64; k], side_of)
 }
 
-/// Deals each class's pack in turns of the given shares; `side_of` names a turn's side.
-fn deal_patients(
+/// Divides each class into groups of the given shares; `side_of` gives the side of a group.
+fn assign_sides(
     manifest: &Manifest,
     seed: u64,
     shares: &[f64],
@@ -140,65 +141,65 @@ fn deal_patients(
 ) -> Result<Split> {
     let mut split = Split { manifest_digest: manifest.digest(), seed, assignment: BTreeMap::new() };
     for (class, malignant) in [("malignant", true), ("benign", false)] {
-        let pack = shuffled_pack(manifest, malignant, seed);
-        let seats = seats(pack.len(), shares);
-        let starved = shares.iter().zip(&seats).position(|(share, seats)| *share > 0.0 && *seats == 0);
-        if let Some(turn) = starved {
+        let patients = shuffled_patients(manifest, malignant, seed);
+        let counts = side_counts(patients.len(), shares);
+        let empty = shares.iter().zip(&counts).position(|(share, count)| *share > 0.0 && *count == 0);
+        if let Some(group) = empty {
             let found = format!(
-                "a share of {:.3} of {} {class} patients rounds to none for {}",
-                shares[turn],
-                pack.len(),
-                side_of(turn)
+                "a share of {:.3} of {} {class} patients rounds to zero patients for {}",
+                shares[group],
+                patients.len(),
+                side_of(group)
             );
             let expected = "a malignant and a benign patient in every share: raise the small \
                             share, use fewer folds, or add patients";
             return Err(Error::setting("split", found, expected));
         }
-        let sides = turns(&seats).into_iter().map(&side_of);
-        split.assignment.extend(pack.into_iter().zip(sides));
+        let sides = interleave(&counts).into_iter().map(&side_of);
+        split.assignment.extend(patients.into_iter().zip(sides));
     }
     Ok(split)
 }
 
 /// The patients of one class, shuffled, then sorted by density; unknown density comes first.
-fn shuffled_pack(manifest: &Manifest, malignant: bool, seed: u64) -> Vec<String> {
-    let mut pack: Vec<(Option<u8>, String)> = manifest
+fn shuffled_patients(manifest: &Manifest, malignant: bool, seed: u64) -> Vec<String> {
+    let mut patients: Vec<(Option<u8>, String)> = manifest
         .patients()
         .into_iter()
         .filter(|(_, images)| malignant_patient(images) == Some(malignant))
         .map(|(id, images)| (images.iter().filter_map(|image| image.density).max(), id.to_string()))
         .collect();
-    // One stream for each class: a patient more in one leaves the other as it was.
-    pack.shuffle(&mut stream(seed, "split", u64::from(malignant)));
-    pack.sort_by_key(|(density, _)| *density);
-    pack.into_iter().map(|(_, id)| id).collect()
+    // One random stream per class: another patient in one class does not change the other.
+    patients.shuffle(&mut stream(seed, "split", u64::from(malignant)));
+    patients.sort_by_key(|(density, _)| *density);
+    patients.into_iter().map(|(_, id)| id).collect()
 }
 
-/// How many of `n` fall to each share, by largest remainder; equal remainders favour the
-/// earlier share.
-fn seats(n: usize, shares: &[f64]) -> Vec<usize> {
-    // Sums of decimal shares are off by rounding: 0.15 * 20 must count as three whole seats.
+/// The number of `n` patients for each share, by the largest-remainder method; of equal remainders
+/// the earlier share is rounded up.
+fn side_counts(n: usize, shares: &[f64]) -> Vec<usize> {
+    // Rounding errors of decimal shares: 0.15 * 20 must count as three whole patients.
     let whole = |share: &f64| (share * n as f64 + 1e-9).floor();
-    let mut seats: Vec<usize> = shares.iter().map(|share| whole(share) as usize).collect();
+    let mut counts: Vec<usize> = shares.iter().map(|share| whole(share) as usize).collect();
     let mut by_remainder: Vec<usize> = (0..shares.len()).collect();
     let remainder = |at: &usize| shares[*at] * n as f64 - whole(&shares[*at]);
     by_remainder.sort_by(|a, b| remainder(b).total_cmp(&remainder(a)));
-    let left = n - seats.iter().sum::<usize>();
+    let left = n - counts.iter().sum::<usize>();
     for &at in by_remainder.iter().take(left) {
-        seats[at] += 1;
+        counts[at] += 1;
     }
-    seats
+    counts
 }
 
-/// Whose turn it is for each card of the pack: the holder of `n` seats takes its turns at
-/// (1/2)/n, (3/2)/n, … of the way through, so that every stretch of the pack is shared nearly
-/// as the whole.
-fn turns(seats: &[usize]) -> Vec<usize> {
-    let place = |at: usize, turn: usize| (turn as f64 + 0.5) / seats[at] as f64;
-    let mut turns: Vec<(f64, usize)> =
-        (0..seats.len()).flat_map(|at| (0..seats[at]).map(move |turn| (place(at, turn), at))).collect();
-    turns.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    turns.into_iter().map(|(_, at)| at).collect()
+/// The group of each position of the density-sorted list. The patients of a group of `n` are at the
+/// relative positions (1/2)/n, (3/2)/n, …, so that each group is spread evenly over the list.
+fn interleave(counts: &[usize]) -> Vec<usize> {
+    let position = |group: usize, i: usize| (i as f64 + 0.5) / counts[group] as f64;
+    let mut positions: Vec<(f64, usize)> = (0..counts.len())
+        .flat_map(|group| (0..counts[group]).map(move |i| (position(group, i), group)))
+        .collect();
+    positions.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    positions.into_iter().map(|(_, group)| group).collect()
 }
 
 #[cfg(test)]
@@ -235,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn no_patient_stands_on_two_sides_and_none_is_lost() {
+    fn every_patient_is_on_exactly_one_side() {
         for n in [15, 40, 101, 250] {
             let manifest = patients(n);
             for seed in 0..25 {
@@ -286,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn seats_known_by_hand() {
+    fn side_counts_and_interleaving_by_hand() {
         for (n, shares, expected) in [
             (20, vec![0.70, 0.15, 0.15], vec![14, 3, 3]),
             (7, vec![0.5, 0.25, 0.25], vec![3, 2, 2]),
@@ -294,10 +295,10 @@ mod tests {
             (8, vec![1.0 / 3.0; 3], vec![3, 3, 2]),
             (0, vec![0.5, 0.5], vec![0, 0]),
         ] {
-            assert_eq!(seats(n, &shares), expected, "{n} by {shares:?}");
+            assert_eq!(side_counts(n, &shares), expected, "{n} by {shares:?}");
         }
-        assert_eq!(turns(&[2, 2, 1]), [0, 1, 2, 0, 1]);
-        assert_eq!(turns(&[6, 1, 1]), [0, 0, 0, 1, 2, 0, 0, 0]);
+        assert_eq!(interleave(&[2, 2, 1]), [0, 1, 2, 0, 1]);
+        assert_eq!(interleave(&[6, 1, 1]), [0, 0, 0, 1, 2, 0, 0, 0]);
     }
 
     #[test]
@@ -340,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn patients_without_a_truth_are_dealt_to_nobody() {
+    fn patients_without_a_truth_are_on_no_side() {
         let mut images = patients(15).images;
         images.push(mammogram("x.png", "X", Pathology::Unknown));
         let manifest = Manifest::new("data", images);
@@ -358,8 +359,8 @@ mod tests {
         };
         // Six patients: two malignant, four benign.
         let few = patients(6);
-        check(split_by_patient(&few, &DEFAULT), "0.200 of 2 malignant patients rounds to none");
-        check(k_fold(&few, 3, 0, 1), "0.333 of 2 malignant patients rounds to none");
+        check(split_by_patient(&few, &DEFAULT), "0.200 of 2 malignant patients rounds to zero patients");
+        check(k_fold(&few, 3, 0, 1), "0.333 of 2 malignant patients rounds to zero patients");
         let only_benign = patients(60).subset(|image| image.malignant() == Some(false));
         check(split_by_patient(&only_benign, &DEFAULT), "of 0 malignant patients");
         check(k_fold(&few, 2, 0, 1), "3 or more");

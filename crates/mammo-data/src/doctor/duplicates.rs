@@ -1,13 +1,13 @@
-//! The same picture under two names, found by its looks: other files, formats, brightness or
-//! sizes of one film, and mirror images.
+//! The same image stored under two names: other files, formats, brightness or sizes of one film,
+//! and mirror images.
 //!
 //! Two steps. A perceptual hash (crate `image_hasher`: signs of the low frequencies of a cosine
-//! transform, 256 bits) names the candidates among all pairs; each is then held against the
-//! other in detail, by the correlation of thumbnails whose local mean and contrast are made even:
-//! without that, the bright rims of film and breast outweigh the tissue. Among 1,231 films of
-//! CBIS-DDSM the two most alike different ones correlate by 0.56; copies with other brightness,
-//! size, gamma or JPEG quality by 0.96 and more.
-//! Not found: a picture that was cropped differently or turned by a quarter.
+//! transform, 256 bits) selects candidates among all pairs. Each candidate pair is then compared by
+//! the correlation of thumbnails after local normalisation of mean and contrast; without it the
+//! bright edges of film and breast outweigh the tissue. Among 1,231 films of CBIS-DDSM the highest
+//! correlation of two different films is 0.56; copies with other brightness, size, gamma or JPEG
+//! quality correlate by 0.96 or more.
+//! Not found: images cropped differently or rotated by 90 degrees.
 
 use std::collections::BTreeMap;
 
@@ -19,10 +19,10 @@ use super::leaks::{Groups, sides, truth};
 use super::{Finding, Severity};
 use crate::manifest::Manifest;
 use mammo_core::geometry::Rect;
-use mammo_core::image::GrayImage;
+use mammo_core::image::GreyImage;
 use mammo_core::record::{Mammogram, Polarity};
 use mammo_core::resample::{Resample, resample};
-use mammo_dicom::image_file::read_gray;
+use mammo_dicom::image_file::read_grey;
 
 /// Bits of a hash.
 const HASH_BITS: u32 = 256;
@@ -30,86 +30,90 @@ const HASH_BITS: u32 = 256;
 const MAX_DISTANCE: u32 = 64;
 /// Side of the thumbnail in pixels.
 const THUMBNAIL_PX: usize = 96;
-/// Half of the side of the square whose mean and contrast are made even.
+/// Half of the side of the square over which mean and contrast are normalised.
 const LOCAL_PX: usize = 3;
-/// Contrast below this share of the picture's range is noise and stays weak.
+/// Added to the local standard deviation, as a share of the image's range, so that noise is not amplified.
 const NOISE: f32 = 0.01;
-/// A detail of one local standard deviation, as stored.
+/// The stored value of one local standard deviation.
 const DETAIL_UNIT: f32 = 32.0;
-/// Least correlation of the details of one picture in two files.
-const SAME_PICTURE: f32 = 0.8;
+/// Smallest correlation of two normalised thumbnails that counts as a duplicate.
+const MIN_CORRELATION: f32 = 0.8;
 
-/// Two images with the same picture.
+/// Two files with the same image.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Twin {
+pub struct DuplicatePair {
     /// Name of the first image.
     pub first: String,
     /// Name of the second.
     pub second: String,
     /// Whether one is the mirror image of the other.
     pub mirrored: bool,
-    /// Correlation of their details.
+    /// Correlation of their normalised thumbnails.
     pub correlation: f32,
 }
 
-struct Look {
+/// What is compared of one image.
+struct Signature {
     hash: [u64; 4],
     mirrored_hash: [u64; 4],
     details: Vec<i8>,
     length: f32,
 }
 
-/// Compares every picture of a manifest with every other, on all threads. Pictures that cannot
-/// be read are left out and counted. `progress` is called as `(done, total)` per picture read.
+/// Compares every image of a manifest with every other, on all threads; also returns the number of
+/// images that could not be read. `progress` is called as `(done, total)` per image.
 ///
 /// Memory: 9 kB per image.
-pub fn find_twins(manifest: &Manifest, progress: &(dyn Fn(usize, usize) + Sync)) -> (Vec<Twin>, usize) {
+pub fn find_duplicates(
+    manifest: &Manifest,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> (Vec<DuplicatePair>, usize) {
     let hasher = HasherConfig::new().hash_size(16, 16).hash_alg(HashAlg::Mean).preproc_dct().to_hasher();
     let done = std::sync::atomic::AtomicUsize::new(0);
-    let looks: Vec<Option<Look>> = manifest
+    let signatures: Vec<Option<Signature>> = manifest
         .images
         .par_iter()
         .map(|image| {
-            let look =
-                read_gray(&manifest.image_path(image)).ok().map(|picture| look(image, &picture, &hasher));
+            let signature =
+                read_grey(&manifest.image_path(image)).ok().map(|pixels| signature(image, &pixels, &hasher));
             let n_done = done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
             progress(n_done, manifest.images.len());
-            look
+            signature
         })
         .collect();
     let pairs = |i: usize| {
-        let looks = &looks;
+        let signatures = &signatures;
         let images = &manifest.images;
-        looks[i + 1..].iter().enumerate().filter_map(move |(offset, other)| {
-            let (first, second) = (looks[i].as_ref()?, other.as_ref()?);
-            let (mirrored, correlation) = same_picture(first, second)?;
+        signatures[i + 1..].iter().enumerate().filter_map(move |(offset, other)| {
+            let (first, second) = (signatures[i].as_ref()?, other.as_ref()?);
+            let (mirrored, correlation) = same_image(first, second)?;
             let name = |at: usize| images[at].file.clone();
-            Some(Twin { first: name(i), second: name(i + 1 + offset), mirrored, correlation })
+            Some(DuplicatePair { first: name(i), second: name(i + 1 + offset), mirrored, correlation })
         })
     };
-    let twins = (0..looks.len()).into_par_iter().flat_map_iter(pairs).collect();
-    (twins, looks.iter().filter(|look| look.is_none()).count())
+    let duplicates = (0..signatures.len()).into_par_iter().flat_map_iter(pairs).collect();
+    (duplicates, signatures.iter().filter(|signature| signature.is_none()).count())
 }
 
-fn look(image: &Mammogram, picture: &GrayImage, hasher: &Hasher) -> Look {
-    let whole = Rect::new(0.0, 0.0, picture.width as f64, picture.height as f64);
-    let mut thumbnail = resample(picture, &whole, THUMBNAIL_PX, THUMBNAIL_PX, Resample::Area);
-    if image.polarity == Polarity::Inverted {
+fn signature(record: &Mammogram, image: &GreyImage, hasher: &Hasher) -> Signature {
+    let whole = Rect::new(0.0, 0.0, image.width as f64, image.height as f64);
+    let mut thumbnail = resample(image, &whole, THUMBNAIL_PX, THUMBNAIL_PX, Resample::Area);
+    if record.polarity == Polarity::Inverted {
         thumbnail.pixels.iter_mut().for_each(|value| *value = u16::MAX - *value);
     }
     let mirrored = mirror(&thumbnail);
     let details = details(&thumbnail);
     let length = details.iter().map(|value| f32::from(*value).powi(2)).sum::<f32>().sqrt().max(1.0);
-    Look { hash: hash(&thumbnail, hasher), mirrored_hash: hash(&mirrored, hasher), details, length }
+    Signature { hash: hash(&thumbnail, hasher), mirrored_hash: hash(&mirrored, hasher), details, length }
 }
 
-fn mirror(image: &GrayImage) -> GrayImage {
+fn mirror(image: &GreyImage) -> GreyImage {
     let pixels = (0..image.height).flat_map(|y| image.row(y).iter().rev().copied()).collect();
-    GrayImage { pixels, ..*image }
+    GreyImage { pixels, ..*image }
 }
 
-/// The hash of a thumbnail stretched to its own range, so that 12 bits in 16 look like 16.
-fn hash(thumbnail: &GrayImage, hasher: &Hasher) -> [u64; 4] {
+/// The hash of a thumbnail after scaling its values to full range, so that 12-bit images match 16-bit copies.
+fn hash(thumbnail: &GreyImage, hasher: &Hasher) -> [u64; 4] {
     let (low, high) = thumbnail.pixels.iter().fold((u16::MAX, 0), |(l, h), v| (l.min(*v), h.max(*v)));
     let scale = 255.0 / f32::from(high.saturating_sub(low).max(1));
     let side = THUMBNAIL_PX as u32;
@@ -128,8 +132,8 @@ fn distance(a: &[u64; 4], b: &[u64; 4]) -> u32 {
     a.iter().zip(b).map(|(a, b)| (a ^ b).count_ones()).sum()
 }
 
-/// A thumbnail less its local means, over its local standard deviations.
-fn details(thumbnail: &GrayImage) -> Vec<i8> {
+/// Local normalisation: a thumbnail minus its local means, divided by its local standard deviations.
+fn details(thumbnail: &GreyImage) -> Vec<i8> {
     let values: Vec<f32> = thumbnail.pixels.iter().map(|value| f32::from(*value)).collect();
     let (low, high) = values.iter().fold((f32::MAX, f32::MIN), |(l, h), v| (l.min(*v), h.max(*v)));
     let noise = NOISE * (high - low).max(1.0);
@@ -142,7 +146,7 @@ fn details(thumbnail: &GrayImage) -> Vec<i8> {
     left.iter().zip(&local_mean(&squares)).map(even).collect()
 }
 
-/// The mean over the square around each value, cut off at the border.
+/// The mean over the square around each value, clipped at the border.
 fn local_mean(values: &[f32]) -> Vec<f32> {
     let last = THUMBNAIL_PX - 1;
     let around = |at: usize| at.saturating_sub(LOCAL_PX)..=(at + LOCAL_PX).min(last);
@@ -155,7 +159,7 @@ fn local_mean(values: &[f32]) -> Vec<f32> {
     (0..values.len()).map(mean).collect()
 }
 
-fn same_picture(first: &Look, second: &Look) -> Option<(bool, f32)> {
+fn same_image(first: &Signature, second: &Signature) -> Option<(bool, f32)> {
     let straight = distance(&first.hash, &second.hash) <= MAX_DISTANCE;
     let mirrored = distance(&first.hash, &second.mirrored_hash) <= MAX_DISTANCE;
     let correlation = |is_mirrored: bool| -> f32 {
@@ -171,34 +175,38 @@ fn same_picture(first: &Look, second: &Look) -> Option<(bool, f32)> {
     let candidates = [(false, straight), (true, mirrored)];
     let held = candidates.into_iter().filter(|(_, is_candidate)| *is_candidate);
     held.map(|(is_mirrored, _)| (is_mirrored, correlation(is_mirrored)))
-        .filter(|(_, correlation)| *correlation >= SAME_PICTURE)
+        .filter(|(_, correlation)| *correlation >= MIN_CORRELATION)
         .max_by(|a, b| a.1.total_cmp(&b.1))
 }
 
-/// What the twins mean for patients, sides and labels.
-pub fn judge(twins: &[Twin], images: &Groups) -> Vec<Finding> {
+/// Findings about duplicates on two sides, with two labels or of two patients.
+pub fn find(pairs: &[DuplicatePair], images: &Groups) -> Vec<Finding> {
     let mut cases: BTreeMap<(Severity, &'static str, &'static str), Vec<String>> = BTreeMap::new();
-    for twin in twins {
-        let (Some(first), Some(second)) = (images.get(&twin.first), images.get(&twin.second)) else {
+    for pair in pairs {
+        let (Some(first), Some(second)) = (images.get(&pair.first), images.get(&pair.second)) else {
             continue;
         };
-        let how = if twin.mirrored { ", mirrored" } else { "" };
-        let name = format!("{} = {} (correlation {:.3}{how})", twin.first, twin.second, twin.correlation);
+        let how = if pair.mirrored { ", mirrored" } else { "" };
+        let name = format!("{} = {} (correlation {:.3}{how})", pair.first, pair.second, pair.correlation);
         let mut add =
             |severity, code, what| cases.entry((severity, code, what)).or_default().push(name.clone());
         let (side_a, side_b) = (sides(first), sides(second));
         if !side_a.is_empty() && !side_b.is_empty() && side_a != side_b {
-            add(Severity::Leak, "picture_on_two_sides", "pictures stand on two sides under two names");
+            add(Severity::Leak, "picture_on_two_sides", "images are on two sides under two names");
         }
         if let (Some(a), Some(b)) = (truth(first), truth(second))
             && a != b
         {
-            add(Severity::Conflict, "picture_with_two_labels", "pictures have two names and two labels");
+            add(Severity::Conflict, "picture_with_two_labels", "images have two names and two labels");
         }
         if first[0].patient_id != second[0].patient_id {
-            add(Severity::Conflict, "picture_of_two_patients", "pictures stand under two patients");
+            add(
+                Severity::Conflict,
+                "picture_of_two_patients",
+                "images belong to two patients under two names",
+            );
         } else {
-            add(Severity::Note, "picture_twice", "pictures stand twice under one patient");
+            add(Severity::Note, "picture_twice", "images of one patient are stored twice");
         }
     }
     let finding = |((severity, code, what), cases): ((Severity, &'static str, &'static str), Vec<String>)| {
