@@ -41,7 +41,7 @@ pub(super) fn draw(
     };
     let threshold = evaluation.images.operating_points.first().map(|point| point.result.threshold);
     let chosen = choose(rows, threshold, request.cases);
-    let mapper = Mapper::load(model, None, None, &device::by_name(&request.device)?)?;
+    let mapper = Mapper::load(model, None, None, &device::by_name(request.device)?)?;
     let example = chosen.first().map(|(_, row)| *row).or(rows.first());
     let sheet = match example.and_then(|row| manifest.find(&row.file)) {
         Some(image) => Defined::Value(contact_sheet(manifest, image, &mapper.preprocessing)?),
