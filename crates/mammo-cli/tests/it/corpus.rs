@@ -25,7 +25,7 @@ fn originals() -> Vec<(String, Vec<u8>)> {
     let pixels: Vec<u8> = (0..90 * 72_u32).map(|i| (i * i / 97 + i) as u8).collect();
     let pgm = [b"P5\n90 72\n255\n".as_slice(), &pixels].concat();
     let mut png = std::io::Cursor::new(Vec::new());
-    image::GreyImage::from_raw(90, 72, pixels).unwrap().write_to(&mut png, image::ImageFormat::Png).unwrap();
+    image::GrayImage::from_raw(90, 72, pixels).unwrap().write_to(&mut png, image::ImageFormat::Png).unwrap();
     files.extend([("picture_pgm".to_string(), pgm), ("picture_png".to_string(), png.into_inner())]);
     files
 }

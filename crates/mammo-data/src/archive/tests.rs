@@ -492,7 +492,7 @@ fn rsna_copy(dir: &Path, place: impl Fn(&str, &str) -> String, scale: u32) {
         let target = dir.join(place(parts[1], files::stem(file)));
         std::fs::create_dir_all(target.parent().unwrap()).unwrap();
         let bytes: Vec<u8> = image.pixels.iter().map(|value| (value >> 8) as u8).collect();
-        let picture = image::GreyImage::from_raw(image.width as u32, image.height as u32, bytes).unwrap();
+        let picture = image::GrayImage::from_raw(image.width as u32, image.height as u32, bytes).unwrap();
         let (width, height) = (picture.width() * scale / 4, picture.height() * scale / 4);
         image::imageops::resize(&picture, width, height, image::imageops::FilterType::Triangle)
             .save(target)
@@ -563,7 +563,7 @@ fn another_patients_folder_lends_no_image() {
     std::fs::write(dir.join("train.csv"), table).unwrap();
     for (number, file) in ["x/2/10.png", "x/2/20.png", "3/30.png", "4/40.png", "50.png"].iter().enumerate() {
         std::fs::create_dir_all(dir.join(file).parent().unwrap()).unwrap();
-        image::GreyImage::from_pixel(80, 90, image::Luma([number as u8])).save(dir.join(file)).unwrap();
+        image::GrayImage::from_pixel(80, 90, image::Luma([number as u8])).save(dir.join(file)).unwrap();
     }
     let imported = import(Archive::Rsna, dir).unwrap();
     let found: Vec<(&str, &str, Pathology)> = (imported.manifest.images.iter())
@@ -589,7 +589,7 @@ fn a_folder_is_read_once_and_names_that_are_not_utf_8_are_listed() {
     let dir = folder.path();
     std::fs::create_dir(dir.join("sub")).unwrap();
     let write = |name: &std::ffi::OsStr, value: u8| {
-        let picture = image::GreyImage::from_pixel(80, 90, image::Luma([value]));
+        let picture = image::GrayImage::from_pixel(80, 90, image::Luma([value]));
         picture.save_with_format(dir.join(name), image::ImageFormat::Png).unwrap();
     };
     write("sub/P1_L_CC.png".as_ref(), 1);

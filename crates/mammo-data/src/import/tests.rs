@@ -317,7 +317,7 @@ fn unreadable_image() {
     let png = fs::read(data.path("b.png")).unwrap();
     data.write("cut.png", &png[..png.len() * 2 / 3]);
     let jpeg = data.path("cut.jpg");
-    image::GreyImage::from_fn(100, 80, |x, y| image::Luma([(x * y) as u8])).save(&jpeg).unwrap();
+    image::GrayImage::from_fn(100, 80, |x, y| image::Luma([(x * y) as u8])).save(&jpeg).unwrap();
     let whole = fs::read(&jpeg).unwrap();
     fs::write(&jpeg, &whole[..whole.len() * 2 / 3]).unwrap();
 

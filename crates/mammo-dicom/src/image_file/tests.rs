@@ -9,7 +9,7 @@ use mammo_core::image::GreyImage;
 fn encoded(format: image::ImageFormat) -> Vec<u8> {
     let noise = |x: u32, y: u32| Luma([(x * 37 + y * 91 + x * y) as u8]);
     let mut bytes = Cursor::new(Vec::new());
-    image::GreyImage::from_fn(96, 80, noise).write_to(&mut bytes, format).unwrap();
+    image::GrayImage::from_fn(96, 80, noise).write_to(&mut bytes, format).unwrap();
     bytes.into_inner()
 }
 
