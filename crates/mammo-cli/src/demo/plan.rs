@@ -201,7 +201,7 @@ mod tests {
                     Reason::Least => {
                         assert_eq!(plan.amount, LEAST_AMOUNT);
                         assert!(
-                            plan.expected_s >= TARGET_S && plan.line().contains("the smallest demo"),
+                            plan.expected_s >= TARGET_S && plan.line().contains("the smallest useful demo"),
                             "{plan:?}"
                         );
                     }

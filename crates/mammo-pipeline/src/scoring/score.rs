@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use mammo_core::GreyImage;
 use mammo_core::record::{Mammogram, Polarity};
+use mammo_core::text::count;
 use mammo_dicom::UnknownObjects;
 use mammo_eval::tables::scores::{ScoreRow, score_table};
 use mammo_image::preprocess::Preprocessing;
@@ -172,7 +173,7 @@ fn tta_word(tta: Tta) -> &'static str {
 fn note_unknowns(selected: &Selected, observer: &dyn Observer) {
     let n = selected.images.iter().filter(|image| !image.has_side_and_view()).count();
     if n > 0 && !selected.root.as_os_str().is_empty() {
-        observer.note(&format!("{n} images whose side or view is unknown by the manifest"));
+        observer.note(&format!("{} of unknown side or view", count(n, "image")));
     }
 }
 
