@@ -5,7 +5,7 @@
 //! modality and, by default, the VOI transformation of PS3.3 C.11 ([`Voi`]) are applied, so that 0
 //! is black, 65535 white and dense tissue bright for every photometric interpretation, rescale slope
 //! and window. `preprocess` reads DICOM through
-//! [`image_file`](crate::image_file).
+//! [`image_file`].
 //!
 //! Files that violate the standard without effect on the image are read, with a [`Note`] where grey
 //! values or the kind of object are concerned. `dicom-object` decodes values. Pixels are decoded
