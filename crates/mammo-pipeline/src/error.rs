@@ -18,9 +18,9 @@ pub enum Error {
     /// What was asked for does not fit together: what was found, what was expected, what to do.
     #[error("{0}")]
     Refused(String),
-    /// A table, a picture or a record could not be encoded.
-    #[error("cannot be encoded: {0}")]
-    Encoding(String),
+    /// A table, an image or a record could not be encoded or decoded.
+    #[error("{0}")]
+    Format(String),
     /// An error with the place where it occurred, such as a file.
     #[error("{place}: {error}")]
     At {
@@ -31,16 +31,16 @@ pub enum Error {
     },
 }
 
-macro_rules! encoding {
+macro_rules! from_format_errors {
     ($($error:ty),+) => {$(
         impl From<$error> for Error {
             fn from(error: $error) -> Self {
-                Self::Encoding(error.to_string())
+                Self::Format(error.to_string())
             }
         }
     )+};
 }
-encoding!(csv::Error, std::io::Error, image::ImageError, serde_json::Error, toml::ser::Error);
+from_format_errors!(csv::Error, std::io::Error, image::ImageError, serde_json::Error, toml::ser::Error);
 
 impl From<mammo_core::record::UnknownWord> for Error {
     fn from(word: mammo_core::record::UnknownWord) -> Self {

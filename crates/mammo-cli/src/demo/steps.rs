@@ -62,7 +62,7 @@ pub(super) struct Demo<'a> {
     pub started: Instant,
 }
 /// Ends the demo after Ctrl-C in a step.
-pub(super) fn stop_if(done: Done) -> Result<()> {
+fn stop_if(done: Done) -> Result<()> {
     match done {
         Done::Interrupted => Err(Interrupted.into()),
         Done::All | Done::WithRejections => Ok(()),

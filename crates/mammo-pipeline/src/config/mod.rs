@@ -110,6 +110,21 @@ pub struct TransferSection {
     pub training: TrainingConfig,
 }
 
+/// Keys that the sections must have, for messages.
+const PATCH_KEYS: &str = "`trunk`, `augmentation` and `[patch.training]`";
+const IMAGE_KEYS: &str = "`top`, `augmentation` and `[image.training]`";
+const TRANSFER_KEYS: &str = "`augmentation` and `[transfer.training]`";
+
+/// A section that a command needs, borrowed as the caller asks.
+fn required<S>(file: &Path, section: Option<S>, name: &str, keys: &str) -> Result<S> {
+    section.ok_or_else(|| {
+        Error::Refused(format!(
+            "{}: no section [{name}], which this command needs; add one with {keys}, as in configs/demo.toml",
+            file.display()
+        ))
+    })
+}
+
 impl RunConfig {
     /// Reads a configuration file and applies `section.key=value` overrides.
     ///
@@ -163,64 +178,43 @@ impl RunConfig {
     /// # Errors
     /// When the file has no such section, as for all sections below.
     pub fn preprocessing(&self) -> Result<&Preprocessing> {
-        self.required(self.preprocessing.as_ref(), "preprocessing", "`height_px` and `width_px`")
+        required(&self.file, self.preprocessing.as_ref(), "preprocessing", "`height_px` and `width_px`")
     }
 
     /// `[sampling]`.
     pub fn sampling(&self) -> Result<&SamplingConfig> {
         let keys = "`patch_px`, `per_lesion` and `background_per_image`";
-        self.required(self.sampling.as_ref(), "sampling", keys)
+        required(&self.file, self.sampling.as_ref(), "sampling", keys)
     }
 
     /// `[patch]`.
     pub fn patch(&self) -> Result<&PatchSection> {
-        self.required(self.patch.as_ref(), "patch", "`trunk`, `augmentation` and `[patch.training]`")
+        required(&self.file, self.patch.as_ref(), "patch", PATCH_KEYS)
+    }
+
+    /// `[patch]`, to be changed.
+    pub fn patch_mut(&mut self) -> Result<&mut PatchSection> {
+        required(&self.file, self.patch.as_mut(), "patch", PATCH_KEYS)
     }
 
     /// `[image]`.
     pub fn image(&self) -> Result<&ImageSection> {
-        self.required(self.image.as_ref(), "image", "`top`, `augmentation` and `[image.training]`")
+        required(&self.file, self.image.as_ref(), "image", IMAGE_KEYS)
+    }
+
+    /// `[image]`, to be changed.
+    pub fn image_mut(&mut self) -> Result<&mut ImageSection> {
+        required(&self.file, self.image.as_mut(), "image", IMAGE_KEYS)
     }
 
     /// `[transfer]`.
     pub fn transfer(&self) -> Result<&TransferSection> {
-        self.required(self.transfer.as_ref(), "transfer", "`augmentation` and `[transfer.training]`")
-    }
-
-    /// `[patch]`, to be changed.
-    ///
-    /// # Errors
-    /// As [`patch`](Self::patch).
-    pub fn patch_mut(&mut self) -> Result<&mut PatchSection> {
-        self.patch()?;
-        self.patch.as_mut().ok_or_else(|| Error::Refused("no section [patch]".to_string()))
-    }
-
-    /// `[image]`, to be changed.
-    ///
-    /// # Errors
-    /// As [`image`](Self::image).
-    pub fn image_mut(&mut self) -> Result<&mut ImageSection> {
-        self.image()?;
-        self.image.as_mut().ok_or_else(|| Error::Refused("no section [image]".to_string()))
+        required(&self.file, self.transfer.as_ref(), "transfer", TRANSFER_KEYS)
     }
 
     /// `[transfer]`, to be changed.
-    ///
-    /// # Errors
-    /// As [`transfer`](Self::transfer).
     pub fn transfer_mut(&mut self) -> Result<&mut TransferSection> {
-        self.transfer()?;
-        self.transfer.as_mut().ok_or_else(|| Error::Refused("no section [transfer]".to_string()))
-    }
-
-    fn required<'a, T>(&self, section: Option<&'a T>, name: &str, keys: &str) -> Result<&'a T> {
-        section.ok_or_else(|| {
-            Error::Refused(format!(
-                "{}: no section [{name}], which this command needs; add one with {keys}, as in configs/demo.toml",
-                self.file.display()
-            ))
-        })
+        required(&self.file, self.transfer.as_mut(), "transfer", TRANSFER_KEYS)
     }
 
     /// The same configuration with another preparation of images.

@@ -85,8 +85,7 @@ pub fn grey_picture(image: &GreyImage) -> RgbImage {
 
 /// A picture under its [`colour_layer`], with numbered boxes (in input pixels) and a legend.
 pub fn draw(image: &GreyImage, layer: &RgbaImage, scale: &Scale, boxes: &[Rect]) -> Result<RgbImage> {
-    let font =
-        FontRef::try_from_slice(FONT).map_err(|e| Error::Encoding(format!("the built-in font: {e}")))?;
+    let font = FontRef::try_from_slice(FONT).map_err(|e| Error::Format(format!("the built-in font: {e}")))?;
     let factor = MIN_HEIGHT_PX.div_ceil(image.height as u32);
     let mut picture = grey_picture(image);
     for (pixel, colour) in picture.pixels_mut().zip(layer.pixels()) {

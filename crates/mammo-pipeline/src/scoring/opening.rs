@@ -9,12 +9,13 @@ use mammo_dicom::{Header, Note, StoredImage, UnknownObjects};
 use mammo_image::input_check;
 use mammo_image::input_check::{Accepted, Warning};
 use mammo_image::preprocess::Preprocessing;
-/// Whether DICOM headers are judged, too.
+
+/// Whether DICOM headers are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Headers {
-    /// Files that nobody has looked at, and what is done with those that do not say what they are.
+    /// Files outside of a manifest, with the rule for those that do not state what they show.
     Judged(UnknownObjects),
-    /// Files of a manifest: the import judged them with what its tables know.
+    /// Files of a manifest, which its import checked.
     Trusted,
 }
 
@@ -27,20 +28,14 @@ pub struct Refused {
     pub reason: String,
 }
 
-impl Refused {
-    /// A file that could not be read or prepared.
-    pub fn unreadable(error: &mammo_core::Error) -> Self {
-        let code = match error {
+/// A file that could not be read or prepared.
+impl From<mammo_core::Error> for Refused {
+    fn from(error: mammo_core::Error) -> Self {
+        let code = match &error {
             mammo_core::Error::Dicom { refusal, .. } => refusal.code(),
             _ => "unreadable",
         };
         Self { code, reason: error.to_string() }
-    }
-}
-
-impl From<mammo_core::Error> for Refused {
-    fn from(error: mammo_core::Error) -> Self {
-        Self::unreadable(&error)
     }
 }
 
@@ -106,7 +101,7 @@ pub fn open(
         Ok(())
     })?;
     remarks.extend(stored.notes.into_iter().map(Remark::File));
-    // The import of a manifest judged its headers with what its tables know.
+    // The import of a manifest checked its headers.
     let header = stored.header.filter(|_| headers != Headers::Trusted);
     let image = stored.image;
     let opened = check_image(image, path, polarity, header.as_ref(), preprocessing)?;

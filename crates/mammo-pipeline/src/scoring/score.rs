@@ -209,8 +209,8 @@ impl Inputs {
                 continue;
             }
             let opened = open(preprocessing)?;
-            let input = preprocessing.apply_file(path, opened.image, opened.polarity);
-            pixels.push(Some(input.map_err(|e| Refused::unreadable(&e))?.image.pixels));
+            let input = preprocessing.apply_file(path, opened.image, opened.polarity)?;
+            pixels.push(Some(input.image.pixels));
             remarks = opened.remarks;
         }
         Ok(Self { pixels, remarks, seconds: started.elapsed().as_secs_f64() })
