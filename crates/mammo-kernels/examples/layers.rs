@@ -7,7 +7,7 @@ use mammo_kernels::conv::{
 };
 use mammo_kernels::isa::Isa;
 use mammo_kernels::micro::Epilogue;
-use mammo_kernels::{Operand, bf16};
+use mammo_kernels::{Activation, Operand, bf16};
 
 fn main() {
     let words: Vec<String> = std::env::args().collect();
@@ -61,7 +61,14 @@ fn measure<T: Operand>(shape: &ConvShape, train: bool) -> Vec<f64> {
             let panels = pack_training::<T>(isa, shape, &weight);
             forward(isa, shape, &x, &panels, &mut y, &Epilogue::default());
         } else {
-            forward(isa, shape, &x, &panels, &mut y, &Epilogue { relu: true, ..Epilogue::default() });
+            forward(
+                isa,
+                shape,
+                &x,
+                &panels,
+                &mut y,
+                &Epilogue { activation: Activation::Relu, ..Epilogue::default() },
+            );
         }
     })];
     if train {

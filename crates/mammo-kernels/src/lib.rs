@@ -6,6 +6,7 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | [`activation`] | ReLU and ReLU6 |
 //! | [`isa`] | instruction sets, detected at run time |
 //! | [`micro`] | the micro-kernel: one tile of outputs in registers |
 //! | [`pack`] | right operands in the order in which the micro-kernel reads them |
@@ -20,6 +21,7 @@
 //!
 //! Kernels run on the current rayon pool. Results do not depend on the number of threads.
 
+pub mod activation;
 pub mod conv;
 pub mod isa;
 pub mod micro;
@@ -30,5 +32,6 @@ pub mod pool;
 pub mod product;
 pub mod scratch;
 
+pub use activation::Activation;
 pub use half::bf16;
 pub use operand::Operand;

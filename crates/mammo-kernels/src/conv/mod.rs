@@ -11,10 +11,12 @@
 //! Convolutions with 3x3 kernels can use Winograd's minimal filtering (`winograd`), with a quarter of the
 //! multiplications: 36 products whose rows are tiles of 4x4 output pixels. Prediction uses it when weights are packed
 //! once for many images ([`pack_prediction()`]), training when the batch has enough tiles ([`pack_training()`]).
+//! A depthwise convolution ([`depthwise()`]) multiplies vectors of channels instead of tiles.
 //! Feature maps may be bf16; values in the Winograd domain are `f32`.
 
 mod backward_input;
 mod backward_weight;
+mod depthwise;
 mod forward;
 mod gather;
 mod interleave;
@@ -24,6 +26,9 @@ mod winograd;
 
 pub use backward_input::backward_input;
 pub use backward_weight::backward_weight;
+pub use depthwise::{
+    DepthwiseEpilogue, DepthwiseWeights, depthwise, depthwise_backward_input, depthwise_backward_weight,
+};
 pub use forward::forward;
 pub use packed::{Packed, pack_forward, pack_prediction, pack_training, predicts_by_winograd};
 pub use pooled::{PooledShape, forward_pooled};
@@ -48,7 +53,7 @@ impl Pad {
     }
 }
 
-/// Shape of a convolution, or of a pooling with `c_in == c_out`.
+/// Shape of a convolution; of a pooling or a depthwise convolution if `c_in == c_out`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvShape {
     /// Images in the batch.

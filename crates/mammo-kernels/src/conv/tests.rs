@@ -1,6 +1,7 @@
 //! Compares with naive sums in `f64`, on random shapes, for every instruction set of this machine.
 
 use super::*;
+use crate::activation::Activation;
 use crate::isa::Isa;
 use crate::micro::Epilogue;
 use crate::operand::Operand;
@@ -84,12 +85,15 @@ fn check<T: Operand>(isa: Isa, shape: &ConvShape, random: &mut Random, rounding:
 
     let bias = panels.pad_bias(&b);
     let residual = typed::<T>(&r);
-    let epilogue = Epilogue { bias: Some(&bias), residual: Some(&residual), relu: true, accumulate: false };
-    let mut out = vec![T::from_f32(7.0); y.len()];
-    forward(isa, shape, &typed::<T>(&x), &panels, &mut out, &epilogue);
-    let finished: Vec<f64> =
-        (0..y.len()).map(|i| (y[i] + f64::from(b[i % shape.c_out] + r[i])).max(0.0)).collect();
-    close("finished", shape, isa, &out, &finished, rounding);
+    for (activation, high) in [(Activation::Relu, f64::INFINITY), (Activation::Relu6, 6.0)] {
+        let epilogue =
+            Epilogue { bias: Some(&bias), residual: Some(&residual), activation, accumulate: false };
+        let mut out = vec![T::from_f32(7.0); y.len()];
+        forward(isa, shape, &typed::<T>(&x), &panels, &mut out, &epilogue);
+        let finished: Vec<f64> =
+            (0..y.len()).map(|i| (y[i] + f64::from(b[i % shape.c_out] + r[i])).clamp(0.0, high)).collect();
+        close("finished", shape, isa, &out, &finished, rounding);
+    }
 
     let mut d_in = vec![T::from_f32(7.0); dx.len()];
     backward_input(isa, shape, &typed::<T>(&g), &w, None, &mut d_in);
@@ -137,7 +141,7 @@ fn all_three_products_agree_with_naive_sums() {
 pub(super) fn check_pooled(
     random: &mut Random,
     shape: &ConvShape,
-    relu: bool,
+    activation: Activation,
     pack: impl Fn(Isa, &ConvShape, &[f32]) -> Packed<f32>,
 ) {
     let (kernel, stride) = [(2, 2), (3, 2), (3, 1)][random.below(3)];
@@ -148,7 +152,7 @@ pub(super) fn check_pooled(
     let residual = random.values(shape.output_len());
     for isa in Isa::available() {
         let panels = pack(isa, shape, &weight);
-        let epilogue = Epilogue { residual: Some(&residual), relu, ..Epilogue::default() };
+        let epilogue = Epilogue { residual: Some(&residual), activation, ..Epilogue::default() };
         let mut whole = vec![0.0f32; shape.output_len()];
         forward(isa, shape, &x, &panels, &mut whole, &epilogue);
         let (mut unfused, mut argmax) = (vec![0.0; pool.output_len()], vec![0; pool.output_len()]);
@@ -169,7 +173,7 @@ fn pooled_on_the_way_is_pooled_afterwards() {
     let mut random = Random(7);
     for _ in 0..if cfg!(miri) { 2 } else { 20 } {
         let shape = random_shape(&mut random);
-        check_pooled(&mut random, &shape, false, pack_forward::<f32>);
+        check_pooled(&mut random, &shape, Activation::None, pack_forward::<f32>);
     }
 }
 

@@ -108,6 +108,12 @@ unsafe impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn min(a: __m256, b: __m256) -> __m256 {
+        // SAFETY: called under the features of the type.
+        unsafe { _mm256_min_ps(a, b) }
+    }
+
+    #[inline(always)]
     unsafe fn load_f32(from: *const f32, n: usize) -> __m256 {
         // Whole vectors are not copied: that would be a call.
         // SAFETY: called under the features of the type; the caller guarantees as many values at the pointer.

@@ -162,6 +162,12 @@ unsafe impl<const PAIRS: bool> Simd for Wide<PAIRS> {
     }
 
     #[inline(always)]
+    unsafe fn min(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: called under the features of the type.
+        unsafe { _mm512_min_ps(a, b) }
+    }
+
+    #[inline(always)]
     unsafe fn load_f32(from: *const f32, n: usize) -> __m512 {
         // SAFETY: called under the features of the type; the caller guarantees as many values at the pointer.
         unsafe { if n == 16 { _mm512_loadu_ps(from) } else { _mm512_maskz_loadu_ps(mask(n), from) } }

@@ -6,6 +6,7 @@
 use std::ops::{Add, Mul, Sub};
 
 use super::simd::Simd;
+use crate::activation::Activation;
 use crate::isa::{Isa, Set};
 use crate::operand::{Kind, Operand};
 
@@ -97,11 +98,18 @@ impl<S: Simd> Lanes<S> {
         Self(unsafe { S::fma(self.0, other.0, S::splat(&factor)) })
     }
 
-    /// Replaces negative values by zero.
+    /// `self + other * factor`, lane by lane.
     #[inline(always)]
-    pub fn relu(self) -> Self {
+    pub fn plus_product(self, other: Self, factor: Self) -> Self {
         // SAFETY: `self` came from an `S`.
-        Self(unsafe { S::relu(self.0) })
+        Self(unsafe { S::fma(self.0, other.0, factor.0) })
+    }
+
+    /// Applies an activation.
+    #[inline(always)]
+    pub fn activate(self, activation: Activation) -> Self {
+        // SAFETY: `self` came from an `S`.
+        Self(unsafe { S::activate(self.0, activation) })
     }
 }
 

@@ -22,6 +22,7 @@ mod tile;
 
 use std::marker::PhantomData;
 
+use crate::activation::Activation;
 use crate::isa::{Isa, Set};
 use crate::operand::{Kind, Operand};
 pub(crate) use lanes::{Lanes, VectorJob, run_on_vectors};
@@ -202,8 +203,8 @@ pub struct Epilogue<'a, O> {
     pub bias: Option<&'a [f32]>,
     /// Added to the sums; read at the positions that are written.
     pub residual: Option<&'a [O]>,
-    /// Applies ReLU.
-    pub relu: bool,
+    /// Applied to the sums.
+    pub activation: Activation,
     /// Adds to the output instead of overwriting it.
     pub accumulate: bool,
 }
@@ -264,7 +265,7 @@ impl Kernel {
             out_kind: O::KIND,
             offsets: offsets.list,
             columns,
-            relu: epilogue.relu,
+            activation: epilogue.activation,
             accumulate: epilogue.accumulate,
         };
         let run = self.tiles[usize::from(side_by_side)][usize::from(width > self.lanes)];

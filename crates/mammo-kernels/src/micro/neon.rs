@@ -97,6 +97,12 @@ unsafe impl Simd for Neon {
     }
 
     #[inline(always)]
+    unsafe fn min(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        // SAFETY: NEON is part of every 64-bit Arm processor.
+        unsafe { vminq_f32(a, b) }
+    }
+
+    #[inline(always)]
     unsafe fn load_f32(from: *const f32, n: usize) -> float32x4_t {
         // SAFETY: NEON is part of every 64-bit Arm processor; the caller guarantees as many values at the pointer.
         unsafe { vld1q_f32(part::<f32, 4>(from, n).as_ptr()) }

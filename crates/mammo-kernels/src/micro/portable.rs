@@ -91,6 +91,11 @@ unsafe impl Simd for Four {
     }
 
     #[inline(always)]
+    unsafe fn min(a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
+        std::array::from_fn(|i| if a[i] < b[i] { a[i] } else { b[i] })
+    }
+
+    #[inline(always)]
     unsafe fn load_f32(from: *const f32, n: usize) -> [f32; 4] {
         // SAFETY: the caller guarantees as many values at the pointer.
         unsafe { part(from, n) }

@@ -2,6 +2,7 @@
 
 use half::bf16;
 
+use crate::activation::Activation;
 use crate::operand::Operand;
 
 /// A vector of `f32` and the operations that a tile needs.
@@ -33,6 +34,20 @@ pub(crate) unsafe trait Simd: Copy {
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
     /// Replaces negative values by zero.
     unsafe fn relu(a: Self::V) -> Self::V;
+    /// The smaller of each pair of values.
+    unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
+    /// Applies an activation.
+    #[inline(always)]
+    unsafe fn activate(a: Self::V, activation: Activation) -> Self::V {
+        // SAFETY: as this function.
+        unsafe {
+            match activation {
+                Activation::None => a,
+                Activation::Relu => Self::relu(a),
+                Activation::Relu6 => Self::min(Self::relu(a), Self::splat(&6.0)),
+            }
+        }
+    }
     /// Loads the first `n <= LANES` values; the other lanes are unspecified but may be read.
     unsafe fn load_f32(from: *const f32, n: usize) -> Self::V;
     unsafe fn load_bf16(from: *const u16, n: usize) -> Self::V;

@@ -6,6 +6,7 @@
 use std::array::from_fn;
 
 use super::simd::Simd;
+use crate::activation::Activation;
 use crate::operand::Kind;
 
 /// A panel and the tiles to compute, as raw pointers.
@@ -27,7 +28,7 @@ pub(super) struct Tiles<'a> {
     pub out_kind: Kind,
     pub offsets: &'a [usize],
     pub columns: usize,
-    pub relu: bool,
+    pub activation: Activation,
     pub accumulate: bool,
 }
 
@@ -133,7 +134,7 @@ fn prefetch_epilogue<S: Simd>(tiles: &Tiles<'_>, offsets: &[usize]) {
     }
 }
 
-/// The epilogue of one row: accumulation, residual, ReLU, conversion and store.
+/// The epilogue of one row: accumulation, residual, activation, conversion and store.
 ///
 /// # Safety
 /// As for [`tiles`]; `offset` is one of its offsets.
@@ -159,10 +160,7 @@ unsafe fn epilogue<S: Simd, const NV: usize>(tiles: &Tiles<'_>, offset: usize, s
                     if !tiles.residual.is_null() {
                         v = S::add(v, S::load_f32(tiles.residual.cast::<f32>().add(place), n));
                     }
-                    if tiles.relu {
-                        v = S::relu(v);
-                    }
-                    S::store_f32(out, v, n);
+                    S::store_f32(out, S::activate(v, tiles.activation), n);
                 }
                 Kind::Bf16 => {
                     let out = tiles.out.cast::<u16>().add(place);
@@ -172,10 +170,7 @@ unsafe fn epilogue<S: Simd, const NV: usize>(tiles: &Tiles<'_>, offset: usize, s
                     if !tiles.residual.is_null() {
                         v = S::add(v, S::load_bf16(tiles.residual.cast::<u16>().add(place), n));
                     }
-                    if tiles.relu {
-                        v = S::relu(v);
-                    }
-                    S::store_bf16(out, v, n);
+                    S::store_bf16(out, S::activate(v, tiles.activation), n);
                 }
             }
         }

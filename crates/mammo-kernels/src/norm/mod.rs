@@ -1,4 +1,4 @@
-//! Batch norm fused with its epilogue, `relu(norm(x) + residual)`, in one pass forward and one backward.
+//! Batch norm fused with its epilogue, `activation(norm(x) + residual)`, in one pass forward and one backward.
 //!
 //! Images are channels last, so every pixel uses the same vectors of scales and shifts. Sums are computed in `f32`
 //! over fixed strips of pixels, and in `f64` over the strips, in order: they do not depend on the number of threads.
@@ -7,9 +7,12 @@ mod loops;
 
 use rayon::prelude::*;
 
+use crate::activation::{Activation, Bounds};
 use crate::isa::Isa;
 use crate::operand::Operand;
-use loops::{Apply, DIRECT, GradientSums, InputGradient, Moments, NONE, RESULT, ReluBackward};
+use loops::{
+    ActivationBackward, Apply, BY_OUTPUT, EVERYWHERE, GradientSums, InputGradient, Moments, RECOMPUTED,
+};
 
 /// Values per strip: 16 Ki, which with all operands fit the second-level cache.
 const STRIP: usize = 16 << 10;
@@ -28,8 +31,8 @@ pub struct Statistics {
 pub struct NormEpilogue<'a, T> {
     /// Added to the normalised values.
     pub residual: Option<&'a [T]>,
-    /// Applies ReLU.
-    pub relu: bool,
+    /// Applied last.
+    pub activation: Activation,
 }
 
 /// Gradients of [`apply`] with [`Statistics`] of its own input.
@@ -117,28 +120,36 @@ pub fn apply<T: Operand>(
 ) {
     let channels = scale.len();
     assert!(x.len() == out.len() && x.len().is_multiple_of(channels) && shift.len() == channels);
-    let strip = whole_pixels(channels);
+    let (strip, bounds) = (whole_pixels(channels), epilogue.activation.bounds());
     out.par_chunks_mut(strip).enumerate().for_each(|(s, out)| {
         let range = s * strip..s * strip + out.len();
         let x = &x[range.clone()];
         match epilogue.residual {
-            Some(r) => {
-                isa.run(Apply::<T, true> { x, residual: &r[range], scale, shift, relu: epilogue.relu, out })
-            }
-            None => isa.run(Apply::<T, false> { x, residual: x, scale, shift, relu: epilogue.relu, out }),
+            Some(r) => isa.run(Apply::<T, true> { x, residual: &r[range], scale, shift, bounds, out }),
+            None => isa.run(Apply::<T, false> { x, residual: x, scale, shift, bounds, out }),
         }
     });
 }
 
-/// The ReLU after a norm, as the backward pass needs it.
+/// Where the activation after a norm passed gradients, as the backward pass finds it.
 #[derive(Clone, Copy, Debug)]
-pub enum Relu<'a, T> {
-    /// No ReLU.
-    None,
-    /// ReLU of the norm itself, which is recomputed.
-    Direct,
-    /// ReLU of norm and residual; this is its output.
-    Result(&'a [T]),
+pub enum Passed<'a, T> {
+    /// Everywhere: there was no activation.
+    Everywhere,
+    /// Recomputed: the activation of the norm itself.
+    Recomputed(Activation),
+    /// Read from the output of the activation of norm and residual.
+    ByOutput(Activation, &'a [T]),
+}
+
+impl<T> Passed<'_, T> {
+    fn bounds(&self) -> Bounds {
+        match self {
+            Self::Everywhere => Activation::None,
+            Self::Recomputed(activation) | Self::ByOutput(activation, _) => *activation,
+        }
+        .bounds()
+    }
 }
 
 /// Operands of [`backward`].
@@ -146,8 +157,8 @@ pub enum Relu<'a, T> {
 pub struct Backward<'a, T> {
     /// Input of the forward pass.
     pub x: &'a [T],
-    /// The ReLU that followed, and where it passed gradients.
-    pub relu: Relu<'a, T>,
+    /// Where the activation that followed passed gradients.
+    pub passed: Passed<'a, T>,
     /// Gradient of the output.
     pub d_out: &'a [T],
     /// Statistics used in the forward pass.
@@ -174,20 +185,15 @@ pub fn backward<T: Operand>(
     let inverse: Vec<f32> = b.statistics.variance.iter().map(|v| 1.0 / (v + b.epsilon).sqrt()).collect();
     let mean = &b.statistics.mean;
     let (scale, shift) = fold(b.statistics, b.gamma, b.beta, b.epsilon);
-    let (scale, shift) = (&scale[..], &shift[..]);
+    let (scale, shift, bounds) = (&scale[..], &shift[..], b.passed.bounds());
     let sums = sum_strips(channels, b.x.len(), |range, first, second| {
         let (x, d_out) = (&b.x[range.clone()], &b.d_out[range.clone()]);
-        match b.relu {
-            Relu::None => {
-                isa.run(GradientSums::<T, NONE> { x, out: x, d_out, mean, scale, shift, first, second })
-            }
-            Relu::Direct => {
-                isa.run(GradientSums::<T, DIRECT> { x, out: x, d_out, mean, scale, shift, first, second })
-            }
-            Relu::Result(out) => {
-                let out = &out[range];
-                isa.run(GradientSums::<T, RESULT> { x, out, d_out, mean, scale, shift, first, second });
-            }
+        let sums =
+            GradientSums::<T, EVERYWHERE> { x, out: x, d_out, mean, scale, shift, bounds, first, second };
+        match b.passed {
+            Passed::Everywhere => isa.run(sums),
+            Passed::Recomputed(_) => isa.run(sums.with::<RECOMPUTED>(x)),
+            Passed::ByOutput(_, out) => isa.run(sums.with::<BY_OUTPUT>(&out[range])),
         }
     });
     let count = (b.x.len() / channels) as f64;
@@ -204,25 +210,26 @@ pub fn backward<T: Operand>(
     let input_gradient = |s: usize, d_x: &mut [T], d_residual: &mut [T]| {
         let range = s * strip..s * strip + d_x.len();
         let (x, d_out) = (&b.x[range.clone()], &b.d_out[range.clone()]);
-        let input_gradient = InputGradient::<T, NONE, false> {
+        let input_gradient = InputGradient::<T, EVERYWHERE, false> {
             x,
             out: x,
             d_out,
             scale,
             shift,
+            bounds,
             a: &a,
             p: &p,
             q: &q,
             d_x,
             d_residual,
         };
-        match (b.relu, input_gradient.d_residual.is_empty()) {
-            (Relu::None, true) => isa.run(input_gradient),
-            (Relu::None, false) => isa.run(input_gradient.with::<NONE, true>(x)),
-            (Relu::Direct, true) => isa.run(input_gradient.with::<DIRECT, false>(x)),
-            (Relu::Direct, false) => isa.run(input_gradient.with::<DIRECT, true>(x)),
-            (Relu::Result(out), true) => isa.run(input_gradient.with::<RESULT, false>(&out[range])),
-            (Relu::Result(out), false) => isa.run(input_gradient.with::<RESULT, true>(&out[range])),
+        match (b.passed, input_gradient.d_residual.is_empty()) {
+            (Passed::Everywhere, true) => isa.run(input_gradient),
+            (Passed::Everywhere, false) => isa.run(input_gradient.with::<EVERYWHERE, true>(x)),
+            (Passed::Recomputed(_), true) => isa.run(input_gradient.with::<RECOMPUTED, false>(x)),
+            (Passed::Recomputed(_), false) => isa.run(input_gradient.with::<RECOMPUTED, true>(x)),
+            (Passed::ByOutput(_, out), true) => isa.run(input_gradient.with::<BY_OUTPUT, false>(&out[range])),
+            (Passed::ByOutput(_, out), false) => isa.run(input_gradient.with::<BY_OUTPUT, true>(&out[range])),
         }
     };
     match d_residual {
@@ -236,16 +243,17 @@ pub fn backward<T: Operand>(
     gradients
 }
 
-/// Backward pass of `relu(x + bias)`: the gradient of `x` goes to `d_x`, that of the bias is returned. `relu_out` is
-/// the output. Without ReLU the gradient of `x` equals `d_out`, and `d_x` is empty.
+/// Backward pass of `activation(x + bias)`: the gradient of `x` goes to `d_x`, that of the bias is returned.
+/// `activated` is the activation and its output. Without an activation the gradient of `x` equals `d_out`, and `d_x` is
+/// empty.
 pub fn bias_backward<T: Operand>(
     isa: Isa,
     channels: usize,
-    relu_out: Option<&[T]>,
+    activated: Option<(Activation, &[T])>,
     d_out: &[T],
     d_x: &mut [T],
 ) -> Vec<f32> {
-    let Some(out) = relu_out else {
+    let Some((activation, out)) = activated else {
         return channel_sums(isa, channels, d_out);
     };
     let strip = strip_of_sums(channels);
@@ -254,7 +262,7 @@ pub fn bias_backward<T: Operand>(
         .zip(out.par_chunks(strip).zip(d_out.par_chunks(strip)))
         .map(|(d_x, (out, d_out))| {
             let mut sums = vec![0.0; channels];
-            isa.run(ReluBackward { out, d_out, d_x, sums: &mut sums });
+            isa.run(ActivationBackward { bounds: activation.bounds(), out, d_out, d_x, sums: &mut sums });
             sums
         })
         .collect();

@@ -1,6 +1,7 @@
 //! Compares with naive sums in `f64`, on random shapes, for every instruction set of this machine.
 
 use super::*;
+use crate::activation::Activation;
 use crate::bf16;
 use crate::conv::backward_input::input_gradient_conv;
 use crate::conv::packed::pack_winograd;
@@ -39,7 +40,12 @@ fn agrees_with_naive_sums() {
             let mut out = vec![7.0f32; y.len()];
             forward(isa, &shape, &x, &panels, &mut out, &Epilogue::default());
             close("forward", &shape, isa, &out, &y, 1e-4);
-            let epilogue = Epilogue { bias: Some(&bias), residual: Some(&r), relu: true, accumulate: false };
+            let epilogue = Epilogue {
+                bias: Some(&bias),
+                residual: Some(&r),
+                activation: Activation::Relu,
+                accumulate: false,
+            };
             forward(isa, &shape, &x, &panels, &mut out, &epilogue);
             close("finished", &shape, isa, &out, &relu, 1e-4);
             let epilogue = Epilogue { bias: Some(&bias), accumulate: true, ..Epilogue::default() };
@@ -117,7 +123,7 @@ fn pooled_on_the_way_is_pooled_afterwards() {
     let mut random = Random(11);
     for _ in 0..if cfg!(miri) { 2 } else { 20 } {
         let shape = random_shape(&mut random);
-        check_pooled(&mut random, &shape, true, pack_winograd);
+        check_pooled(&mut random, &shape, Activation::Relu, pack_winograd);
     }
 }
 

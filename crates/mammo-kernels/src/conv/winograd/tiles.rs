@@ -170,7 +170,7 @@ impl<O: Operand> OutputTransform<'_, O> {
         lines: &mut [[Lanes<S>; SIDE]; STEP],
     ) {
         let (c_out, out_w) = (self.shape.c_out, self.shape.out_w());
-        let Epilogue { bias, residual, relu, accumulate } = self.epilogue;
+        let Epilogue { bias, residual, activation, accumulate } = self.epilogue;
         let points = &self.points[tile * c_out.next_multiple_of(LANES) + first..];
         for px in 0..SIDE {
             let mut column = [Lanes::zero(simd); SIDE];
@@ -191,10 +191,7 @@ impl<O: Operand> OutputTransform<'_, O> {
                 if let Some(residual) = residual {
                     sums = sums + Lanes::load(simd, &residual[y * out_w * c_out + at..], n);
                 }
-                if relu {
-                    sums = sums.relu();
-                }
-                sums.store(&mut pixels[at..], n);
+                sums.activate(activation).store(&mut pixels[at..], n);
             }
         }
     }
