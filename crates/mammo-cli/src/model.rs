@@ -8,7 +8,7 @@ use mammo_nn::interop::onnx;
 use mammo_nn::interop::onnx::{Input, Norms};
 use mammo_nn::interop::weights;
 use mammo_nn::model_file::{self, ModelCard, Network, Source, TrainingRecord};
-use mammo_nn::networks::conventions::ChannelNorm;
+use mammo_nn::networks::conventions::{ChannelNorm, Conventions};
 use serde::Deserialize;
 
 use mammo_pipeline::config::with_nearest_key;
@@ -38,7 +38,7 @@ impl Model {
 /// Convert weights of other programs to a model file.
 ///
 /// Reads PyTorch checkpoints (.pth) and safetensors with the names of torchvision or timm
-/// (ResNet18, ResNet50, VGG16, VGG19), and Keras files (.h5): whole models of Keras 2, among
+/// (ResNet18, ResNet50, VGG16, VGG19, EfficientNet-Lite), and Keras files (.h5): whole models of Keras 2, among
 /// them the patch and whole-image models of the paper's authors, and weights of
 /// keras.applications. No code in a file is executed.
 ///
@@ -46,6 +46,7 @@ impl Model {
 ///   torchvision  grey 0..1, minus ImageNet's mean, divided by its deviation (RGB)
 ///   keras-caffe  grey 0..255, minus ImageNet's mean (BGR): Keras ResNet50, VGG16, VGG19
 ///   keras-tf     grey -1..1
+///   efficientnet-lite  grey 0..255, minus 127, divided by 128: Google's EfficientNet-Lite
 ///   paper        the authors' whole-image preprocessing: stretched, minus 52.18
 ///   FILE.toml    [preprocessing] as in a run configuration, and [channel_norm] if needed
 ///
@@ -56,9 +57,13 @@ impl Model {
 pub struct ImportArgs {
     /// Weight file.
     pub file: PathBuf,
-    /// Preprocessing of the weights: torchvision, keras-caffe, keras-tf, paper, or a TOML file.
+    /// Preprocessing of the weights: torchvision, keras-caffe, keras-tf, efficientnet-lite, paper, or a
+    /// TOML file.
     #[arg(long, value_name = "NAME|FILE")]
     pub preprocessing: String,
+    /// Who trained an EfficientNet-Lite under timm's names, which the file does not state.
+    #[arg(long, value_enum)]
+    pub trained_by: Option<TrainedBy>,
     /// Model file to write.
     #[arg(long)]
     pub out: PathBuf,
@@ -69,6 +74,15 @@ pub struct ImportArgs {
     /// Licence of the weights, for the card.
     #[arg(long, default_value = model_file::NO_LICENCE)]
     pub licence: String,
+}
+
+/// Who trained weights under timm's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum TrainedBy {
+    /// Google (timm's `tf_efficientnet_lite`): padding as in TensorFlow, epsilon 1e-3.
+    Google,
+    /// timm (`efficientnet_lite`): padding of half the kernel, epsilon 1e-5.
+    Timm,
 }
 
 /// Print a model's card: network, conventions, preprocessing, training record, intended use.
@@ -153,6 +167,7 @@ impl Pixels {
             "torchvision" => levels(ChannelNorm::torchvision()),
             "keras-caffe" => levels(ChannelNorm::caffe()),
             "keras-tf" => levels(ChannelNorm::symmetric()),
+            "efficientnet-lite" => levels(ChannelNorm::efficientnet_lite()),
             "paper" => Self { preprocessing: Preprocessing::paper(), channel_norm: None },
             file if file.ends_with(".toml") => {
                 let text =
@@ -161,7 +176,8 @@ impl Pixels {
                     .map_err(|e| anyhow::anyhow!("{file}: {}", with_nearest_key(&e.to_string())))?
             }
             other => bail!(
-                "--preprocessing {other}: expected torchvision, keras-caffe, keras-tf, paper or a .toml file"
+                "--preprocessing {other}: expected torchvision, keras-caffe, keras-tf, efficientnet-lite, \
+                 paper or a .toml file"
             ),
         })
     }
@@ -179,6 +195,18 @@ fn import(args: &ImportArgs) -> Result<Done> {
             &mut config.trunk
         }
     };
+    match (imported.conventions_known, args.trained_by) {
+        (true, None) => {}
+        (true, Some(_)) => bail!("--trained-by is for EfficientNet-Lite under timm's names only"),
+        (false, Some(TrainedBy::Google)) => trunk.conventions = Conventions::efficientnet_lite(),
+        (false, Some(TrainedBy::Timm)) => trunk.conventions = Conventions::default(),
+        (false, None) => bail!(
+            "{}: an EfficientNet-Lite under timm's names; weights of Google and of timm have these names and need \
+             other padding and norms. Give --trained-by google for tf_efficientnet_lite, --trained-by timm for \
+             efficientnet_lite",
+            args.file.display()
+        ),
+    }
     trunk.channel_norm = pixels.channel_norm;
     trunk.check().with_context(|| format!("--preprocessing {}", args.preprocessing))?;
     let n_classes = network.n_classes();

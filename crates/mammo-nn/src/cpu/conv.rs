@@ -7,6 +7,7 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
+use mammo_kernels::Activation;
 use mammo_kernels::conv::{self, ConvShape, backward_input, backward_weight, pack_training};
 use mammo_kernels::isa::Isa;
 use mammo_kernels::micro::Epilogue;
@@ -31,7 +32,7 @@ pub(super) fn forward(
     by_dtype!(&x, T => {
         let panels = pack_training::<T>(Isa::best(), &s, numbers(&weight));
         let bias = bias.map(|b| panels.pad_bias(numbers(&contiguous(b))));
-        let epilogue = Epilogue { bias: bias.as_deref(), relu: call.relu, ..Epilogue::default() };
+        let epilogue = Epilogue { bias: bias.as_deref(), activation: call.activation, ..Epilogue::default() };
         filled([s.n, s.out_h(), s.out_w(), s.c_out], |out: &mut [T]| {
             conv::forward(Isa::best(), &s, numbers::<T>(&x), &panels, out, &epilogue);
         })
@@ -44,8 +45,8 @@ struct SavedForBackward {
     x: FlexTensor,
     weight: FlexTensor,
     call: ConvCall,
-    /// The output, if ReLU was applied.
-    relu_out: Option<FlexTensor>,
+    /// The output, if an activation was applied.
+    activated: Option<FlexTensor>,
 }
 
 impl SavedForBackward {
@@ -124,7 +125,7 @@ pub(super) fn tracked<C: CheckpointStrategy>(
     let ((x, x_node), (weight, weight_node)) = (x.into_parts(), weight.into_parts());
     let out = forward(&x, &weight, None, &call);
     match ConvBackward.prepare::<C>([x_node, weight_node]).compute_bound().stateful() {
-        OpsKind::Tracked(prep) => prep.finish(SavedForBackward { x, weight, call, relu_out: None }, out),
+        OpsKind::Tracked(prep) => prep.finish(SavedForBackward { x, weight, call, activated: None }, out),
         OpsKind::UnTracked(prep) => {
             mark_unneeded(call.residual_grad.as_ref());
             prep.finish(out)
@@ -141,7 +142,7 @@ impl Backward<Flex, 3> for ConvBiasBackward {
     fn backward(self, ops: Ops<SavedForBackward, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let d_out = contiguous(&grads.consume::<Flex>(&ops.node));
         let ([x, weight, bias], saved) = (ops.parents, ops.state);
-        let (d_out, d_bias) = by_dtype!(&d_out, T => through_bias::<T>(&d_out, saved.relu_out.as_ref()));
+        let (d_out, d_bias) = by_dtype!(&d_out, T => through_bias::<T>(&d_out, saved.call.activation, saved.activated.as_ref()));
         if let Some(node) = bias {
             grads.register::<Flex>(node.id, d_bias);
         }
@@ -149,14 +150,19 @@ impl Backward<Flex, 3> for ConvBiasBackward {
     }
 }
 
-/// Gradients of the sum before ReLU and of the bias.
-fn through_bias<T: Number>(d_out: &FlexTensor, relu_out: Option<&FlexTensor>) -> (FlexTensor, FlexTensor) {
+/// Gradients of the sum before the activation and of the bias.
+fn through_bias<T: Number>(
+    d_out: &FlexTensor,
+    activation: Activation,
+    activated: Option<&FlexTensor>,
+) -> (FlexTensor, FlexTensor) {
     let dims = shape::<4>(d_out);
     let mut d_bias = Vec::new();
     let mut back = |out: Option<&[T]>, d_sum: &mut [T]| {
-        d_bias = norm::bias_backward(Isa::best(), dims[3], out, numbers(d_out), d_sum);
+        let activated = out.map(|out| (activation, out));
+        d_bias = norm::bias_backward(Isa::best(), dims[3], activated, numbers(d_out), d_sum);
     };
-    let d_sum = match relu_out {
+    let d_sum = match activated {
         Some(out) => filled(dims, |d_sum| back(Some(numbers(out)), d_sum)),
         None => {
             back(None, &mut []);
@@ -177,8 +183,8 @@ pub(super) fn tracked_bias<C: CheckpointStrategy>(
     let out = forward(&x, &weight, Some(&bias), &call);
     match ConvBiasBackward.prepare::<C>([x_node, weight_node, bias_node]).compute_bound().stateful() {
         OpsKind::Tracked(prep) => {
-            let relu_out = call.relu.then(|| out.clone());
-            prep.finish(SavedForBackward { x, weight, call, relu_out }, out)
+            let activated = (call.activation != Activation::None).then(|| out.clone());
+            prep.finish(SavedForBackward { x, weight, call, activated }, out)
         }
         OpsKind::UnTracked(prep) => {
             mark_unneeded(call.residual_grad.as_ref());

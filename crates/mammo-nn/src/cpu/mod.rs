@@ -7,6 +7,7 @@
 //! Kernels panic on inconsistent shapes, which cannot occur: every `ConvShape` is built from the tensors here.
 
 mod conv;
+mod depthwise;
 mod memory;
 mod norm;
 mod pool;
@@ -20,7 +21,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
 use burn::tensor::{Bytes, Device, Element, Tensor};
 use mammo_kernels::norm::Statistics;
-use mammo_kernels::{Operand, bf16};
+use mammo_kernels::{Activation, Operand, bf16};
 
 use crate::networks::conventions::{KernelGeometry, Padding};
 
@@ -36,8 +37,8 @@ pub(crate) fn supports(device: &Device) -> bool {
 pub(crate) struct ConvCall {
     /// Kernel size, stride and padding.
     pub geometry: KernelGeometry,
-    /// Whether ReLU is applied; only together with a bias and without a norm after it.
-    pub relu: bool,
+    /// Applied to the sums; only together with a bias and without a norm after it.
+    pub activation: Activation,
     /// Of the first convolution of a residual block: the slot through which the gradients of the block's input are added.
     pub residual_grad: Option<ResidualGradSlot>,
 }
@@ -51,8 +52,8 @@ pub(crate) struct NormCall {
     pub found: Arc<OnceLock<Statistics>>,
     /// Added to the variance.
     pub epsilon: f32,
-    /// Whether ReLU is applied.
-    pub relu: bool,
+    /// Applied to the normalised values.
+    pub activation: Activation,
     /// Of the norm that ends a residual block: the slot that receives the gradient of the residual.
     pub residual_grad: Option<ResidualGradSlot>,
 }
@@ -62,12 +63,18 @@ pub(crate) struct NormCall {
 pub(crate) trait CpuOps: Backend {
     /// Convolution, `[n, h, w, c_in]` and `[c_out, c_in, k, k]` to `[n, h', w', c_out]`.
     fn cpu_conv(x: FloatTensor<Self>, weight: FloatTensor<Self>, call: ConvCall) -> FloatTensor<Self>;
-    /// As [`cpu_conv`](Self::cpu_conv), plus a bias `[c_out]`, and ReLU if asked for.
+    /// As [`cpu_conv`](Self::cpu_conv), plus a bias `[c_out]`, then the activation of the call.
     fn cpu_conv_bias(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         call: ConvCall,
+    ) -> FloatTensor<Self>;
+    /// Depthwise convolution, `[n, h, w, c]` and `[c, 1, k, k]` to `[n, h', w', c]`.
+    fn cpu_depthwise(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        geometry: KernelGeometry,
     ) -> FloatTensor<Self>;
     /// Batch norm of `[n, h, w, c]` with scale and shift `[c]`.
     fn cpu_norm(
@@ -76,7 +83,7 @@ pub(crate) trait CpuOps: Backend {
         beta: FloatTensor<Self>,
         call: NormCall,
     ) -> FloatTensor<Self>;
-    /// As [`cpu_norm`](Self::cpu_norm), plus a residual of the shape of `x` before ReLU.
+    /// As [`cpu_norm`](Self::cpu_norm), plus a residual of the shape of `x` before the activation.
     fn cpu_norm_add(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
@@ -97,6 +104,10 @@ impl CpuOps for Flex {
 
     fn cpu_conv_bias(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, call: ConvCall) -> FlexTensor {
         conv::forward(&x, &weight, Some(&bias), &call)
+    }
+
+    fn cpu_depthwise(x: FlexTensor, weight: FlexTensor, geometry: KernelGeometry) -> FlexTensor {
+        depthwise::forward(&x, &weight, geometry)
     }
 
     fn cpu_norm(x: FlexTensor, gamma: FlexTensor, beta: FlexTensor, call: NormCall) -> FlexTensor {
@@ -136,6 +147,14 @@ impl<C: CheckpointStrategy> CpuOps for Autodiff<Flex, C> {
         conv::tracked_bias::<C>(x, weight, bias, call)
     }
 
+    fn cpu_depthwise(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        geometry: KernelGeometry,
+    ) -> FloatTensor<Self> {
+        depthwise::tracked::<C>(x, weight, geometry)
+    }
+
     fn cpu_norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
@@ -173,6 +192,11 @@ pub(crate) fn conv(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, cal
     })
 }
 
+/// [`CpuOps::cpu_depthwise`] of tensors.
+pub(crate) fn depthwise(x: Tensor<4>, weight: Tensor<4>, geometry: KernelGeometry) -> Tensor<4> {
+    Tensor::from_dispatch(Dispatch::cpu_depthwise(x.into_dispatch(), weight.into_dispatch(), geometry))
+}
+
 /// `a` times the transpose of `b`. On the CPU it is computed as a 1x1 convolution, several times as fast as Burn's
 /// matrix product.
 pub(crate) fn times_transposed(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
@@ -182,7 +206,7 @@ pub(crate) fn times_transposed(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
     let ([rows, depth], [columns, _]) = (a.dims(), b.dims());
     let geometry = KernelGeometry { kernel: 1, stride: 1, padding: Padding::Valid };
     let (pixels, kernels) = (a.reshape([1, 1, rows, depth]), b.reshape([columns, depth, 1, 1]));
-    conv(pixels, kernels, None, ConvCall { geometry, relu: false, residual_grad: None })
+    conv(pixels, kernels, None, ConvCall { geometry, activation: Activation::None, residual_grad: None })
         .reshape([rows, columns])
 }
 

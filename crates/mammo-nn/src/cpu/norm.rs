@@ -1,4 +1,4 @@
-//! Batch norm with residual sum and ReLU, forward and backward.
+//! Batch norm with residual sum and activation, forward and backward.
 
 use std::sync::Arc;
 
@@ -8,8 +8,9 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
+use mammo_kernels::Activation;
 use mammo_kernels::isa::Isa;
-use mammo_kernels::norm::{self, NormEpilogue, Relu, Statistics};
+use mammo_kernels::norm::{self, NormEpilogue, Passed, Statistics};
 
 use super::memory::filled;
 use super::{NormCall, by_dtype, contiguous, numbers, shape, tensor};
@@ -31,7 +32,7 @@ pub(super) fn forward(
             None => call.found.get_or_init(|| norm::statistics(Isa::best(), dims[3], numbers::<T>(&x))).clone(),
         };
         let (scale, shift) = norm::fold(&statistics, numbers(&gamma), numbers(&beta), call.epsilon);
-        let epilogue = NormEpilogue { residual: residual.as_ref().map(numbers::<T>), relu: call.relu };
+        let epilogue = NormEpilogue { residual: residual.as_ref().map(numbers::<T>), activation: call.activation };
         let out = filled(dims, |out| norm::apply(Isa::best(), numbers::<T>(&x), &scale, &shift, epilogue, out));
         (out, Arc::new(statistics))
     })
@@ -43,8 +44,8 @@ struct SavedForBackward {
     x: FlexTensor,
     gamma: FlexTensor,
     beta: FlexTensor,
-    /// The output, if a residual was added and ReLU applied.
-    relu_out: Option<FlexTensor>,
+    /// The output, if a residual was added before an activation.
+    activated: Option<FlexTensor>,
     statistics: Arc<Statistics>,
     call: NormCall,
 }
@@ -58,10 +59,10 @@ impl SavedForBackward {
         by_dtype!(&x, T => {
             let operands = norm::Backward {
                 x: numbers::<T>(&x),
-                relu: match &self.relu_out {
-                    Some(out) => Relu::Result(numbers(out)),
-                    None if self.call.relu => Relu::Direct,
-                    None => Relu::None,
+                passed: match (&self.activated, self.call.activation) {
+                    (_, Activation::None) => Passed::Everywhere,
+                    (Some(out), activation) => Passed::ByOutput(activation, numbers(out)),
+                    (None, activation) => Passed::Recomputed(activation),
                 },
                 d_out: numbers(&d_out),
                 statistics: &self.statistics,
@@ -124,7 +125,7 @@ pub(super) fn tracked<C: CheckpointStrategy>(
     let (out, statistics) = forward(&x, &gamma, &beta, None, &call);
     match NormBackward.prepare::<C>([x_node, gamma_node, beta_node]).compute_bound().stateful() {
         OpsKind::Tracked(prep) => {
-            prep.finish(SavedForBackward { x, gamma, beta, relu_out: None, statistics, call }, out)
+            prep.finish(SavedForBackward { x, gamma, beta, activated: None, statistics, call }, out)
         }
         OpsKind::UnTracked(prep) => prep.finish(out),
     }
@@ -141,8 +142,8 @@ pub(super) fn tracked_add<C: CheckpointStrategy>(
         (x.into_parts(), gamma.into_parts(), beta.into_parts());
     let (residual, residual_node) = residual.into_parts();
     let (out, statistics) = forward(&x, &gamma, &beta, Some(&residual), &call);
-    let relu_out = call.relu.then(|| out.clone());
-    let saved = |call| SavedForBackward { x, gamma, beta, relu_out, statistics, call };
+    let activated = (call.activation != Activation::None).then(|| out.clone());
+    let saved = |call| SavedForBackward { x, gamma, beta, activated, statistics, call };
     // With a slot the gradient of the residual is stored, not registered: the residual is not a parent then.
     if call.residual_grad.is_some() {
         return match NormBackward.prepare::<C>([x_node, gamma_node, beta_node]).compute_bound().stateful() {

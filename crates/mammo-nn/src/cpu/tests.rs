@@ -1,6 +1,8 @@
 //! Compares the CPU operations with Burn's on the same layers: outputs, running statistics and all gradients.
 
 use burn::module::{Module, ModuleVisitor, Param};
+use mammo_kernels::Activation;
+
 use burn::tensor::{DType, Device, Distribution, Gradients, Tensor};
 
 use crate::networks::conventions::{Conventions, Padding};
@@ -29,7 +31,13 @@ enum Through {
 }
 
 /// Output, running statistics, and gradients of input, residual and every parameter that has one.
-fn outcome(layer: &ConvNorm, residual: bool, inputs: &[Tensor<4>; 3], through: Through) -> Vec<Vec<f32>> {
+fn outcome(
+    layer: &ConvNorm,
+    residual: bool,
+    activation: Activation,
+    inputs: &[Tensor<4>; 3],
+    through: Through,
+) -> Vec<Vec<f32>> {
     let [x, r, g] = inputs.clone().map(|t| match through {
         Through::KernelsInBf16 => t.cast(DType::BF16).require_grad(),
         _ => t.require_grad(),
@@ -37,8 +45,8 @@ fn outcome(layer: &ConvNorm, residual: bool, inputs: &[Tensor<4>; 3], through: T
     let enter =
         |t: Tensor<4>| if through == Through::Burn { Maps::ChannelsFirst(t) } else { Maps::from_nchw(t) };
     let out = match residual {
-        true => layer.forward_add_relu(enter(x.clone()), enter(r.clone())),
-        false => layer.forward_relu(enter(x.clone())),
+        true => layer.forward_add(enter(x.clone()), enter(r.clone()), activation),
+        false => layer.forward(enter(x.clone()), activation),
     };
     let out = out.into_nchw();
     let grads = (out.clone() * g.detach()).sum().backward();
@@ -70,12 +78,14 @@ fn layers_give_what_burn_gives_forward_and_backward() {
     {
         for (c_in, norm, trains, residual) in [
             (6, true, true, true),
+            (10, true, true, true),
             (6, true, false, true),
             (16, true, true, false),
             (3, false, true, false),
             (18, false, true, true),
         ] {
-            let shape = ConvGeometry { c_in, c_out: 10, kernel, stride, padding };
+            let depthwise = c_in == 10;
+            let shape = ConvGeometry { c_in, c_out: 10, kernel, stride, padding, depthwise };
             // Clones share running statistics: each run builds its own layer. A frozen one uses
             // its running statistics, and its parameters have no gradients.
             let fresh = || match norm {
@@ -92,11 +102,12 @@ fn layers_give_what_burn_gives_forward_and_backward() {
             };
             let side = padding.n_out(12, kernel, stride);
             let inputs = [random(c_in, 12), random(10, side), random(10, side)];
-            let burn = outcome(&layer(), residual, &inputs, Through::Burn);
+            let activation = if depthwise { Activation::Relu6 } else { Activation::Relu };
+            let burn = outcome(&layer(), residual, activation, &inputs, Through::Burn);
             // Gradients of a shift are sums of a few hundred terms of both signs: one that rounding switches on at a
             // ReLU changes them by a tenth. A wrong term changes them by half and more.
             for (through, bound) in [(Through::Kernels, 2e-5), (Through::KernelsInBf16, 0.2)] {
-                let ours = outcome(&layer(), residual, &inputs, through);
+                let ours = outcome(&layer(), residual, activation, &inputs, through);
                 assert_eq!(ours.len(), burn.len(), "{shape:?}: as many gradients");
                 for (i, (a, b)) in burn.iter().zip(&ours).enumerate() {
                     let found = difference(a, b);

@@ -12,6 +12,8 @@
 //! | epsilon of batch norms | 1e-5 | 1.001e-5 | 1e-3 |
 //! | momentum of batch norms | 0.1 | 0.01 | 0.01 |
 //! | bias before a batch norm | no | yes | yes |
+//!
+//! EfficientNet-Lite has the padding of Keras and norms of its own ([`Conventions::efficientnet_lite`]).
 
 use mammo_kernels::conv::{ConvShape, Pad};
 use serde::{Deserialize, Serialize};
@@ -150,6 +152,17 @@ impl Conventions {
         Self { stem_pool_padding: Padding::Valid, norm_epsilon: 1e-3, ..Self::keras() }
     }
 
+    /// The conventions of EfficientNet-Lite as Google trained it.
+    pub fn efficientnet_lite() -> Self {
+        Self {
+            stem_padding: Padding::Same,
+            padding: Padding::Same,
+            norm_epsilon: 1e-3,
+            norm_momentum: 0.01,
+            ..Self::default()
+        }
+    }
+
     /// Checks that batch norms accept the numbers.
     ///
     /// # Errors
@@ -194,6 +207,11 @@ impl ChannelNorm {
     /// Those of Keras' `tf` mode: grey levels scaled to -1 to 1.
     pub fn symmetric() -> Self {
         Self { mean: [127.5; 3], std: [127.5; 3] }
+    }
+
+    /// Those of EfficientNet-Lite: grey levels of about -1 to 1.
+    pub fn efficientnet_lite() -> Self {
+        Self { mean: [127.0; 3], std: [128.0; 3] }
     }
 
     /// Checks that normalised pixels are finite.

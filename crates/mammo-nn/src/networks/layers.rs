@@ -10,6 +10,7 @@ use burn::tensor::module::avg_pool2d;
 use burn::tensor::ops::AvgPoolOptions;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use mammo_core::seed::Rng;
+use mammo_kernels::Activation;
 use mammo_kernels::norm::{Statistics, fold};
 use rand::RngExt;
 
@@ -32,9 +33,18 @@ pub struct ConvGeometry {
     pub stride: usize,
     /// Padding; stride 1 preserves the size unless it is `Valid`.
     pub padding: Padding,
+    /// Whether every channel has a kernel of its own; then `c_in` equals `c_out`.
+    pub depthwise: bool,
 }
 
-/// Convolution followed by an optional batch norm, without activation.
+impl ConvGeometry {
+    /// Channels that each output channel reads.
+    pub fn depth(&self) -> usize {
+        if self.depthwise { 1 } else { self.c_in }
+    }
+}
+
+/// Convolution followed by an optional batch norm, a residual and an activation, as the caller says.
 ///
 /// A bias before a batch norm has no effect in training, so the convolution has one only where the conventions of
 /// Keras say so.
@@ -60,33 +70,29 @@ impl ConvNorm {
 
     /// # Shapes
     /// `c_in` channels to `c_out`; the size is given by [`Padding::n_out`].
-    pub fn forward(&self, x: Maps) -> Maps {
-        self.apply(x, None, None, false)
+    pub fn forward(&self, x: Maps, activation: Activation) -> Maps {
+        self.apply(x, None, None, activation)
     }
 
-    /// [`forward`](Self::forward), then ReLU.
-    pub fn forward_relu(&self, x: Maps) -> Maps {
-        self.apply(x, None, None, true)
+    /// [`forward`](Self::forward), with `residual` added before the activation.
+    pub fn forward_add(&self, x: Maps, residual: Maps, activation: Activation) -> Maps {
+        self.apply(x, Some(residual), None, activation)
     }
 
-    /// [`forward`](Self::forward), plus `residual`, then ReLU.
-    pub fn forward_add_relu(&self, x: Maps, residual: Maps) -> Maps {
-        self.apply(x, Some(residual), None, true)
+    /// [`forward`](Self::forward) of a block's input that the other branch of the block reads as well.
+    pub(crate) fn forward_shared(&self, x: Maps, slot: &ResidualGradSlot, activation: Activation) -> Maps {
+        self.apply(x, None, Some(slot), activation)
     }
 
-    /// [`forward`](Self::forward) of a block's input that its first convolution reads as well.
-    pub(crate) fn forward_shared(&self, x: Maps, slot: &ResidualGradSlot) -> Maps {
-        self.apply(x, None, Some(slot), false)
-    }
-
-    /// [`forward_relu`](Self::forward_relu) of a block's input that the shortcut reads as well.
-    pub(crate) fn forward_relu_shared(&self, x: Maps, slot: &ResidualGradSlot) -> Maps {
-        self.apply(x, None, Some(slot), true)
-    }
-
-    /// [`forward_add_relu`](Self::forward_add_relu) with the block's input as the residual.
-    pub(crate) fn forward_add_relu_shared(&self, x: Maps, residual: Maps, slot: &ResidualGradSlot) -> Maps {
-        self.apply(x, Some(residual), Some(slot), true)
+    /// [`forward_add`](Self::forward_add) with the block's input as the residual.
+    pub(crate) fn forward_add_shared(
+        &self,
+        x: Maps,
+        residual: Maps,
+        slot: &ResidualGradSlot,
+        activation: Activation,
+    ) -> Maps {
+        self.apply(x, Some(residual), Some(slot), activation)
     }
 
     fn apply(
@@ -94,11 +100,11 @@ impl ConvNorm {
         x: Maps,
         residual: Option<Maps>,
         slot: Option<&ResidualGradSlot>,
-        activate: bool,
+        activation: Activation,
     ) -> Maps {
         match x {
             Maps::ChannelsLast(x) => {
-                Maps::ChannelsLast(self.on_cpu(x, residual.map(Maps::into_nchw), slot, activate))
+                Maps::ChannelsLast(self.on_cpu(x, residual.map(Maps::into_nchw), slot, activation))
             }
             Maps::ChannelsFirst(x) => {
                 let x = self.conv.forward(x);
@@ -110,7 +116,7 @@ impl ConvNorm {
                     Some(residual) => x + residual.into_nchw(),
                     None => x,
                 };
-                Maps::ChannelsFirst(if activate { relu(x) } else { x })
+                Maps::ChannelsFirst(activate(x, activation))
             }
         }
     }
@@ -120,28 +126,40 @@ impl ConvNorm {
         x: Tensor<4>,
         residual: Option<Tensor<4>>,
         slot: Option<&ResidualGradSlot>,
-        activate: bool,
+        activation: Activation,
     ) -> Tensor<4> {
         let geometry = self.geometry();
         let residual = residual.map(|r| r.permute([0, 2, 3, 1]));
         let bias = self.conv.bias.as_ref().map(|b| b.val());
-        let fuse = self.norm.is_none() && residual.is_none();
+        let depthwise = self.conv.groups > 1;
+        let fuse = self.norm.is_none() && residual.is_none() && !depthwise;
         // The norm at the end of a block stores a gradient, the convolution at its beginning takes it.
         let (conv_slot, norm_slot) = match residual {
             Some(_) => (None, slot.cloned()),
             None => (slot.cloned(), None),
         };
-        let call = ConvCall { geometry, relu: activate && fuse, residual_grad: conv_slot };
-        let x = cpu::conv(x, self.conv.weight.val(), bias, call);
+        let x = match (depthwise, bias) {
+            (false, bias) => {
+                let activation = if fuse { activation } else { Activation::None };
+                let call = ConvCall { geometry, activation, residual_grad: conv_slot };
+                cpu::conv(x, self.conv.weight.val(), bias, call)
+            }
+            (true, None) => cpu::depthwise(x, self.conv.weight.val(), geometry),
+            (true, Some(bias)) => {
+                let x = cpu::depthwise(x, self.conv.weight.val(), geometry);
+                let bias = bias.reshape([1, 1, 1, -1]).cast(x.dtype());
+                x + bias
+            }
+        };
         match &self.norm {
-            Some(norm) => norm_on_cpu(norm, x, residual, norm_slot, activate),
+            Some(norm) => norm_on_cpu(norm, x, residual, norm_slot, activation),
             None if fuse => x,
             None => {
                 let x = match residual {
                     Some(residual) => x + residual,
                     None => x,
                 };
-                if activate { relu(x) } else { x }
+                activate(x, activation)
             }
         }
     }
@@ -152,22 +170,25 @@ impl ConvNorm {
     }
 
     /// Adds this layer to a plan; must compute the same as the `forward` methods.
-    pub fn plan(&self, planner: &mut Planner, x: Map, residual: Option<Map>, relu: bool) -> Map {
-        let [c_out, c_in, kernel, _] = self.conv.weight.dims();
+    pub fn plan(&self, planner: &mut Planner, x: Map, residual: Option<Map>, activation: Activation) -> Map {
+        let [c_out, depth, kernel, _] = self.conv.weight.dims();
         let mut weight: Vec<f32> = self.conv.weight.val().into_data().iter::<f32>().collect();
         let mut bias = self.conv.bias.as_ref().map_or_else(|| vec![0.0; c_out], |b| floats(b.val()));
         if let Some(norm) = &self.norm {
             let statistics = running_statistics(norm);
             let (gamma, beta) = (floats(norm.gamma.val()), floats(norm.beta.val()));
             let (scale, shift) = fold(&statistics, &gamma, &beta, norm.epsilon as f32);
-            for (weight, s) in weight.chunks_exact_mut(c_in * kernel * kernel).zip(&scale) {
+            for (weight, s) in weight.chunks_exact_mut(depth * kernel * kernel).zip(&scale) {
                 weight.iter_mut().for_each(|w| *w *= s);
             }
             for ((bias, scale), shift) in bias.iter_mut().zip(&scale).zip(&shift) {
                 *bias = *bias * scale + shift;
             }
         }
-        planner.conv(FoldedConv { weight, bias, c_in, geometry: self.geometry() }, x, residual, relu)
+        let depthwise = self.conv.groups > 1;
+        let c_in = if depthwise { c_out } else { depth };
+        let conv = FoldedConv { weight, bias, c_in, geometry: self.geometry(), depthwise };
+        planner.conv(conv, x, residual, activation)
     }
 
     /// Channels out.
@@ -180,20 +201,25 @@ fn running_statistics(norm: &BatchNorm) -> Statistics {
     Statistics { mean: floats(norm.running_mean.value()), variance: floats(norm.running_var.value()) }
 }
 
-/// Batch norm, residual and ReLU in one operation, with the statistics that Burn uses: in training those of the
+/// Batch norm, residual and activation in one operation, with the statistics that Burn uses: in training those of the
 /// batch, which also update the running ones; otherwise the running ones.
 fn norm_on_cpu(
     norm: &BatchNorm,
     x: Tensor<4>,
     residual: Option<Tensor<4>>,
     slot: Option<ResidualGradSlot>,
-    relu: bool,
+    activation: Activation,
 ) -> Tensor<4> {
     let device = x.device();
     let trains = device.is_autodiff() && norm.training.is_enabled();
     let given = (!trains).then(|| running_statistics(norm));
-    let call =
-        NormCall { given, found: Arc::default(), epsilon: norm.epsilon as f32, relu, residual_grad: slot };
+    let call = NormCall {
+        given,
+        found: Arc::default(),
+        epsilon: norm.epsilon as f32,
+        activation,
+        residual_grad: slot,
+    };
     let found = Arc::clone(&call.found);
     let out = cpu::norm(x, norm.gamma.val(), norm.beta.val(), residual, call);
     if let Some(found) = found.get() {
@@ -209,6 +235,15 @@ fn norm_on_cpu(
         }
     }
     out
+}
+
+/// An activation on a device without kernels of ours, or where nothing can be fused.
+fn activate(x: Tensor<4>, activation: Activation) -> Tensor<4> {
+    match activation {
+        Activation::None => x,
+        Activation::Relu => relu(x),
+        Activation::Relu6 => relu(x).clamp_max(6.0),
+    }
 }
 
 /// The values of an `f32` tensor.
@@ -235,6 +270,7 @@ pub fn conv2d(shape: ConvGeometry, bias: bool, device: &Device) -> Conv2d {
     Conv2dConfig::new([shape.c_in, shape.c_out], [shape.kernel; 2])
         .with_stride([shape.stride; 2])
         .with_padding(padding)
+        .with_groups(if shape.depthwise { shape.c_in } else { 1 })
         .with_bias(bias)
         .init(device)
 }

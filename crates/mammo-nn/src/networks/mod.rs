@@ -7,6 +7,7 @@
 
 pub mod classifier;
 pub mod conventions;
+pub mod efficientnet;
 pub mod image_classifier;
 pub mod init;
 pub mod layers;

@@ -6,6 +6,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use mammo_kernels::Activation;
 
 use crate::cpu::ResidualGradSlot;
 use crate::inference::plan::{Map, Planner};
@@ -14,6 +15,8 @@ use crate::networks::conventions::{ChannelNorm, Conventions, StrideOn};
 use crate::networks::layers::{ConvGeometry, ConvNorm, trunk_input};
 use crate::networks::maps::Maps;
 use crate::networks::precision::Precision;
+
+const RELU: Activation = Activation::Relu;
 
 /// Kind of residual block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +45,7 @@ impl ResidualBlock {
     ) -> Self {
         let branch = [(c_in, stride), (channels, 1)].map(|(c_in, stride)| {
             let padding = conventions.padding;
-            let shape = ConvGeometry { c_in, c_out: channels, kernel: 3, stride, padding };
+            let shape = ConvGeometry { c_in, c_out: channels, kernel: 3, stride, padding, depthwise: false };
             ConvNorm::new(shape, conventions, device)
         });
         let shortcut = Self::projection(c_in, channels, stride, conventions, device);
@@ -66,7 +69,8 @@ impl ResidualBlock {
         let branch = [(c_in, a, 1, first), (a, b, 3, middle), (b, c, 1, 1)];
         let branch = branch.map(|(c_in, c_out, kernel, stride)| {
             let padding = conventions.padding;
-            ConvNorm::new(ConvGeometry { c_in, c_out, kernel, stride, padding }, conventions, device)
+            let shape = ConvGeometry { c_in, c_out, kernel, stride, padding, depthwise: false };
+            ConvNorm::new(shape, conventions, device)
         });
         let shortcut = Self::projection(c_in, c, stride, conventions, device);
         Self { branch: branch.into(), shortcut }
@@ -80,7 +84,8 @@ impl ResidualBlock {
         conventions: &Conventions,
         device: &Device,
     ) -> Option<ConvNorm> {
-        let shape = ConvGeometry { c_in, c_out, kernel: 1, stride, padding: conventions.padding };
+        let padding = conventions.padding;
+        let shape = ConvGeometry { c_in, c_out, kernel: 1, stride, padding, depthwise: false };
         (c_in != c_out || stride != 1).then(|| ConvNorm::new(shape, conventions, device))
     }
 
@@ -88,17 +93,17 @@ impl ResidualBlock {
     /// `c_in` channels to `c_out`, each side divided by the stride and rounded up.
     pub fn forward(&self, x: Maps) -> Maps {
         let [first, middle @ .., last] = &self.branch[..] else { return x };
-        let through = |x: Maps| middle.iter().fold(x, |x, conv| conv.forward_relu(x));
+        let through = |x: Maps| middle.iter().fold(x, |x, conv| conv.forward(x, RELU));
         match &self.shortcut {
             Some(projection) => {
                 let slot = ResidualGradSlot::of_convolutions();
-                let shortcut = projection.forward_shared(x.clone(), &slot);
-                last.forward_add_relu(through(first.forward_relu_shared(x, &slot)), shortcut)
+                let shortcut = projection.forward_shared(x.clone(), &slot, Activation::None);
+                last.forward_add(through(first.forward_shared(x, &slot, RELU)), shortcut, RELU)
             }
             None => {
                 let slot = ResidualGradSlot::default();
-                let branch = through(first.forward_relu_shared(x.clone(), &slot));
-                last.forward_add_relu_shared(branch, x, &slot)
+                let branch = through(first.forward_shared(x.clone(), &slot, RELU));
+                last.forward_add_shared(branch, x, &slot, RELU)
             }
         }
     }
@@ -106,12 +111,12 @@ impl ResidualBlock {
     /// Adds the block to a plan.
     pub fn plan(&self, planner: &mut Planner, x: Map) -> Map {
         let shortcut = match &self.shortcut {
-            Some(projection) => projection.plan(planner, x, None, false),
+            Some(projection) => projection.plan(planner, x, None, Activation::None),
             None => x,
         };
         let (last, first) = (&self.branch[self.branch.len() - 1], &self.branch[..self.branch.len() - 1]);
-        let branch = first.iter().fold(x, |x, conv| conv.plan(planner, x, None, true));
-        last.plan(planner, branch, Some(shortcut), true)
+        let branch = first.iter().fold(x, |x, conv| conv.plan(planner, x, None, RELU));
+        last.plan(planner, branch, Some(shortcut), RELU)
     }
 
     /// Channels out.
@@ -160,6 +165,7 @@ impl ResNet {
             kernel: 7,
             stride: 2,
             padding: conventions.stem_padding,
+            depthwise: false,
         };
         let stem = ConvNorm::new(stem, &conventions, device);
         let mut blocks: Vec<ResidualBlock> = Vec::new();
@@ -184,7 +190,7 @@ impl ResNet {
     /// `[n, c_in, h, w]` to `[n, c_out, h / stride, w / stride]`, rounded as the conventions say.
     pub fn forward(&self, images: Tensor<4>, precision: Precision) -> Tensor<4> {
         let x = trunk_input(images, self.channel_norm.as_ref(), precision);
-        let x = self.stem.forward_relu(x); // [n, base, h / 2, w / 2]
+        let x = self.stem.forward(x, RELU); // [n, base, h / 2, w / 2]
         let x = x.max_pool(3, 2, self.conventions.stem_pool_padding); // [n, base, h / 4, w / 4]
         self.blocks.iter().fold(x, |x, block| block.forward(x)).into_nchw()
     }
@@ -193,7 +199,7 @@ impl ResNet {
     pub fn plan(&self, channels: usize) -> (Planner, Map) {
         let mut planner = Planner::new(channels, self.channel_norm);
         let input = planner.input();
-        let x = self.stem.plan(&mut planner, input, None, true);
+        let x = self.stem.plan(&mut planner, input, None, RELU);
         planner.max_pool(KernelGeometry {
             kernel: 3,
             stride: 2,

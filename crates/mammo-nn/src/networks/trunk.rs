@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::inference::plan::{Map, Planner};
 use crate::networks::conventions::{ChannelNorm, Conventions, Padding, StrideOn};
+use crate::networks::efficientnet::{self, EfficientNet, EfficientNetShape, LiteSize};
 use crate::networks::precision::Precision;
 use crate::networks::resnet::{BlockKind, ResNet, ResNetShape};
 use crate::networks::vgg::{Vgg, VggShape};
@@ -26,6 +27,29 @@ pub enum Family {
     /// Six blocks of 2-2-2-2-2-2 convolutions with batch norm. The paper gives no channel
     /// table; 32-64-128-256-512-512 is ours.
     Yaroslav,
+    /// Inverted residual blocks, the smallest network with ImageNet weights here. Not in the paper.
+    #[serde(rename = "efficientnet_lite0")]
+    EfficientNetLite0,
+    /// The same with more blocks.
+    #[serde(rename = "efficientnet_lite1")]
+    EfficientNetLite1,
+    /// The same with more blocks and channels.
+    #[serde(rename = "efficientnet_lite2")]
+    EfficientNetLite2,
+}
+
+impl Family {
+    /// All families.
+    pub const ALL: [Self; 8] = [
+        Self::Resnet18,
+        Self::Resnet50,
+        Self::Vgg16,
+        Self::Vgg19,
+        Self::Yaroslav,
+        Self::EfficientNetLite0,
+        Self::EfficientNetLite1,
+        Self::EfficientNetLite2,
+    ];
 }
 
 /// A trunk as data, as in configurations and model files.
@@ -37,7 +61,8 @@ pub struct TrunkConfig {
     /// Factor on every channel count; 1 is the published network.
     #[serde(default = "one")]
     pub width: f64,
-    /// Number of stages (ResNet: 1 to 4; VGG: 1 to 5; YaroslavNet: 1 to 6); all by default. Fewer stages give a
+    /// Number of stages (ResNet: 1 to 4; VGG: 1 to 5; YaroslavNet: 1 to 6; EfficientNet-Lite: 1 to
+    /// 8, the eighth is the last 1x1 convolution); all by default. Fewer stages give a
     /// smaller stride and receptive field.
     #[serde(default)]
     pub stages: Option<usize>,
@@ -86,6 +111,7 @@ impl TrunkConfig {
         match self.shape() {
             FamilyShape::Residual(..) => 4,
             FamilyShape::Plain(blocks, _) => blocks.len(),
+            FamilyShape::Inverted(_) => efficientnet::STAGES,
         }
     }
 
@@ -107,6 +133,9 @@ impl TrunkConfig {
             Family::Vgg16 => plain(&[[64, 2], [128, 2], [256, 3], [512, 3], [512, 3]], false),
             Family::Vgg19 => plain(&[[64, 2], [128, 2], [256, 4], [512, 4], [512, 4]], false),
             Family::Yaroslav => plain(&[[32, 2], [64, 2], [128, 2], [256, 2], [512, 2], [512, 2]], true),
+            Family::EfficientNetLite0 => FamilyShape::Inverted(LiteSize::Lite0),
+            Family::EfficientNetLite1 => FamilyShape::Inverted(LiteSize::Lite1),
+            Family::EfficientNetLite2 => FamilyShape::Inverted(LiteSize::Lite2),
         }
     }
 
@@ -132,7 +161,14 @@ impl TrunkConfig {
                 norm: norm.then_some(self.conventions),
                 channel_norm: self.channel_norm,
             }),
+            FamilyShape::Inverted(size) => TrunkShape::EfficientNet(self.inverted(size)),
         })
+    }
+
+    fn inverted(&self, size: LiteSize) -> EfficientNetShape {
+        let shape =
+            EfficientNetShape::new(size, self.width, self.n_stages(), self.channels, self.conventions);
+        EfficientNetShape { channel_norm: self.channel_norm, ..shape }
     }
 
     /// Rows and columns of the feature map for an image of this size.
@@ -149,14 +185,22 @@ impl TrunkConfig {
                 (1..self.n_stages()).fold(n, |n, _| conventions.padding.n_out(n, kernel, 2))
             }
             FamilyShape::Plain(..) => (0..self.n_stages()).fold(n, |n, _| Padding::Valid.n_out(n, 2, 2)),
+            FamilyShape::Inverted(size) => {
+                let shape = self.inverted(size);
+                let n = conventions.stem_padding.n_out(n, 3, 2);
+                shape.blocks().fold(n, |n, block| conventions.padding.n_out(n, block.kernel, block.stride))
+            }
         })
     }
 
     /// Input pixels per output cell; image sides must be multiples of it.
     pub fn stride(&self) -> usize {
-        match self.family {
-            Family::Resnet18 | Family::Resnet50 => 4 << (self.n_stages() - 1),
-            Family::Vgg16 | Family::Vgg19 | Family::Yaroslav => 1 << self.n_stages(),
+        match self.shape() {
+            FamilyShape::Residual(..) => 4 << (self.n_stages() - 1),
+            FamilyShape::Plain(..) => 1 << self.n_stages(),
+            FamilyShape::Inverted(size) => {
+                2 * self.inverted(size).blocks().map(|block| block.stride).product::<usize>()
+            }
         }
     }
 
@@ -175,7 +219,7 @@ impl TrunkConfig {
         if ![1, 3].contains(&self.channels) {
             return Err(Error::network("trunk.channels", self.channels.to_string(), "1 or 3"));
         }
-        let plain = matches!(self.family, Family::Vgg16 | Family::Vgg19 | Family::Yaroslav);
+        let plain = matches!(self.shape(), FamilyShape::Plain(..));
         if !plain && (self.blocks.is_some() || self.batch_norm.is_some()) {
             let found = format!("set for {:?}", self.family);
             return Err(Error::network("trunk.blocks or trunk.batch_norm", found, "a VGG family"));
@@ -208,6 +252,8 @@ enum FamilyShape {
     Residual(BlockKind, [usize; 4]),
     /// Channels and convolutions of each block; whether they have batch norm.
     Plain(Vec<[usize; 2]>, bool),
+    /// Inverted residual blocks.
+    Inverted(LiteSize),
 }
 
 /// A trunk's shape with all names and factors resolved to counts.
@@ -217,6 +263,8 @@ pub enum TrunkShape {
     ResNet(ResNetShape),
     /// VGG16, VGG19 or YaroslavNet.
     Vgg(VggShape),
+    /// EfficientNet-Lite.
+    EfficientNet(EfficientNetShape),
 }
 
 /// The convolutional part that patch and image classifier share.
@@ -228,6 +276,8 @@ pub enum Trunk {
     ResNet(ResNet),
     /// VGG16, VGG19 or YaroslavNet.
     Vgg(Vgg),
+    /// EfficientNet-Lite.
+    EfficientNet(EfficientNet),
 }
 
 impl Trunk {
@@ -239,6 +289,7 @@ impl Trunk {
         Ok(match config.build_shape()? {
             TrunkShape::ResNet(shape) => Self::ResNet(ResNet::new(shape, device)),
             TrunkShape::Vgg(shape) => Self::Vgg(Vgg::new(&shape, device)),
+            TrunkShape::EfficientNet(shape) => Self::EfficientNet(EfficientNet::new(&shape, device)),
         })
     }
 
@@ -257,6 +308,7 @@ impl Trunk {
         match self {
             Self::ResNet(trunk) => trunk.forward(images, precision),
             Self::Vgg(trunk) => trunk.forward(images, precision),
+            Self::EfficientNet(trunk) => trunk.forward(images, precision),
         }
     }
 
@@ -265,6 +317,7 @@ impl Trunk {
         match self {
             Self::ResNet(trunk) => trunk.plan(channels),
             Self::Vgg(trunk) => trunk.plan(channels),
+            Self::EfficientNet(trunk) => trunk.plan(channels),
         }
     }
 
@@ -273,6 +326,7 @@ impl Trunk {
         match self {
             Self::ResNet(trunk) => trunk.c_out(),
             Self::Vgg(trunk) => trunk.c_out(),
+            Self::EfficientNet(trunk) => trunk.c_out(),
         }
     }
 
@@ -281,6 +335,10 @@ impl Trunk {
         match self {
             Self::ResNet(trunk) => group_of(trunk.last_block()),
             Self::Vgg(trunk) => group_of(trunk.last_block()),
+            Self::EfficientNet(trunk) => {
+                let (block, last) = trunk.last_block();
+                group_of(block).fuse(&group_of(last))
+            }
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use mammo_kernels::Activation;
 
 use crate::inference::plan::{Map, Planner};
 use crate::networks::conventions::KernelGeometry;
@@ -33,8 +34,9 @@ impl VggBlock {
         let convs = (0..depth)
             .map(|i| {
                 let c_in = if i == 0 { c_in } else { channels };
+                let padding = Padding::Half;
                 let shape =
-                    ConvGeometry { c_in, c_out: channels, kernel: 3, stride: 1, padding: Padding::Half };
+                    ConvGeometry { c_in, c_out: channels, kernel: 3, stride: 1, padding, depthwise: false };
                 match norm {
                     Some(conventions) => ConvNorm::new(shape, conventions, device),
                     None => ConvNorm::without_norm(shape, device),
@@ -47,12 +49,12 @@ impl VggBlock {
     /// # Shapes
     /// `c_in` channels to `channels`, half the size.
     pub fn forward(&self, x: Maps) -> Maps {
-        self.convs.iter().fold(x, |x, conv| conv.forward_relu(x)).max_pool(2, 2, Padding::Valid)
+        self.convs.iter().fold(x, |x, conv| conv.forward(x, Activation::Relu)).max_pool(2, 2, Padding::Valid)
     }
 
     /// Adds the block to a plan.
     pub fn plan(&self, planner: &mut Planner, x: Map) -> Map {
-        let x = self.convs.iter().fold(x, |x, conv| conv.plan(planner, x, None, true));
+        let x = self.convs.iter().fold(x, |x, conv| conv.plan(planner, x, None, Activation::Relu));
         planner.max_pool(KernelGeometry { kernel: 2, stride: 2, padding: Padding::Valid });
         x
     }

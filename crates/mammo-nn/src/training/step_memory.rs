@@ -129,7 +129,7 @@ fn maps_of(step: &Step, grid: &mut [usize; 2], channels: &mut usize) -> f64 {
             *channels = step.shape.c_out;
             conv(step, grid)
         }
-        Step::Residual { branch, shortcut } => {
+        Step::Residual { branch, shortcut, .. } => {
             *channels = branch.last().map_or(*channels, |step| step.shape.c_out);
             let mut beside = *grid;
             let shortcut = shortcut.as_ref().map_or(0.0, |step| conv(step, &mut beside));

@@ -18,13 +18,19 @@ fn noise(h: usize, w: usize, device: &Device) -> Tensor<4> {
 }
 
 /// A trunk, its stride, and how far (in cells) a patch's border reaches into its features.
-fn cases() -> [(TrunkConfig, usize); 3] {
+fn cases() -> [(TrunkConfig, usize); 4] {
     let trunk =
         |family, stages| TrunkConfig { width: 0.125, stages: Some(stages), ..TrunkConfig::new(family) };
     // Half the receptive field: ResNet18 with two stages sees 99 pixels, six cells of eight;
     // ResNet50 with one stage 35 pixels, five cells of four; three VGG blocks 40, five of eight
     // at most.
-    [(trunk(Family::Resnet18, 2), 7), (trunk(Family::Resnet50, 1), 5), (trunk(Family::Yaroslav, 3), 4)]
+    // EfficientNet-Lite0 with two stages 31 pixels, four cells of four.
+    [
+        (trunk(Family::Resnet18, 2), 7),
+        (trunk(Family::Resnet50, 1), 5),
+        (trunk(Family::Yaroslav, 3), 4),
+        (trunk(Family::EfficientNetLite0, 2), 4),
+    ]
 }
 
 #[test]

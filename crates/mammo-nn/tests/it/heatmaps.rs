@@ -171,6 +171,8 @@ fn a_cell_sees_the_pixels_that_it_is_drawn_on_under_every_padding() {
         (Family::Resnet50, 1, Conventions::keras_2_0(), [96, 127]),
         (Family::Resnet50, 2, same_everywhere, [130, 127]),
         (Family::Yaroslav, 3, half, [90, 128]),
+        (Family::EfficientNetLite0, 3, half, [120, 128]),
+        (Family::EfficientNetLite0, 3, Conventions::efficientnet_lite(), [120, 121]),
     ];
     for (family, stages, conventions, [h, w]) in cases {
         let trunk =

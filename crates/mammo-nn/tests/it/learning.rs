@@ -17,13 +17,10 @@ use mammo_nn::training::validation::assess;
 
 use crate::toy::{Recorder, Stripes, network, run, stage, training};
 
-const FAMILIES: [Family; 5] =
-    [Family::Resnet18, Family::Resnet50, Family::Vgg16, Family::Vgg19, Family::Yaroslav];
-
 #[test]
 fn the_first_loss_is_the_logarithm_of_the_number_of_classes() {
     let stripes = Stripes { n: 64, seed: 1 };
-    for family in FAMILIES {
+    for family in Family::ALL {
         let loss = assess(&network(family, 3), &stripes, 32, &Device::flex().autodiff(), Precision::F32)
             .unwrap()
             .loss;
@@ -33,7 +30,7 @@ fn the_first_loss_is_the_logarithm_of_the_number_of_classes() {
 
 #[test]
 fn every_family_learns_one_batch_by_heart() {
-    for family in FAMILIES {
+    for family in Family::ALL {
         let dir = tempfile::tempdir().unwrap();
         let batch = Stripes { n: 8, seed: 2 };
         let config = training(vec![stage(Scope::All, 40, 3e-3)]);

@@ -37,6 +37,8 @@ fn every_trunk_and_top_predicts_through_its_plan_as_through_its_layers() {
     let keras = TrunkConfig { conventions: Conventions::keras_2_0(), ..trunk(Family::Resnet50) };
     let coloured =
         |family| TrunkConfig { channels: 3, channel_norm: Some(ChannelNorm::torchvision()), ..trunk(family) };
+    let lite =
+        TrunkConfig { conventions: Conventions::efficientnet_lite(), ..trunk(Family::EfficientNetLite0) };
     let trunks = [
         trunk(Family::Resnet18),
         trunk(Family::Yaroslav),
@@ -44,6 +46,8 @@ fn every_trunk_and_top_predicts_through_its_plan_as_through_its_layers() {
         keras,
         coloured(Family::Resnet50),
         coloured(Family::Vgg19),
+        lite,
+        TrunkConfig { stages: None, ..coloured(Family::EfficientNetLite0) },
     ];
     let tops = [
         (TopConfig::Average, MapPooling::Max),

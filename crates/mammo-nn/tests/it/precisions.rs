@@ -23,8 +23,7 @@ const TYPES: [DType; 2] = [DType::F32, DType::BF16];
 /// Every family, with one channel and with three normalised ones, and Keras' conventions.
 fn trunks() -> Vec<TrunkConfig> {
     let trunk = |family| TrunkConfig { width: 0.125, stages: Some(3), ..TrunkConfig::new(family) };
-    let families =
-        [Family::Resnet18, Family::Resnet50, Family::Vgg16, Family::Vgg19, Family::Yaroslav].map(trunk);
+    let families = Family::ALL.map(trunk);
     let coloured = families.clone().map(|trunk| TrunkConfig {
         channels: 3,
         channel_norm: Some(ChannelNorm::torchvision()),

@@ -59,6 +59,7 @@ pub fn patch_config(family: Family) -> PatchClassifierConfig {
     let stages = match family {
         Family::Resnet18 | Family::Resnet50 => 2,
         Family::Vgg16 | Family::Vgg19 | Family::Yaroslav => 3,
+        Family::EfficientNetLite0 | Family::EfficientNetLite1 | Family::EfficientNetLite2 => 3,
     };
     let trunk = TrunkConfig { width: 0.125, stages: Some(stages), ..TrunkConfig::new(family) };
     PatchClassifierConfig { trunk, n_classes: 2, dropout: 0.25 }

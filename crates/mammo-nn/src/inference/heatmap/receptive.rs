@@ -56,7 +56,7 @@ impl CellAxis {
             Step::Conv(conv) => self.conv(&conv.shape),
             &Step::MaxPool { kernel, stride, padding } => self.window(kernel, stride, padding),
             &Step::AveragePool { window } => self.window(window, 1, Padding::Valid),
-            Step::Residual { branch, shortcut } => {
+            Step::Residual { branch, shortcut, .. } => {
                 let branch = branch.iter().fold(self, |cells, conv| cells.conv(&conv.shape));
                 let shortcut = shortcut.as_ref().map_or(self, |conv| self.conv(&conv.shape));
                 let ([near, far], [other_near, other_far]) = (branch.first_px, shortcut.first_px);

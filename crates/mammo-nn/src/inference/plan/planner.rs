@@ -1,9 +1,9 @@
 //! Collects the layers of a network and allocates the buffers of its feature maps.
 
-use mammo_kernels::Operand;
-use mammo_kernels::conv::{ConvShape, pack_prediction, predicts_by_winograd};
+use mammo_kernels::conv::{ConvShape, DepthwiseWeights, pack_prediction, predicts_by_winograd};
 use mammo_kernels::isa::Isa;
 use mammo_kernels::operand::Kind;
+use mammo_kernels::{Activation, Operand};
 
 use super::Plan;
 use super::program::{FusedConv, Program, Weights};
@@ -29,6 +29,8 @@ pub struct FoldedConv {
     pub c_in: usize,
     /// Kernel size, stride and padding.
     pub geometry: KernelGeometry,
+    /// Whether every channel has a kernel of its own, `[c_in, 1, k, k]`.
+    pub depthwise: bool,
 }
 
 /// A convolution with its fused operations.
@@ -36,7 +38,7 @@ struct Layer {
     conv: FoldedConv,
     input: Map,
     residual: Option<Map>,
-    relu: bool,
+    activation: Activation,
     pool: Option<KernelGeometry>,
 }
 
@@ -64,17 +66,31 @@ impl Planner {
         INPUT
     }
 
-    /// Adds a convolution followed by the residual sum and ReLU.
-    pub fn conv(&mut self, conv: FoldedConv, input: Map, residual: Option<Map>, relu: bool) -> Map {
+    /// Adds a convolution followed by the residual sum and the activation.
+    ///
+    /// # Panics
+    /// When a depthwise convolution reads the image or has a residual, which no network here has.
+    pub fn conv(
+        &mut self,
+        conv: FoldedConv,
+        input: Map,
+        residual: Option<Map>,
+        activation: Activation,
+    ) -> Map {
+        assert!(!conv.depthwise || (input != INPUT && residual.is_none()), "a depthwise convolution alone");
         let conv = if input == INPUT { self.on_grey(conv) } else { conv };
-        self.layers.push(Layer { conv, input, residual, relu, pool: None });
+        self.layers.push(Layer { conv, input, residual, activation, pool: None });
         Map(self.layers.len())
     }
 
     /// Fuses max pooling into the convolution added last, which no layer may have read yet: its map is then the
     /// pooled one.
+    ///
+    /// # Panics
+    /// When that convolution is depthwise.
     pub fn max_pool(&mut self, pool: KernelGeometry) {
         if let Some(layer) = self.layers.last_mut() {
+            assert!(!layer.conv.depthwise, "pooling after a depthwise convolution");
             layer.pool = Some(pool);
         }
     }
@@ -116,14 +132,17 @@ impl Planner {
         let buffer = |map: Map| buffer_of[map.0];
         let planes = self.planes();
         let fused = |(i, layer): (usize, Layer)| {
-            let Layer { conv, input, residual, relu, pool } = layer;
-            let FoldedConv { mut weight, bias, c_in, geometry } = conv;
+            let Layer { conv, input, residual, activation, pool } = layer;
+            let FoldedConv { mut weight, bias, c_in, geometry, depthwise } = conv;
             let c_out = bias.len();
             let kernel = geometry.kernel;
             let shape = KernelGeometry { padding: Padding::Valid, ..geometry }
                 .on_map([1, kernel, kernel, c_in], c_out);
             let isa = Isa::best();
-            let (weights, bias) = if input == INPUT {
+            let (weights, bias) = if depthwise {
+                let weight = DepthwiseWeights::new(&shape, &weight);
+                (Weights::Depthwise { weight, input: buffer(input) }, bias)
+            } else if input == INPUT {
                 let weight = pack_prediction(isa, &shape, &weight);
                 let bias = weight.pad_bias(&bias);
                 (Weights::OfInput(weight), bias)
@@ -136,7 +155,7 @@ impl Planner {
                 (Weights::OfMap { weight, input: buffer(input) }, bias)
             };
             let residual = residual.map(buffer);
-            FusedConv { weights, bias, c_out, geometry, residual, relu, pool, output: buffer_of[i + 1] }
+            FusedConv { weights, bias, c_out, geometry, residual, activation, pool, output: buffer_of[i + 1] }
         };
         let convs = self.layers.into_iter().enumerate().map(fused).collect();
         Program::new(planes, convs, n_buffers)

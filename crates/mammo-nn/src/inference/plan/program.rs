@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
 
-use mammo_kernels::Operand;
-use mammo_kernels::conv::{Packed, PooledShape, forward, forward_pooled};
+use mammo_kernels::conv::{
+    DepthwiseEpilogue, DepthwiseWeights, Packed, PooledShape, depthwise, forward, forward_pooled,
+};
 use mammo_kernels::isa::Isa;
 use mammo_kernels::micro::Epilogue;
+use mammo_kernels::{Activation, Operand};
 
 use crate::networks::conventions::KernelGeometry;
 
@@ -16,6 +18,8 @@ pub(super) enum Weights<T: Operand> {
     OfInput(Packed<f32>),
     /// The feature map in a buffer.
     OfMap { weight: Packed<T>, input: usize },
+    /// The feature map in a buffer, with a kernel per channel in `f32`.
+    Depthwise { weight: DepthwiseWeights, input: usize },
 }
 
 /// A convolution with its fused epilogue and pooling.
@@ -25,7 +29,7 @@ pub(super) struct FusedConv<T: Operand> {
     pub c_out: usize,
     pub geometry: KernelGeometry,
     pub residual: Option<usize>,
-    pub relu: bool,
+    pub activation: Activation,
     pub pool: Option<KernelGeometry>,
     pub output: usize,
 }
@@ -81,6 +85,9 @@ impl<T: Operand> Program<T> {
                     let input = &buffers[*input];
                     conv.run(input.numbers(), input.shape, weight, &buffers, &mut out);
                 }
+                Weights::Depthwise { weight, input } => {
+                    conv.run_depthwise(&buffers[*input], weight, &mut out)
+                }
             }
             buffers[conv.output] = out;
             last = conv.output;
@@ -91,6 +98,13 @@ impl<T: Operand> Program<T> {
 }
 
 impl<T: Operand> FusedConv<T> {
+    fn run_depthwise(&self, input: &Buffer<T>, weight: &DepthwiseWeights, out: &mut Buffer<T>) {
+        let shape = self.geometry.on_map(input.shape, self.c_out);
+        let out = out.fit([shape.n, shape.out_h(), shape.out_w(), shape.c_out]);
+        let epilogue = DepthwiseEpilogue { bias: Some(&self.bias), activation: self.activation };
+        depthwise(Isa::best(), &shape, input.numbers(), weight, epilogue, out);
+    }
+
     fn run<I: Operand>(
         &self,
         input: &[I],
@@ -101,7 +115,8 @@ impl<T: Operand> FusedConv<T> {
     ) {
         let shape = self.geometry.on_map(shape, self.c_out);
         let residual = self.residual.map(|r| buffers[r].numbers());
-        let epilogue = Epilogue { bias: Some(&self.bias), residual, relu: self.relu, accumulate: false };
+        let epilogue =
+            Epilogue { bias: Some(&self.bias), residual, activation: self.activation, accumulate: false };
         let made = [shape.n, shape.out_h(), shape.out_w(), shape.c_out];
         match self.pool {
             None => forward(Isa::best(), &shape, input, weight, out.fit(made), &epilogue),

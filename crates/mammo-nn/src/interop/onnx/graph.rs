@@ -4,6 +4,8 @@ use super::proto::{
     AttributeProto, Dimension, DimensionValue, FLOAT, NodeProto, TensorProto, TensorShapeProto, TensorType,
     TypeProto, ValueInfoProto,
 };
+use mammo_kernels::Activation;
+
 use super::{Input, Norms};
 use crate::model_file::{ModelCard, Network};
 use crate::networks::conventions::Padding;
@@ -97,7 +99,7 @@ impl<'a> Builder<'a> {
                 let window = window(*kernel, 1, Padding::Valid);
                 self.node("AveragePool", &format!("step{i}.average_pool"), &[x], window)
             }
-            Step::Residual { branch, shortcut } => {
+            Step::Residual { branch, shortcut, activation } => {
                 let mut long = x.to_string();
                 for conv in branch {
                     long = self.conv(&long, conv)?;
@@ -107,7 +109,7 @@ impl<'a> Builder<'a> {
                     None => x.to_string(),
                 };
                 let sum = self.node("Add", &format!("step{i}.add"), &[&long, &short], vec![]);
-                self.node("Relu", &format!("step{i}.relu"), &[&sum], vec![])
+                self.activate(sum, &format!("step{i}"), *activation)
             }
             Step::Softmax => {
                 self.node("Softmax", &format!("step{i}.softmax"), &[x], vec![AttributeProto::int("axis", 1)])
@@ -171,11 +173,27 @@ impl<'a> Builder<'a> {
         }
         let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
         let shape = conv.shape;
-        let mut y = self.node("Conv", path, &inputs, window(shape.kernel, shape.stride, shape.padding));
+        let mut attributes = window(shape.kernel, shape.stride, shape.padding);
+        if shape.depthwise {
+            attributes.push(AttributeProto::int("group", shape.c_in as i64));
+        }
+        let mut y = self.node("Conv", path, &inputs, attributes);
         if let (Some(epsilon), Norms::Separate) = (conv.norm, self.norms) {
             y = self.norm(&y, &norm_path, epsilon)?;
         }
-        Ok(if conv.relu { self.node("Relu", &format!("{path}.relu"), &[&y], vec![]) } else { y })
+        Ok(self.activate(y, path, conv.activation))
+    }
+
+    fn activate(&mut self, x: String, path: &str, activation: Activation) -> String {
+        match activation {
+            Activation::None => x,
+            Activation::Relu => self.node("Relu", &format!("{path}.relu"), &[&x], vec![]),
+            Activation::Relu6 => {
+                let bounds = [("low", 0.0), ("high", 6.0)]
+                    .map(|(end, bound)| self.constant(&format!("{path}.relu6.{end}"), &[], vec![bound]));
+                self.node("Clip", &format!("{path}.relu6"), &[&x, &bounds[0], &bounds[1]], vec![])
+            }
+        }
     }
 
     fn linear(&mut self, x: &str, layer: &LinearStep, name: Option<&str>) -> Result<String> {

@@ -3,7 +3,8 @@
 //! | file | whose names | networks |
 //! |---|---|---|
 //! | `.pth`, `.pt` (zip, legacy pickle) | torchvision, timm | ResNet18, ResNet50, VGG16, VGG19, with batch norm or without |
-//! | `.safetensors` | torchvision, timm | the same |
+//! | the same | timm, `efficientnet_lite_pytorch` | EfficientNet-Lite0, 1 and 2 |
+//! | `.safetensors` | as above | the same |
 //! | `.h5` of Keras 2 (`model.save`), whatever its extension | any: the layer graph in the file is read | the same, and the original authors' patch and whole-image models |
 //! | `.h5` (`save_weights`) | Keras applications | ResNet50, VGG16, VGG19 |
 //!
@@ -12,6 +13,7 @@
 //!
 //! Weight files do not say how images were preprocessed: the user must state it.
 
+mod efficientnet_names;
 mod foreign;
 mod keras;
 mod place;
@@ -37,6 +39,10 @@ pub struct Imported {
     pub network: Network,
     /// The weights.
     pub tensors: StateDict,
+    /// False if weights of the same names and shapes exist that compute differently; the caller must then set the
+    /// conventions of the network. So it is for timm's EfficientNet-Lite: Google's weights and timm's own differ in
+    /// padding and epsilon.
+    pub conventions_known: bool,
     /// Kind of file.
     pub format: String,
     /// What was left out or assumed, for the model card.

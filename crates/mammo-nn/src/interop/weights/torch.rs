@@ -7,8 +7,9 @@ use mammo_core::write::write_atomically;
 use pytorch_reader::{DType, PytorchError, PytorchReader};
 use safetensors::tensor::{Dtype, SafeTensors};
 
+use super::efficientnet_names::Style;
 use super::place::{Layout, Placement, place, torch_conv};
-use super::torch_names::{conv_names, network};
+use super::torch_names::{conv_names, head_name, network};
 use super::{Imported, foreign, most_bytes, wrappers};
 use crate::model_file::{ModelFile, Network, serialize};
 use crate::networks::conventions::{Conventions, Padding, StrideOn};
@@ -18,7 +19,8 @@ use crate::networks::trunk::{TrunkConfig, TrunkShape};
 use crate::{Error, Result};
 
 /// Expected contents, for error messages.
-const EXPECTED: &str = "a state dictionary of torchvision's or timm's ResNet18, ResNet50, VGG16 or VGG19";
+const EXPECTED: &str = "a state dictionary of torchvision's or timm's ResNet18, ResNet50, VGG16, VGG19 or \
+                        EfficientNet-Lite";
 
 /// Dense layers that this project's networks do not have.
 const DENSE: [&str; 3] = ["classifier.", "pre_logits.", "head."];
@@ -136,12 +138,14 @@ fn import(
     }
     let network = network(&foreign).map_err(unusable)?;
     let outline = network.outline()?;
-    let names = conv_names(network.trunk())?;
+    let style = Style::of(&foreign);
+    let names = conv_names(network.trunk(), style.unwrap_or(Style::Timm))?;
     let mut placements: Vec<Placement> =
         outline.convs().iter().zip(&names).flat_map(|(step, names)| torch_conv(step, names)).collect();
     if matches!(network, Network::Patch(_)) {
-        placements.push(Placement::one("head.weight", "fc.weight", Layout::Transposed));
-        placements.push(Placement::one("head.bias", "fc.bias", Layout::Same));
+        let head = head_name(style);
+        placements.push(Placement::one("head.weight", format!("{head}.weight"), Layout::Transposed));
+        placements.push(Placement::one("head.bias", format!("{head}.bias"), Layout::Same));
     }
     let placed = place(&outline, &placements, &mut foreign).map_err(unusable)?;
     let mut notes: Vec<String> = wrappers::note_of_others(&prefix, &others).into_iter().collect();
@@ -156,14 +160,19 @@ fn import(
     Ok(Imported {
         network,
         tensors: placed,
-        format: format!("{container} with torchvision names"),
+        format: match style {
+            None => format!("{container} with torchvision names"),
+            Some(Style::Timm) => format!("{container} with timm names"),
+            Some(Style::Package) => format!("{container} with the names of efficientnet_lite_pytorch"),
+        },
+        conventions_known: style != Some(Style::Timm),
         notes,
         digest: String::new(),
     })
 }
 
 /// Writes a model's trunk, and a patch model's head, as safetensors that torchvision's network of the same name
-/// loads. Returns notes for the user.
+/// loads; an EfficientNet gets timm's names. Returns notes for the user.
 ///
 /// Keras' biases and epsilons are merged into the running statistics, which is exact in prediction: `(x + b - m) /
 /// sqrt(v + e)` equals `(x - (m - b)) / sqrt((v + e - e') + e')`.
@@ -177,7 +186,9 @@ pub fn write_torch_safetensors(path: &Path, file: &ModelFile) -> Result<Vec<Stri
     let outline = crate::networks::outline::Outline::trunk(trunk)?;
     let tensor = |name: String| file.tensors.get(&name).cloned().ok_or(name);
     let missing = |name: String| Error::network("model", format!("no tensor '{name}'"), "a whole model");
-    for (step, names) in outline.convs().into_iter().zip(conv_names(trunk)?) {
+    let effnet = matches!(trunk.build_shape()?, TrunkShape::EfficientNet(_));
+    let head_name = head_name(effnet.then_some(Style::Timm));
+    for (step, names) in outline.convs().into_iter().zip(conv_names(trunk, Style::Timm)?) {
         for placement in torch_conv(step, &names) {
             let Some((name, _)) = placement.from.first() else { continue };
             out.insert(name.clone(), tensor(placement.to.clone()).map_err(missing)?);
@@ -193,7 +204,7 @@ pub fn write_torch_safetensors(path: &Path, file: &ModelFile) -> Result<Vec<Stri
         {
             mean.values.iter_mut().zip(&bias.values).for_each(|(m, b)| *m -= b);
         }
-        let shift = conventions.norm_epsilon - Conventions::default().norm_epsilon;
+        let shift = if effnet { 0.0 } else { conventions.norm_epsilon - Conventions::default().norm_epsilon };
         if let Some(var) = out.get_mut(&format!("{norm}.running_var")) {
             var.values.iter_mut().for_each(|v| *v = (f64::from(*v) + shift) as f32);
         }
@@ -205,11 +216,14 @@ pub fn write_torch_safetensors(path: &Path, file: &ModelFile) -> Result<Vec<Stri
             let [d_in, d_out] = head.shape[..] else { return Err(missing("head.weight".into())) };
             head.values = (0..d_in * d_out).map(|i| head.values[(i % d_in) * d_out + i / d_in]).collect();
             head.shape = vec![d_out, d_in];
-            out.insert("fc.weight".into(), head);
-            out.insert("fc.bias".into(), tensor("head.bias".into()).map_err(missing)?);
+            out.insert(format!("{head_name}.weight"), head);
+            out.insert(format!("{head_name}.bias"), tensor("head.bias".into()).map_err(missing)?);
         }
         Network::Image(_) => notes.push("the top is left out: only the trunk has PyTorch names".to_string()),
         Network::Trunk(_) => {}
+    }
+    if effnet {
+        notes.push(timm_network(&conventions)?.to_string());
     }
     if let Some(norm) = &trunk.channel_norm {
         notes.push(format!(
@@ -221,6 +235,23 @@ pub fn write_torch_safetensors(path: &Path, file: &ModelFile) -> Result<Vec<Stri
     let bytes = serialize(&out, "format", "pt".into()).map_err(refuse)?;
     write_atomically(path, &bytes)?;
     Ok(notes)
+}
+
+/// Which of timm's networks of one name has these conventions.
+///
+/// # Errors
+/// [`Error::Network`] if none has.
+fn timm_network(conventions: &Conventions) -> Result<&'static str> {
+    let computes_as =
+        |other: Conventions| Conventions { norm_momentum: other.norm_momentum, ..*conventions } == other;
+    if computes_as(Conventions::efficientnet_lite()) {
+        Ok("load it into timm's tf_efficientnet_lite networks")
+    } else if computes_as(Conventions::default()) {
+        Ok("load it into timm's efficientnet_lite networks, without tf_")
+    } else {
+        let expected = "padding 'same' with epsilon 1e-3, or 'half' with 1e-5, as timm's networks have. Export ONNX instead";
+        Err(Error::network("conventions", format!("{conventions:?}"), expected))
+    }
 }
 
 /// Checks that torchvision's network of this name computes the same function.

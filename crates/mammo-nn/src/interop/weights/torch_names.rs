@@ -1,5 +1,6 @@
-//! Names of torchvision, which timm shares for these networks.
+//! Names of torchvision, which timm shares for ResNet and VGG, and the choice among PyTorch's networks.
 
+use super::efficientnet_names::{self, Style};
 use super::place::ConvNames;
 use crate::Result;
 use crate::model_file::Network;
@@ -10,11 +11,12 @@ use crate::networks::resnet::BlockKind;
 use crate::networks::state::StateDict;
 use crate::networks::trunk::{Family, TrunkConfig, TrunkShape};
 
-/// Layer names of a trunk's convolutions and norms, in the order of [`Outline::convs`].
+/// Layer names of a trunk's convolutions and norms, in the order of [`Outline::convs`]; `style` names those of an
+/// EfficientNet.
 ///
 /// # Errors
 /// [`TrunkConfig::check`].
-pub fn conv_names(config: &TrunkConfig) -> Result<Vec<ConvNames>> {
+pub fn conv_names(config: &TrunkConfig, style: Style) -> Result<Vec<ConvNames>> {
     let mut names = Vec::new();
     let mut push = |conv: String, norm: Option<String>| names.push(ConvNames { conv, norm });
     match config.build_shape()? {
@@ -53,6 +55,7 @@ pub fn conv_names(config: &TrunkConfig) -> Result<Vec<ConvNames>> {
                 index += 1; // pool
             }
         }
+        TrunkShape::EfficientNet(shape) => return Ok(efficientnet_names::conv_names(&shape, style)),
     }
     Ok(names)
 }
@@ -63,22 +66,33 @@ pub fn conv_names(config: &TrunkConfig) -> Result<Vec<ConvNames>> {
 /// A message with what was found instead.
 pub fn network(tensors: &StateDict) -> std::result::Result<Network, String> {
     let shape = |name: &str| tensors.get(name).map(|t| t.shape.as_slice());
-    let trunk = match (shape("conv1.weight"), shape("features.0.weight")) {
-        (Some(&[base, channels, 7, 7]), _) => resnet(tensors, base, channels)?,
-        (_, Some(&[_, channels, 3, 3])) => vgg(tensors, channels)?,
+    let style = Style::of(tensors);
+    let trunk = match (shape("conv1.weight"), shape("features.0.weight"), style) {
+        (Some(&[base, channels, 7, 7]), ..) => resnet(tensors, base, channels)?,
+        (_, Some(&[_, channels, 3, 3]), _) => vgg(tensors, channels)?,
+        (.., Some(style)) => efficientnet_names::network(tensors, style)?,
         _ => {
             let first: Vec<&str> = tensors.keys().take(4).map(String::as_str).collect();
             return Err(format!(
-                "tensors named {} and others, neither 'conv1.weight' of 7x7 (ResNet) nor \
-                 'features.0.weight' of 3x3 (VGG)",
+                "tensors named {} and others, neither 'conv1.weight' of 7x7 (ResNet), \
+                 'features.0.weight' of 3x3 (VGG) nor 'conv_stem.weight' (EfficientNet)",
                 first.join(", ")
             ));
         }
     };
-    Ok(match shape("fc.weight") {
+    Ok(match shape(&format!("{}.weight", head_name(style))) {
         Some(&[n_classes, _]) => Network::Patch(PatchClassifierConfig { trunk, n_classes, dropout: 0.0 }),
         _ => Network::Trunk(trunk),
     })
+}
+
+/// Layer of the linear head of a patch classifier.
+pub fn head_name(style: Option<Style>) -> &'static str {
+    match style {
+        None => "fc",
+        Some(Style::Timm) => "classifier",
+        Some(Style::Package) => "_fc",
+    }
 }
 
 fn resnet(tensors: &StateDict, base: usize, channels: usize) -> std::result::Result<TrunkConfig, String> {

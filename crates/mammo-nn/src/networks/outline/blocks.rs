@@ -1,7 +1,10 @@
 //! Blocks of layers as steps, with the tensor names of the built networks.
 
+use mammo_kernels::Activation;
+
 use super::{ConvStep, LinearStep, Step};
 use crate::networks::conventions::{Conventions, Padding, StrideOn};
+use crate::networks::efficientnet::EfficientNetShape;
 use crate::networks::layers::ConvGeometry;
 use crate::networks::resnet::{BlockKind, ResNetShape};
 use crate::networks::vgg::VggShape;
@@ -17,19 +20,24 @@ pub(super) fn conv_shape(
     stride: usize,
     padding: Padding,
 ) -> ConvGeometry {
-    ConvGeometry { c_in, c_out, kernel, stride, padding }
+    ConvGeometry { c_in, c_out, kernel, stride, padding, depthwise: false }
 }
 
-pub(super) fn normed(path: String, shape: ConvGeometry, conventions: &Conventions, relu: bool) -> ConvStep {
+pub(super) fn normed(
+    path: String,
+    shape: ConvGeometry,
+    conventions: &Conventions,
+    activation: Activation,
+) -> ConvStep {
     let (bias, norm) = (conventions.bias_before_norm, Some(conventions.norm_epsilon));
-    ConvStep { path, shape, bias, norm, relu }
+    ConvStep { path, shape, bias, norm, activation }
 }
 
 pub(super) fn resnet(shape: &ResNetShape, steps: &mut Vec<Step>) {
     let conventions = &shape.conventions;
     steps.extend(shape.channel_norm.map(Step::ChannelNorm));
     let stem = conv_shape(shape.c_in, shape.base, 7, 2, conventions.stem_padding);
-    steps.push(Step::Conv(normed("trunk.ResNet.stem".into(), stem, conventions, true)));
+    steps.push(Step::Conv(normed("trunk.ResNet.stem".into(), stem, conventions, Activation::Relu)));
     steps.push(Step::MaxPool { kernel: 3, stride: 2, padding: conventions.stem_pool_padding });
     let (mut c, mut i) = (shape.base, 0);
     for (stage, &depth) in shape.depths.iter().enumerate().take(shape.stages) {
@@ -80,13 +88,35 @@ fn residual(
     let mut branch = Vec::with_capacity(convs.len());
     for (i, &(c_out, kernel, stride)) in convs.iter().enumerate() {
         let shape = conv_shape(c, c_out, kernel, stride, conventions.padding);
-        branch.push(normed(format!("{path}.branch.{i}"), shape, conventions, i + 1 < convs.len()));
+        let activation = if i + 1 < convs.len() { Activation::Relu } else { Activation::None };
+        branch.push(normed(format!("{path}.branch.{i}"), shape, conventions, activation));
         c = c_out;
     }
     let shape = conv_shape(c_in, c, 1, stride, conventions.padding);
-    let shortcut =
-        (c_in != c || stride != 1).then(|| normed(format!("{path}.shortcut"), shape, conventions, false));
-    Step::Residual { branch, shortcut }
+    let shortcut = (c_in != c || stride != 1)
+        .then(|| normed(format!("{path}.shortcut"), shape, conventions, Activation::None));
+    Step::Residual { branch, shortcut, activation: Activation::Relu }
+}
+
+pub(super) fn efficientnet(shape: &EfficientNetShape, steps: &mut Vec<Step>) {
+    let conventions = &shape.conventions;
+    steps.extend(shape.channel_norm.map(Step::ChannelNorm));
+    let alone = |name: &str, conv| {
+        Step::Conv(normed(format!("trunk.EfficientNet.{name}"), conv, conventions, Activation::Relu6))
+    };
+    steps.push(alone("stem", shape.stem_conv()));
+    for (i, block) in shape.blocks().enumerate() {
+        let convs = block.convs(conventions).into_iter().enumerate().map(|(j, (conv, activation))| {
+            normed(format!("trunk.EfficientNet.blocks.{i}.convs.{j}"), conv, conventions, activation)
+        });
+        if block.adds_input() {
+            let branch = convs.collect();
+            steps.push(Step::Residual { branch, shortcut: None, activation: Activation::None });
+        } else {
+            steps.extend(convs.map(Step::Conv));
+        }
+    }
+    steps.extend(shape.last_conv().map(|conv| alone("last", conv)));
 }
 
 pub(super) fn vgg(shape: &VggShape, steps: &mut Vec<Step>) {
@@ -110,8 +140,8 @@ pub(super) fn vgg_block(
         let shape = conv_shape(if i == 0 { c_in } else { channels }, channels, 3, 1, Padding::Half);
         let path = format!("{path}.convs.{i}");
         steps.push(Step::Conv(match norm {
-            Some(conventions) => normed(path, shape, conventions, true),
-            None => ConvStep { path, shape, bias: true, norm: None, relu: true },
+            Some(conventions) => normed(path, shape, conventions, Activation::Relu),
+            None => ConvStep { path, shape, bias: true, norm: None, activation: Activation::Relu },
         }));
     }
     steps.push(Step::MaxPool { kernel: 2, stride: 2, padding: Padding::Valid });

@@ -10,9 +10,10 @@ pub mod table;
 
 use std::collections::BTreeMap;
 
+use mammo_kernels::Activation;
 pub use reach::Summary;
 
-use self::blocks::{bottleneck, conv_shape, head, resnet, vgg, vgg_block};
+use self::blocks::{bottleneck, conv_shape, efficientnet, head, resnet, vgg, vgg_block};
 use crate::Result;
 use crate::networks::conventions::{ChannelNorm, Padding};
 use crate::networks::image_classifier::{ImageClassifierConfig, N_CLASSES};
@@ -32,8 +33,8 @@ pub struct ConvStep {
     pub bias: bool,
     /// Epsilon of the batch norm, if there is one.
     pub norm: Option<f64>,
-    /// Whether ReLU follows.
-    pub relu: bool,
+    /// What follows.
+    pub activation: Activation,
 }
 
 /// A linear layer with norm and activation.
@@ -72,12 +73,14 @@ pub enum Step {
         /// Side of the window.
         window: usize,
     },
-    /// `relu(branch + shortcut)`.
+    /// `activation(branch + shortcut)`.
     Residual {
         /// Convolutions of the branch.
         branch: Vec<ConvStep>,
         /// Convolution of the shortcut; `None` is the input itself.
         shortcut: Option<ConvStep>,
+        /// Applied to the sum.
+        activation: Activation,
     },
     /// Softmax over channels.
     Softmax,
@@ -98,7 +101,7 @@ impl Step {
     fn convs(&self) -> Vec<&ConvStep> {
         match self {
             Self::Conv(conv) => vec![conv],
-            Self::Residual { branch, shortcut } => branch.iter().chain(shortcut).collect(),
+            Self::Residual { branch, shortcut, .. } => branch.iter().chain(shortcut).collect(),
             _ => Vec::new(),
         }
     }
@@ -131,6 +134,7 @@ impl Outline {
         match config.build_shape()? {
             TrunkShape::ResNet(shape) => resnet(&shape, &mut steps),
             TrunkShape::Vgg(shape) => vgg(&shape, &mut steps),
+            TrunkShape::EfficientNet(shape) => efficientnet(&shape, &mut steps),
         }
         Ok(Self { channels: config.channels, steps })
     }
@@ -163,10 +167,17 @@ impl Outline {
             if rule.window > 1 {
                 steps.push(Step::AveragePool { window: rule.window });
             }
-            let relu = rule.activation == HeatmapActivation::Relu;
+            let softmax = rule.activation == HeatmapActivation::Softmax;
+            let activation = if softmax { Activation::None } else { Activation::Relu };
             let shape = conv_shape(c, config.n_patch_classes, 1, 1, Padding::Valid);
-            steps.push(Step::Conv(ConvStep { path: "heatmap".into(), shape, bias: true, norm: None, relu }));
-            if !relu {
+            steps.push(Step::Conv(ConvStep {
+                path: "heatmap".into(),
+                shape,
+                bias: true,
+                norm: None,
+                activation,
+            }));
+            if softmax {
                 steps.push(Step::Softmax);
             }
             c = config.n_patch_classes;
@@ -263,7 +274,7 @@ impl Outline {
             }
         }
         for ConvStep { path, shape, bias, .. } in self.convs() {
-            let kernel = vec![shape.c_out, shape.c_in, shape.kernel, shape.kernel];
+            let kernel = vec![shape.c_out, shape.depth(), shape.kernel, shape.kernel];
             tensors.insert(format!("{path}.conv.weight"), kernel);
             if *bias {
                 tensors.insert(format!("{path}.conv.bias"), vec![shape.c_out]);

@@ -62,7 +62,7 @@ impl Reach {
 
     fn conv(&mut self, shape: &ConvGeometry) {
         self.window(shape.kernel, shape.stride, shape.padding);
-        let per_cell = shape.kernel * shape.kernel * shape.c_in * shape.c_out;
+        let per_cell = shape.kernel * shape.kernel * shape.depth() * shape.c_out;
         self.multiply_adds += (per_cell * self.grid[0] * self.grid[1]) as u64;
     }
 
@@ -75,7 +75,7 @@ impl Reach {
             Step::Conv(conv) => self.conv(&conv.shape),
             Step::MaxPool { kernel, stride, padding } => self.window(*kernel, *stride, *padding),
             Step::AveragePool { window } => self.window(*window, 1, Padding::Valid),
-            Step::Residual { branch, shortcut } => {
+            Step::Residual { branch, shortcut, .. } => {
                 let mut beside = *self;
                 branch.iter().for_each(|conv| self.conv(&conv.shape));
                 if let Some(conv) = shortcut {

@@ -26,6 +26,9 @@ pub fn networks() -> Result<String> {
         ("VGG16", Family::Vgg16),
         ("VGG19", Family::Vgg19),
         ("YaroslavNet", Family::Yaroslav),
+        ("EfficientNet-Lite0", Family::EfficientNetLite0),
+        ("EfficientNet-Lite1", Family::EfficientNetLite1),
+        ("EfficientNet-Lite2", Family::EfficientNetLite2),
     ];
     let trunk = |family| TrunkConfig { channels: 3, ..TrunkConfig::new(family) };
     for (name, family) in families {

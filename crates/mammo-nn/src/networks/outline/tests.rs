@@ -9,9 +9,6 @@ use crate::networks::state::state_dict;
 use crate::networks::top::HeatmapRule;
 use crate::networks::trunk::Family;
 
-const FAMILIES: [Family; 5] =
-    [Family::Resnet18, Family::Resnet50, Family::Vgg16, Family::Vgg19, Family::Yaroslav];
-
 fn tops() -> Vec<TopConfig> {
     let heatmap = HeatmapRule { window: 2, activation: HeatmapActivation::Relu };
     vec![
@@ -34,7 +31,7 @@ fn poolings(top: &TopConfig) -> &'static [MapPooling] {
 
 #[test]
 fn names_and_shapes_are_those_of_the_built_network() {
-    for family in FAMILIES {
+    for family in Family::ALL {
         for (i, top) in tops().into_iter().enumerate() {
             let conventions = if i % 2 == 0 { Conventions::default() } else { Conventions::keras_2_0() };
             let trunk = TrunkConfig { width: 1.0 / 16.0, conventions, ..TrunkConfig::new(family) };
@@ -73,6 +70,10 @@ fn parameters_are_the_published_ones() {
     assert_eq!(imagenet(Family::Resnet50).n_parameters, 25_557_032 - 2_049_000);
     assert_eq!(imagenet(Family::Vgg16).n_parameters, 138_357_544 - 123_642_856);
     assert_eq!(imagenet(Family::Vgg19).n_parameters, 143_667_240 - 123_642_856);
+    // timm 1.0: the same for tf_efficientnet_lite0, 1 and 2; a dense layer of a thousand classes on 1280 features.
+    assert_eq!(imagenet(Family::EfficientNetLite0).n_parameters, 4_652_008 - 1_281_000);
+    assert_eq!(imagenet(Family::EfficientNetLite1).n_parameters, 5_416_680 - 1_281_000);
+    assert_eq!(imagenet(Family::EfficientNetLite2).n_parameters, 6_092_072 - 1_281_000);
 }
 
 #[test]
@@ -85,6 +86,8 @@ fn multiply_adds_are_the_published_ones() {
         (Family::Resnet50, 2_048_000, 4.09),
         (Family::Vgg16, vgg_dense, 15.47),
         (Family::Vgg19, vgg_dense, 19.63),
+        // Counted in timm 1.0.31 by hooks on its convolutions and its dense layer; pages that say 0.407 count norms too.
+        (Family::EfficientNetLite0, 1_280_000, 0.385),
     ];
     for (family, dense, giga) in published {
         let ours = (imagenet(family).multiply_adds + dense) as f64 / 1e9;

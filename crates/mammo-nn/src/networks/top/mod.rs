@@ -64,6 +64,7 @@ impl Heatmap {
             kernel: 1,
             stride: 1,
             padding: Padding::Valid,
+            depthwise: false,
         };
         Self { conv: conv2d(shape, true, device), rule }
     }

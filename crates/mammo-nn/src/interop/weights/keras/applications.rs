@@ -103,7 +103,7 @@ fn resnet_names(outline: &Outline, old: bool) -> Vec<ConvNames> {
     }];
     let (mut stage, mut block) = (1, 0);
     for step in &outline.steps {
-        let Step::Residual { branch, shortcut } = step else { continue };
+        let Step::Residual { branch, shortcut, .. } = step else { continue };
         // The first block of every stage has a projection shortcut.
         if shortcut.is_some() {
             stage += 1;

@@ -49,6 +49,7 @@ pub fn read(path: &Path) -> Result<Imported> {
         notes.push(format!("{left} tensors of layers that are not part of the network left out"));
     }
     Ok(Imported {
+        conventions_known: true,
         network: assembled.network,
         tensors,
         format: format.to_string(),

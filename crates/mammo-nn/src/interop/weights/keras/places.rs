@@ -93,11 +93,11 @@ impl TensorFinder<'_> {
         let needed = (c_out, kernel, stride, padding, step.bias, step.norm);
         let relu = conv.activation == Activation::Relu;
         let softmax = conv.activation == Activation::Softmax && step.path == "heatmap";
-        if found != needed || (relu != step.relu && !softmax) {
+        if found != needed || (relu != (step.activation != mammo_kernels::Activation::None) && !softmax) {
             return Err(format!(
                 "layer '{name}' has (channels, kernel, step, padding, bias, epsilon) {found:?} and ReLU {relu}; \
                  the network that it resembles has {needed:?} and ReLU {} there",
-                step.relu
+                step.activation == mammo_kernels::Activation::Relu
             ));
         }
         Ok(())
