@@ -51,6 +51,7 @@ fn every_trunk_and_top_predicts_through_its_plan_as_through_its_layers() {
     ];
     let tops = [
         (TopConfig::Average, MapPooling::Max),
+        (TopConfig::Average, MapPooling::LogSumExp),
         (TopConfig::Residual { blocks: vec![[8, 8, 16]], repeats: 2 }, MapPooling::AverageMax),
         (TopConfig::Vgg { channels: vec![8], depth: 1 }, MapPooling::Average),
         (

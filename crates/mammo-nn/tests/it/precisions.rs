@@ -39,6 +39,8 @@ fn tops() -> Vec<(TopConfig, MapPooling)> {
     vec![
         (TopConfig::Average, MapPooling::Average),
         (TopConfig::Average, MapPooling::Max),
+        (TopConfig::Average, MapPooling::TopK(4)),
+        (TopConfig::Average, MapPooling::LogSumExp),
         (TopConfig::Average, MapPooling::AverageMax),
         (TopConfig::Residual { blocks: vec![[8, 8, 16]], repeats: 2 }, MapPooling::AverageMax),
         (TopConfig::Vgg { channels: vec![8], depth: 1 }, MapPooling::Max),

@@ -7,6 +7,8 @@ use prost::{Message, Oneof};
 
 /// Element type `float32`.
 pub const FLOAT: i32 = 1;
+/// Element type `int64`.
+pub const INT64: i32 = 7;
 
 /// A whole file.
 #[derive(Clone, PartialEq, Message)]

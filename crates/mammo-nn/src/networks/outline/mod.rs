@@ -115,6 +115,9 @@ impl Step {
     }
 }
 
+/// The tensor of [`MapPooling::LogSumExp`].
+pub const LOG_SHARPNESS: &str = "top.Conv.pooling.log_sharpness";
+
 /// A network as a list of steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outline {
@@ -279,6 +282,9 @@ impl Outline {
             if *bias {
                 tensors.insert(format!("{path}.conv.bias"), vec![shape.c_out]);
             }
+        }
+        if self.steps.contains(&Step::GlobalPool(MapPooling::LogSumExp)) {
+            tensors.insert(LOG_SHARPNESS.into(), vec![self.c_out()]);
         }
         for LinearStep { path, d_in, d_out, .. } in self.linears() {
             tensors.insert(format!("{path}.weight"), vec![*d_in, *d_out]);

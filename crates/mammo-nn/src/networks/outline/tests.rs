@@ -24,7 +24,13 @@ fn tops() -> Vec<TopConfig> {
 /// The poolings of a top.
 fn poolings(top: &TopConfig) -> &'static [MapPooling] {
     match top.fc_layout() {
-        None => &[MapPooling::AverageMax, MapPooling::Max, MapPooling::Average],
+        None => &[
+            MapPooling::LogSumExp,
+            MapPooling::AverageMax,
+            MapPooling::TopK(3),
+            MapPooling::Max,
+            MapPooling::Average,
+        ],
         Some(_) => &[MapPooling::Average],
     }
 }

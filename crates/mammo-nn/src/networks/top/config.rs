@@ -1,9 +1,8 @@
 //! Tops as data, as in configurations and model files.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
+use super::MapPooling;
 use crate::{Error, Result};
 
 /// A top as data.
@@ -85,6 +84,7 @@ impl TopConfig {
     /// # Errors
     /// [`Error::Network`] naming the setting.
     pub fn check(&self, pooling: MapPooling) -> Result<()> {
+        pooling.check()?;
         if self.fc_layout().is_some() && pooling != MapPooling::Average {
             let found = format!("{pooling:?} under fully connected layers");
             return Err(Error::network(
@@ -151,41 +151,6 @@ impl FcLayout<'_> {
             return Err(Error::network("top.pool", self.pool.to_string(), expected));
         }
         Ok(n_classes * (rows / self.pool) * (cols / self.pool))
-    }
-}
-
-/// Pooling of the last map of a convolutional top, per channel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MapPooling {
-    /// Global average pooling, as in the paper.
-    #[default]
-    Average,
-    /// Global max pooling: one lesion is enough for a cancer.
-    Max,
-    /// Both concatenated, means first: twice as many features.
-    AverageMax,
-}
-
-impl MapPooling {
-    /// True for the paper's pooling.
-    pub fn is_average(&self) -> bool {
-        *self == Self::Average
-    }
-
-    /// Features per channel of the map.
-    pub fn per_channel(self) -> usize {
-        if self == Self::AverageMax { 2 } else { 1 }
-    }
-}
-
-impl fmt::Display for MapPooling {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(match self {
-            Self::Average => "mean over all cells",
-            Self::Max => "largest value of any cell",
-            Self::AverageMax => "mean over all cells and largest value of any",
-        })
     }
 }
 

@@ -20,20 +20,9 @@ use crate::networks::resnet::ResidualBlock;
 use crate::networks::vgg::VggBlock;
 
 mod config;
-pub use config::{FcLayout, HeatmapActivation, HeatmapRule, MapPooling, TopConfig, heatmap_grid};
-
-impl MapPooling {
-    /// # Shapes
-    /// `[n, c, rows, cols]` to `[n, c * per_channel]`.
-    fn forward(self, map: Tensor<4>) -> Tensor<2> {
-        let map = Maps::from_nchw(map);
-        match self {
-            Self::Average => map.mean_over_space(),
-            Self::Max => map.max_over_space(),
-            Self::AverageMax => Tensor::cat(vec![map.clone().mean_over_space(), map.max_over_space()], 1),
-        }
-    }
-}
+mod pooling;
+pub use config::{FcLayout, HeatmapActivation, HeatmapRule, TopConfig, heatmap_grid};
+pub use pooling::{MapPooling, Pooling};
 
 /// The input of a top.
 #[derive(Clone, Copy, Debug)]
@@ -91,8 +80,7 @@ impl Heatmap {
 pub struct ConvTop {
     residual: Vec<ResidualBlock>,
     vgg: Vec<VggBlock>,
-    #[module(skip)]
-    pooling: MapPooling,
+    pooling: Pooling,
 }
 
 impl ConvTop {
@@ -231,7 +219,8 @@ impl Top {
                 (Vec::new(), Vec::new(), c_in)
             }
         };
-        let top = Self::Conv(ConvTop { residual, vgg, pooling });
+        let pooling_layer = Pooling::new(pooling, c_out, device);
+        let top = Self::Conv(ConvTop { residual, vgg, pooling: pooling_layer });
         Ok(BuiltTop { heatmap, top, d_out: c_out * pooling.per_channel() })
     }
 
