@@ -68,7 +68,7 @@ impl Model {
     /// [`Refused`], with a code and a reason, when the file cannot be read, shows no mammogram, or a view that models
     /// are not trained on.
     pub fn score(&self, path: &Path) -> Result<Score, Refused> {
-        let headers = Headers::Judged(self.unknown);
+        let headers = Headers::Checked(self.unknown);
         let (score, remarks) = score_file(&self.models, self.tta, path, Polarity::Normal, headers)?;
         Ok(Score { probability: score.probability, calibrated: score.calibrated, remarks })
     }
