@@ -15,7 +15,7 @@ pub enum Error {
     /// A network, a model file, a device.
     #[error(transparent)]
     Network(#[from] mammo_nn::Error),
-    /// What was asked for does not fit together: what was found, what was expected, what to do.
+    /// Inputs or settings that contradict each other: what was found, what was expected, what to do.
     #[error("{0}")]
     Refused(String),
     /// A table, an image or a record could not be encoded or decoded.

@@ -163,8 +163,8 @@ fn better_polarity(image: &GreyImage, polarity: Polarity) -> (Polarity, ImageFea
         Polarity::Inverted => ImageFeatures::of_negative(image),
     };
     let given = of(polarity);
-    let is_sound = |features: &ImageFeatures| check_features(features).is_ok();
-    if is_sound(&given) && given.deviation() == 0.0 {
+    let is_accepted = |features: &ImageFeatures| check_features(features).is_ok();
+    if is_accepted(&given) && given.deviation() == 0.0 {
         return (polarity, given, false);
     }
     let other = match polarity {
@@ -172,8 +172,8 @@ fn better_polarity(image: &GreyImage, polarity: Polarity) -> (Polarity, ImageFea
         Polarity::Inverted => Polarity::Normal,
     };
     let turned = of(other);
-    let is_better = !is_sound(&given) || turned.deviation() + limits::POLARITY_MARGIN < given.deviation();
-    if is_sound(&turned) && is_better { (other, turned, true) } else { (polarity, given, false) }
+    let is_better = !is_accepted(&given) || turned.deviation() + limits::POLARITY_MARGIN < given.deviation();
+    if is_accepted(&turned) && is_better { (other, turned, true) } else { (polarity, given, false) }
 }
 
 fn reject(failure: CheckFailure, found: String) -> Result<(), Rejected> {

@@ -26,7 +26,7 @@ use crate::{Error, Result};
 use self::overrides::override_key;
 pub use self::overrides::{with_nearest_key, with_settings};
 
-/// Everything that a run can be told, apart from where its files are.
+/// All settings of a run, except the paths of its files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
@@ -115,7 +115,7 @@ const PATCH_KEYS: &str = "`trunk`, `augmentation` and `[patch.training]`";
 const IMAGE_KEYS: &str = "`top`, `augmentation` and `[image.training]`";
 const TRANSFER_KEYS: &str = "`augmentation` and `[transfer.training]`";
 
-/// A section that a command needs, borrowed as the caller asks.
+/// A section that a command needs, borrowed mutably or not.
 fn required<S>(file: &Path, section: Option<S>, name: &str, keys: &str) -> Result<S> {
     section.ok_or_else(|| {
         Error::Refused(format!(
@@ -156,12 +156,12 @@ impl RunConfig {
             toml::Deserializer::parse(&text).map_err(not_toml)?,
         )
         .map_err(|e: serde_path_to_error::Error<toml::de::Error>| {
-            // The line shown is one of the file only where nothing was changed.
-            let said = match overrides {
+            // The message quotes a line, which is in the file only if no setting was overridden.
+            let message = match overrides {
                 [] => e.inner().to_string(),
                 _ => e.inner().message().to_string(),
             };
-            Error::Refused(format!("{}: {}", e.path(), with_nearest_key(&said)))
+            Error::Refused(format!("{}: {}", e.path(), with_nearest_key(&message)))
         })?;
         let sampling = table.get("sampling").and_then(toml::Value::as_table);
         if let Some(settings) = &mut config.sampling

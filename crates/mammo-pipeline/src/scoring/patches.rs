@@ -110,7 +110,7 @@ pub fn is_patch_scores(path: &Path) -> Result<bool> {
 /// Reads a table of patch scores.
 ///
 /// # Errors
-/// A table that cannot be read, names an unknown class or holds what is no number.
+/// A table that cannot be read, or has an unknown class or a value that is not a number.
 pub fn read_patch_scores(path: &Path) -> Result<PatchScores> {
     let text = TableText::read(path)?;
     let header = text.header(path)?;

@@ -23,7 +23,7 @@ use crate::error::refuse;
 use crate::inputs::{classes_present, draw_patches, prepare, stored_patches};
 use crate::{Observer, Result};
 
-/// What the training of a patch classifier needs.
+/// Inputs of the training of a patch classifier.
 pub struct TrainPatch<'a> {
     /// Settings: `[preprocessing]`, `[sampling]` and `[patch]`.
     pub config: &'a RunConfig,
