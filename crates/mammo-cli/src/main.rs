@@ -3,6 +3,9 @@
 //! Results go to stdout, logs and progress to stderr. Exit codes: 0 done, 1 done but some
 //! input was rejected, 2 failed, 130 stopped by Ctrl-C with the state saved.
 
+// Lines on stderr are events of `tracing`, because the standard macros panic on a closed pipe.
+#![deny(clippy::print_stderr)]
+
 // Must be first: its macros are used in all modules below.
 #[macro_use]
 mod terminal;
