@@ -26,7 +26,7 @@ pub enum Error {
     At {
         /// The place.
         place: String,
-        /// What went wrong there; part of the message, and so no `source` to be printed again.
+        /// The error itself. It is part of the message and therefore not a `source`, which would be printed twice.
         error: Box<Error>,
     },
 }

@@ -14,8 +14,7 @@ use crate::difference::differences;
 use crate::error::refuse;
 use crate::{Error, Observer, Result, Task};
 
-/// Most that the caches beside one manifest may hold, in GiB, unless `MAMMO_CACHE_GIB` says
-/// otherwise: five preparations of 5,000 images at 1152 x 896.
+/// Largest size of all caches of one manifest in GiB, unless `MAMMO_CACHE_GIB` states another: five preparations of 5,000 images at 1152 x 896.
 const CACHE_GIB: f64 = 50.0;
 
 /// A cache that holds the given images, and those of them that could be prepared.

@@ -31,7 +31,7 @@ pub enum Method {
 
 /// A model ready to draw maps.
 pub struct Mapper {
-    /// What turns a stored image into the network's input.
+    /// Steps from a stored image to the network's input.
     pub preprocessing: Preprocessing,
     /// Digest of the model file.
     pub digest: String,
@@ -39,7 +39,7 @@ pub struct Mapper {
 }
 
 /// The kind of map.
-// One mapper exists per run: boxing the larger variant would buy nothing.
+// One mapper exists per run: boxing the larger variant would save nothing.
 #[allow(clippy::large_enum_variant)]
 enum Kind {
     Patch(PatchMapper),
@@ -74,7 +74,7 @@ impl Mapper {
     /// Builds the network of a model file for one method; `stride` is the distance of a patch model's windows.
     ///
     /// # Errors
-    /// A file that is no model with classes; a method or stride that its kind does not have.
+    /// A file that is not a model with classes; a method or stride that its kind does not have.
     pub fn load(path: &Path, method: Option<Method>, stride: Option<usize>, device: &Device) -> Result<Self> {
         let file = model_file::load(path)?;
         let kind = match &file.card.network {

@@ -84,9 +84,9 @@ pub fn finding_row(
 /// The rows of both tables.
 #[derive(Default)]
 pub struct Tables {
-    /// Of `heatmaps.csv`.
+    /// Rows of `heatmaps.csv`.
     pub images: Vec<ImageRow>,
-    /// Of `findings.csv`.
+    /// Rows of `findings.csv`.
     pub findings: Vec<FindingRow>,
 }
 

@@ -80,7 +80,7 @@ pub struct Opened {
 /// Opens an image for one preprocessing.
 ///
 /// # Errors
-/// [`Refused`] when the file cannot be read, its header says that it is no mammogram, or the input check refuses it.
+/// [`Refused`] when the file cannot be read, its header states that it is not a mammogram, or the input check refuses it.
 pub fn open(
     path: &Path,
     polarity: Polarity,

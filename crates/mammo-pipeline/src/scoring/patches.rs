@@ -17,10 +17,10 @@ use crate::error::refuse;
 use crate::inputs::prepare;
 use crate::{Observer, Result};
 
-/// Column that holds the true class; image score tables have none of that name.
+/// Column of the true class; image score tables have no column of that name.
 const CLASS: &str = "class";
 
-/// Patches a prediction looks at at once.
+/// Patches in one batch of prediction.
 const BATCH_SIZE: usize = 32;
 
 /// Class probabilities of patches with known classes.

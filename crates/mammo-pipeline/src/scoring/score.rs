@@ -40,9 +40,9 @@ pub struct Scored {
     pub remarks: Vec<Vec<Remark>>,
     /// Images that could not be read or that the input check refused.
     pub refused: Vec<(Mammogram, Refused)>,
-    /// Time in all.
+    /// Total duration.
     pub duration: Duration,
-    /// Of it, reading, checking and preparing images.
+    /// Part of the total for reading, checking and preparing images.
     pub preparing: Duration,
 }
 
@@ -64,7 +64,7 @@ impl Scored {
 /// Reads model files of whole-image networks.
 ///
 /// # Errors
-/// A file that is no such model.
+/// A file that is not such a model.
 pub fn load_models(paths: &[PathBuf], device: &Device) -> Result<Vec<ImageModel>> {
     let load = |path: &PathBuf| {
         let model = ImageModel::load(path, device)?;
@@ -190,7 +190,7 @@ struct Inputs {
     pixels: Vec<Option<Vec<u16>>>,
     /// What is unusual about the image.
     remarks: Vec<Remark>,
-    /// What preparing them took.
+    /// Duration of the preparation.
     seconds: f64,
 }
 
