@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use indicatif::ProgressBar;
 use mammo_data::doctor::{
     Report, SHOWN, entries_of_cases, entries_of_manifest, examine, find_duplicates, write_report,
 };
@@ -82,8 +81,8 @@ fn examine_cases(dir: &Path) -> Result<Report> {
     let mut left_out = LeftOut::new("left out");
     for rejection in &rejections {
         let line = rejection.line.map(|line| format!(", line {line}")).unwrap_or_default();
-        let place = format!("{}{line}: {}: {}", rejection.file, rejection.reason, rejection.detail);
-        left_out.add(&rejection.file, &place, &ProgressBar::hidden());
+        let place = format!("{}{line}: {}: {}", rejection.file, rejection.reason.phrase(), rejection.detail);
+        left_out.add(&rejection.file, &place);
     }
     left_out.print_rest("`mammo import cbis-ddsm` lists all of them in rejected.csv");
     Ok(examine(&entries, None))
@@ -96,7 +95,7 @@ pub fn examine_manifest(manifest: &Manifest, split: Option<&Split>, pictures: bo
         let (duplicates, n_unread) = find_duplicates(manifest, &progress::counter(&bar));
         bar.finish_and_clear();
         if n_unread > 0 {
-            eprintln!("note: {} not readable and not compared", count(n_unread, "image"));
+            tracing::info!(label = "note", "{} not readable and not compared", count(n_unread, "image"));
         }
         duplicates
     });

@@ -90,7 +90,7 @@ pub fn run(args: &Args) -> Result<Done> {
     let mapper = Mapper::load(&args.model, args.method.map(Method::from), args.stride, &device)?;
     let selected = select(&args.images, args.side, None, &Terminal)?;
     let Maps { tables, rejected } = write_maps(&mapper, &selected, args.min_score, &args.out, &Terminal)?;
-    let rejected = LeftOut::of(rejected);
+    let rejected = LeftOut::printed("rejected", rejected);
     if tables.images.is_empty() && !progress::stop_requested() {
         bail!("none of {} could be mapped", count(selected.images.len(), "image"));
     }

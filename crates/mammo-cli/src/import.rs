@@ -198,7 +198,7 @@ pub fn run(args: &Args) -> Result<Done> {
     let rejected = out.with_file_name("rejected.csv");
     write_rejections(&rejected, &imported.rejections)?;
     for note in &imported.notes {
-        eprintln!("note: {note}");
+        tracing::info!(label = "note", "{note}");
     }
     let counts = imported.manifest.counts();
     let mut summary = format!(
@@ -213,7 +213,7 @@ pub fn run(args: &Args) -> Result<Done> {
         count(imported.rejections.len(), "row")
     );
     for (reason, n) in imported.rejections_by_reason() {
-        summary += &format!("  rejected {n:>5}  {reason}\n");
+        summary += &format!("  rejected {n:>5}  {}\n", reason.phrase());
     }
     if !imported.rejections.is_empty() {
         summary += &format!("  listed in {}\n", rejected.display());

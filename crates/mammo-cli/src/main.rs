@@ -3,6 +3,9 @@
 //! Results go to stdout, logs and progress to stderr. Exit codes: 0 done, 1 done but some
 //! input was rejected, 2 failed, 130 stopped by Ctrl-C with the state saved.
 
+// Lines on stderr are events of `tracing`, because the standard macros panic on a closed pipe.
+#![deny(clippy::print_stderr)]
+
 // Must be first: its macros are used in all modules below.
 #[macro_use]
 mod terminal;
@@ -12,6 +15,7 @@ mod doctor;
 mod evaluate;
 mod heatmap;
 mod import;
+mod logging;
 mod model;
 mod output;
 mod phantom;
@@ -46,6 +50,8 @@ struct Cli {
     /// Number of computing threads [default: one per core].
     #[arg(long, global = true, value_name = "N", display_order = 100)]
     threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    verbosity: logging::Verbosity,
     #[command(subcommand)]
     command: Command,
 }
@@ -108,25 +114,30 @@ const MAX_THREADS_PER_CORE: usize = 8;
 const THREADS_VARIABLE: &str = "RAYON_NUM_THREADS";
 
 fn main() -> ExitCode {
-    let done = run(Cli::parse());
+    let cli = Cli::parse();
+    logging::start(cli.verbosity);
+    let done = run(cli);
     let stdout = terminal::failure().map(|e| anyhow::anyhow!("standard output: cannot be written: {e}"));
     match stdout.map_or(done, Err) {
         Ok(Done::All) => ExitCode::SUCCESS,
         Ok(Done::WithRejections) => ExitCode::from(1),
         Ok(Done::Interrupted) => ExitCode::from(130),
         Err(error) if error.is::<Interrupted>() => {
-            eprintln!("{error}");
+            tracing::warn!(label = "", "{error}");
             ExitCode::from(130)
         }
         Err(error) => {
-            eprintln!("error: {error:#}");
+            tracing::error!("{error:#}");
             ExitCode::from(2)
         }
     }
 }
 
-fn run(Cli { threads, command }: Cli) -> Result<Done> {
+fn run(Cli { threads, command, .. }: Cli) -> Result<Done> {
+    let words: Vec<String> = std::env::args().collect();
+    tracing::debug!("mammo {}, command line: {}", env!("CARGO_PKG_VERSION"), words.join(" "));
     start_threads(threads)?;
+    tracing::debug!("{} computing threads", rayon::current_num_threads());
     mammo_nn::device::check_cpu_instructions()?;
     match command.output() {
         Some(Output::File(path)) => check_file(&path)?,
@@ -185,9 +196,9 @@ impl Command {
             Self::Demo(args) => folder(&args.out),
             Self::Phantom(args) => folder(&args.out),
             Self::Sample(args) => folder(&args.out),
-            Self::Train(Train::Patch(args)) => folder(&args.out),
-            Self::Train(Train::Image(args)) => folder(&args.out),
-            Self::Transfer(args) => folder(&args.out),
+            Self::Train(Train::Patch(args)) => folder(&args.run.out),
+            Self::Train(Train::Image(args)) => folder(&args.run.out),
+            Self::Transfer(args) => folder(&args.run.out),
             Self::Preprocess(args) => folder(&args.out),
             Self::Heatmap(args) => folder(&args.out),
             Self::Report(args) => folder(&args.out),

@@ -230,7 +230,7 @@ fn import(args: &ImportArgs) -> Result<Done> {
     });
     model_file::save(&args.out, &card, &imported.tensors)?;
     for note in &imported.notes {
-        eprintln!("note: {note}");
+        tracing::info!(label = "note", "{note}");
     }
     println!("{}: {}, {} tensors", args.out.display(), card.network.kind(), imported.tensors.len());
     Ok(Done::All)
@@ -261,7 +261,7 @@ fn export(args: &ExportArgs) -> Result<Done> {
                 bail!("--keep-norms and --pixels are for --format onnx only");
             }
             for note in weights::write_torch_safetensors(&args.out, &file)? {
-                eprintln!("note: {note}");
+                tracing::info!(label = "note", "{note}");
             }
         }
     }

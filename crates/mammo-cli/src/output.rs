@@ -4,10 +4,10 @@
 //! images are described only if there are at most [`FEW_IMAGES`], or with `--list`.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::Result;
-use indicatif::ProgressBar;
 pub use mammo_core::text::count;
 use mammo_core::write::{is_stream, write_atomically};
 
@@ -30,8 +30,9 @@ pub fn results_to_log() {
 
 /// Prints the results of a command: whole lines, each with its end.
 pub fn results(text: &str) {
-    if IN_DEMO.load(Ordering::Relaxed) {
-        eprint!("{text}");
+    if text.is_empty() {
+    } else if IN_DEMO.load(Ordering::Relaxed) {
+        tracing::info!("{text}");
     } else {
         print!("{text}");
     }
@@ -41,7 +42,7 @@ pub fn results(text: &str) {
 /// to standard output.
 pub fn summary(path: &Path, text: &str) {
     if is_stream(path) {
-        eprint!("{text}");
+        tracing::info!("{text}");
     } else {
         results(text);
     }
@@ -58,29 +59,56 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// Lines about parts that are left out: the first [`FEW_LINES`] are printed, the rest is counted.
+#[derive(Debug, Default)]
+pub struct FirstOnly {
+    n: AtomicUsize,
+    /// The word of the first line.
+    word: OnceLock<&'static str>,
+}
+
+impl FirstOnly {
+    /// Prints `text` after `word`, such as rejected or refused, unless many lines were printed before. May
+    /// be called by any thread.
+    pub fn print(&self, word: &'static str, text: &str) {
+        self.word.get_or_init(|| word);
+        if self.n.fetch_add(1, Ordering::Relaxed) < FEW_LINES {
+            tracing::warn!(label = word, "{text}");
+        }
+    }
+
+    /// Prints how many lines were not printed and, unless `all` is empty, what lists all of them.
+    pub fn print_rest(&self, all: &str) {
+        let n = self.n.load(Ordering::Relaxed);
+        if let (Some(word), true) = (self.word.get(), n > FEW_LINES) {
+            let separator = if all.is_empty() { "" } else { "; " };
+            tracing::warn!(label = word, "{} more{separator}{all}", n - FEW_LINES);
+        }
+    }
+}
+
 /// Images that a command leaves out: the first are listed on stderr, all of them in a table.
 pub struct LeftOut {
     /// The word for a left-out image: rejected, refused.
     word: &'static str,
+    lines: FirstOnly,
     rows: Vec<(String, String)>,
 }
 
 impl LeftOut {
     /// An empty list.
     pub fn new(word: &'static str) -> Self {
-        Self { word, rows: Vec::new() }
+        Self::printed(word, Vec::new())
     }
 
-    /// Images that were named already.
-    pub fn of(rows: Vec<(String, String)>) -> Self {
-        Self { word: "rejected", rows }
+    /// Images whose lines were printed already.
+    pub fn printed(word: &'static str, rows: Vec<(String, String)>) -> Self {
+        Self { word, lines: FirstOnly::default(), rows }
     }
 
     /// Adds an image and prints it, unless many were printed before.
-    pub fn add(&mut self, file: &str, reason: &str, bar: &ProgressBar) {
-        if self.rows.len() < FEW_LINES {
-            bar.suspend(|| eprintln!("{}: {reason}", self.word));
-        }
+    pub fn add(&mut self, file: &str, reason: &str) {
+        self.lines.print(self.word, reason);
         self.rows.push((file.to_string(), reason.to_string()));
     }
 
@@ -91,9 +119,7 @@ impl LeftOut {
 
     /// Prints how many were not listed and which table or flag lists them.
     pub fn print_rest(&self, all: &str) {
-        if self.rows.len() > FEW_LINES {
-            eprintln!("{}: {} more; {all}", self.word, self.rows.len() - FEW_LINES);
-        }
+        self.lines.print_rest(all);
     }
 
     /// Writes the table into `dir` and returns its path. Without rows no table is written, and the table of
@@ -121,9 +147,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_and_durations_read_as_they_are_said() {
-        let said = [4.4, 60.0, 449.6, 3900.0].map(duration);
-        assert_eq!(said, ["4 s", "1 min", "7 min 30 s", "1 h 5 min"]);
+    fn durations_have_at_most_two_units() {
+        let texts = [4.4, 60.0, 449.6, 3900.0].map(duration);
+        assert_eq!(texts, ["4 s", "1 min", "7 min 30 s", "1 h 5 min"]);
     }
 
     #[test]
@@ -132,7 +158,7 @@ mod tests {
         let mut left_out = LeftOut::new("rejected");
         assert_eq!(left_out.write(dir.path()).unwrap(), None);
         assert!(!dir.path().join(REJECTED_FILE).exists());
-        left_out.add("a.png", "a.png: blank, expected tissue", &ProgressBar::hidden());
+        left_out.add("a.png", "a.png: blank, expected tissue");
         let path = left_out.write(dir.path()).unwrap().unwrap();
         assert!(std::fs::read_to_string(&path).unwrap().contains("a.png,\"a.png: blank, expected tissue\""));
         assert_eq!(LeftOut::new("rejected").write(dir.path()).unwrap(), None);

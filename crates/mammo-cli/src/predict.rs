@@ -132,15 +132,15 @@ fn run_patches(args: &Args, folder: &Path) -> Result<Done> {
 /// Prints on stderr counts of irregularities and the duration of scoring.
 fn print_remarks(scored: &Scored) {
     if scored.refused.len() > output::FEW_LINES {
-        eprintln!("refused: the score table lists all of them with their reasons");
+        tracing::warn!(label = "refused", "the score table lists all of them with their reasons");
     }
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     scored.remarks.iter().flatten().for_each(|remark| *counts.entry(remark.kind()).or_default() += 1);
     for (kind, n) in counts {
-        eprintln!("note: {} scored: {kind} (column reason)", count(n, "image"));
+        tracing::info!(label = "note", "{} scored: {kind} (column reason)", count(n, "image"));
     }
     let (n, seconds) = (scored.rows.len() + scored.refused.len(), scored.duration.as_secs_f64());
-    eprintln!(
+    tracing::info!(
         "{} in {seconds:.1} s, {:.1} per second; reading, checking and preparing took {:.0} % of the time",
         count(n, "image"),
         n as f64 / seconds,

@@ -112,13 +112,13 @@ pub fn run(args: &Args) -> Result<Done> {
                 n += 1;
                 output::results(if listed { &steps } else { "" });
             }
-            Some(Err(error)) => rejected.add(&image.file, &format!("{error:#}"), &bar),
+            Some(Err(error)) => rejected.add(&image.file, &format!("{error:#}")),
             None => {}
         }
     }
     bar.finish_and_clear();
     if args.explain && !listed {
-        eprintln!("the steps of {} are on the sheets; --list prints them", count(n, "image"));
+        tracing::info!("the steps of {} are on the sheets; --list prints them", count(n, "image"));
     }
     let seconds = started.elapsed().as_secs_f64();
     let memory = peak_memory_mib().map(|mib| format!(", peak memory {mib} MiB")).unwrap_or_default();
@@ -207,11 +207,11 @@ fn prepare(preprocessing: &Preprocessing, path: &Path, image: &Mammogram, target
     }
     let StoredImage { image: stored, notes, .. } = StoredImage::open(path, preprocessing.voi)?;
     for note in notes {
-        eprintln!("note: {}: {note}", path.display());
+        tracing::info!(label = "note", "{}: {note}", path.display());
     }
     let polarity = polarity_shown(&stored, image.polarity);
     if polarity != image.polarity {
-        eprintln!("note: {}: {}", path.display(), Warning::Inverted);
+        tracing::info!(label = "note", "{}: {}", path.display(), Warning::Inverted);
     }
     let prepared = preprocessing.apply_file(path, stored, polarity)?;
     Ok(write_png16(&target, &prepared.image)?)

@@ -1,15 +1,15 @@
 //! Progress on stderr: bars on a terminal, plain lines elsewhere; and Ctrl-C.
 
-use std::io::IsTerminal;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use mammo_nn::training::run::{EpochRow, StepReport, TrainingObserver};
 use mammo_pipeline::{Observer, Task};
 
-use crate::output::FEW_LINES;
+use crate::logging;
+use crate::output::FirstOnly;
 
 static STOP: AtomicBool = AtomicBool::new(false);
 static HANDLER: OnceLock<()> = OnceLock::new();
@@ -22,10 +22,13 @@ pub fn catch_ctrl_c() {
             if STOP.swap(true, Ordering::SeqCst) {
                 std::process::exit(130);
             }
-            eprintln!("\nstopping after this step and saving; press Ctrl-C again to end immediately");
+            tracing::warn!(
+                label = "",
+                "\nstopping after this step and saving; press Ctrl-C again to end immediately"
+            );
         };
         if let Err(error) = ctrlc::set_handler(handler) {
-            eprintln!("note: Ctrl-C will end the program without saving ({error})");
+            tracing::warn!("Ctrl-C will end the program without saving ({error})");
         }
     });
 }
@@ -37,7 +40,7 @@ pub fn stop_requested() -> bool {
 
 /// A counting bar with rate and remaining time; hidden when stderr is not a terminal.
 pub fn bar(what: &str, total: u64) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(total), target());
+    let bar = logging::add_bar(total);
     let template = "{msg:<22} {wide_bar:.cyan/blue} {pos}/{len} {per_sec:>12} {eta:>5}";
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
@@ -54,28 +57,17 @@ pub fn counter(bar: &ProgressBar) -> impl Fn(usize, usize) + Sync + '_ {
     }
 }
 
-fn target() -> ProgressDrawTarget {
-    match std::io::stderr().is_terminal() {
-        true => ProgressDrawTarget::stderr_with_hz(4),
-        false => ProgressDrawTarget::hidden(),
-    }
-}
-
 /// Shows the progress of the pipeline on stderr, and requests a stop after Ctrl-C.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Terminal;
 
 impl Observer for Terminal {
     fn begin(&self, task: &'static str, total: usize) -> Box<dyn Task + '_> {
-        Box::new(TaskBar {
-            bar: bar(task, total as u64),
-            n_left_out: AtomicUsize::new(0),
-            how: OnceLock::new(),
-        })
+        Box::new(TaskBar { bar: bar(task, total as u64), left_out: FirstOnly::default() })
     }
 
     fn note(&self, text: &str) {
-        eprintln!("note: {}", text.trim_end());
+        tracing::info!(label = "note", "{text}");
     }
 
     fn training(&self, what: &'static str, metric: &'static str) -> Box<dyn TrainingObserver + '_> {
@@ -90,9 +82,7 @@ impl Observer for Terminal {
 /// The bar of one task. The first left-out items are printed, the others counted.
 struct TaskBar {
     bar: ProgressBar,
-    n_left_out: AtomicUsize,
-    /// The word for parts that are left out.
-    how: OnceLock<&'static str>,
+    left_out: FirstOnly,
 }
 
 impl Task for TaskBar {
@@ -101,22 +91,16 @@ impl Task for TaskBar {
     }
 
     fn left_out(&self, how: &'static str, file: &str, reason: &str) {
-        self.how.get_or_init(|| how);
-        if self.n_left_out.fetch_add(1, Ordering::Relaxed) < FEW_LINES {
-            // Errors of the pipeline contain the file name; those of a cache may not.
-            let named = if reason.contains(file) { String::new() } else { format!("{file}: ") };
-            self.bar.suspend(|| eprintln!("{how}: {named}{reason}"));
-        }
+        // Errors of the pipeline contain the file name; those of a cache may not.
+        let named = if reason.contains(file) { String::new() } else { format!("{file}: ") };
+        self.left_out.print(how, &format!("{named}{reason}"));
     }
 }
 
 impl Drop for TaskBar {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
-        let n = self.n_left_out.load(Ordering::Relaxed);
-        if n > FEW_LINES {
-            eprintln!("{}: {} more", self.how.get().unwrap_or(&"left out"), n - FEW_LINES);
-        }
+        self.left_out.print_rest("");
     }
 }
 
@@ -131,7 +115,7 @@ struct TrainingProgress {
 impl TrainingProgress {
     /// `what` names the run, `metric` the metric by which the best model is chosen.
     fn new(what: &str, metric: &'static str) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(1), target());
+        let bar = logging::add_bar(1);
         if let Ok(style) =
             ProgressStyle::with_template("{prefix} {msg} {wide_bar:.cyan/blue} {pos}/{len} {eta:>5}")
         {
@@ -139,7 +123,7 @@ impl TrainingProgress {
         }
         bar.set_prefix(what.to_string());
         bar.enable_steady_tick(Duration::from_millis(500));
-        eprintln!("{what}");
+        tracing::info!("{what}");
         Self { bar, metric, totals: [0; 2] }
     }
 }
@@ -175,7 +159,7 @@ impl TrainingObserver for TrainingProgress {
             if row.best { " (best)" } else { "       " },
             row.pictures_per_s,
         );
-        self.bar.suspend(|| eprintln!("{line}"));
+        tracing::info!("{line}");
     }
 
     fn stop_requested(&self) -> bool {

@@ -57,7 +57,7 @@ pub fn draw(config: &RunConfig, data: &Data, out: &Path) -> Result<Done> {
         if images.is_empty() {
             continue;
         }
-        eprintln!("{side} side");
+        tracing::info!("{side} side");
         let prepared = prepare(data, preprocessing, images, &Terminal)?;
         let drawn = draw_patches(&prepared, data, config, &Terminal)?;
         let folder = out.join(side.to_string());

@@ -73,7 +73,7 @@ pub fn run(args: &Args) -> Result<Done> {
     let report = doctor::examine_manifest(&manifest, Some(&split), args.pictures);
     for finding in report.findings.iter().filter(|finding| finding.severity < Severity::Note) {
         let examples = finding.cases.iter().take(3).cloned().collect::<Vec<_>>().join("; ");
-        eprintln!("{}: {} {} ({examples})", finding.severity, finding.count, finding.what);
+        tracing::warn!(label = %finding.severity, "{} {} ({examples})", finding.count, finding.what);
     }
     Ok(if report.is_clean() { Done::All } else { Done::WithRejections })
 }
@@ -93,7 +93,7 @@ fn summary(split: &Split, manifest: &Manifest) -> String {
     }
     if !summary.unlabelled_patients.is_empty() {
         let unlabelled = count(summary.unlabelled_patients.len(), "patient");
-        eprintln!("note: {unlabelled} without a label, on no side");
+        tracing::info!(label = "note", "{unlabelled} without a label, on no side");
     }
     text
 }

@@ -1,5 +1,5 @@
-//! Standard output and standard error of the whole program: `println!`, `print!`, `eprintln!` and
-//! `eprint!` that never panic.
+//! Standard output of the whole program: `println!` and `print!` that never panic. Standard error belongs to
+//! the log ([`crate::logging`]).
 //!
 //! The macros below shadow the standard library's in this crate. Those panic when the reader closes
 //! the pipe (`mammo evaluate scores.csv | head -3`). Here only the rest of the text is dropped: files
@@ -23,23 +23,9 @@ macro_rules! println {
     ($($text:tt)*) => { print!("{}\n", format_args!($($text)*)) };
 }
 
-macro_rules! eprint {
-    ($($text:tt)*) => { $crate::terminal::write_error(format_args!($($text)*)) };
-}
-
-macro_rules! eprintln {
-    () => { eprint!("\n") };
-    ($($text:tt)*) => { eprint!("{}\n", format_args!($($text)*)) };
-}
-
 /// Prints to standard output.
 pub fn write_out(text: Arguments<'_>) {
     note(io::stdout().write_fmt(text));
-}
-
-/// Prints to standard error; failures cannot be reported and are ignored.
-pub fn write_error(text: Arguments<'_>) {
-    let _ = io::stderr().write_fmt(text);
 }
 
 /// The error of writing to standard output, except a closed pipe. Called once, at the end of the

@@ -4,13 +4,11 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use mammo_pipeline::config::RunConfig;
-use mammo_pipeline::data::Data;
 use mammo_pipeline::training::{TrainImage, train_image};
 
 use crate::Done;
-use crate::progress::{self, Terminal};
-use crate::training::{place, report};
+use crate::progress::Terminal;
+use crate::training::{RunArgs, report};
 
 /// Train a whole-image classifier end to end from image labels.
 ///
@@ -23,40 +21,20 @@ use crate::training::{place, report};
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
-    /// Manifest written by `mammo import`.
-    pub manifest: PathBuf,
-    /// Run configuration.
-    #[arg(long)]
-    pub config: PathBuf,
-    /// Split written by `mammo split` [default: split.json beside the manifest].
-    #[arg(long)]
-    pub split: Option<PathBuf>,
-    /// Run folder.
-    #[arg(long)]
-    pub out: PathBuf,
+    #[command(flatten)]
+    pub run: RunArgs,
     /// Patch model with the trunk.
     #[arg(long, required_unless_present = "from_scratch", conflicts_with = "from_scratch")]
     pub from_patch: Option<PathBuf>,
     /// Start from random weights.
     #[arg(long)]
     pub from_scratch: bool,
-    /// Where to compute: cpu, or what this build was compiled with.
-    #[arg(long, default_value = "cpu")]
-    pub device: String,
-    /// Continue a stopped run.
-    #[arg(long)]
-    pub resume: bool,
-    /// Override a setting: section.key=value; may be given several times.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub set: Vec<String>,
 }
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<Done> {
-    let config = RunConfig::read(&args.config, &args.set)?;
-    let data = Data::read(&args.manifest, args.split.as_deref())?;
-    let place = place(&args.out, &args.device, args.resume);
-    progress::catch_ctrl_c();
+    let config = args.run.config()?;
+    let (data, place) = args.run.start()?;
     let from_patch = args.from_patch.as_deref();
     report(&train_image(&TrainImage { config: &config, data: &data, from_patch, place: &place }, &Terminal)?)
 }

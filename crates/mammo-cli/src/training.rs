@@ -1,12 +1,59 @@
-//! Shared by `train patch`, `train image` and `transfer`: the run folder and the outcome.
+//! Shared by `train patch`, `train image` and `transfer`: arguments, the run folder and the outcome.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use mammo_nn::training::run::Outcome;
+use mammo_pipeline::config::RunConfig;
+use mammo_pipeline::data::Data;
 use mammo_pipeline::training::{RunPlace, Trained};
 
-use crate::{Done, output};
+use crate::{Done, output, progress};
+
+/// Arguments of every training command.
+#[derive(clap::Args)]
+pub struct RunArgs {
+    /// Manifest of the data set to train on, written by `mammo import`.
+    pub manifest: PathBuf,
+    /// Run configuration.
+    #[arg(long)]
+    pub config: PathBuf,
+    /// Split written by `mammo split` [default: split.json beside the manifest].
+    #[arg(long)]
+    pub split: Option<PathBuf>,
+    /// Run folder.
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Where to compute: cpu, or what this build was compiled with.
+    #[arg(long, default_value = "cpu")]
+    pub device: String,
+    /// Continue a stopped run.
+    #[arg(long)]
+    pub resume: bool,
+    /// Override a setting: section.key=value; may be given several times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+impl RunArgs {
+    /// The configuration with the settings of `--set`.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or settings that are not valid.
+    pub fn config(&self) -> Result<RunConfig> {
+        Ok(RunConfig::read(&self.config, &self.set)?)
+    }
+
+    /// The data and the run folder; from here on Ctrl-C stops the run after the current step.
+    ///
+    /// # Errors
+    /// A manifest or a split that cannot be read or do not fit each other.
+    pub fn start(&self) -> Result<(Data, RunPlace)> {
+        let data = Data::read(&self.manifest, self.split.as_deref())?;
+        progress::catch_ctrl_c();
+        Ok((data, place(&self.out, &self.device, self.resume)))
+    }
+}
 
 /// The run folder, with the command line.
 pub fn place(out: &Path, device: &str, resume: bool) -> RunPlace {

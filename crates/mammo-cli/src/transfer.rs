@@ -3,13 +3,11 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use mammo_pipeline::config::RunConfig;
-use mammo_pipeline::data::Data;
 use mammo_pipeline::training::{Transfer, transfer};
 
 use crate::Done;
-use crate::progress::{self, Terminal};
-use crate::training::{place, report};
+use crate::progress::Terminal;
+use crate::training::{RunArgs, report};
 
 /// Fine-tune a whole-image model on another data set, from image labels alone.
 ///
@@ -23,14 +21,8 @@ use crate::training::{place, report};
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
-    /// Manifest of the other data set.
-    pub manifest: PathBuf,
-    /// Run configuration.
-    #[arg(long)]
-    pub config: PathBuf,
-    /// Split of the other data set [default: split.json beside the manifest].
-    #[arg(long)]
-    pub split: Option<PathBuf>,
+    #[command(flatten)]
+    pub run: RunArgs,
     /// Whole-image model to start from.
     #[arg(long)]
     pub model: PathBuf,
@@ -38,26 +30,12 @@ pub struct Args {
     /// present; all of them by default.
     #[arg(long)]
     pub patients: Option<usize>,
-    /// Run folder.
-    #[arg(long)]
-    pub out: PathBuf,
-    /// Where to compute: cpu, or what this build was compiled with.
-    #[arg(long, default_value = "cpu")]
-    pub device: String,
-    /// Continue a stopped run.
-    #[arg(long)]
-    pub resume: bool,
-    /// Override a setting: section.key=value; may be given several times.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub set: Vec<String>,
 }
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<Done> {
-    let config = RunConfig::read(&args.config, &args.set)?;
-    let data = Data::read(&args.manifest, args.split.as_deref())?;
-    let place = place(&args.out, &args.device, args.resume);
-    progress::catch_ctrl_c();
+    let config = args.run.config()?;
+    let (data, place) = args.run.start()?;
     let (model, n_patients) = (args.model.as_path(), args.patients);
     report(&transfer(Transfer { config, data: &data, model, n_patients, place: &place }, &Terminal)?)
 }

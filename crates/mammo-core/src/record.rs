@@ -73,11 +73,6 @@ pub enum Side {
     Test,
 }
 
-impl Side {
-    /// All sides, in the order in which a run uses them.
-    pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
-}
-
 /// The position and shape of a lesion, in pixels of the image **as stored**.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "shape", rename_all = "lowercase")]
@@ -260,13 +255,41 @@ impl fmt::Display for UnknownWord {
 
 impl std::error::Error for UnknownWord {}
 
-/// `Display` and case-blind `FromStr` from one list of words; the first word of a value is its name.
+/// The words of an enum without data: `Display`, `FromStr`, a method that returns the word and a constant
+/// `ALL` with all values in their order, from one list.
+///
+/// The first word of a value is its name, others are accepted in input too. Input is compared without regard
+/// to case, outer spaces, and whether words are joined by spaces or underscores. The method is called `name`
+/// unless the list says otherwise (`words!(Kind.code, ...)`). The error message lists the names, or the
+/// literal before the list.
+///
+/// ```
+/// #[derive(Clone, Copy, Debug, PartialEq)]
+/// enum Kind { Mass, Calcification }
+/// mammo_core::words!(Kind, Mass: "mass", Calcification: "calcification" | "calc");
+///
+/// assert_eq!(Kind::Calcification.to_string(), "calcification");
+/// assert_eq!(" Calc ".parse(), Ok(Kind::Calcification));
+/// assert_eq!(Kind::ALL.map(Kind::name), ["mass", "calcification"]);
+/// assert_eq!("cyst".parse::<Kind>().unwrap_err().to_string(), "'cyst' is not one of mass, calcification");
+/// ```
 #[macro_export]
 macro_rules! words {
-    ($type:ident, $expected:literal, $($value:ident: $name:literal $(| $alias:literal)*),+ $(,)?) => {
+    (@table $type:ident.$method:ident, $($value:ident: $name:literal),+) => {
+        impl $type {
+            /// All values in their order.
+            pub const ALL: [Self; [$($name),+].len()] = [$(Self::$value),+];
+
+            /// The word of this value in tables and messages.
+            pub const fn $method(self) -> &'static str {
+                match self { $(Self::$value => $name),+ }
+            }
+        }
+    };
+    (@text $type:ident.$method:ident, $expected:expr, $($value:ident: $name:literal $(| $alias:literal)*),+) => {
         impl std::fmt::Display for $type {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.pad(match self { $(Self::$value => $name),+ })
+                f.pad(self.$method())
             }
         }
         impl std::str::FromStr for $type {
@@ -279,6 +302,22 @@ macro_rules! words {
             }
         }
     };
+    ($type:ident.$method:ident, $expected:literal, $($value:ident: $name:literal $(| $alias:literal)*),+ $(,)?) => {
+        $crate::words!(@table $type.$method, $($value: $name),+);
+        $crate::words!(@text $type.$method, $expected, $($value: $name $(| $alias)*),+);
+    };
+    (
+        $type:ident.$method:ident,
+        $first:ident: $first_name:literal $(| $first_alias:literal)*
+        $(, $value:ident: $name:literal $(| $alias:literal)*)* $(,)?
+    ) => {
+        $crate::words!(@table $type.$method, $first: $first_name $(, $value: $name)*);
+        $crate::words!(
+            @text $type.$method, concat!($first_name $(, ", ", $name)*),
+            $first: $first_name $(| $first_alias)* $(, $value: $name $(| $alias)*)*
+        );
+    };
+    ($type:ident, $($list:tt)+) => { $crate::words!($type.name, $($list)+); };
 }
 
 /// A word for a table; blank for what is not known.
@@ -286,11 +325,10 @@ pub fn word_or_blank(value: Option<impl fmt::Display>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
 }
 
-words!(Laterality, "left, right", Left: "left" | "l", Right: "right" | "r");
+words!(Laterality, Left: "left" | "l", Right: "right" | "r");
 words!(View, "CC, MLO", Cc: "cc", Mlo: "mlo");
-words!(Pathology, "benign, malignant, unknown",
-    Benign: "benign" | "benign_without_callback", Malignant: "malignant", Unknown: "unknown" | "");
-words!(LesionKind, "mass, calcification", Mass: "mass", Calcification: "calcification" | "calc");
-words!(Side, "train, validation, test", Train: "train" | "training", Validation: "validation", Test: "test");
-words!(Polarity, "normal, inverted",
-    Normal: "normal" | "monochrome2" | "", Inverted: "inverted" | "monochrome1");
+words!(Pathology, Benign: "benign" | "benign_without_callback", Malignant: "malignant", Unknown: "unknown" | "");
+words!(LesionKind, Mass: "mass", Calcification: "calcification" | "calc");
+// In the order in which a run uses them.
+words!(Side, Train: "train" | "training", Validation: "validation", Test: "test");
+words!(Polarity, Normal: "normal" | "monochrome2" | "", Inverted: "inverted" | "monochrome1");

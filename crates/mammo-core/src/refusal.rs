@@ -2,9 +2,9 @@
 //!
 //! Defined here and not in mammo-dicom because the error type of all crates contains them.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
+
+use crate::words;
 
 /// Why a DICOM file is not read or not accepted as a screening mammogram.
 ///
@@ -43,42 +43,6 @@ pub enum DicomRefusal {
 }
 
 impl DicomRefusal {
-    /// All codes, in the order of the documentation's table.
-    pub const ALL: [Self; 13] = [
-        Self::NotDicom,
-        Self::Damaged,
-        Self::TooLarge,
-        Self::UnsupportedTransferSyntax,
-        Self::NoPixelData,
-        Self::UnsupportedPixels,
-        Self::Colour,
-        Self::MultiFrame,
-        Self::Tomosynthesis,
-        Self::SecondaryCapture,
-        Self::NotMammography,
-        Self::UnknownObject,
-        Self::ForProcessing,
-    ];
-
-    /// The word used in tables.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::NotDicom => "not_dicom",
-            Self::Damaged => "damaged",
-            Self::TooLarge => "too_large",
-            Self::UnsupportedTransferSyntax => "unsupported_transfer_syntax",
-            Self::NoPixelData => "no_pixel_data",
-            Self::UnsupportedPixels => "unsupported_pixels",
-            Self::Colour => "colour",
-            Self::MultiFrame => "multi_frame",
-            Self::Tomosynthesis => "tomosynthesis",
-            Self::SecondaryCapture => "secondary_capture",
-            Self::NotMammography => "not_mammography",
-            Self::UnknownObject => "unknown_object",
-            Self::ForProcessing => "for_processing",
-        }
-    }
-
     /// What was expected, and what to do.
     pub fn expected(self) -> &'static str {
         match self {
@@ -103,8 +67,9 @@ impl DicomRefusal {
     }
 }
 
-impl fmt::Display for DicomRefusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.code())
-    }
-}
+words!(DicomRefusal.code,
+    NotDicom: "not_dicom", Damaged: "damaged", TooLarge: "too_large",
+    UnsupportedTransferSyntax: "unsupported_transfer_syntax", NoPixelData: "no_pixel_data",
+    UnsupportedPixels: "unsupported_pixels", Colour: "colour", MultiFrame: "multi_frame",
+    Tomosynthesis: "tomosynthesis", SecondaryCapture: "secondary_capture",
+    NotMammography: "not_mammography", UnknownObject: "unknown_object", ForProcessing: "for_processing");

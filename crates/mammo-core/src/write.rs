@@ -72,7 +72,9 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
         Ok(Target::Stream(target)) => write_into(&target, bytes),
         Err(e) => Err(e),
     };
-    written.map_err(|e| Error::io(path, "write the file", e))
+    written.map_err(|e| Error::io(path, "write the file", e))?;
+    tracing::debug!("{}: {} bytes written", path.display(), bytes.len());
+    Ok(())
 }
 
 fn replace(target: &Path, permissions: Option<fs::Permissions>, bytes: &[u8]) -> io::Result<()> {

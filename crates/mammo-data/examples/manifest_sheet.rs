@@ -71,7 +71,7 @@ fn import(layout: &str, folder: &Path) -> Result<Manifest, Box<dyn std::error::E
     println!("{} images in {:.1} s", imported.manifest.images.len(), started.elapsed().as_secs_f64());
     imported.notes.iter().for_each(|note| println!("note: {note}"));
     for (reason, n) in imported.rejections_by_reason() {
-        println!("rejected {n}: {reason}");
+        println!("rejected {n}: {}", reason.phrase());
     }
     Ok(imported.manifest)
 }

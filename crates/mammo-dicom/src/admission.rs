@@ -3,7 +3,7 @@
 use dicom_dictionary_std::uids;
 use serde::{Deserialize, Serialize};
 
-use super::flaw::Flaw;
+use super::defect::Defect;
 use super::header::{Header, Photometric, PresentationIntent};
 use super::note::{Note, NoteKind};
 use super::view::Projection;
@@ -40,11 +40,11 @@ impl Header {
     /// # Errors
     /// The code of the refusal and what was found.
     pub fn admit(&self, unknown: UnknownObjects) -> Result<Vec<Note>, (DicomRefusal, String)> {
-        self.admitted(unknown).map_err(|flaw| (flaw.refusal, flaw.found))
+        self.admitted(unknown).map_err(|defect| (defect.refusal, defect.found))
     }
 
-    pub(super) fn admitted(&self, unknown: UnknownObjects) -> Result<Vec<Note>, Flaw> {
-        let refuse = |refusal, found: String| Err(Flaw::new(refusal, found));
+    pub(super) fn admitted(&self, unknown: UnknownObjects) -> Result<Vec<Note>, Defect> {
+        let refuse = |refusal, found: String| Err(Defect::new(refusal, found));
         let class = self.sop_class_uid.as_str();
         if class == uids::BREAST_TOMOSYNTHESIS_IMAGE_STORAGE {
             return refuse(
@@ -83,8 +83,8 @@ impl Header {
     }
 
     /// A secondary capture: a digitised film of a breast.
-    fn captured(&self, unknown: UnknownObjects) -> Result<Vec<Note>, Flaw> {
-        let refuse = |found: String| Err(Flaw::new(DicomRefusal::SecondaryCapture, found));
+    fn captured(&self, unknown: UnknownObjects) -> Result<Vec<Note>, Defect> {
+        let refuse = |found: String| Err(Defect::new(DicomRefusal::SecondaryCapture, found));
         if self.frames > 1 {
             return refuse(format!("a secondary capture of {} frames", self.frames));
         }
@@ -104,7 +104,7 @@ impl Header {
     }
 
     /// Any other object: by its Modality, else by its SOP class.
-    fn recorded(&self, unknown: UnknownObjects) -> Result<Vec<Note>, Flaw> {
+    fn recorded(&self, unknown: UnknownObjects) -> Result<Vec<Note>, Defect> {
         let class = self.sop_class_uid.as_str();
         match (self.modality.as_str(), class) {
             ("MG", _) => Ok(Vec::new()),
@@ -116,16 +116,16 @@ impl Header {
             ("", _) if class.is_empty() || RADIOGRAPHS.contains(&class) => Ok(vec![self.unknown(unknown)?]),
             (modality, _) => {
                 let found = format!("modality '{modality}', SOP class {class}");
-                Err(Flaw::new(DicomRefusal::NotMammography, found))
+                Err(Defect::new(DicomRefusal::NotMammography, found))
             }
         }
     }
 
-    fn unknown(&self, unknown: UnknownObjects) -> Result<Note, Flaw> {
+    fn unknown(&self, unknown: UnknownObjects) -> Result<Note, Defect> {
         let class = if self.sop_class_uid.is_empty() { "none" } else { &self.sop_class_uid };
         let found = format!("modality '{}', SOP class {class}", self.modality);
         match unknown {
-            UnknownObjects::Refused => Err(Flaw::new(DicomRefusal::UnknownObject, found)),
+            UnknownObjects::Refused => Err(Defect::new(DicomRefusal::UnknownObject, found)),
             UnknownObjects::Assumed => Ok(Note::new(NoteKind::AssumedMammogram, found)),
         }
     }

@@ -6,8 +6,8 @@ use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
 use dicom_transfer_syntax_registry::entries;
 
+use super::defect::Defect;
 use super::elements::Elements;
-use super::flaw::Flaw;
 use super::grey::Greys;
 use super::header::{Header, PatientOrientation, Photometric, PresentationIntent, Spacing, SpacingSource};
 use super::note::{Note, NoteKind};
@@ -15,12 +15,12 @@ use super::parsed_file::ParsedFile;
 use super::side_and_view::SideAndView;
 
 /// The header of a parsed file.
-pub(super) fn parse(parsed: &ParsedFile<'_>) -> Result<Header, Flaw> {
+pub(super) fn parse(parsed: &ParsedFile<'_>) -> Result<Header, Defect> {
     Ok(parse_with_greys(parsed)?.0)
 }
 
 /// The header and the grey-scale transformations.
-pub(super) fn parse_with_greys(parsed: &ParsedFile<'_>) -> Result<(Header, Greys), Flaw> {
+pub(super) fn parse_with_greys(parsed: &ParsedFile<'_>) -> Result<(Header, Greys), Defect> {
     let attributes = Attributes::decode(&parsed.elements)?;
     let mut header = attributes.header(&parsed.transfer_syntax);
     header.has_pixels = parsed.pixels.is_some();
@@ -47,7 +47,7 @@ pub(super) struct Attributes {
 
 impl Attributes {
     /// Decodes the elements in use.
-    pub(super) fn decode(elements: &Elements) -> Result<Self, Flaw> {
+    pub(super) fn decode(elements: &Elements) -> Result<Self, Defect> {
         // Lengths and nesting are bounded; any remaining panic comes from the library.
         let decoded = std::panic::catch_unwind(|| {
             let syntax = if elements.big_endian {
@@ -59,8 +59,8 @@ impl Attributes {
         });
         match decoded {
             Ok(Ok(object)) => Ok(Self { object }),
-            Ok(Err(error)) => Err(Flaw::damaged(format!("the header does not decode ({error})"))),
-            Err(_) => Err(Flaw::damaged("the header does not decode")),
+            Ok(Err(error)) => Err(Defect::damaged(format!("the header does not decode ({error})"))),
+            Err(_) => Err(Defect::damaged("the header does not decode")),
         }
     }
 

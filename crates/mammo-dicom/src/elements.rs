@@ -8,7 +8,7 @@ use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::{StandardDataDictionary, tags};
 
-use super::flaw::Flaw;
+use super::defect::Defect;
 use super::note::{Note, NoteKind};
 use super::walk::{Coding, Element, ITEM, SEQUENCE_END, Stop, UNDEFINED, Walk, has_long_length};
 use mammo_core::refusal::DicomRefusal;
@@ -114,7 +114,7 @@ impl Elements {
                 let value = walk.value(element, end)?;
                 self.push_head(element.tag, vr, value.len() as u32);
                 self.bytes.extend_from_slice(value);
-                self.check_size().map_err(Stop::Flaw)
+                self.check_size().map_err(Stop::Defect)
             }
         }
     }
@@ -135,8 +135,8 @@ impl Elements {
             let items = match inner.items(element, end) {
                 Ok(items) => items,
                 Err(Stop::NeedsMore) => return Err(Stop::NeedsMore),
-                Err(Stop::Flaw(flaw)) => {
-                    failed = failed.or(Some(flaw));
+                Err(Stop::Defect(defect)) => {
+                    failed = failed.or(Some(defect));
                     continue;
                 }
             };
@@ -149,19 +149,19 @@ impl Elements {
                 self.push_delimiter(Tag(0xFFFE, 0xE00D), 0);
             }
             self.push_delimiter(SEQUENCE_END, 0);
-            return self.check_size().map_err(Stop::Flaw);
+            return self.check_size().map_err(Stop::Defect);
         }
-        let why = failed.map(|flaw| flaw.found).unwrap_or_default();
+        let why = failed.map(|defect| defect.found).unwrap_or_default();
         self.notes.push(Note::new(NoteKind::SequenceUnreadable, format!("{}: {why}", element.tag)));
         Ok(())
     }
 
-    fn check_size(&self) -> Result<(), Flaw> {
+    fn check_size(&self) -> Result<(), Defect> {
         if self.bytes.len() <= MAX_BYTES {
             return Ok(());
         }
         let found = format!("more than {} MiB of attributes", MAX_BYTES >> 20);
-        Err(Flaw::new(DicomRefusal::TooLarge, found))
+        Err(Defect::new(DicomRefusal::TooLarge, found))
     }
 
     fn push_head(&mut self, tag: Tag, vr: VR, length: u32) {
@@ -193,7 +193,7 @@ impl Elements {
 }
 
 /// Refuses numeric values of an invalid length and texts that are too long.
-fn check_length(element: &Element, vr: VR) -> Result<(), Flaw> {
+fn check_length(element: &Element, vr: VR) -> Result<(), Defect> {
     let unit = match vr {
         VR::US | VR::SS | VR::OW => 2,
         VR::AT | VR::UL | VR::SL | VR::FL | VR::OL | VR::OF => 4,
@@ -203,11 +203,11 @@ fn check_length(element: &Element, vr: VR) -> Result<(), Flaw> {
     let (tag, length) = (element.tag, element.length);
     if !length.is_multiple_of(unit) {
         let found = format!("{tag} has {length} bytes, which is not a multiple of {unit} bytes");
-        return Err(Flaw::damaged(found));
+        return Err(Defect::damaged(found));
     }
     let is_text = unit == 1 && vr != VR::OB;
     if is_text && length as usize > MAX_TEXT_BYTES {
-        return Err(Flaw::damaged(format!("{tag} is a text of {length} bytes")));
+        return Err(Defect::damaged(format!("{tag} is a text of {length} bytes")));
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use dicom_core::Tag;
 
-use super::flaw::Flaw;
+use super::defect::Defect;
 use super::walk::{ITEM, SEQUENCE_END};
 
 /// Data Set Trailing Padding (PS3.10 7.2).
@@ -21,18 +21,18 @@ pub(super) struct Frame<'a> {
 ///
 /// A missing delimiter is accepted when the file ends after a complete fragment, or when only zeros or
 /// trailing padding follow.
-pub(super) fn frame(data_set: &[u8], at: usize) -> Result<Frame<'_>, Flaw> {
+pub(super) fn frame(data_set: &[u8], at: usize) -> Result<Frame<'_>, Defect> {
     let (ranges, has_end) = fragments(data_set, at)?;
     let coded = match &ranges[..] {
-        [] => return Err(Flaw::damaged("encapsulated pixel data without a fragment")),
+        [] => return Err(Defect::damaged("encapsulated pixel data without a fragment")),
         [one] => Cow::Borrowed(&data_set[one.clone()]),
         many => Cow::Owned(many.iter().flat_map(|range| &data_set[range.clone()]).copied().collect()),
     };
     Ok(Frame { coded, has_end })
 }
 
-fn fragments(data_set: &[u8], mut at: usize) -> Result<(Vec<Range<usize>>, bool), Flaw> {
-    let cut = || Flaw::damaged("a pixel fragment is truncated");
+fn fragments(data_set: &[u8], mut at: usize) -> Result<(Vec<Range<usize>>, bool), Defect> {
+    let cut = || Defect::damaged("a pixel fragment is truncated");
     let (mut fragments, mut is_offset_table) = (Vec::new(), true);
     loop {
         let rest = data_set.get(at..).unwrap_or_default();
@@ -53,7 +53,7 @@ fn fragments(data_set: &[u8], mut at: usize) -> Result<(Vec<Range<usize>>, bool)
             _ if rest.iter().all(|&byte| byte == 0) => return Ok((fragments, false)),
             // Fewer bytes than an item header: a truncated delimiter.
             _ if rest.len() < 8 => return Ok((fragments, false)),
-            other => return Err(Flaw::damaged(format!("{other} between pixel fragments"))),
+            other => return Err(Defect::damaged(format!("{other} between pixel fragments"))),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::flaw::Flaw;
+use super::defect::Defect;
 use super::note::Note;
 use super::view::{Projection, ViewModifier};
 use crate::image_file::MAX_PIXELS;
@@ -154,8 +154,8 @@ pub struct Header {
 
 impl Header {
     /// Refuses pixels that cannot be converted to one grey image.
-    pub(super) fn check_pixels(&self) -> Result<(), Flaw> {
-        let fail = |refusal, found: String| Err(Flaw::new(refusal, found));
+    pub(super) fn check_pixels(&self) -> Result<(), Defect> {
+        let fail = |refusal, found: String| Err(Defect::new(refusal, found));
         if let Photometric::Colour(term) = &self.photometric {
             return fail(DicomRefusal::Colour, format!("photometric interpretation {term}"));
         }
@@ -172,7 +172,7 @@ impl Header {
             return fail(DicomRefusal::UnsupportedPixels, found);
         }
         if self.rows == 0 || self.columns == 0 {
-            return Err(Flaw::damaged(format!("{} columns and {} rows", self.columns, self.rows)));
+            return Err(Defect::damaged(format!("{} columns and {} rows", self.columns, self.rows)));
         }
         if u64::from(self.rows) * u64::from(self.columns) > MAX_PIXELS {
             return fail(DicomRefusal::TooLarge, format!("{} columns and {} rows", self.columns, self.rows));

@@ -6,7 +6,7 @@
 
 use hayro_jpeg2000::{DecodeSettings, DecoderContext, Image};
 
-use super::flaw::Flaw;
+use super::defect::Defect;
 use super::samples::Frame;
 use mammo_core::refusal::DicomRefusal;
 
@@ -20,25 +20,25 @@ const BYTES_PER_LAYER: u64 = 24;
 /// Smallest length of a tile-part: its SOT and SOD markers.
 const TILE_PART_BYTES: usize = 14;
 
-pub(super) fn decode(coded: &[u8], frame: &Frame) -> Result<Vec<u16>, Flaw> {
+pub(super) fn decode(coded: &[u8], frame: &Frame) -> Result<Vec<u16>, Defect> {
     // A JP2 file wraps the codestream in boxes, whose information DICOM has as well.
     let start = coded.windows(4).position(|four| four == [0xFF, 0x4F, 0xFF, 0x51]);
-    let stream = &coded[start.ok_or_else(|| Flaw::damaged("no JPEG 2000 size marker"))?..];
+    let stream = &coded[start.ok_or_else(|| Defect::damaged("no JPEG 2000 size marker"))?..];
     let size = Size::of(stream)?;
     frame.check(size.width, size.height)?;
     check_announced(stream, &size)?;
     let decoded = std::panic::catch_unwind(|| samples(stream, &size));
-    decoded.unwrap_or_else(|_| Err(Flaw::damaged("the JPEG 2000 data do not decode")))
+    decoded.unwrap_or_else(|_| Err(Defect::damaged("the JPEG 2000 data do not decode")))
 }
 
-fn samples(stream: &[u8], size: &Size) -> Result<Vec<u16>, Flaw> {
-    let damaged = |error| Flaw::damaged(format!("the JPEG 2000 data do not decode ({error})"));
+fn samples(stream: &[u8], size: &Size) -> Result<Vec<u16>, Defect> {
+    let damaged = |error| Defect::damaged(format!("the JPEG 2000 data do not decode ({error})"));
     let settings = DecodeSettings { strict: true, ..DecodeSettings::default() };
     let image = Image::new(stream, &settings).map_err(damaged)?;
     let mut context = DecoderContext::default();
     let decoded = image.decode(&mut context).map_err(damaged)?;
     let [grey] = decoded.components() else {
-        return Err(Flaw::new(DicomRefusal::Colour, "several JPEG 2000 components"));
+        return Err(Defect::new(DicomRefusal::Colour, "several JPEG 2000 components"));
     };
     // The decoder adds half the range to signed samples as to unsigned ones.
     let shift = if size.signed { f32::from(2_u16).powi(i32::from(size.precision) - 1) } else { 0.0 };
@@ -58,18 +58,18 @@ struct Size {
 
 impl Size {
     /// From a codestream that starts with SOC and SIZ.
-    fn of(stream: &[u8]) -> Result<Self, Flaw> {
-        let body = stream.get(4..43).ok_or_else(|| Flaw::damaged("a JPEG 2000 size marker cut short"))?;
+    fn of(stream: &[u8]) -> Result<Self, Defect> {
+        let body = stream.get(4..43).ok_or_else(|| Defect::damaged("a JPEG 2000 size marker cut short"))?;
         let number = |i: usize| u32::from_be_bytes([body[i], body[i + 1], body[i + 2], body[i + 3]]);
         let side = |end: usize, origin: usize| number(end).saturating_sub(number(origin)) as usize;
         let (components, depth) = (u16::from_be_bytes([body[36], body[37]]), body[38]);
         if components != 1 {
-            return Err(Flaw::new(DicomRefusal::Colour, format!("{components} JPEG 2000 components")));
+            return Err(Defect::new(DicomRefusal::Colour, format!("{components} JPEG 2000 components")));
         }
         let precision = (depth & 0x7F) + 1;
         if precision > 16 {
             let found = format!("JPEG 2000 samples of {precision} bits");
-            return Err(Flaw::new(DicomRefusal::UnsupportedPixels, found));
+            return Err(Defect::new(DicomRefusal::UnsupportedPixels, found));
         }
         // B-5: tiles count from their own origin to the end of the reference grid.
         let across = |end: usize, side: usize, origin: usize| {
@@ -87,10 +87,10 @@ impl Size {
 
 /// Refuses a codestream that declares more than its bytes can contain: each tile takes a tile-part,
 /// each precinct a packet of at least one byte.
-fn check_announced(stream: &[u8], size: &Size) -> Result<(), Flaw> {
+fn check_announced(stream: &[u8], size: &Size) -> Result<(), Defect> {
     let n_bytes = stream.len() as u64;
     if size.tiles > n_bytes / TILE_PART_BYTES as u64 {
-        return Err(Flaw::damaged(format!("{} JPEG 2000 tiles in {n_bytes} bytes", size.tiles)));
+        return Err(Defect::damaged(format!("{} JPEG 2000 tiles in {n_bytes} bytes", size.tiles)));
     }
     let pixels = size.width as u64 * size.height as u64;
     let mut layers = 1;
@@ -99,10 +99,10 @@ fn check_announced(stream: &[u8], size: &Size) -> Result<(), Flaw> {
         // Partial blocks and precincts at the borders add a few per tile.
         let (precincts, blocks) = (2 * (pixels >> precinct_bits), 2 * (pixels >> block_bits));
         if precincts > n_bytes {
-            return Err(Flaw::damaged(format!("{precincts} JPEG 2000 precincts in {n_bytes} bytes")));
+            return Err(Defect::damaged(format!("{precincts} JPEG 2000 precincts in {n_bytes} bytes")));
         }
         if blocks.saturating_mul(BYTES_PER_BLOCK + BYTES_PER_LAYER * layers) > MAX_BLOCK_BYTES + 2 * pixels {
-            return Err(Flaw::damaged(format!("{blocks} JPEG 2000 code-blocks of {layers} layers")));
+            return Err(Defect::damaged(format!("{blocks} JPEG 2000 code-blocks of {layers} layers")));
         }
     }
     Ok(())
@@ -119,11 +119,11 @@ struct Coding {
 }
 
 /// The coding markers of the main header and of all tile-parts.
-fn codings(stream: &[u8]) -> Result<Vec<Coding>, Flaw> {
+fn codings(stream: &[u8]) -> Result<Vec<Coding>, Defect> {
     const SOT: u8 = 0x90;
     const SOD: u8 = 0x93;
     const EOC: u8 = 0xD9;
-    let cut = || Flaw::damaged("a JPEG 2000 header cut short");
+    let cut = || Defect::damaged("a JPEG 2000 header cut short");
     let (mut codings, mut at, mut tile_part) = (Vec::new(), 2, None);
     while let Some(&[0xFF, marker, high, low]) = stream.get(at..).and_then(|rest| rest.first_chunk::<4>()) {
         // The rest is padding.
@@ -198,7 +198,7 @@ mod tests {
 
     #[track_caller]
     fn check(stream: &[u8], expected: Option<&str>) {
-        let found = check_announced(stream, &Size::of(stream).unwrap()).err().map(|flaw| flaw.found);
+        let found = check_announced(stream, &Size::of(stream).unwrap()).err().map(|defect| defect.found);
         match (&found, expected) {
             (None, None) => {}
             (Some(found), Some(expected)) if found.contains(expected) => {}

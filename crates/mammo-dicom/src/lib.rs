@@ -15,8 +15,8 @@
 
 mod admission;
 mod attributes;
+mod defect;
 mod elements;
-mod flaw;
 mod fragments;
 mod grey;
 mod header;
@@ -47,7 +47,7 @@ pub use view_position::{ViewPosition, unanimous};
 
 use std::path::Path;
 
-use flaw::Flaw;
+use defect::Defect;
 use mammo_core::image::GreyImage;
 pub use mammo_core::{Error, Result};
 use stored_image::{OpenFile, read_dicom};
@@ -83,7 +83,7 @@ pub fn is_directory(bytes: &[u8]) -> bool {
 pub fn read(path: &Path) -> Result<DicomImage> {
     let mut admitted = Vec::new();
     let mut image = read_dicom(OpenFile::open(path)?, Voi::Apply, |header| {
-        admitted = header.admitted(UnknownObjects::Refused).map_err(|flaw| flaw.at(path))?;
+        admitted = header.admitted(UnknownObjects::Refused).map_err(|defect| defect.at(path))?;
         Ok::<(), Error>(())
     })?;
     image.notes.extend(admitted);
@@ -121,7 +121,7 @@ pub fn read_header_if_dicom(path: &Path) -> Result<Option<Header>> {
 /// [`Error::Dicom`].
 pub fn decode_header(path: &Path, bytes: &[u8]) -> Result<Header> {
     let decoded = whole(bytes).and_then(|parsed| attributes::parse(&parsed));
-    decoded.map_err(|flaw| flaw.at(path))
+    decoded.map_err(|defect| defect.at(path))
 }
 
 /// Decodes a file in memory, as [`read_any`] does.
@@ -143,17 +143,20 @@ pub fn decode_stored_values(path: &Path, bytes: &[u8]) -> Result<Vec<i32>> {
         let (samples, _) = samples::decode(&parsed, &header)?;
         Ok(samples.iter().map(|&sample| header.stored_value(sample)).collect())
     });
-    decoded.map_err(|flaw| flaw.at(path))
+    decoded.map_err(|defect| defect.at(path))
 }
 
-fn whole(bytes: &[u8]) -> Result<parsed_file::ParsedFile<'_>, Flaw> {
-    sound(parsed_file::parse_file(bytes, bytes.len()))
+fn whole(bytes: &[u8]) -> Result<parsed_file::ParsedFile<'_>, Defect> {
+    complete(parsed_file::parse_file(bytes, bytes.len()))
 }
 
-fn sound(parsed: Result<parsed_file::ParsedFile<'_>, Stop>) -> Result<parsed_file::ParsedFile<'_>, Flaw> {
+/// The parsed file; a header that continues after the last byte is a defect.
+fn complete(
+    parsed: Result<parsed_file::ParsedFile<'_>, Stop>,
+) -> Result<parsed_file::ParsedFile<'_>, Defect> {
     parsed.map_err(|stop| match stop {
-        Stop::Flaw(flaw) => flaw,
-        Stop::NeedsMore => Flaw::damaged("the file ends inside its header"),
+        Stop::Defect(defect) => defect,
+        Stop::NeedsMore => Defect::damaged("the file ends inside its header"),
     })
 }
 

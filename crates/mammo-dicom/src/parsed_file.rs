@@ -8,8 +8,8 @@ use dicom_core::Tag;
 use dicom_dictionary_std::uids;
 
 use super::attributes;
+use super::defect::Defect;
 use super::elements::Elements;
-use super::flaw::Flaw;
 use super::fragments::{self, Frame};
 use super::note::{Note, NoteKind};
 use super::syntax::{EXPLICIT_BIG_ENDIAN, coding_of, name_of, recognise};
@@ -79,7 +79,7 @@ fn starts_group(bytes: &[u8]) -> bool {
 pub(super) fn parse_file(bytes: &[u8], file_len: usize) -> Result<ParsedFile<'_>, Stop> {
     let Some(start) = meta_start(bytes) else {
         let found = "no DICM at byte 128, no file meta group and no data set of group 8";
-        return Err(Flaw::new(DicomRefusal::NotDicom, found).into());
+        return Err(Defect::new(DicomRefusal::NotDicom, found).into());
     };
     let meta = file_meta(bytes, start, file_len)?;
     let (rest, full) = (&bytes[meta.end.min(bytes.len())..], file_len.saturating_sub(meta.end));
@@ -109,14 +109,14 @@ struct Agreed {
     note: Option<Note>,
 }
 
-fn agree(stated: Option<&str>, found: Option<Coding>) -> Result<Agreed, Flaw> {
+fn agree(stated: Option<&str>, found: Option<Coding>) -> Result<Agreed, Defect> {
     let plain = |coding| match coding {
         Coding { explicit: false, .. } => uids::IMPLICIT_VR_LITTLE_ENDIAN,
         Coding { big_endian: true, .. } => EXPLICIT_BIG_ENDIAN,
         _ => uids::EXPLICIT_VR_LITTLE_ENDIAN,
     };
     let Some(stated) = stated else {
-        let missing = || Flaw::damaged("no transfer syntax (0002,0010), and the data set does not show it");
+        let missing = || Defect::damaged("no transfer syntax (0002,0010), and the data set does not show it");
         let coding = found.ok_or_else(missing)?;
         let note = Note::new(NoteKind::NoTransferSyntax, format!("read as {}", name_of(plain(coding))));
         return Ok(Agreed { transfer_syntax: plain(coding).to_string(), coding, note: Some(note) });
@@ -139,7 +139,7 @@ fn deflated(bytes: &[u8]) -> Result<ParsedFile<'static>, Stop> {
     let is_whole = (inflated.len() as u64) < INFLATED_PIECE_BYTES;
     let full = if is_whole { inflated.len() } else { u32::MAX as usize };
     let (elements, mut pixels) = match Walk::new(&inflated, full, Coding::EXPLICIT).data_set() {
-        Err(Stop::NeedsMore) => return Err(Flaw::damaged("a header without end").into()),
+        Err(Stop::NeedsMore) => return Err(Defect::damaged("a header without end").into()),
         walked => walked?,
     };
     if let Some(pixels) = pixels.as_mut().filter(|_| !is_whole) {
@@ -162,22 +162,22 @@ fn deflated(bytes: &[u8]) -> Result<ParsedFile<'static>, Stop> {
 
 impl ParsedFile<'_> {
     /// Native pixels, as bytes; `None` when they are encapsulated.
-    pub(super) fn native(&self) -> Result<Option<&[u8]>, Flaw> {
+    pub(super) fn native(&self) -> Result<Option<&[u8]>, Defect> {
         let pixels = self.pixel_element()?;
         let Some(length) = pixels.length else { return Ok(None) };
         let end = pixels.value_at.checked_add(length);
         end.and_then(|end| self.data_set.get(pixels.value_at..end)).map(Some).ok_or_else(|| {
-            Flaw::damaged(format!("{length} bytes of pixels declared, but the file has fewer"))
+            Defect::damaged(format!("{length} bytes of pixels declared, but the file has fewer"))
         })
     }
 
     /// The encapsulated frame.
-    pub(super) fn frame(&self) -> Result<Frame<'_>, Flaw> {
+    pub(super) fn frame(&self) -> Result<Frame<'_>, Defect> {
         fragments::frame(&self.data_set, self.pixel_element()?.value_at)
     }
 
-    fn pixel_element(&self) -> Result<PixelElement, Flaw> {
-        self.pixels.ok_or_else(|| Flaw::new(DicomRefusal::NoPixelData, "no pixel data element (7FE0,0010)"))
+    fn pixel_element(&self) -> Result<PixelElement, Defect> {
+        self.pixels.ok_or_else(|| Defect::new(DicomRefusal::NoPixelData, "no pixel data element (7FE0,0010)"))
     }
 }
 
@@ -188,7 +188,7 @@ fn file_meta(bytes: &[u8], start: usize, file_len: usize) -> Result<Meta, Stop> 
     while walk.full >= meta.end + 8 && walk.tag(meta.end)?.0 == 2 {
         let element = walk.element(meta.end, walk.full)?;
         let Some(end) = element.end() else {
-            return Err(Flaw::damaged(format!("{} has no length", element.tag)).into());
+            return Err(Defect::damaged(format!("{} has no length", element.tag)).into());
         };
         let text = || {
             let value = String::from_utf8_lossy(walk.value(&element, end)?);
@@ -206,11 +206,11 @@ fn file_meta(bytes: &[u8], start: usize, file_len: usize) -> Result<Meta, Stop> 
 }
 
 /// At most `limit` bytes of a deflated data set.
-fn inflate(bytes: &[u8], limit: u64) -> Result<Vec<u8>, Flaw> {
+fn inflate(bytes: &[u8], limit: u64) -> Result<Vec<u8>, Defect> {
     let mut data_set = Vec::with_capacity(limit.min(1 << 20) as usize);
     flate2::read::DeflateDecoder::new(bytes)
         .take(limit)
         .read_to_end(&mut data_set)
-        .map_err(|error| Flaw::damaged(format!("the deflated data set cannot be inflated ({error})")))?;
+        .map_err(|error| Defect::damaged(format!("the deflated data set cannot be inflated ({error})")))?;
     Ok(data_set)
 }

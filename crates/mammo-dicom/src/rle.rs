@@ -1,36 +1,36 @@
 //! RLE Lossless (PS3.5 annex G): one byte plane per segment, the high byte first.
 
-use super::flaw::Flaw;
+use super::defect::Defect;
 use super::samples::Frame;
 
 /// Number of segments, and their 15 offsets.
 const HEADER_BYTES: usize = 64;
 
-pub(super) fn decode(coded: &[u8], frame: &Frame) -> Result<Vec<u16>, Flaw> {
+pub(super) fn decode(coded: &[u8], frame: &Frame) -> Result<Vec<u16>, Defect> {
     let word =
         |at: usize| coded.get(at..at + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize);
-    let cut = || Flaw::damaged("RLE data end inside their header");
+    let cut = || Defect::damaged("RLE data end inside their header");
     if coded.len() < HEADER_BYTES {
         return Err(cut());
     }
     let n_segments = word(0).ok_or_else(cut)?;
     if n_segments != frame.bytes_per_pixel {
         let expected = frame.bytes_per_pixel;
-        return Err(Flaw::damaged(format!("{n_segments} RLE segments, {expected} expected")));
+        return Err(Defect::damaged(format!("{n_segments} RLE segments, {expected} expected")));
     }
     let mut cells = vec![0_u16; frame.width * frame.height];
     for segment in 1..=n_segments {
         let start = word(4 * segment).ok_or_else(cut)?;
         let end = if segment == n_segments { coded.len() } else { word(4 * segment + 4).ok_or_else(cut)? };
-        let bytes = coded.get(start..end).ok_or_else(|| Flaw::damaged("RLE segments out of order"))?;
+        let bytes = coded.get(start..end).ok_or_else(|| Defect::damaged("RLE segments out of order"))?;
         unpack(bytes, &mut cells)?;
     }
     Ok(cells)
 }
 
 /// Adds a byte plane below the one already in `cells`.
-fn unpack(mut bytes: &[u8], cells: &mut [u16]) -> Result<(), Flaw> {
-    let cut = || Flaw::damaged("an RLE segment ends before the last pixel");
+fn unpack(mut bytes: &[u8], cells: &mut [u16]) -> Result<(), Defect> {
+    let cut = || Defect::damaged("an RLE segment ends before the last pixel");
     let mut at = 0;
     while at < cells.len() {
         let (&head, rest) = bytes.split_first().ok_or_else(cut)?;

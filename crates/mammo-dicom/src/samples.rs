@@ -2,7 +2,7 @@
 
 use dicom_dictionary_std::uids;
 
-use super::flaw::Flaw;
+use super::defect::Defect;
 use super::fragments::Frame as Fragments;
 use super::header::Header;
 use super::note::{Note, NoteKind};
@@ -16,7 +16,7 @@ use mammo_core::refusal::DicomRefusal;
 const MAX_PIXELS_PER_BYTE: usize = 1000;
 
 /// One cell per pixel, row by row, and notes; bits above the high bit are undefined.
-pub(super) fn decode(parsed: &ParsedFile<'_>, header: &Header) -> Result<(Vec<u16>, Vec<Note>), Flaw> {
+pub(super) fn decode(parsed: &ParsedFile<'_>, header: &Header) -> Result<(Vec<u16>, Vec<Note>), Defect> {
     header.check_pixels()?;
     if let Some(bytes) = parsed.native()? {
         return Ok((native(bytes, header)?, Vec::new()));
@@ -33,11 +33,11 @@ pub(super) fn decode(parsed: &ParsedFile<'_>, header: &Header) -> Result<(Vec<u1
             notes.push(Note::new(NoteKind::CodingDisagrees, what));
             found
         }
-        (None, None) => return Err(Flaw::damaged("fragments of pixels in a syntax without compression")),
+        (None, None) => return Err(Defect::damaged("fragments of pixels in a syntax without compression")),
     };
-    let cells = coder.decode_frame(&fragments, header).map_err(|flaw| match notes.first() {
-        Some(Note { found, .. }) => Flaw::new(flaw.refusal, format!("{found}; {}", flaw.found)),
-        None => flaw,
+    let cells = coder.decode_frame(&fragments, header).map_err(|defect| match notes.first() {
+        Some(Note { found, .. }) => Defect::new(defect.refusal, format!("{found}; {}", defect.found)),
+        None => defect,
     })?;
     if !fragments.has_end {
         notes.push(Note::new(NoteKind::NoEndMarker, "all fragments are complete"));
@@ -54,12 +54,12 @@ pub(super) struct Frame {
 
 impl Frame {
     /// Refuses coded data whose size differs from the header's, before anything is allocated.
-    pub(super) fn check(&self, width: usize, height: usize) -> Result<(), Flaw> {
+    pub(super) fn check(&self, width: usize, height: usize) -> Result<(), Defect> {
         if (width, height) == (self.width, self.height) {
             return Ok(());
         }
         let header = format!("{}x{}", self.width, self.height);
-        Err(Flaw::damaged(format!("the coded image has {width}x{height} pixels, the header says {header}")))
+        Err(Defect::damaged(format!("the coded image has {width}x{height} pixels, the header says {header}")))
     }
 }
 
@@ -75,7 +75,7 @@ enum Coder {
 
 impl Coder {
     /// By the transfer syntax; `None` for one without compression.
-    fn of_syntax(transfer_syntax: &str) -> Result<Option<Self>, Flaw> {
+    fn of_syntax(transfer_syntax: &str) -> Result<Option<Self>, Defect> {
         Ok(Some(match transfer_syntax {
             uids::RLE_LOSSLESS => Self::Rle,
             uids::JPEG_BASELINE8_BIT
@@ -87,7 +87,7 @@ impl Coder {
             native if NATIVE.contains(&native) => return Ok(None),
             other => {
                 let found = format!("pixels coded as {} ({other})", name_of(other));
-                return Err(Flaw::new(DicomRefusal::UnsupportedTransferSyntax, found));
+                return Err(Defect::new(DicomRefusal::UnsupportedTransferSyntax, found));
             }
         }))
     }
@@ -130,14 +130,14 @@ impl Coder {
     }
 
     /// Decodes a frame after comparing the declared size with the length of the data.
-    fn decode_frame(self, fragments: &Fragments<'_>, header: &Header) -> Result<Vec<u16>, Flaw> {
+    fn decode_frame(self, fragments: &Fragments<'_>, header: &Header) -> Result<Vec<u16>, Defect> {
         let coded = &fragments.coded[..];
         if !fragments.has_end && !self.is_whole(coded) {
-            return Err(Flaw::damaged("the coded pixels end before their end marker"));
+            return Err(Defect::damaged("the coded pixels end before their end marker"));
         }
         let n = header.n_pixels();
         if n / MAX_PIXELS_PER_BYTE > coded.len() {
-            return Err(Flaw::damaged(format!("{n} pixels in {} coded bytes", coded.len())));
+            return Err(Defect::damaged(format!("{n} pixels in {} coded bytes", coded.len())));
         }
         let frame = Frame {
             width: header.columns as usize,
@@ -147,11 +147,11 @@ impl Coder {
         let cells = self.decode(coded, &frame)?;
         match cells.len() {
             found if found == n => Ok(cells),
-            found => Err(Flaw::damaged(format!("{found} pixels decoded, the header says {n}"))),
+            found => Err(Defect::damaged(format!("{found} pixels decoded, the header says {n}"))),
         }
     }
 
-    fn decode(self, coded: &[u8], frame: &Frame) -> Result<Vec<u16>, Flaw> {
+    fn decode(self, coded: &[u8], frame: &Frame) -> Result<Vec<u16>, Defect> {
         match self {
             Self::Rle => rle::decode(coded, frame),
             Self::Jpeg => jpeg::decode(coded, frame),
@@ -161,14 +161,14 @@ impl Coder {
     }
 }
 
-fn native(bytes: &[u8], header: &Header) -> Result<Vec<u16>, Flaw> {
+fn native(bytes: &[u8], header: &Header) -> Result<Vec<u16>, Defect> {
     if !NATIVE.contains(&header.transfer_syntax.as_str()) {
-        return Err(Flaw::damaged("uncoded pixels in a compressed transfer syntax"));
+        return Err(Defect::damaged("uncoded pixels in a compressed transfer syntax"));
     }
     let n = header.n_pixels();
     let expected = n * usize::from(header.bits_allocated / 8);
     let Some(bytes) = bytes.get(..expected) else {
-        return Err(Flaw::damaged(format!("{} bytes of pixels, {expected} expected", bytes.len())));
+        return Err(Defect::damaged(format!("{} bytes of pixels, {expected} expected", bytes.len())));
     };
     let big_endian = header.transfer_syntax == EXPLICIT_BIG_ENDIAN;
     Ok(match (header.bits_allocated, big_endian) {

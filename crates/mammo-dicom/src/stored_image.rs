@@ -6,11 +6,11 @@ use std::path::Path;
 
 use mammo_core::{Error, GreyImage};
 
-use crate::flaw::Flaw;
+use crate::defect::Defect;
 use crate::header::Header;
 use crate::image_file::{check_size, decode_other};
 use crate::walk::{self, Stop};
-use crate::{DicomImage, DicomRefusal, Note, Voi, attributes, is_dicom, parsed_file, samples, sound};
+use crate::{DicomImage, DicomRefusal, Note, Voi, attributes, complete, is_dicom, parsed_file, samples};
 
 /// Number of bytes by which DICOM is recognised.
 pub(crate) const HEAD_BYTES: usize = 1024;
@@ -104,7 +104,7 @@ impl<'p> OpenFile<'p> {
     fn checked_len(&self) -> Result<usize, Error> {
         if self.full > MAX_FILE_BYTES {
             let found = format!("a file of {} MiB", self.full >> 20);
-            return Err(Flaw::new(DicomRefusal::TooLarge, found).at(self.path));
+            return Err(Defect::new(DicomRefusal::TooLarge, found).at(self.path));
         }
         Ok(self.full as usize)
     }
@@ -116,10 +116,10 @@ impl<'p> OpenFile<'p> {
         loop {
             self.read_to(piece)?;
             match parsed_file::parse_file(&self.bytes, full.max(self.bytes.len())) {
-                Ok(parsed) => return attributes::parse(&parsed).map_err(|flaw| flaw.at(self.path)),
-                Err(Stop::Flaw(flaw)) => return Err(flaw.at(self.path)),
+                Ok(parsed) => return attributes::parse(&parsed).map_err(|defect| defect.at(self.path)),
+                Err(Stop::Defect(defect)) => return Err(defect.at(self.path)),
                 Err(Stop::NeedsMore) if self.bytes.len() < piece => {
-                    return Err(Flaw::damaged("the file became shorter while it was read").at(self.path));
+                    return Err(Defect::damaged("the file became shorter while it was read").at(self.path));
                 }
                 Err(Stop::NeedsMore) => piece = piece.saturating_mul(4),
             }
@@ -141,7 +141,7 @@ pub(crate) fn read_dicom<E: From<Error>>(
     }
     let header = opened.header()?;
     accept(&header)?;
-    check_pixels(&header).map_err(|flaw| flaw.at(opened.path))?;
+    check_pixels(&header).map_err(|defect| defect.at(opened.path))?;
     let most = walk::MAX_HEADER_BYTES + 2 * header.n_pixels() * usize::from(header.bits_allocated / 8);
     opened.read_to(most)?;
     let full = if opened.bytes.len() < most { opened.bytes.len() } else { full.max(opened.bytes.len()) };
@@ -156,26 +156,26 @@ pub(crate) fn decode<E: From<Error>>(
     voi: Voi,
     accept: impl FnOnce(&Header) -> Result<(), E>,
 ) -> Result<DicomImage, E> {
-    let at_path = |flaw: Flaw| flaw.at(path);
-    let parsed = sound(parsed_file::parse_file(bytes, full)).map_err(at_path)?;
+    let at_path = |defect: Defect| defect.at(path);
+    let parsed = complete(parsed_file::parse_file(bytes, full)).map_err(at_path)?;
     let (header, greys) = attributes::parse_with_greys(&parsed).map_err(at_path)?;
     accept(&header)?;
     check_pixels(&header).map_err(at_path)?;
-    let (samples, notes) = samples::decode(&parsed, &header).map_err(|flaw| {
-        if bytes.len() == full || flaw.refusal != DicomRefusal::Damaged {
-            return flaw.at(path);
+    let (samples, notes) = samples::decode(&parsed, &header).map_err(|defect| {
+        if bytes.len() == full || defect.refusal != DicomRefusal::Damaged {
+            return defect.at(path);
         }
         let size = format!("{}x{} pixels", header.columns, header.rows);
-        Flaw::new(DicomRefusal::TooLarge, format!("a file of {} MiB for {size}", full >> 20)).at(path)
+        Defect::new(DicomRefusal::TooLarge, format!("a file of {} MiB for {size}", full >> 20)).at(path)
     })?;
     let image = greys.apply(&header, samples, voi);
     Ok(DicomImage { notes: [&header.notes[..], &notes].concat(), header, image })
 }
 
 /// Checks that the file has pixels of a supported kind.
-fn check_pixels(header: &Header) -> Result<(), Flaw> {
+fn check_pixels(header: &Header) -> Result<(), Defect> {
     if !header.has_pixels {
-        return Err(Flaw::new(DicomRefusal::NoPixelData, "no pixel data element (7FE0,0010)"));
+        return Err(Defect::new(DicomRefusal::NoPixelData, "no pixel data element (7FE0,0010)"));
     }
     header.check_pixels()
 }

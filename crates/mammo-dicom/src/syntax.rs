@@ -2,7 +2,7 @@
 
 use dicom_dictionary_std::uids;
 
-use super::flaw::Flaw;
+use super::defect::Defect;
 use super::walk::{Coding, Stop, Walk};
 use mammo_core::refusal::DicomRefusal;
 
@@ -19,10 +19,10 @@ pub(super) const NATIVE: [&str; 4] = [
 
 /// The coding of the data set of a transfer syntax; other syntaxes are explicit little endian
 /// (PS3.5 A.4).
-pub(super) fn coding_of(transfer_syntax: &str) -> Result<Coding, Flaw> {
+pub(super) fn coding_of(transfer_syntax: &str) -> Result<Coding, Defect> {
     if !transfer_syntax.starts_with("1.2.840.10008.1.2") {
         let found = format!("transfer syntax '{transfer_syntax}'");
-        return Err(Flaw::new(DicomRefusal::UnsupportedTransferSyntax, found));
+        return Err(Defect::new(DicomRefusal::UnsupportedTransferSyntax, found));
     }
     Ok(match transfer_syntax {
         uids::IMPLICIT_VR_LITTLE_ENDIAN => Coding::IMPLICIT,

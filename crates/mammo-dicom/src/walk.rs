@@ -8,8 +8,8 @@ use std::cell::Cell;
 
 use dicom_core::{Tag, VR};
 
+use super::defect::Defect;
 use super::elements::{Elements, is_used};
-use super::flaw::Flaw;
 use mammo_core::refusal::DicomRefusal;
 
 /// Largest number of bytes before the pixel data.
@@ -61,12 +61,12 @@ pub(super) enum Stop {
     /// The bytes given are only the beginning of the file, and more are needed.
     NeedsMore,
     /// The file has a defect.
-    Flaw(Flaw),
+    Defect(Defect),
 }
 
-impl From<Flaw> for Stop {
-    fn from(flaw: Flaw) -> Self {
-        Self::Flaw(flaw)
+impl From<Defect> for Stop {
+    fn from(defect: Defect) -> Self {
+        Self::Defect(defect)
     }
 }
 
@@ -136,7 +136,7 @@ impl<'a> Walk<'a> {
             return Ok(end);
         }
         if depth == MAX_DEPTH {
-            return Err(Flaw::damaged(format!("sequences nested more than {MAX_DEPTH} deep")).into());
+            return Err(Defect::damaged(format!("sequences nested more than {MAX_DEPTH} deep")).into());
         }
         let mut failed = None;
         for coding in Self::inner_codings(element.vr, self.coding) {
@@ -144,7 +144,7 @@ impl<'a> Walk<'a> {
             let found = walk.end_of_items(element.value_at, end, depth);
             self.elements_left.set(walk.elements_left.get());
             match found {
-                Err(Stop::Flaw(flaw)) => failed = failed.or(Some(flaw)),
+                Err(Stop::Defect(defect)) => failed = failed.or(Some(defect)),
                 other => return other,
             }
         }
@@ -154,7 +154,7 @@ impl<'a> Walk<'a> {
             Some(at) => Ok(element.value_at + at + 8),
             None if self.bytes.len() < end.min(MAX_HEADER_BYTES) => Err(Stop::NeedsMore),
             None => {
-                Err(failed.unwrap_or_else(|| Flaw::damaged(format!("{} has no end", element.tag))).into())
+                Err(failed.unwrap_or_else(|| Defect::damaged(format!("{} has no end", element.tag))).into())
             }
         }
     }
@@ -176,7 +176,7 @@ impl<'a> Walk<'a> {
             at = match item.tag {
                 SEQUENCE_END => return Ok(item.value_at),
                 ITEM => self.end_of_item(&item, end, depth)?,
-                other => return Err(Flaw::damaged(format!("{other} in place of a sequence item")).into()),
+                other => return Err(Defect::damaged(format!("{other} in place of a sequence item")).into()),
             }
         }
     }
@@ -203,7 +203,7 @@ impl<'a> Walk<'a> {
             match item.tag {
                 SEQUENCE_END => break,
                 ITEM => {}
-                other => return Err(Flaw::damaged(format!("{other} in place of a sequence item")).into()),
+                other => return Err(Defect::damaged(format!("{other} in place of a sequence item")).into()),
             }
             let (item_end, mut in_use) = (item.end().unwrap_or(end), Vec::new());
             at = item.value_at;
@@ -227,7 +227,7 @@ impl<'a> Walk<'a> {
     /// The element header at `at`, whose value must end by `end`.
     pub(super) fn element(&self, at: usize, end: usize) -> Result<Element, Stop> {
         let left = self.elements_left.get().checked_sub(1);
-        self.elements_left.set(left.ok_or_else(|| Flaw::damaged("millions of elements"))?);
+        self.elements_left.set(left.ok_or_else(|| Defect::damaged("millions of elements"))?);
         let tag = self.tag(at)?;
         if tag.0 == 0xFFFE || !self.coding.explicit {
             return self.checked(Element { tag, vr: None, length: self.u32(at + 4)?, value_at: at + 8 }, end);
@@ -250,7 +250,7 @@ impl<'a> Walk<'a> {
         let length = element.length;
         if room.is_none_or(|room| length != UNDEFINED && length as usize > room) {
             let (tag, room) = (element.tag, room.unwrap_or(0));
-            return Err(Flaw::damaged(format!("{tag} declares {length} bytes, {room} are left")).into());
+            return Err(Defect::damaged(format!("{tag} declares {length} bytes, {room} are left")).into());
         }
         Ok(element)
     }
@@ -272,7 +272,7 @@ impl<'a> Walk<'a> {
             }
         }
         let vr = self.take::<2>(at + 4)?;
-        Err(Flaw::damaged(format!("{tag} has the unknown value type {vr:02X?} and no length that fits"))
+        Err(Defect::damaged(format!("{tag} has the unknown value type {vr:02X?} and no length that fits"))
             .into())
     }
 
@@ -300,11 +300,11 @@ impl<'a> Walk<'a> {
         /// Data sets start in group 8, media directories in group 4.
         const LAST_GROUP: u16 = 0x0028;
         let typed = |at: usize| Ok::<_, Stop>(VR::from_binary(self.take::<2>(at + 4)?).is_some());
-        let sound = |found: Result<bool, Stop>| match found {
-            Err(Stop::Flaw(_)) => Ok(false),
+        let without_defect = |found: Result<bool, Stop>| match found {
+            Err(Stop::Defect(_)) => Ok(false),
             other => other,
         };
-        sound((|| {
+        without_defect((|| {
             let first = self.tag(0)?;
             if first.0 > LAST_GROUP || self.coding.explicit != typed(0)? {
                 return Ok(false);
@@ -337,12 +337,12 @@ impl<'a> Walk<'a> {
     fn take<const N: usize>(&self, at: usize) -> Result<[u8; N], Stop> {
         if at > MAX_HEADER_BYTES {
             let found = format!("a header of more than {} MiB", MAX_HEADER_BYTES >> 20);
-            return Err(Flaw::new(DicomRefusal::TooLarge, found).into());
+            return Err(Defect::new(DicomRefusal::TooLarge, found).into());
         }
         match self.bytes.get(at..at + N).and_then(|bytes| bytes.try_into().ok()) {
             Some(bytes) => Ok(bytes),
             None if at + N <= self.full => Err(Stop::NeedsMore),
-            None => Err(Flaw::damaged(format!("the file ends inside an element at byte {at}")).into()),
+            None => Err(Defect::damaged(format!("the file ends inside an element at byte {at}")).into()),
         }
     }
 

@@ -39,16 +39,14 @@ mod projection;
 mod tests;
 mod tissue;
 
-use std::fmt;
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
 
 pub use self::dataset::{PhantomSummary, write_dataset};
 pub use self::layout::{ArchiveLayout, write_layout};
 use self::plan::PatientPlan;
 use mammo_core::image::GreyImage;
-use mammo_core::record::{Laterality, Mammogram, UnknownWord, View};
+use mammo_core::record::{Laterality, Mammogram, View};
+use mammo_core::words;
 pub use mammo_core::{Error, Result};
 use mammo_dicom::image_file::{MAX_PIXELS, MIN_SIDE_PX};
 
@@ -73,26 +71,7 @@ impl Site {
     }
 }
 
-impl fmt::Display for Site {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Film => "film",
-            Self::Digital => "digital",
-        })
-    }
-}
-
-impl FromStr for Site {
-    type Err = UnknownWord;
-
-    fn from_str(word: &str) -> std::result::Result<Self, UnknownWord> {
-        match word.trim().to_ascii_lowercase().as_str() {
-            "film" => Ok(Self::Film),
-            "digital" => Ok(Self::Digital),
-            _ => Err(UnknownWord { found: word.to_string(), expected: "film, digital" }),
-        }
-    }
-}
+words!(Site, Film: "film", Digital: "digital");
 
 /// Settings of a phantom data set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

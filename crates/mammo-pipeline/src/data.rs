@@ -33,6 +33,12 @@ impl Data {
         let split = Split::read(&split_path)?;
         split.verify(&manifest).at(|| split_path.display())?;
         let cache_dir = manifest_path.with_file_name("cache");
+        let n_images = Side::ALL.map(|side| split.images(&manifest, side).len());
+        tracing::debug!(
+            "{}: images for training, validation and test: {n_images:?}, by {}",
+            manifest_path.display(),
+            split_path.display()
+        );
         Ok(Self { path: manifest_path.to_path_buf(), manifest, split, cache_dir })
     }
 

@@ -15,7 +15,7 @@ pub enum Error {
     /// A network, a model file, a device.
     #[error(transparent)]
     Network(#[from] mammo_nn::Error),
-    /// What was asked for does not fit together: what was found, what was expected, what to do.
+    /// Inputs or settings that contradict each other: what was found, what was expected, what to do.
     #[error("{0}")]
     Refused(String),
     /// A table, an image or a record could not be encoded or decoded.
@@ -26,7 +26,7 @@ pub enum Error {
     At {
         /// The place.
         place: String,
-        /// What went wrong there; part of the message, and so no `source` to be printed again.
+        /// The error itself. It is part of the message and therefore not a `source`, which would be printed twice.
         error: Box<Error>,
     },
 }

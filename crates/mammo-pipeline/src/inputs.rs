@@ -14,8 +14,7 @@ use crate::difference::differences;
 use crate::error::refuse;
 use crate::{Error, Observer, Result, Task};
 
-/// Most that the caches beside one manifest may hold, in GiB, unless `MAMMO_CACHE_GIB` says
-/// otherwise: five preparations of 5,000 images at 1152 x 896.
+/// Largest size of all caches of one manifest in GiB, unless `MAMMO_CACHE_GIB` states another: five preparations of 5,000 images at 1152 x 896.
 const CACHE_GIB: f64 = 50.0;
 
 /// A cache that holds the given images, and those of them that could be prepared.
@@ -37,7 +36,7 @@ impl Prepared<'_> {
     }
 }
 
-/// Prepares images of a data set that are not in its cache yet; those that fail are left out and told.
+/// Prepares images of a data set that are not in its cache yet; those that fail are left out and reported.
 ///
 /// # Errors
 /// A cache that cannot be opened; no image that could be prepared.
@@ -51,22 +50,24 @@ pub fn prepare<'m>(
     let task = observer.begin("preparing inputs", images.len());
     let owned: Vec<Mammogram> = images.iter().map(|&image| image.clone()).collect();
     let failures = cache.build(&data.manifest.root, &owned, &|done, _| task.done(done));
-    tell_left_out(&failures, &*task);
+    report_left_out(&failures, &*task);
     let failed: HashSet<&str> = failures.iter().map(|(file, _)| file.as_str()).collect();
     let images: Vec<&Mammogram> =
         images.into_iter().filter(|image| !failed.contains(image.file.as_str())).collect();
     if images.is_empty() {
         refuse!("none of {} images could be prepared", owned.len());
     }
+    let (n, dir) = (images.len(), data.cache_dir.display());
+    tracing::debug!("{dir}: {n} inputs of preprocessing {}", preprocessing.digest());
     prune_cache(&data.cache_dir, observer)?;
     Ok(Prepared { cache, images, n_failed: failures.len() })
 }
 
-fn tell_left_out(failures: &[(String, mammo_core::Error)], task: &dyn Task) {
+fn report_left_out(failures: &[(String, mammo_core::Error)], task: &dyn Task) {
     failures.iter().for_each(|(file, error)| task.left_out("left out", file, &error.to_string()));
 }
 
-/// Removes inputs of settings that no run uses any more when all of them take too much room.
+/// Removes the least recently used caches while all of them together exceed the limit.
 fn prune_cache(cache_dir: &Path, observer: &dyn Observer) -> Result<()> {
     let most_gib = match std::env::var("MAMMO_CACHE_GIB") {
         Ok(word) => {
@@ -87,13 +88,13 @@ fn prune_cache(cache_dir: &Path, observer: &dyn Observer) -> Result<()> {
 
 /// Patches of one side, drawn or read, with the header of their table.
 pub struct SidePatches {
-    /// What they were drawn under.
+    /// Data set, preprocessing and sampling of the patches.
     pub header: PatchHeader,
     /// The patches.
     pub patches: Vec<Patch>,
 }
 
-/// Draws patches from prepared images and tells what could not be placed.
+/// Draws patches from prepared images and reports which could not be placed.
 ///
 /// # Errors
 /// A configuration without `[sampling]`; inputs that cannot be read.
@@ -105,7 +106,7 @@ pub fn draw_patches(
 ) -> Result<SidePatches> {
     let images: Vec<Mammogram> = prepared.images.iter().map(|&image| image.clone()).collect();
     let sampling = sample_patches(&images, &data.manifest.root, &prepared.cache, config.sampling()?)?;
-    tell_left_out(&sampling.failures, &*observer.begin("drawing patches", 1));
+    report_left_out(&sampling.failures, &*observer.begin("drawing patches", 1));
     observer.note(&format!("patches of each class:\n{}", sampling.report));
     Ok(SidePatches { header: patch_header(data, config)?, patches: sampling.patches })
 }

@@ -1,4 +1,4 @@
-//! The steps of `mammo` as functions: typed settings in, results out, progress told to an [`Observer`].
+//! The steps of `mammo` as functions: typed settings in, results out, progress reported to an [`Observer`].
 //!
 //! | module | what | paper |
 //! |---|---|---|
@@ -7,10 +7,10 @@
 //! | [`inputs`] | cached network inputs and the patches drawn from them | patch sets S1, S10, S30 |
 //! | [`training`] | patch classifier, whole-image classifier, transfer with few patients | stages 1 to 3 |
 //! | [`scoring`] | images through the input check to probabilities, one model or several | averaging |
-//! | [`heatmap`] | where a model sees cancer: maps, findings, pictures | |
+//! | [`heatmap`] | regions with evidence of cancer: maps, findings, pictures | |
 //! | [`report`] | a run as one page | |
 //!
-//! The program `mammo` reads its arguments, calls one of these functions and prints what comes back. Nothing here
+//! The program `mammo` reads its arguments, calls one of these functions and prints its result. Nothing here
 //! prints or reads arguments, and Ctrl-C is the observer's [`stop_requested`](Observer::stop_requested).
 
 pub mod config;

@@ -1,15 +1,15 @@
-//! What a step tells while it works.
+//! Progress of a step, reported to its caller.
 
 use mammo_nn::training::run::{EpochRow, StepReport, TrainingObserver};
 
-/// Told about the progress of a step. Every method has a default that does nothing.
+/// Receives the progress of a step. Every method has a default that does nothing.
 pub trait Observer: Sync {
     /// A task of `total` parts begins; it ends when the returned value is dropped.
     fn begin(&self, _task: &'static str, _total: usize) -> Box<dyn Task + '_> {
         Box::new(Silent)
     }
 
-    /// Something worth knowing, in one or more whole lines.
+    /// A note for the user, in one or more whole lines.
     fn note(&self, _text: &str) {}
 
     /// A training begins, whose best epoch is chosen by `metric`; it ends when the returned value is dropped.
@@ -23,16 +23,16 @@ pub trait Observer: Sync {
     }
 }
 
-/// Told about the parts of a task, from any thread.
+/// Receives the progress of a task, from any thread.
 pub trait Task: Sync {
-    /// So many parts are done.
+    /// The number of parts that are done.
     fn done(&self, _parts: usize) {}
 
     /// A part is left out; `how` is the word for it, such as `refused`.
     fn left_out(&self, _how: &'static str, _file: &str, _reason: &str) {}
 }
 
-/// The observer that shows nothing and never asks to stop.
+/// The observer that shows nothing and never requests a stop.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 

@@ -32,7 +32,7 @@ impl Model {
     /// Reads a model file of a whole-image network, to compute on the CPU.
     ///
     /// # Errors
-    /// A file that is no such model.
+    /// A file that is not such a model.
     pub fn open(path: &Path) -> Result<Self> {
         Self::open_all(&[path.to_path_buf()], "cpu")
     }
@@ -41,7 +41,7 @@ impl Model {
     /// with.
     ///
     /// # Errors
-    /// A file that is no such model; a device that is not there.
+    /// A file that is not such a model; a device that is not there.
     pub fn open_all(paths: &[PathBuf], device: &str) -> Result<Self> {
         let models = load_models(paths, &device::by_name(device)?)?;
         Ok(Self { models, tta: Tta::None, unknown: UnknownObjects::Refused })
@@ -52,7 +52,7 @@ impl Model {
         Self { tta: Tta::Flips, ..self }
     }
 
-    /// The same, taking DICOM files that do not say what they show for mammograms.
+    /// The same, but DICOM files whose header does not identify the kind of object are scored as mammograms.
     pub fn assume_mammography(self) -> Self {
         Self { unknown: UnknownObjects::Assumed, ..self }
     }
@@ -65,15 +65,15 @@ impl Model {
     /// Scores an image file: DICOM, PNG, JPEG, TIFF or PGM.
     ///
     /// # Errors
-    /// [`Refused`], with a code and a reason, when the file cannot be read, shows no mammogram, or a view that models
+    /// [`Refused`], with a code and a reason, when the file cannot be read, is not a mammogram, or shows a view that models
     /// are not trained on.
     pub fn score(&self, path: &Path) -> Result<Score, Refused> {
-        let headers = Headers::Judged(self.unknown);
+        let headers = Headers::Checked(self.unknown);
         let (score, remarks) = score_file(&self.models, self.tta, path, Polarity::Normal, headers)?;
         Ok(Score { probability: score.probability, calibrated: score.calibrated, remarks })
     }
 
-    /// Scores an image in memory; `name` stands for it in errors.
+    /// Scores an image in memory; `name` names it in errors.
     ///
     /// # Errors
     /// As [`score`](Self::score).

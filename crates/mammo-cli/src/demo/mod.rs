@@ -40,10 +40,10 @@ const CONFIG: &str = include_str!("../../configs/demo.toml");
 /// Phantoms of two hospitals are made, those of the second as DICOM in the layout of INbreast. On the
 /// first, a patch classifier is trained and converted to a whole-image classifier; another one is
 /// trained from scratch for comparison; two models and four flips are averaged. Then one model is
-/// fine-tuned on twenty patients of the second hospital. The demo takes 5 to 9 minutes on 2 cores: a
-/// few training steps are timed first, and the numbers of patients and steps are chosen accordingly; on
-/// a very slow machine the expected longer time is printed first. Run it again to continue a stopped
-/// demo.
+/// fine-tuned on twenty patients of the second hospital. The demo takes 5 to 9 minutes on 2 recent
+/// cores: a few training steps are timed first, and the numbers of patients and steps are chosen
+/// accordingly. On slower cores it takes longer, because less training shows nothing; it prints the
+/// expected time before it starts. Run it again to continue a stopped demo.
 ///
 /// Example: mammo demo --out runs/demo
 #[derive(clap::Args)]
@@ -77,7 +77,7 @@ pub fn run(args: &Args) -> Result<Done> {
     }
     // The result of the demo is the final summary; the results of its commands are the log.
     output::results_to_log();
-    eprint!("{}", plan.announcement(&args.out, continued));
+    tracing::info!("{}", plan.announcement(&args.out, continued));
     plan.write(&args.out)?;
     write_atomically(&args.out.join("demo.toml"), CONFIG.as_bytes())?;
     let demo = Demo { args, config: plan.size.apply(config)?, plan, continued, started };

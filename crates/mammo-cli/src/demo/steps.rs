@@ -75,7 +75,7 @@ impl Demo<'_> {
             true => String::new(),
             false => format!(" of about {}", self.plan.about()),
         };
-        eprintln!("\n[{}{all}] {what}", duration(self.started.elapsed().as_secs_f64()));
+        tracing::info!("\n[{}{all}] {what}", duration(self.started.elapsed().as_secs_f64()));
     }
 
     pub(super) fn model(&self, name: &str) -> PathBuf {
@@ -89,7 +89,7 @@ impl Demo<'_> {
         command: impl FnOnce() -> Result<Done>,
     ) -> Result<()> {
         if output.exists() {
-            eprintln!("{}: exists already", output.display());
+            tracing::info!("{}: exists already", output.display());
             return Ok(());
         }
         stop_if(command()?)
@@ -203,7 +203,7 @@ impl Demo<'_> {
         }
         let path = self.args.out.join("scores").join(format!("{name}.csv"));
         write_atomically(&path, &scored.table()?)?;
-        eprintln!("{}: {} scored", path.display(), count(scored.rows.len(), "image"));
+        tracing::info!("{}: {} scored", path.display(), count(scored.rows.len(), "image"));
         Ok(scored.rows)
     }
 
@@ -214,7 +214,7 @@ impl Demo<'_> {
         if progress::stop_requested() {
             return Err(Interrupted.into());
         }
-        eprintln!("{}: {} mapped", out.display(), count(maps.tables.images.len(), "image"));
+        tracing::info!("{}: {} mapped", out.display(), count(maps.tables.images.len(), "image"));
         Ok(())
     }
 
@@ -259,7 +259,7 @@ fn ended(trained: &Trained) -> Result<()> {
     match trained.outcome {
         Outcome::Interrupted => Err(Interrupted.into()),
         Outcome::Finished { best_metric } => {
-            eprintln!(
+            tracing::info!(
                 "{}: {} {best_metric:.3} on the validation side",
                 trained.model.display(),
                 trained.metric

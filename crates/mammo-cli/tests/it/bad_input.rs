@@ -57,11 +57,11 @@ fn a_command_runs_without_the_sections_that_others_need() {
 #[test]
 fn a_word_that_names_no_instructions_is_refused_with_those_that_do() {
     let temporary = tempfile::tempdir().unwrap();
-    let said = |word: &str| -> Ran {
+    let run_with = |word: &str| -> Ran {
         command(temporary.path(), &["split", "none.json"]).env("MAMMO_ISA", word).output().unwrap().into()
     };
-    said("typo").expect(2).says("MAMMO_ISA is 'typo'").says("expected one of portable");
-    said("portable").expect(2).says("none.json");
+    run_with("typo").expect(2).says("MAMMO_ISA is 'typo'").says("expected one of portable");
+    run_with("portable").expect(2).says("none.json");
     assert_eq!(
         mammo(temporary.path(), "--version").expect(0).stdout.trim(),
         concat!("mammo ", env!("CARGO_PKG_VERSION"))

@@ -13,7 +13,7 @@ use crate::program::mammo;
 /// Damaged versions of each fixture.
 const VERSIONS: u64 = 18;
 
-/// Sound pictures of 90x72 pixels in all codings, DICOM and not.
+/// Valid pictures of 90x72 pixels in all codings, DICOM and not.
 fn originals() -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/dicom");
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());

@@ -66,7 +66,7 @@ fn predict_transfer_and_evaluate_refuse_a_card_that_contradicts_itself() {
             "a slope above 0",
         ),
     ];
-    for (name, change, said) in cases {
+    for (name, change, message) in cases {
         let file = format!("{name}.safetensors");
         with_card(&dir.join("image/model.safetensors"), &dir.join(&file), change);
         for command in [
@@ -74,7 +74,7 @@ fn predict_transfer_and_evaluate_refuse_a_card_that_contradicts_itself() {
             "transfer data/manifest.json --config tiny.toml --out moved",
             "evaluate scores.csv",
         ] {
-            let ran = mammo(dir, &format!("{command} --model {file}")).expect(2).says(said).says(&file);
+            let ran = mammo(dir, &format!("{command} --model {file}")).expect(2).says(message).says(&file);
             assert!(ran.stdout.is_empty(), "{name}: {}", ran.stdout);
         }
     }
@@ -103,7 +103,7 @@ fn pixels_come_from_the_model_whatever_the_configuration_says() {
 }
 
 #[test]
-fn scores_of_another_model_or_other_pixels_are_not_judged_by_this_one() {
+fn scores_of_another_model_or_other_pixels_are_not_evaluated_with_this_one() {
     let temporary = tempfile::tempdir().unwrap();
     let dir = temporary.path();
     trained(dir);
@@ -111,13 +111,14 @@ fn scores_of_another_model_or_other_pixels_are_not_judged_by_this_one() {
     let text = fs::read_to_string(dir.join("scores.csv")).unwrap();
     let mut reader = csv_rows(&text);
     let columns: HashMap<String, usize> = reader.remove(0).into_iter().zip(0..).collect();
-    for (column, said) in [("model", "was scored with model other"), ("preprocessing", "preprocessing other")]
+    for (column, message) in
+        [("model", "was scored with model other"), ("preprocessing", "preprocessing other")]
     {
         let changed = text.replace(&reader[0][columns[column]], "other");
         fs::write(dir.join("changed.csv"), changed).unwrap();
         mammo(dir, evaluate)
             .expect(2)
-            .says(said)
+            .says(message)
             .says("score the images with this model, or leave --model out");
     }
     fs::write(dir.join("changed.csv"), text).unwrap();
@@ -168,8 +169,8 @@ fn a_calibrated_model_says_so_in_its_card_its_scores_and_its_evaluation() {
         "predict data/manifest.json --side test --tta flips --model calibrated.safetensors --out flips.csv",
     )
     .expect(0);
-    let judged = mammo(dir, "evaluate flips.csv --model calibrated.safetensors --out e").expect(0).stdout;
-    assert!(judged.contains("| calibrated_brier "), "{judged}");
+    let report = mammo(dir, "evaluate flips.csv --model calibrated.safetensors --out e").expect(0).stdout;
+    assert!(report.contains("| calibrated_brier "), "{report}");
     let stored = fs::read_to_string(dir.join("e/evaluation.json")).unwrap();
     let stored: Value = serde_json::from_str(&stored).unwrap();
     assert_eq!(stored["recalibrated"][0]["origin"], "model file", "{stored}");

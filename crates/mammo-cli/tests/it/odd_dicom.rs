@@ -1,4 +1,4 @@
-//! DICOM files that break a rule: what a user is told of them, and the memory that they take.
+//! DICOM files that break a rule: the messages about them, and the memory that they take.
 
 use std::fs;
 use std::path::Path;
@@ -93,7 +93,7 @@ fn import_counts_what_was_odd_and_takes_what_it_is_told_to() {
     for note in ["taken for a mammogram because of --assume-mammography", "the VOI LUT Function is unknown"] {
         assert!(ran.stderr.contains(note), "{note}\n{}", ran.stderr);
     }
-    // The steps of one image tell the same.
+    // The steps of one image give the same notes.
     let ran = mammo(dir, "preprocess --explain cd/L_CC_1.dcm --out sheets").expect(0);
     assert!(ran.stdout.contains("note: a window is not usable"), "{}", ran.stdout);
     mammo(dir, "preprocess cd/L_CC_1.dcm --out inputs").expect(0).says("note: cd/L_CC_1.dcm: a window");
@@ -122,7 +122,7 @@ fn lengths_that_lie_take_no_memory() {
         ("private_of_30_mib", huge(b"\x19\0\x01\x10OB\0\0\0\0\xE0\x01", b"\0", 0x1E0_0000)),
         ("many_elements", with(&b"\x19\0\x01\x10\0\0\0\0".repeat(1 << 20))),
         ("many_tables", huge(b"\x28\0\x06\x30OW\0\0\0\0\x10\0", b"\0", 0x10_0000)),
-        ("rows_that_lie", {
+        ("wrong_rows", {
             let mut bytes = regular.clone();
             let rows = bytes.windows(6).position(|head| head == b"\x28\0\x10\0US").unwrap() + 8;
             bytes[rows..rows + 2].copy_from_slice(&[0xFF, 0xFF]);

@@ -33,7 +33,7 @@ fn into_closed_pipe(dir: &Path, words: &str, closed_stdout: bool) -> (i32, Strin
 }
 
 #[test]
-fn a_closed_pipe_ends_no_verb_and_loses_no_file() {
+fn a_closed_pipe_ends_no_command_and_loses_no_file() {
     let temporary = tempfile::tempdir().unwrap();
     let dir = temporary.path();
     tiny_data_set(dir);
@@ -76,7 +76,37 @@ fn a_closed_pipe_ends_no_verb_and_loses_no_file() {
     }
     for words in &commands[3..5] {
         assert!(into_closed_pipe(dir, words, false).0 < 2, "{words}");
+        assert!(into_closed_pipe(dir, &format!("-v {words}"), false).0 < 2, "{words}");
     }
+}
+
+#[test]
+fn quiet_leaves_warnings_and_verbose_adds_details_while_results_stay() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path();
+    tiny_data_set(dir);
+    fs::write(dir.join("data/images/broken.png"), "no image").unwrap();
+    let train = "train image data/manifest.json --config tiny.toml --from-scratch --out";
+    let [normal, quiet, verbose] =
+        ["run", "quiet -q", "verbose --verbose"].map(|end| mammo(dir, &format!("{train} {end}")).expect(0));
+    assert!(normal.stderr.contains("epoch  1/1") && !normal.stderr.contains("debug: "), "{}", normal.stderr);
+    assert_eq!(quiet.stderr, "");
+    assert!(
+        verbose.stderr.contains("debug: ") && verbose.stderr.contains("epoch  1/1"),
+        "{}",
+        verbose.stderr
+    );
+    assert_eq!(normal.stdout, quiet.stdout.replace("quiet", "run"));
+    assert_eq!(normal.stdout, verbose.stdout.replace("verbose", "run"));
+    let scored =
+        mammo(dir, "predict data/images --model run/model.safetensors --out scores.csv -q").expect(1);
+    assert!(
+        scored.stderr.starts_with("refused: ") && scored.stderr.lines().count() == 1,
+        "{}",
+        scored.stderr
+    );
+    mammo(dir, "-q import missing").expect(2).says("error: ");
+    mammo(dir, "-q -v import data").expect(2).says("cannot be used with");
 }
 
 #[test]
@@ -141,7 +171,7 @@ fn what_cannot_be_written_is_told_before_the_work() {
     fs::write(dir.join("file"), "x").unwrap();
     let image = GreyImage { width: 80, height: 90, pixels: vec![9; 80 * 90] };
     write_png16(&dir.join("scans/a.png"), &image).unwrap();
-    // None of the inputs exists: the output is what is told first.
+    // None of the inputs exists: the output is checked first.
     for words in [
         "predict scans --model none.safetensors --out file/scores.csv",
         "predict scans --model none.safetensors --out scans",

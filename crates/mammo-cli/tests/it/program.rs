@@ -20,7 +20,7 @@ impl From<Output> for Ran {
 }
 
 impl Ran {
-    /// Asserts an exit code, showing what the program said when it is another.
+    /// Asserts an exit code, and prints the output when it is another.
     #[track_caller]
     pub fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, code, "\nstdout: {}\nstderr: {}", self.stdout, self.stderr);

@@ -4,7 +4,7 @@
 
 use crate::program::command;
 
-/// The verbs of every page of help.
+/// The commands of every page of help.
 const COMMANDS: [&[&str]; 20] = [
     &[],
     &["demo"],
@@ -28,9 +28,9 @@ const COMMANDS: [&[&str]; 20] = [
     &["model", "export"],
 ];
 
-fn help(verbs: &[&str]) -> String {
+fn help(commands: &[&str]) -> String {
     let folder = tempfile::tempdir().unwrap();
-    let args = [verbs, &["--help"]].concat();
+    let args = [commands, &["--help"]].concat();
     let output = command(folder.path(), &args).env("COLUMNS", "100").output().unwrap();
     assert!(output.status.success(), "{args:?}");
     String::from_utf8(output.stdout).unwrap().replace(env!("CARGO_PKG_VERSION"), "VERSION")
@@ -38,25 +38,28 @@ fn help(verbs: &[&str]) -> String {
 
 #[test]
 fn the_help_of_every_command_is_the_committed_one() {
-    for verbs in COMMANDS {
-        let name = ["mammo", &verbs.join("_")].join("_");
+    for commands in COMMANDS {
+        let name = ["mammo", &commands.join("_")].join("_");
         insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
-            insta::assert_snapshot!(name.trim_end_matches('_'), help(verbs));
+            insta::assert_snapshot!(name.trim_end_matches('_'), help(commands));
         });
     }
 }
 
 #[test]
 fn every_command_that_the_help_lists_has_a_snapshot() {
-    for verbs in [&[][..], &["train"], &["model"]] {
-        let help = help(verbs);
+    for commands in [&[][..], &["train"], &["model"]] {
+        let help = help(commands);
         let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
         let mut n = 0;
         for line in listed.take_while(|line| !line.is_empty()) {
             // A line that continues a description is indented further.
             let Some(name) = line.strip_prefix("  ").filter(|rest| !rest.starts_with(' ')) else { continue };
-            let verb = name.split_whitespace().next().unwrap();
-            assert!(verb == "help" || COMMANDS.contains(&[verbs, &[verb]].concat().as_slice()), "{verb}");
+            let command = name.split_whitespace().next().unwrap();
+            assert!(
+                command == "help" || COMMANDS.contains(&[commands, &[command]].concat().as_slice()),
+                "{command}"
+            );
             n += 1;
         }
         assert!(n > 2, "{help}");

@@ -113,9 +113,9 @@ pub struct Unknowns {
 
 impl Unknowns {
     /// Counts one file.
-    pub fn add(&mut self, file: &str, said: &InferredMetadata) {
-        self.without_side_or_view += usize::from(said.laterality.is_none() || said.view.is_none());
-        if let Some(conflict) = &said.conflict {
+    pub fn add(&mut self, file: &str, inferred: &InferredMetadata) {
+        self.without_side_or_view += usize::from(inferred.laterality.is_none() || inferred.view.is_none());
+        if let Some(conflict) = &inferred.conflict {
             self.conflicts += 1;
             self.first_conflict.get_or_insert_with(|| format!("{file} ({conflict})"));
         }
@@ -158,8 +158,8 @@ mod tests {
     #[test]
     fn a_file_name_contains_patient_side_and_view() {
         let by = |file: &str| {
-            let said = InferredMetadata::infer(file, None);
-            (said.patient_id, said.laterality, said.view)
+            let inferred = InferredMetadata::infer(file, None);
+            (inferred.patient_id, inferred.laterality, inferred.view)
         };
         assert_eq!(by("scans/P_00007_RIGHT_MLO.png"), ("P_00007".into(), RIGHT, Some(View::Mlo)));
         assert_eq!(by("scans/P7_lcc.png"), ("P7".into(), LEFT, Some(View::Cc)));
@@ -182,14 +182,14 @@ mod tests {
     fn the_header_takes_precedence_over_the_name_and_contradictions_are_noted() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/dicom/explicit_u12.dcm");
         let header = header_of(&path).unwrap();
-        let said = InferredMetadata::infer("P7_LEFT_CC.dcm", header.as_ref());
-        assert_eq!(said.patient_id, "P0042");
-        assert_eq!((said.laterality, said.view), (RIGHT, Some(View::Mlo)));
+        let inferred = InferredMetadata::infer("P7_LEFT_CC.dcm", header.as_ref());
+        assert_eq!(inferred.patient_id, "P0042");
+        assert_eq!((inferred.laterality, inferred.view), (RIGHT, Some(View::Mlo)));
         let conflict = "header right, file name left; header mlo, file name cc";
-        assert_eq!(said.conflict.as_deref(), Some(conflict));
+        assert_eq!(inferred.conflict.as_deref(), Some(conflict));
         assert_eq!(InferredMetadata::infer("P7_RMLO.dcm", header.as_ref()).conflict, None);
         let mut unknowns = Unknowns::default();
-        unknowns.add("P7_LEFT_CC.dcm", &said);
+        unknowns.add("P7_LEFT_CC.dcm", &inferred);
         unknowns.add("x.png", &InferredMetadata::infer("x.png", None));
         let notes = unknowns.notes();
         assert!(notes[0].starts_with("1 image of unknown side or view"), "{notes:?}");

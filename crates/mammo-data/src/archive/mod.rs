@@ -52,8 +52,7 @@ pub enum Archive {
     Folder,
 }
 
-words!(Archive, "cbis-ddsm, inbreast, mini-mias, vindr, cmmd, rsna, original, folder",
-    CbisDdsm: "cbis-ddsm", Inbreast: "inbreast", MiniMias: "mini-mias", Vindr: "vindr",
+words!(Archive, CbisDdsm: "cbis-ddsm", Inbreast: "inbreast", MiniMias: "mini-mias", Vindr: "vindr",
     Cmmd: "cmmd", Rsna: "rsna", Original: "original", Folder: "folder");
 
 /// The truth for a BI-RADS assessment of 3, "probably benign". Assessments 1 and 2 count as
@@ -70,8 +69,7 @@ pub enum Birads3 {
     Positive,
 }
 
-words!(Birads3, "left-out, negative, positive",
-    LeftOut: "left-out", Negative: "negative", Positive: "positive");
+words!(Birads3, LeftOut: "left-out", Negative: "negative", Positive: "positive");
 
 impl Birads3 {
     /// The truth for an assessment; unknown for 0, "incomplete".

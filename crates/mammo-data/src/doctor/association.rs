@@ -124,8 +124,8 @@ pub fn all(images: &Groups) -> Vec<Association> {
         .iter()
         .filter_map(|((_, site), group)| Some((site.to_string(), group[0].side?.to_string())))
         .collect();
-    let of_images = |told: &dyn Fn(&[&Entry]) -> Option<String>| -> Vec<(String, String)> {
-        images.values().filter_map(|group| Some((group[0].view?.to_string(), told(group)?))).collect()
+    let of_images = |attribute: &dyn Fn(&[&Entry]) -> Option<String>| -> Vec<(String, String)> {
+        images.values().filter_map(|group| Some((group[0].view?.to_string(), attribute(group)?))).collect()
     };
     let view_label = of_images(&|group| truth(group).map(label));
     let view_side = of_images(&|group| group[0].side.as_ref().map(Side::to_string));
@@ -144,8 +144,8 @@ pub fn all(images: &Groups) -> Vec<Association> {
 pub fn find(associations: &[Association]) -> Vec<Finding> {
     let is_reported = |a: &&Association| a.p < ALPHA && a.cramers_v >= WEAK;
     let finding = |a: &Association| {
-        let row = |(attribute, told): (&String, &BTreeMap<String, usize>)| {
-            let counts: Vec<String> = told.iter().map(|(word, n)| format!("{n} {word}")).collect();
+        let row = |(attribute, words): (&String, &BTreeMap<String, usize>)| {
+            let counts: Vec<String> = words.iter().map(|(word, n)| format!("{n} {word}")).collect();
             format!("{attribute}: {}", counts.join(", "))
         };
         Finding {

@@ -1,12 +1,12 @@
 //! Rejected rows and their reasons.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
 
 use serde::Serialize;
 
 use crate::{Error, Result};
+use mammo_core::words;
 use mammo_core::write::write_atomically;
 
 /// One row that was not accepted.
@@ -23,93 +23,117 @@ pub struct Rejection {
     pub detail: String,
 }
 
-macro_rules! reasons {
-    ($($(#[$doc:meta])* $value:ident: $code:literal, $text:literal;)+) => {
-        /// The reasons for which a row is rejected; the codes are stable.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[non_exhaustive]
-        pub enum RejectionReason {
-            $($(#[$doc])* $value,)+
-        }
-
-        impl RejectionReason {
-            /// Every reason, in the order in which the import meets them.
-            pub const ALL: &[Self] = &[$(Self::$value),+];
-
-            /// The snake-case code in `rejections.csv`.
-            pub fn code(self) -> &'static str {
-                match self { $(Self::$value => $code),+ }
-            }
-        }
-
-        /// The reason as a phrase.
-        impl fmt::Display for RejectionReason {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(match self { $(Self::$value => $text),+ })
-            }
-        }
-    };
+/// The reasons for which a row is rejected, in the order in which the import checks them; the codes are stable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum RejectionReason {
+    /// The row has another number of cells than the header, or is not UTF-8.
+    MalformedRow,
+    /// A required cell is empty.
+    MissingValue,
+    /// A word that is not valid in the column.
+    UnknownWord,
+    /// A view other than CC and MLO, such as a magnification or a lateral view.
+    OtherView,
+    /// A coordinate or size that is not a finite number, or not positive where it must be.
+    BadNumber,
+    /// The path is absolute or leads out of the data set's folder.
+    PathEscapesRoot,
+    /// The row repeats an earlier one, which is kept.
+    DuplicateRow,
+    /// Rows of one image contradict each other; all are rejected.
+    ContradictingRows,
+    /// The image is benign but one of its lesions is malignant.
+    LabelConflict,
+    /// The name of an image file, or of its folder, is not UTF-8 and cannot be written to a table.
+    FileName,
+    /// The file does not exist.
+    MissingFile,
+    /// A file of contours that cannot be read.
+    UnreadableTable,
+    /// The file is not an image, is damaged or truncated.
+    UnreadableImage,
+    /// A DICOM object of breast tomosynthesis.
+    Tomosynthesis,
+    /// A DICOM secondary capture that is not a digitised film.
+    SecondaryCapture,
+    /// A DICOM object of another modality, or of a specimen.
+    NotMammography,
+    /// A DICOM object whose header does not identify it.
+    UnknownObject,
+    /// A DICOM object with several frames.
+    MultiFrame,
+    /// A DICOM object with raw detector values.
+    ForProcessing,
+    /// A DICOM object in colour.
+    Colour,
+    /// A DICOM object whose transfer syntax is not supported.
+    UnsupportedTransferSyntax,
+    /// The image is too small or too large to be a mammogram.
+    WrongSize,
+    /// A byte-identical file belongs to another patient.
+    SameFileOtherPatient,
+    /// A lesion of an image that is not in the table or was rejected.
+    NoSuchImage,
+    /// An abnormality that is neither a mass nor a calcification, such as an asymmetry.
+    OtherFinding,
+    /// A lesion without a box, a circle or a mask.
+    NoShape,
+    /// The lesion lies entirely outside its image.
+    LesionOutside,
+    /// The mask has another size than the image.
+    MaskSize,
+    /// The mask has no non-zero pixel.
+    MaskEmpty,
 }
 
-reasons! {
-    /// The row has another number of cells than the header, or is not UTF-8.
-    MalformedRow: "malformed_row", "the row does not fit the header";
-    /// A required cell is empty.
-    MissingValue: "missing_value", "a required cell is empty";
-    /// A word that is not valid in the column.
-    UnknownWord: "unknown_word", "a cell holds an unknown word";
-    /// A view other than CC and MLO, such as a magnification or a lateral view.
-    OtherView: "other_view", "the view is neither CC nor MLO";
-    /// A coordinate or size that is not a finite number, or not positive where it must be.
-    BadNumber: "bad_number", "a cell holds no valid number";
-    /// The path is absolute or leads out of the data set's folder.
-    PathEscapesRoot: "path_escapes_root", "the path leads out of the data set";
-    /// The row repeats an earlier one, which is kept.
-    DuplicateRow: "duplicate_row", "the row repeats an earlier one";
-    /// Rows of one image contradict each other; all are rejected.
-    ContradictingRows: "contradicting_rows", "rows of one image contradict each other";
-    /// The image is benign but one of its lesions is malignant.
-    LabelConflict: "label_conflict", "the label contradicts the lesions";
-    /// The name of an image file, or of its folder, is not UTF-8 and cannot be written to a table.
-    FileName: "file_name", "the name of the file is not UTF-8";
-    /// The file does not exist.
-    MissingFile: "missing_file", "the file does not exist";
-    /// A file of contours that cannot be read.
-    UnreadableTable: "unreadable_table", "the file of contours cannot be read";
-    /// The file is not an image, is damaged or truncated.
-    UnreadableImage: "unreadable_image", "the image cannot be decoded";
-    /// A DICOM object of breast tomosynthesis.
-    Tomosynthesis: "tomosynthesis", "breast tomosynthesis, not a two-dimensional mammogram";
-    /// A DICOM secondary capture that is not a digitised film.
-    SecondaryCapture: "secondary_capture", "a secondary capture, not a mammogram";
-    /// A DICOM object of another modality, or of a specimen.
-    NotMammography: "not_mammography", "not a mammogram by its header";
-    /// A DICOM object whose header does not identify it.
-    UnknownObject: "unknown_object", "the header does not identify the kind of object";
-    /// A DICOM object with several frames.
-    MultiFrame: "multi_frame", "several frames";
-    /// A DICOM object with raw detector values.
-    ForProcessing: "for_processing", "meant for processing, not for presentation";
-    /// A DICOM object in colour.
-    Colour: "colour", "pixels in colour";
-    /// A DICOM object whose transfer syntax is not supported.
-    UnsupportedTransferSyntax: "unsupported_transfer_syntax", "the transfer syntax is not supported";
-    /// The image is too small or too large to be a mammogram.
-    WrongSize: "wrong_size", "the image is too small or too large for a mammogram";
-    /// A byte-identical file belongs to another patient.
-    SameFileOtherPatient: "same_file_other_patient", "the same file belongs to another patient";
-    /// A lesion of an image that is not in the table or was rejected.
-    NoSuchImage: "no_such_image", "the lesion's image was not accepted";
-    /// An abnormality that is neither a mass nor a calcification, such as an asymmetry.
-    OtherFinding: "other_finding", "the abnormality is neither mass nor calcification";
-    /// A lesion without a box, a circle or a mask.
-    NoShape: "no_shape", "the lesion has no position";
-    /// The lesion lies entirely outside its image.
-    LesionOutside: "lesion_outside", "the lesion lies outside the image";
-    /// The mask has another size than the image.
-    MaskSize: "mask_size", "the mask has another size than the image";
-    /// The mask has no non-zero pixel.
-    MaskEmpty: "mask_empty", "the mask is empty";
+words!(RejectionReason.code,
+    MalformedRow: "malformed_row", MissingValue: "missing_value", UnknownWord: "unknown_word", OtherView:
+    "other_view", BadNumber: "bad_number", PathEscapesRoot: "path_escapes_root", DuplicateRow:
+    "duplicate_row", ContradictingRows: "contradicting_rows", LabelConflict: "label_conflict", FileName:
+    "file_name", MissingFile: "missing_file", UnreadableTable: "unreadable_table", UnreadableImage:
+    "unreadable_image", Tomosynthesis: "tomosynthesis", SecondaryCapture: "secondary_capture", NotMammography:
+    "not_mammography", UnknownObject: "unknown_object", MultiFrame: "multi_frame", ForProcessing:
+    "for_processing", Colour: "colour", UnsupportedTransferSyntax: "unsupported_transfer_syntax", WrongSize:
+    "wrong_size", SameFileOtherPatient: "same_file_other_patient", NoSuchImage: "no_such_image", OtherFinding:
+    "other_finding", NoShape: "no_shape", LesionOutside: "lesion_outside", MaskSize: "mask_size", MaskEmpty:
+    "mask_empty");
+
+impl RejectionReason {
+    /// The reason as a phrase.
+    pub fn phrase(self) -> &'static str {
+        match self {
+            Self::MalformedRow => "the row does not fit the header",
+            Self::MissingValue => "a required cell is empty",
+            Self::UnknownWord => "a cell holds an unknown word",
+            Self::OtherView => "the view is neither CC nor MLO",
+            Self::BadNumber => "a cell holds no valid number",
+            Self::PathEscapesRoot => "the path leads out of the data set",
+            Self::DuplicateRow => "the row repeats an earlier one",
+            Self::ContradictingRows => "rows of one image contradict each other",
+            Self::LabelConflict => "the label contradicts the lesions",
+            Self::FileName => "the name of the file is not UTF-8",
+            Self::MissingFile => "the file does not exist",
+            Self::UnreadableTable => "the file of contours cannot be read",
+            Self::UnreadableImage => "the image cannot be decoded",
+            Self::Tomosynthesis => "breast tomosynthesis, not a two-dimensional mammogram",
+            Self::SecondaryCapture => "a secondary capture, not a mammogram",
+            Self::NotMammography => "not a mammogram by its header",
+            Self::UnknownObject => "the header does not identify the kind of object",
+            Self::MultiFrame => "several frames",
+            Self::ForProcessing => "meant for processing, not for presentation",
+            Self::Colour => "pixels in colour",
+            Self::UnsupportedTransferSyntax => "the transfer syntax is not supported",
+            Self::WrongSize => "the image is too small or too large for a mammogram",
+            Self::SameFileOtherPatient => "the same file belongs to another patient",
+            Self::NoSuchImage => "the lesion's image was not accepted",
+            Self::OtherFinding => "the abnormality is neither mass nor calcification",
+            Self::NoShape => "the lesion has no position",
+            Self::LesionOutside => "the lesion lies outside the image",
+            Self::MaskSize => "the mask has another size than the image",
+            Self::MaskEmpty => "the mask is empty",
+        }
+    }
 }
 
 impl From<mammo_dicom::DicomRefusal> for RejectionReason {

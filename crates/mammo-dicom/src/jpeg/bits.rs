@@ -1,6 +1,6 @@
 //! Bit reader of an entropy-coded scan.
 
-use crate::flaw::Flaw;
+use crate::defect::Defect;
 
 /// Zero bytes after every segment, so that eight bytes can be read at any position of it.
 const GUARD_BYTES: usize = 16;
@@ -16,7 +16,7 @@ pub(super) struct Scan {
 
 impl Scan {
     /// Reads up to the first marker other than a restart marker (T.81 B.1.1.5).
-    pub(super) fn new(coded: &[u8]) -> Result<Self, Flaw> {
+    pub(super) fn new(coded: &[u8]) -> Result<Self, Defect> {
         let mut bytes = Vec::with_capacity(coded.len() + GUARD_BYTES);
         let (mut stretches, mut start, mut at) = (Vec::new(), 0, 0);
         loop {
@@ -24,7 +24,7 @@ impl Scan {
             let plain = rest
                 .iter()
                 .position(|&byte| byte == 0xFF)
-                .ok_or_else(|| Flaw::damaged("the JPEG data stop before the end-of-image marker"))?;
+                .ok_or_else(|| Defect::damaged("the JPEG data stop before the end-of-image marker"))?;
             bytes.extend_from_slice(&rest[..plain]);
             at += plain + 2;
             match rest.get(plain + 1) {
@@ -39,7 +39,7 @@ impl Scan {
                         return Ok(Self { bytes, stretches });
                     }
                 }
-                None => return Err(Flaw::damaged("the JPEG data stop inside a marker")),
+                None => return Err(Defect::damaged("the JPEG data stop inside a marker")),
             }
         }
     }
@@ -50,11 +50,11 @@ impl Scan {
     }
 
     /// Reader of the segment between two restart markers.
-    pub(super) fn stretch(&self, index: usize) -> Result<Bits<'_>, Flaw> {
+    pub(super) fn stretch(&self, index: usize) -> Result<Bits<'_>, Defect> {
         let &(start, end) = self
             .stretches
             .get(index)
-            .ok_or_else(|| Flaw::damaged("fewer JPEG restart intervals than needed"))?;
+            .ok_or_else(|| Defect::damaged("fewer JPEG restart intervals than needed"))?;
         Ok(Bits { bytes: &self.bytes[start..end + GUARD_BYTES], at: 0, end: 8 * (end - start) })
     }
 }
@@ -84,11 +84,11 @@ impl Bits<'_> {
 
     /// An error when bits were read beyond the end; checked only now and then, because reading zeros is
     /// harmless.
-    pub(super) fn check(&self) -> Result<(), Flaw> {
+    pub(super) fn check(&self) -> Result<(), Defect> {
         if self.at <= self.end {
             Ok(())
         } else {
-            Err(Flaw::damaged("the JPEG data end before the last pixel"))
+            Err(Defect::damaged("the JPEG data end before the last pixel"))
         }
     }
 }

@@ -58,5 +58,5 @@ pub(crate) fn decode_file(coded: &[u8], header: &FileHeader) -> Result<Vec<u16>,
         height: header.height as usize,
         bytes_per_pixel: usize::from(header.precision.div_ceil(8)),
     };
-    super::decode(coded, &frame).map_err(|flaw| flaw.found)
+    super::decode(coded, &frame).map_err(|defect| defect.found)
 }

@@ -1,7 +1,7 @@
 //! Huffman codes (T.81 annexes C and F), decoded through a table.
 
 use super::bits::Bits;
-use crate::flaw::Flaw;
+use crate::defect::Defect;
 
 /// Codes up to this length are decoded with one table lookup. It covers all frequent codes with
 /// their additional bits, and the table fits into the first-level cache.
@@ -30,7 +30,7 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn new(counts: &[u8; 16], symbols: &[u8]) -> Result<Self, Flaw> {
+    pub(super) fn new(counts: &[u8; 16], symbols: &[u8]) -> Result<Self, Defect> {
         let mut table = Self {
             lookup: vec![LookupEntry::default(); 1 << LOOKUP_BITS],
             ends: [0; 17],
@@ -42,7 +42,7 @@ impl Table {
             table.offsets[length as usize] = index as i32 - code as i32;
             for _ in 0..count {
                 if code >> length != 0 {
-                    return Err(Flaw::damaged("an overfull JPEG Huffman table"));
+                    return Err(Defect::damaged("an overfull JPEG Huffman table"));
                 }
                 if length <= LOOKUP_BITS {
                     let shift = LOOKUP_BITS - length;
@@ -61,7 +61,7 @@ impl Table {
 
     /// The next symbol.
     #[inline]
-    pub(super) fn symbol(&self, bits: &mut Bits<'_>) -> Result<u8, Flaw> {
+    pub(super) fn symbol(&self, bits: &mut Bits<'_>) -> Result<u8, Defect> {
         let ahead = bits.peek();
         let entry = self.lookup[(ahead >> (64 - LOOKUP_BITS)) as usize];
         if entry.code_len > 0 {
@@ -72,19 +72,19 @@ impl Table {
     }
 
     #[cold]
-    fn long_symbol(&self, bits: &mut Bits<'_>, ahead: u64) -> Result<u8, Flaw> {
+    fn long_symbol(&self, bits: &mut Bits<'_>, ahead: u64) -> Result<u8, Defect> {
         let sixteen = (ahead >> 48) as u32;
         let found = (LOOKUP_BITS + 1..=16).find(|&length| sixteen < self.ends[length as usize]);
-        let length = found.ok_or_else(|| Flaw::damaged("a code that is not in the JPEG Huffman table"))?;
+        let length = found.ok_or_else(|| Defect::damaged("a code that is not in the JPEG Huffman table"))?;
         bits.skip(length);
         let index = (sixteen >> (16 - length)) as i32 + self.offsets[length as usize];
         let symbol = usize::try_from(index).ok().and_then(|index| self.symbols.get(index));
-        symbol.copied().ok_or_else(|| Flaw::damaged("a code that is not in the JPEG Huffman table"))
+        symbol.copied().ok_or_else(|| Defect::damaged("a code that is not in the JPEG Huffman table"))
     }
 
     /// The next difference: a symbol that says how many bits follow, and those bits.
     #[inline]
-    pub(super) fn difference(&self, bits: &mut Bits<'_>) -> Result<i32, Flaw> {
+    pub(super) fn difference(&self, bits: &mut Bits<'_>) -> Result<i32, Defect> {
         let entry = self.lookup[(bits.peek() >> (64 - LOOKUP_BITS)) as usize];
         if entry.whole_len > 0 {
             bits.skip(u32::from(entry.whole_len));
@@ -109,7 +109,7 @@ impl LookupEntry {
 
 /// Reads `n` bits as a signed difference; 16 stands for 32768 without bits (T.81 H.1.2.2).
 #[inline]
-pub(super) fn receive(bits: &mut Bits<'_>, n: u32) -> Result<i32, Flaw> {
+pub(super) fn receive(bits: &mut Bits<'_>, n: u32) -> Result<i32, Defect> {
     match n {
         0 => Ok(0),
         1..=15 => {
@@ -118,7 +118,7 @@ pub(super) fn receive(bits: &mut Bits<'_>, n: u32) -> Result<i32, Flaw> {
             Ok(extend(value, n))
         }
         16 => Ok(32_768),
-        _ => Err(Flaw::damaged(format!("a JPEG difference of {n} bits"))),
+        _ => Err(Defect::damaged(format!("a JPEG difference of {n} bits"))),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::bits::{Bits, Scan};
 use super::huffman::Table;
 use super::{FrameHeader, ScanHeader, Tables, table};
-use crate::flaw::Flaw;
+use crate::defect::Defect;
 use mammo_core::refusal::DicomRefusal;
 
 /// Decodes the scan of a frame whose size has been checked.
@@ -12,22 +12,22 @@ pub(super) fn decode(
     frame: &FrameHeader,
     scan: &ScanHeader,
     tables: &Tables,
-) -> Result<Vec<u16>, Flaw> {
+) -> Result<Vec<u16>, Defect> {
     let (width, height) = (frame.width, frame.height);
     // Every pixel takes at least one bit.
     if width * height > 8 * data.len() {
-        return Err(Flaw::damaged("the JPEG data are too short for the image"));
+        return Err(Defect::damaged("the JPEG data are too short for the image"));
     }
     if scan.point_transform >= frame.precision || !(1..=7).contains(&scan.predictor) {
         let found = format!("JPEG predictor {}, point transform {}", scan.predictor, scan.point_transform);
-        return Err(Flaw::damaged(found));
+        return Err(Defect::damaged(found));
     }
     let rows_per_stretch = match tables.restart_interval {
         0 => height,
         interval if interval % width == 0 => interval / width,
         _ => {
             let found = "JPEG restart intervals inside a row";
-            return Err(Flaw::new(DicomRefusal::UnsupportedTransferSyntax, found));
+            return Err(Defect::new(DicomRefusal::UnsupportedTransferSyntax, found));
         }
     };
     let table = table(&tables.dc, scan.dc, "Huffman")?;
@@ -50,7 +50,7 @@ fn decode_stretch(
     first: u16,
     width: usize,
     rows: &mut [u16],
-) -> Result<(), Flaw> {
+) -> Result<(), Defect> {
     let (top, mut rest) = rows.split_at_mut(width);
     decode_row(bits, table, top, &[], first, |left, _, _| left)?;
     let mut above = &*top;
@@ -81,7 +81,7 @@ fn decode_row(
     above: &[u16],
     start: u16,
     predict: impl Fn(i32, i32, i32) -> i32,
-) -> Result<(), Flaw> {
+) -> Result<(), Defect> {
     // Arithmetic is modulo 2^16 (T.81 H.2.1), so wrapping on the way into 16 bits is exact.
     let mut left = start.wrapping_add(table.difference(bits)? as u16);
     row[0] = left;

@@ -12,7 +12,7 @@ mod huffman;
 mod lossless;
 mod sequential;
 
-use super::flaw::Flaw;
+use super::defect::Defect;
 use super::samples::Frame;
 use bits::Scan;
 use huffman::Table;
@@ -48,11 +48,11 @@ struct ScanHeader {
 }
 
 /// Decodes one grey image of the size that the DICOM header gives.
-pub(super) fn decode(coded: &[u8], frame: &Frame) -> Result<Vec<u16>, Flaw> {
+pub(super) fn decode(coded: &[u8], frame: &Frame) -> Result<Vec<u16>, Defect> {
     let mut segments = Segments { coded, at: 0 };
     let (mut tables, mut header) = (Tables::default(), None);
     if segments.take(2)? != [0xFF, 0xD8] {
-        return Err(Flaw::damaged("no JPEG start marker"));
+        return Err(Defect::damaged("no JPEG start marker"));
     }
     loop {
         let (marker, body) = segments.next()?;
@@ -70,10 +70,10 @@ pub(super) fn decode(coded: &[u8], frame: &Frame) -> Result<Vec<u16>, Flaw> {
             }
             0xC2 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => {
                 let found = format!("JPEG process SOF{}", marker - 0xC0);
-                return Err(Flaw::new(DicomRefusal::UnsupportedTransferSyntax, found));
+                return Err(Defect::new(DicomRefusal::UnsupportedTransferSyntax, found));
             }
             0xDA => {
-                let header = header.ok_or_else(|| Flaw::damaged("a JPEG scan before its frame"))?;
+                let header = header.ok_or_else(|| Defect::damaged("a JPEG scan before its frame"))?;
                 let scan = read_scan(body, &header)?;
                 let data = Scan::new(&coded[segments.at..])?;
                 return match header.process {
@@ -81,15 +81,15 @@ pub(super) fn decode(coded: &[u8], frame: &Frame) -> Result<Vec<u16>, Flaw> {
                     _ => sequential::decode(&data, &header, &scan, &tables),
                 };
             }
-            0xD9 => return Err(Flaw::damaged("a JPEG image without a scan")),
+            0xD9 => return Err(Defect::damaged("a JPEG image without a scan")),
             // Comments, application data and other segments without pixels.
             _ => {}
         }
     }
 }
 
-fn cut(what: &str) -> Flaw {
-    Flaw::damaged(format!("the JPEG segment {what} is cut short"))
+fn cut(what: &str) -> Defect {
+    Defect::damaged(format!("the JPEG segment {what} is cut short"))
 }
 
 /// Iterator over marker segments.
@@ -99,16 +99,16 @@ struct Segments<'a> {
 }
 
 impl<'a> Segments<'a> {
-    fn take(&mut self, n: usize) -> Result<&'a [u8], Flaw> {
+    fn take(&mut self, n: usize) -> Result<&'a [u8], Defect> {
         let bytes = self.coded.get(self.at..self.at + n);
         self.at += n;
-        bytes.ok_or_else(|| Flaw::damaged("the JPEG data end before the image"))
+        bytes.ok_or_else(|| Defect::damaged("the JPEG data end before the image"))
     }
 
     /// The next marker and its body.
-    fn next(&mut self) -> Result<(u8, &'a [u8]), Flaw> {
+    fn next(&mut self) -> Result<(u8, &'a [u8]), Defect> {
         if self.take(1)? != [0xFF] {
-            return Err(Flaw::damaged("a missing JPEG marker"));
+            return Err(Defect::damaged("a missing JPEG marker"));
         }
         let mut marker = self.take(1)?[0];
         while marker == 0xFF {
@@ -120,26 +120,26 @@ impl<'a> Segments<'a> {
         let length = self.take(2)?;
         let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
         let body =
-            length.checked_sub(2).ok_or_else(|| Flaw::damaged("a JPEG segment shorter than its length"))?;
+            length.checked_sub(2).ok_or_else(|| Defect::damaged("a JPEG segment shorter than its length"))?;
         Ok((marker, self.take(body)?))
     }
 }
 
-fn read_huffman(mut body: &[u8], tables: &mut Tables) -> Result<(), Flaw> {
+fn read_huffman(mut body: &[u8], tables: &mut Tables) -> Result<(), Defect> {
     while let [head, rest @ ..] = body {
         let counts: &[u8; 16] = rest.first_chunk().ok_or_else(|| cut("DHT"))?;
         let n: usize = counts.iter().map(|&count| usize::from(count)).sum();
         let symbols = rest.get(16..16 + n).ok_or_else(|| cut("DHT"))?;
         let group = if head >> 4 == 0 { &mut tables.dc } else { &mut tables.ac };
         let slot =
-            group.get_mut(usize::from(head & 15)).ok_or_else(|| Flaw::damaged("a fifth Huffman table"))?;
+            group.get_mut(usize::from(head & 15)).ok_or_else(|| Defect::damaged("a fifth Huffman table"))?;
         *slot = Some(Table::new(counts, symbols)?);
         body = &rest[16 + n..];
     }
     Ok(())
 }
 
-fn read_quantisation(mut body: &[u8], tables: &mut Tables) -> Result<(), Flaw> {
+fn read_quantisation(mut body: &[u8], tables: &mut Tables) -> Result<(), Defect> {
     while let [head, rest @ ..] = body {
         let wide = head >> 4 != 0;
         let n = if wide { 128 } else { 64 };
@@ -150,32 +150,35 @@ fn read_quantisation(mut body: &[u8], tables: &mut Tables) -> Result<(), Flaw> {
                 if wide { u16::from_be_bytes([values[2 * i], values[2 * i + 1]]) } else { values[i].into() };
         }
         let slot = tables.quantisation.get_mut(usize::from(head & 15));
-        *slot.ok_or_else(|| Flaw::damaged("a fifth quantisation table"))? = Some(table);
+        *slot.ok_or_else(|| Defect::damaged("a fifth quantisation table"))? = Some(table);
         body = &rest[n..];
     }
     Ok(())
 }
 
-fn read_frame(process: u8, body: &[u8]) -> Result<FrameHeader, Flaw> {
+fn read_frame(process: u8, body: &[u8]) -> Result<FrameHeader, Defect> {
     let &[precision, y1, y0, x1, x0, components, ref rest @ ..] = body else { return Err(cut("SOF")) };
     let &[component, _, quantisation, ..] = rest else { return Err(cut("SOF")) };
     if components != 1 {
-        return Err(Flaw::new(DicomRefusal::Colour, format!("{components} JPEG components")));
+        return Err(Defect::new(DicomRefusal::Colour, format!("{components} JPEG components")));
     }
     let allowed = if process == 0xC3 { 2..=16 } else { 8..=12 };
     if !allowed.contains(&precision) {
-        return Err(Flaw::new(DicomRefusal::UnsupportedPixels, format!("JPEG samples of {precision} bits")));
+        return Err(Defect::new(
+            DicomRefusal::UnsupportedPixels,
+            format!("JPEG samples of {precision} bits"),
+        ));
     }
     let (width, height) = (u16::from_be_bytes([x1, x0]).into(), u16::from_be_bytes([y1, y0]).into());
     Ok(FrameHeader { process, precision, width, height, component, quantisation: quantisation.into() })
 }
 
-fn read_scan(body: &[u8], header: &FrameHeader) -> Result<ScanHeader, Flaw> {
+fn read_scan(body: &[u8], header: &FrameHeader) -> Result<ScanHeader, Defect> {
     let &[1, component, tables, first, _, approximation, ..] = body else {
-        return Err(Flaw::damaged("a JPEG scan header that is not for one component"));
+        return Err(Defect::damaged("a JPEG scan header that is not for one component"));
     };
     if component != header.component {
-        return Err(Flaw::damaged("a JPEG scan of another component than the frame's"));
+        return Err(Defect::damaged("a JPEG scan of another component than the frame's"));
     }
     Ok(ScanHeader {
         dc: usize::from(tables >> 4),
@@ -186,8 +189,9 @@ fn read_scan(body: &[u8], header: &FrameHeader) -> Result<ScanHeader, Flaw> {
 }
 
 /// The table selected by a scan.
-fn table<'a, T>(tables: &'a [Option<T>; 4], index: usize, kind: &str) -> Result<&'a T, Flaw> {
+fn table<'a, T>(tables: &'a [Option<T>; 4], index: usize, kind: &str) -> Result<&'a T, Defect> {
     let table = tables.get(index).and_then(Option::as_ref);
-    table
-        .ok_or_else(|| Flaw::damaged(format!("the JPEG scan names {kind} table {index}, which is not there")))
+    table.ok_or_else(|| {
+        Defect::damaged(format!("the JPEG scan names {kind} table {index}, which is not there"))
+    })
 }

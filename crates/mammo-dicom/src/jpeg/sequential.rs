@@ -5,7 +5,7 @@ use std::f32::consts::PI;
 use super::bits::{Bits, Scan};
 use super::huffman::{Table, receive};
 use super::{FrameHeader, ScanHeader, Tables, table};
-use crate::flaw::Flaw;
+use crate::defect::Defect;
 
 /// Row-major position of each coefficient in zigzag order (T.81 figure A.6).
 const ZIGZAG: [usize; 64] = [
@@ -20,12 +20,12 @@ pub(super) fn decode(
     frame: &FrameHeader,
     scan: &ScanHeader,
     tables: &Tables,
-) -> Result<Vec<u16>, Flaw> {
+) -> Result<Vec<u16>, Defect> {
     let (across, down) = (frame.width.div_ceil(8), frame.height.div_ceil(8));
     let n_blocks = across * down;
     // Every block takes at least two codes.
     if n_blocks > 4 * data.len() {
-        return Err(Flaw::damaged("the JPEG data are too short for the image"));
+        return Err(Defect::damaged("the JPEG data are too short for the image"));
     }
     let blocks = Blocks {
         dc: table(&tables.dc, scan.dc, "Huffman")?,
@@ -66,7 +66,7 @@ struct Blocks<'a> {
 
 impl Blocks<'_> {
     /// The next block, before the level shift; `dc` is the running DC coefficient.
-    fn next(&self, bits: &mut Bits<'_>, dc: &mut i32) -> Result<[f32; 64], Flaw> {
+    fn next(&self, bits: &mut Bits<'_>, dc: &mut i32) -> Result<[f32; 64], Defect> {
         let mut coefficients = [0.0_f32; 64];
         *dc = dc.wrapping_add(self.dc.difference(bits)?);
         coefficients[0] = *dc as f32 * f32::from(self.steps[0]);
@@ -79,8 +79,9 @@ impl Blocks<'_> {
                 (_, 0) => break,
                 _ => {
                     k += zeros;
-                    let place =
-                        ZIGZAG.get(k).ok_or_else(|| Flaw::damaged("a JPEG block of more than 64 values"))?;
+                    let place = ZIGZAG
+                        .get(k)
+                        .ok_or_else(|| Defect::damaged("a JPEG block of more than 64 values"))?;
                     coefficients[*place] = receive(bits, n)? as f32 * f32::from(self.steps[k]);
                     k += 1;
                 }

@@ -32,12 +32,12 @@ pub struct ImageFeatures {
 impl ImageFeatures {
     /// Measures an image in which dense tissue is bright.
     pub fn of(image: &GreyImage) -> Self {
-        Self::of_copy(&judged_copy(image))
+        Self::of_copy(&reduced_copy(image))
     }
 
     /// Measures the negative of an image.
     pub fn of_negative(image: &GreyImage) -> Self {
-        let mut copy = judged_copy(image);
+        let mut copy = reduced_copy(image);
         copy.pixels.iter_mut().for_each(|v| *v = u16::MAX - *v);
         Self::of_copy(&copy)
     }
@@ -97,7 +97,7 @@ impl ImageFeatures {
 
 /// A copy of at most [`COPY_PX`] on its longer side, with up to eight unused upper bits shifted out:
 /// detectors store 10 to 14 bits in 16, so that full scale, and with it the negative, would be wrong.
-fn judged_copy(image: &GreyImage) -> GreyImage {
+fn reduced_copy(image: &GreyImage) -> GreyImage {
     let scale = (image.width.max(image.height) as f64 / COPY_PX as f64).max(1.0);
     let side = |length: usize| ((length as f64 / scale).round() as usize).max(1);
     let all = Rect::new(0.0, 0.0, image.width as f64, image.height as f64);

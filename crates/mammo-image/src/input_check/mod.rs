@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::preprocess::{BreastDoubt, Preprocessing, Window};
 use mammo_core::image::GreyImage;
 use mammo_core::record::Polarity;
+use mammo_core::words;
 use mammo_dicom::Header;
 
 /// The check that an image failed.
@@ -48,35 +49,9 @@ pub enum CheckFailure {
     NotAMammogram,
 }
 
-impl CheckFailure {
-    /// All codes, in the order of the checks.
-    pub const ALL: [Self; 6] = [
-        Self::OtherView,
-        Self::PartialView,
-        Self::TooSmall,
-        Self::Blank,
-        Self::NoBreast,
-        Self::NotAMammogram,
-    ];
-
-    /// The word used in tables.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::OtherView => "other_view",
-            Self::PartialView => "partial_view",
-            Self::TooSmall => "too_small",
-            Self::Blank => "blank",
-            Self::NoBreast => "no_breast",
-            Self::NotAMammogram => "not_a_mammogram",
-        }
-    }
-}
-
-impl fmt::Display for CheckFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.code())
-    }
-}
+// In the order of the checks.
+words!(CheckFailure.code, OtherView: "other_view", PartialView: "partial_view", TooSmall: "too_small",
+    Blank: "blank", NoBreast: "no_breast", NotAMammogram: "not_a_mammogram");
 
 /// An image that is not scored, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -188,8 +163,8 @@ fn better_polarity(image: &GreyImage, polarity: Polarity) -> (Polarity, ImageFea
         Polarity::Inverted => ImageFeatures::of_negative(image),
     };
     let given = of(polarity);
-    let is_sound = |features: &ImageFeatures| check_features(features).is_ok();
-    if is_sound(&given) && given.deviation() == 0.0 {
+    let is_accepted = |features: &ImageFeatures| check_features(features).is_ok();
+    if is_accepted(&given) && given.deviation() == 0.0 {
         return (polarity, given, false);
     }
     let other = match polarity {
@@ -197,8 +172,8 @@ fn better_polarity(image: &GreyImage, polarity: Polarity) -> (Polarity, ImageFea
         Polarity::Inverted => Polarity::Normal,
     };
     let turned = of(other);
-    let is_better = !is_sound(&given) || turned.deviation() + limits::POLARITY_MARGIN < given.deviation();
-    if is_sound(&turned) && is_better { (other, turned, true) } else { (polarity, given, false) }
+    let is_better = !is_accepted(&given) || turned.deviation() + limits::POLARITY_MARGIN < given.deviation();
+    if is_accepted(&turned) && is_better { (other, turned, true) } else { (polarity, given, false) }
 }
 
 fn reject(failure: CheckFailure, found: String) -> Result<(), Rejected> {

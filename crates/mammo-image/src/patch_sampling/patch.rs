@@ -1,11 +1,9 @@
 //! A patch and its class.
 
-use std::fmt;
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
 
-use mammo_core::record::{LesionKind, Pathology, UnknownWord};
+use mammo_core::record::{LesionKind, Pathology};
+use mammo_core::words;
 
 /// The class of a patch. The order is that of the network's outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -23,11 +21,11 @@ pub enum PatchClass {
     CalcMalignant,
 }
 
-impl PatchClass {
-    /// All classes in the order of the network's outputs.
-    pub const ALL: [Self; 5] =
-        [Self::Background, Self::MassBenign, Self::MassMalignant, Self::CalcBenign, Self::CalcMalignant];
+// In the order of the network's outputs.
+words!(PatchClass, Background: "background", MassBenign: "mass_benign", MassMalignant: "mass_malignant",
+    CalcBenign: "calc_benign", CalcMalignant: "calc_malignant");
 
+impl PatchClass {
     /// The class of a lesion; `None` when its pathology is not recorded.
     pub fn of(kind: LesionKind, pathology: Pathology) -> Option<Self> {
         match (kind, pathology) {
@@ -37,34 +35,6 @@ impl PatchClass {
             (LesionKind::Calcification, Pathology::Benign) => Some(Self::CalcBenign),
             (LesionKind::Calcification, Pathology::Malignant) => Some(Self::CalcMalignant),
         }
-    }
-
-    /// Its name in tables.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Background => "background",
-            Self::MassBenign => "mass_benign",
-            Self::MassMalignant => "mass_malignant",
-            Self::CalcBenign => "calc_benign",
-            Self::CalcMalignant => "calc_malignant",
-        }
-    }
-}
-
-impl fmt::Display for PatchClass {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for PatchClass {
-    type Err = UnknownWord;
-
-    fn from_str(word: &str) -> std::result::Result<Self, UnknownWord> {
-        Self::ALL.into_iter().find(|class| class.name() == word).ok_or_else(|| UnknownWord {
-            found: word.to_string(),
-            expected: "background, mass_benign, mass_malignant, calc_benign, calc_malignant",
-        })
     }
 }
 

@@ -4,6 +4,7 @@ use super::{Aspect, Crop, Orient, Prepared, Preprocessing, Resample, Window};
 use crate::Result;
 use mammo_core::image::GreyImage;
 use mammo_core::record::Polarity;
+use mammo_core::words;
 use mammo_dicom::Voi;
 
 /// The steps, in order.
@@ -29,35 +30,10 @@ pub enum PreprocessingStep {
     Normalise,
 }
 
+words!(PreprocessingStep, Voi: "voi", Polarity: "polarity", Breast: "breast", Crop: "crop", Resize: "resize",
+    Orient: "orient", Artifacts: "artifacts", Window: "window", Normalise: "normalise");
+
 impl PreprocessingStep {
-    /// All steps in order.
-    pub const ALL: [Self; 9] = [
-        Self::Voi,
-        Self::Polarity,
-        Self::Breast,
-        Self::Crop,
-        Self::Resize,
-        Self::Orient,
-        Self::Artifacts,
-        Self::Window,
-        Self::Normalise,
-    ];
-
-    /// Its name in documents and on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Voi => "voi",
-            Self::Polarity => "polarity",
-            Self::Breast => "breast",
-            Self::Crop => "crop",
-            Self::Resize => "resize",
-            Self::Orient => "orient",
-            Self::Artifacts => "artifacts",
-            Self::Window => "window",
-            Self::Normalise => "normalise",
-        }
-    }
-
     /// The unit of its values.
     pub fn unit(self) -> &'static str {
         match self {

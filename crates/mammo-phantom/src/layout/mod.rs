@@ -60,7 +60,6 @@ pub enum ArchiveLayout {
 }
 
 words!(ArchiveLayout,
-    "film, digital, cbis-ddsm, cbis-ddsm-nbia, cbis-ddsm-tcia, cbis-ddsm-jpeg, inbreast, mini-mias, vindr, cmmd, rsna, original",
     Film: "film", Digital: "digital", CbisDdsm: "cbis-ddsm", CbisDdsmNbia: "cbis-ddsm-nbia",
     CbisDdsmTcia: "cbis-ddsm-tcia", CbisDdsmJpeg: "cbis-ddsm-jpeg", Inbreast: "inbreast", MiniMias: "mini-mias", Vindr: "vindr",
     Cmmd: "cmmd", Rsna: "rsna", Original: "original");

@@ -1,4 +1,4 @@
-//! What a configuration must hold to before any work.
+//! Checks of a configuration before any work.
 
 use mammo_nn::{Error, Result};
 
@@ -52,7 +52,7 @@ impl TransferSection {
     }
 }
 
-/// Refuses what is no share below one.
+/// Refuses a value that is not a share below one.
 fn share(setting: &str, value: f64) -> Result<()> {
     if (0.0..1.0).contains(&value) {
         return Ok(());

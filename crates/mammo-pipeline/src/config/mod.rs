@@ -26,7 +26,7 @@ use crate::{Error, Result};
 use self::overrides::override_key;
 pub use self::overrides::{with_nearest_key, with_settings};
 
-/// Everything that a run can be told, apart from where its files are.
+/// All settings of a run, except the paths of its files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
@@ -45,7 +45,7 @@ pub struct RunConfig {
     /// The whole-image classifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     image: Option<ImageSection>,
-    /// Moving a whole-image classifier to another data set.
+    /// Fine-tuning of a whole-image classifier on another data set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     transfer: Option<TransferSection>,
     /// The file that it was read from, for messages.
@@ -76,15 +76,15 @@ pub struct PatchSection {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageSection {
-    /// What stands on the trunk.
+    /// Top layers, after the trunk.
     pub top: TopConfig,
-    /// What is kept of the last map of a convolutional top; the mean by default.
+    /// Pooling of the last map of a convolutional top; the mean by default.
     #[serde(default)]
     pub pooling: MapPooling,
     /// Share of pooled features dropped while training.
     #[serde(default)]
     pub dropout: f64,
-    /// Which map to calibrated probabilities is fitted to the validation side.
+    /// Calibration of probabilities that is fitted to the validation side.
     #[serde(default)]
     pub calibration: CalibrationMethod,
     /// Random changes of each training image.
@@ -97,11 +97,11 @@ pub struct ImageSection {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TransferSection {
-    /// Share of the weights before transfer in the model after it: 0.5 lies halfway between the two, which is
-    /// steadier with few patients than training alone: 0, the default and the paper's.
+    /// Weight of the initial model in the interpolation of its parameters with the fine-tuned ones. With few patients
+    /// 0.5 is more stable than 0, which is the default and the paper's.
     #[serde(default)]
     pub start_share: f64,
-    /// Which map to calibrated probabilities is fitted to the validation side.
+    /// Calibration of probabilities that is fitted to the validation side.
     #[serde(default)]
     pub calibration: CalibrationMethod,
     /// Random changes of each training image.
@@ -115,7 +115,7 @@ const PATCH_KEYS: &str = "`trunk`, `augmentation` and `[patch.training]`";
 const IMAGE_KEYS: &str = "`top`, `augmentation` and `[image.training]`";
 const TRANSFER_KEYS: &str = "`augmentation` and `[transfer.training]`";
 
-/// A section that a command needs, borrowed as the caller asks.
+/// A section that a command needs, borrowed mutably or not.
 fn required<S>(file: &Path, section: Option<S>, name: &str, keys: &str) -> Result<S> {
     section.ok_or_else(|| {
         Error::Refused(format!(
@@ -156,12 +156,12 @@ impl RunConfig {
             toml::Deserializer::parse(&text).map_err(not_toml)?,
         )
         .map_err(|e: serde_path_to_error::Error<toml::de::Error>| {
-            // The line shown is one of the file only where nothing was changed.
-            let said = match overrides {
+            // The message quotes a line, which is in the file only if no setting was overridden.
+            let message = match overrides {
                 [] => e.inner().to_string(),
                 _ => e.inner().message().to_string(),
             };
-            Error::Refused(format!("{}: {}", e.path(), with_nearest_key(&said)))
+            Error::Refused(format!("{}: {}", e.path(), with_nearest_key(&message)))
         })?;
         let sampling = table.get("sampling").and_then(toml::Value::as_table);
         if let Some(settings) = &mut config.sampling

@@ -4,7 +4,7 @@ use super::*;
 
 const DEMO: &str = include_str!("../../../mammo-cli/configs/demo.toml");
 
-/// What is said of the demo's configuration with changes.
+/// The error message for the demo's configuration with changes.
 fn refusal(overrides: &[&str]) -> String {
     let overrides: Vec<String> = overrides.iter().map(ToString::to_string).collect();
     format!("{:#}", RunConfig::parse(DEMO, &overrides).unwrap_err())
@@ -87,7 +87,7 @@ fn a_command_needs_its_own_sections_only() {
         std::fs::write(&path, table.to_string()).unwrap();
         RunConfig::read(&path, &[]).unwrap()
     };
-    let said = |section: &str, missing: crate::Error| {
+    let check_message = |section: &str, missing: crate::Error| {
         let message = missing.to_string();
         let file = path.display().to_string();
         assert!(message.starts_with(&format!("{file}: no section [{section}]")), "{message}");
@@ -95,10 +95,10 @@ fn a_command_needs_its_own_sections_only() {
     };
     let no_transfer = without("transfer");
     assert!(no_transfer.patch().is_ok() && no_transfer.image().is_ok());
-    said("transfer", no_transfer.transfer().unwrap_err());
-    said("image", without("image").image().unwrap_err());
-    said("patch", without("patch").patch().unwrap_err());
-    said("sampling", without("sampling").sampling().unwrap_err());
-    said("sampling", without("sampling").use_patch_set(Some("S10")).unwrap_err());
-    said("preprocessing", without("preprocessing").preprocessing().unwrap_err());
+    check_message("transfer", no_transfer.transfer().unwrap_err());
+    check_message("image", without("image").image().unwrap_err());
+    check_message("patch", without("patch").patch().unwrap_err());
+    check_message("sampling", without("sampling").sampling().unwrap_err());
+    check_message("sampling", without("sampling").use_patch_set(Some("S10")).unwrap_err());
+    check_message("preprocessing", without("preprocessing").preprocessing().unwrap_err());
 }

@@ -23,7 +23,7 @@ use crate::{Error, Result};
 pub enum Method {
     /// Grad-CAM of the top's last feature map.
     GradCam,
-    /// Grad-CAM of the trunk's features: finer, less close to the answer.
+    /// Grad-CAM of the trunk's features: finer, but farther from the output.
     GradCamTrunk,
     /// Slope of the log odds of cancer with each pixel.
     Saliency,
@@ -31,15 +31,15 @@ pub enum Method {
 
 /// A model ready to draw maps.
 pub struct Mapper {
-    /// What turns a stored image into the network's input.
+    /// Steps from a stored image to the network's input.
     pub preprocessing: Preprocessing,
     /// Digest of the model file.
     pub digest: String,
     kind: Kind,
 }
 
-/// What is drawn.
-// One mapper exists per run: boxing the larger variant would buy nothing.
+/// The kind of map.
+// One mapper exists per run: boxing the larger variant would save nothing.
 #[allow(clippy::large_enum_variant)]
 enum Kind {
     Patch(PatchMapper),
@@ -48,7 +48,7 @@ enum Kind {
 
 /// The map of one image with all that belongs to it.
 pub struct ImageMap {
-    /// The image as the network sees it.
+    /// The network input.
     pub prepared: Prepared,
     /// The map, tied to the stored image.
     pub map: HeatMap,
@@ -56,9 +56,9 @@ pub struct ImageMap {
     pub scale: Scale,
     /// Findings in input pixels, the surest first; none for whole-image models.
     pub findings: Vec<Finding>,
-    /// The breast, where the map means nothing outside of it: a patch model never saw background.
+    /// The breast, if the map has no meaning outside of it: a patch model was not trained on background.
     pub breast: Option<BreastFrame>,
-    /// What the spacing in the map's grid was measured at, if there is one.
+    /// The plane in which the spacing of the map's grid was measured, if it is known.
     pub spacing_source: Option<SpacingSource>,
 }
 
@@ -74,7 +74,7 @@ impl Mapper {
     /// Builds the network of a model file for one method; `stride` is the distance of a patch model's windows.
     ///
     /// # Errors
-    /// A file that is no model with classes; a method or stride that its kind does not have.
+    /// A file that is not a model with classes; a method or stride that its kind does not have.
     pub fn load(path: &Path, method: Option<Method>, stride: Option<usize>, device: &Device) -> Result<Self> {
         let file = model_file::load(path)?;
         let kind = match &file.card.network {
@@ -134,7 +134,7 @@ impl Mapper {
                 (map, scale, Vec::new(), None)
             }
         };
-        // Only DICOM files tell; what else opened as an image has no such header.
+        // Only DICOM files state it; other image files have no such header.
         let spacing = header.and_then(|header| header.spacing);
         let spacing_mm = spacing.map(|spacing| [spacing.column_mm, spacing.row_mm]);
         let grid = map.grid.of_stored(&prepared.input_from_stored, spacing_mm);

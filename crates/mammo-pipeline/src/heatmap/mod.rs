@@ -1,4 +1,4 @@
-//! Where a model sees cancer: maps, tables of findings, pictures.
+//! Regions with evidence of cancer: maps, tables of findings, pictures.
 
 mod mapper;
 pub mod overlay;

@@ -27,11 +27,11 @@ const PAPER: Rgb<u8> = Rgb([16, 17, 20]);
 const INK: Rgb<u8> = Rgb([232, 233, 236]);
 const MUTED: Rgb<u8> = Rgb([160, 163, 170]);
 
-/// What a map's values mean and where its colours end.
+/// Meaning of a map's values and range of its colours.
 pub struct Scale {
     /// Its label in the legend.
     pub meaning: &'static str,
-    /// Value of the last colour; the first one stands for 0.
+    /// Value of the last colour; the first one means 0.
     pub max: f32,
     /// Whether `max` is this image's own largest value: then two images cannot be compared.
     pub relative: bool,
@@ -52,8 +52,8 @@ impl Scale {
 /// The colours of a map over a `width x height` input, transparent where the map is 0 and, with a
 /// breast, outside of it.
 ///
-/// The colours are matplotlib's plasma: even in lightness, and told apart by colour-blind
-/// readers.
+/// The colours are matplotlib's plasma: even in lightness, and distinguishable for
+/// colour-blind readers.
 pub fn colour_layer(
     map: &HeatMap,
     scale: &Scale,

@@ -36,11 +36,11 @@ pub struct ImageRow {
     pub max: f32,
     /// How many findings; blank for whole-image models.
     pub n_findings: Option<usize>,
-    /// Millimetres per stored pixel along x, as a DICOM file tells.
+    /// Millimetres per stored pixel along x, as stated in a DICOM file.
     pub spacing_x_mm: Option<f64>,
     /// Millimetres per stored pixel along y.
     pub spacing_y_mm: Option<f64>,
-    /// What these millimetres were measured at.
+    /// The plane of these millimetres: detector or patient.
     pub spacing_source: Option<SpacingSource>,
 }
 
@@ -84,9 +84,9 @@ pub fn finding_row(
 /// The rows of both tables.
 #[derive(Default)]
 pub struct Tables {
-    /// Of `heatmaps.csv`.
+    /// Rows of `heatmaps.csv`.
     pub images: Vec<ImageRow>,
-    /// Of `findings.csv`.
+    /// Rows of `findings.csv`.
     pub findings: Vec<FindingRow>,
 }
 

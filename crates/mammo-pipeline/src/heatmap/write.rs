@@ -20,7 +20,7 @@ use crate::{Observer, Result};
 /// Findings boxed on an overlay, the surest first; the table has all.
 const MAX_BOXES: usize = 6;
 
-/// What was mapped, and what was not.
+/// Images that were mapped, and images that were not.
 #[derive(Default)]
 pub struct Maps {
     /// Rows of the images mapped and of their findings.
@@ -30,7 +30,7 @@ pub struct Maps {
 }
 
 /// Maps images and writes an overlay, a 16-bit map and its record for each, then the tables. Images that cannot be
-/// mapped are told and left out; when the observer asks to stop, the tables hold what was mapped so far.
+/// mapped are reported and left out; when the observer requests a stop, the tables contain the images mapped so far.
 ///
 /// # Errors
 /// A folder that cannot be written to.
@@ -65,7 +65,7 @@ pub fn write_maps(
     Ok(Maps { tables, rejected })
 }
 
-/// What a `.map.json` says about the `.map.png` beside it.
+/// The content of a `.map.json`, which describes the `.map.png` of the same name.
 #[derive(Serialize)]
 struct MapRecord<'a> {
     file: &'a str,

@@ -3,7 +3,7 @@
 use mammo_nn::model_file::{ModelFile, Network};
 use mammo_report::CardSection;
 
-/// What is true of every model that this program trains.
+/// Limits of every model that this program trains.
 const LIMITS: [(&str, &str); 4] = [
     ("Images", "One image at a time; prior examinations, age and history are not used."),
     (

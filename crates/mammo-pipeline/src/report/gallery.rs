@@ -1,4 +1,4 @@
-//! A picture of what a model thinks of test images: the surest and the least sure of each truth.
+//! A picture of test images with their scores: the highest and the lowest scores of each truth.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ const GAP_PX: u32 = 4;
 
 const BACKGROUND: Rgb<u8> = Rgb([24, 24, 24]);
 const EMPTY_BAR: Rgb<u8> = Rgb([70, 70, 70]);
-// Okabe and Ito's colours, told apart by colour-blind readers.
+// Okabe and Ito's colours, which colour-blind readers can distinguish.
 const MALIGNANT: Rgb<u8> = Rgb([213, 94, 0]);
 const BENIGN: Rgb<u8> = Rgb([86, 180, 233]);
 
@@ -77,7 +77,7 @@ fn tile_of(manifest: &Manifest, image: &Mammogram, probability: f64) -> Result<R
 }
 
 /// Boxes the lesions of an image on a picture: solid and orange where malignant, broken and
-/// blue elsewhere, so that colour is not all that tells them apart.
+/// blue elsewhere, so that they differ not only in colour.
 pub fn outline_lesions(picture: &mut RgbImage, picture_from_stored: &Affine, lesions: &[Lesion]) {
     for lesion in lesions {
         let bounds = picture_from_stored.apply_rect(&lesion.shape.bounds());

@@ -36,7 +36,7 @@ pub struct RunFiles {
 }
 
 impl RunFiles {
-    /// What a run folder holds, or a score table alone.
+    /// The files of a run folder, or a score table alone.
     ///
     /// # Errors
     /// A run folder without a score table.
@@ -111,7 +111,7 @@ impl RunFiles {
     }
 }
 
-/// What a report is made of.
+/// Inputs of a report.
 pub struct Request<'a> {
     /// Runs; the page is about the first, the others are set beside it with paired tests.
     pub runs: &'a [RunFiles],

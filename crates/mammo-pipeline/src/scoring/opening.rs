@@ -14,7 +14,7 @@ use mammo_image::preprocess::Preprocessing;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Headers {
     /// Files outside of a manifest, with the rule for those that do not state what they show.
-    Judged(UnknownObjects),
+    Checked(UnknownObjects),
     /// Files of a manifest, which its import checked.
     Trusted,
 }
@@ -42,9 +42,9 @@ impl From<mammo_core::Error> for Refused {
 /// Something unusual about an image that is scored.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Remark {
-    /// How its DICOM file is written.
+    /// The encoding of its DICOM file.
     File(Note),
-    /// What it shows.
+    /// Its content.
     Look(Warning),
 }
 
@@ -71,7 +71,7 @@ impl fmt::Display for Remark {
 pub struct Opened {
     /// The image as stored.
     pub image: GreyImage,
-    /// The polarity to prepare it with: the one it shows, if it was told otherwise.
+    /// The polarity to prepare it with: that of its pixels, if it differs from the stated one.
     pub polarity: Polarity,
     /// What is unusual about it.
     pub remarks: Vec<Remark>,
@@ -80,7 +80,7 @@ pub struct Opened {
 /// Opens an image for one preprocessing.
 ///
 /// # Errors
-/// [`Refused`] when the file cannot be read, its header says that it is no mammogram, or the input check refuses it.
+/// [`Refused`] when the file cannot be read, its header states that it is not a mammogram, or the input check refuses it.
 pub fn open(
     path: &Path,
     polarity: Polarity,
@@ -93,7 +93,7 @@ pub fn open(
     }
     let mut remarks = Vec::new();
     let stored = StoredImage::open_if(path, preprocessing.voi, |header| -> Result<(), Refused> {
-        let Headers::Judged(unknown) = headers else { return Ok(()) };
+        let Headers::Checked(unknown) = headers else { return Ok(()) };
         let notes = header.admit(unknown).map_err(|(refusal, found)| {
             refused(refusal.code(), format!("{found} ({refusal}); expected {}", refusal.expected()))
         })?;

@@ -17,10 +17,10 @@ use crate::error::refuse;
 use crate::inputs::prepare;
 use crate::{Observer, Result};
 
-/// Column that holds the true class; image score tables have none of that name.
+/// Column of the true class; image score tables have no column of that name.
 const CLASS: &str = "class";
 
-/// Patches a prediction looks at at once.
+/// Patches in one batch of prediction.
 const BATCH_SIZE: usize = 32;
 
 /// Class probabilities of patches with known classes.
@@ -110,7 +110,7 @@ pub fn is_patch_scores(path: &Path) -> Result<bool> {
 /// Reads a table of patch scores.
 ///
 /// # Errors
-/// A table that cannot be read, names an unknown class or holds what is no number.
+/// A table that cannot be read, or has an unknown class or a value that is not a number.
 pub fn read_patch_scores(path: &Path) -> Result<PatchScores> {
     let text = TableText::read(path)?;
     let header = text.header(path)?;

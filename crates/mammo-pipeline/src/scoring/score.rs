@@ -26,7 +26,8 @@ pub struct Request<'a> {
     pub models: &'a [ImageModel],
     /// Test-time augmentation.
     pub tta: Tta,
-    /// What is done with DICOM files that do not say what they show, where no manifest has judged them.
+    /// Treatment of DICOM files whose header does not identify the kind of object; files of a manifest were
+    /// checked by its import.
     pub unknown: UnknownObjects,
 }
 
@@ -39,9 +40,9 @@ pub struct Scored {
     pub remarks: Vec<Vec<Remark>>,
     /// Images that could not be read or that the input check refused.
     pub refused: Vec<(Mammogram, Refused)>,
-    /// Time in all.
+    /// Total duration.
     pub duration: Duration,
-    /// Of it, reading, checking and preparing images.
+    /// Part of the total for reading, checking and preparing images.
     pub preparing: Duration,
 }
 
@@ -63,12 +64,18 @@ impl Scored {
 /// Reads model files of whole-image networks.
 ///
 /// # Errors
-/// A file that is no such model.
+/// A file that is not such a model.
 pub fn load_models(paths: &[PathBuf], device: &Device) -> Result<Vec<ImageModel>> {
-    Ok(paths.iter().map(|path| ImageModel::load(path, device)).collect::<Result<_, _>>()?)
+    let load = |path: &PathBuf| {
+        let model = ImageModel::load(path, device)?;
+        let preprocessing = &model.card.preprocessing_digest;
+        tracing::debug!("{}: model {}, preprocessing {preprocessing}", path.display(), model.digest);
+        Ok(model)
+    };
+    paths.iter().map(load).collect()
 }
 
-/// Scores images, in their order. An image that is refused is told and counted; when the observer asks to stop, the
+/// Scores images, in their order. A refused image is reported and counted; when the observer requests a stop, the
 /// rows made so far are returned.
 pub fn score(request: &Request, selected: &Selected, observer: &dyn Observer) -> Scored {
     let Request { models, tta, unknown } = request;
@@ -78,9 +85,9 @@ pub fn score(request: &Request, selected: &Selected, observer: &dyn Observer) ->
     let mut digests: Vec<&str> = models.iter().map(|m| m.card.preprocessing_digest.as_str()).collect();
     digests.dedup();
     let preprocessing = digests.join("+");
-    // Files of a manifest were judged by its import.
+    // The import of a manifest checked its files.
     let headers = match root.as_os_str().is_empty() {
-        true => Headers::Judged(*unknown),
+        true => Headers::Checked(*unknown),
         false => Headers::Trusted,
     };
     let (mut scored, started) = (Scored::default(), Instant::now());
@@ -168,8 +175,8 @@ fn tta_word(tta: Tta) -> &'static str {
     }
 }
 
-/// Tells how many images of a manifest have no known side or view: of files and folders, that was told
-/// when they were found.
+/// Reports how many images of a manifest have no known side or view; for files and folders this was
+/// reported when they were found.
 fn note_unknowns(selected: &Selected, observer: &dyn Observer) {
     let n = selected.images.iter().filter(|image| !image.has_side_and_view()).count();
     if n > 0 && !selected.root.as_os_str().is_empty() {
@@ -183,7 +190,7 @@ struct Inputs {
     pixels: Vec<Option<Vec<u16>>>,
     /// What is unusual about the image.
     remarks: Vec<Remark>,
-    /// What preparing them took.
+    /// Duration of the preparation.
     seconds: f64,
 }
 

@@ -45,8 +45,8 @@ pub fn select(
 }
 
 /// Records for image files and for all images under folders, each file once, sorted by path;
-/// headers and names say what they show ([`mammo_data::archive::image_files`]). A named file is taken
-/// whatever it is called. What they leave open is told as notes.
+/// side, view and patient follow from headers and names ([`mammo_data::archive::image_files`]). A file that is
+/// named explicitly is accepted with any extension. Values that remain unknown are reported as notes.
 ///
 /// # Errors
 /// Folders that cannot be read; no image at all.

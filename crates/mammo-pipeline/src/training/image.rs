@@ -16,7 +16,7 @@ use crate::difference::differences;
 use crate::error::refuse;
 use crate::{Observer, Result};
 
-/// What the training of a whole-image classifier needs.
+/// Inputs of the training of a whole-image classifier.
 pub struct TrainImage<'a> {
     /// Settings: `[preprocessing]`, `[patch] trunk` and `[image]`.
     pub config: &'a RunConfig,

@@ -38,7 +38,7 @@ pub use image::{TrainImage, train_image};
 pub use patch::{TrainPatch, start_lines, train_patch};
 pub use transfer::{Transfer, transfer};
 
-/// Where a training runs and what it leaves.
+/// The folder, device and command of a training.
 #[derive(Clone, Debug)]
 pub struct RunPlace {
     /// Run folder: the best model, the resume state, the epochs, the run record.
@@ -56,7 +56,7 @@ pub struct RunPlace {
 pub struct Trained {
     /// Finished, with the best metric, or interrupted with its state saved.
     pub outcome: Outcome,
-    /// What the best epoch is chosen by.
+    /// The metric that selects the best epoch.
     pub metric: &'static str,
     /// Images of both sides that could not be prepared.
     pub n_failed: usize,
@@ -136,13 +136,13 @@ impl RunSetup<'_> {
         .write(&self.place.out)
     }
 
-    /// The device asked for.
+    /// The requested device.
     pub fn burn_device(&self) -> Result<Device> {
         Ok(device::by_name(&self.place.device)?)
     }
 }
 
-/// Refuses to overwrite a finished or begun run unless it is to be resumed.
+/// Refuses to overwrite an existing run unless it is resumed.
 ///
 /// # Errors
 /// A folder that holds a run, without `resume`.
@@ -183,7 +183,7 @@ struct ImageRun<'a> {
     pub start_share: f64,
     /// Channels that the network reads.
     pub channels: usize,
-    /// Train on so many patients only.
+    /// Number of patients to train on; all by default.
     pub n_patients: Option<usize>,
 }
 

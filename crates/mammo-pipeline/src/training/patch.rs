@@ -23,13 +23,13 @@ use crate::error::refuse;
 use crate::inputs::{classes_present, draw_patches, prepare, stored_patches};
 use crate::{Observer, Result};
 
-/// What the training of a patch classifier needs.
+/// Inputs of the training of a patch classifier.
 pub struct TrainPatch<'a> {
     /// Settings: `[preprocessing]`, `[sampling]` and `[patch]`.
     pub config: &'a RunConfig,
     /// Data set and split.
     pub data: &'a Data,
-    /// Folder of patches drawn before; without one they are drawn on the way.
+    /// Folder of patches drawn before; without one the training draws them.
     pub patches: Option<&'a Path>,
     /// Folder, device, resume.
     pub place: &'a RunPlace,
@@ -67,7 +67,7 @@ pub fn train_patch(request: &TrainPatch, observer: &dyn Observer) -> Result<Trai
         n_classes,
         dropout: section.dropout,
     };
-    // Of the classes it is not yet known which occur; a memory so small that this matters is none.
+    // The classes of this data set are known only after the patches are drawn; all classes need hardly more memory.
     let of_all_classes = Network::Patch(network(PatchClass::ALL.len()));
     let patch_shape = [section.trunk.channels, sampling.patch_px, sampling.patch_px];
     check_memory(&of_all_classes, patch_shape, &section.training, &device).map_err(|e| e.within("patch"))?;

@@ -1,4 +1,4 @@
-//! What a run folder says about how it came to be: `run.json`.
+//! The record of a run in its folder, `run.json`: command, settings, data and machine.
 
 use std::path::Path;
 
@@ -33,7 +33,7 @@ pub struct RunRecord<'a> {
     pub started_from: Option<String>,
     /// Device name.
     pub device: String,
-    /// What it ran on.
+    /// The machine.
     pub machine: Machine,
 }
 
@@ -42,7 +42,7 @@ pub struct RunRecord<'a> {
 pub struct Machine {
     /// Operating system and processor architecture.
     pub platform: String,
-    /// Processor model, where the system tells.
+    /// Processor model, if the system states it.
     pub cpu: Option<String>,
     /// Instructions that the kernels of the CPU use.
     pub instructions: &'static str,

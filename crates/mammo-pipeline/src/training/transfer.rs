@@ -7,15 +7,15 @@ use crate::config::RunConfig;
 use crate::data::Data;
 use crate::{Observer, Result};
 
-/// What a transfer needs.
+/// Inputs of a transfer.
 pub struct Transfer<'a> {
-    /// Settings: `[transfer]`; images are prepared as the model asks.
+    /// Settings: `[transfer]`; images are prepared with the model's preprocessing.
     pub config: RunConfig,
     /// Data set and split of the other hospital.
     pub data: &'a Data,
     /// The whole-image model to start from.
     pub model: &'a Path,
-    /// Train on so many patients only, half of them with cancer.
+    /// Number of patients to train on, half of them with cancer; all by default.
     pub n_patients: Option<usize>,
     /// Folder, device, resume.
     pub place: &'a RunPlace,
@@ -24,7 +24,7 @@ pub struct Transfer<'a> {
 /// Fine-tunes a whole-image classifier from image labels alone.
 ///
 /// # Errors
-/// Settings that do not fit the machine; a model that is none of whole images; fewer patients than asked for; data
+/// Settings that do not fit the machine; a model that is not a whole-image model; fewer patients than requested; data
 /// that cannot be read; a loss that is no number.
 pub fn transfer(request: Transfer, observer: &dyn Observer) -> Result<Trained> {
     let Transfer { config, data, model: path, n_patients, place } = request;

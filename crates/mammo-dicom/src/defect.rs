@@ -7,12 +7,12 @@ use mammo_core::refusal::DicomRefusal;
 
 /// A [`DicomRefusal`] with what was found, before a path is known.
 #[derive(Clone, Debug)]
-pub(crate) struct Flaw {
+pub(crate) struct Defect {
     pub(crate) refusal: DicomRefusal,
     pub(crate) found: String,
 }
 
-impl Flaw {
+impl Defect {
     /// Control characters are replaced, because `found` may quote a damaged file and is written to tables.
     pub(crate) fn new(refusal: DicomRefusal, found: impl Into<String>) -> Self {
         Self { refusal, found: found.into().replace(char::is_control, "?") }
