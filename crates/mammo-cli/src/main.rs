@@ -25,6 +25,7 @@ mod progress;
 mod report;
 mod sample;
 mod split;
+mod train_exam;
 mod train_image;
 mod train_patch;
 mod training;
@@ -64,7 +65,7 @@ enum Command {
     Split(split::Args),
     Doctor(doctor::Args),
     Sample(sample::Args),
-    /// Train a patch or a whole-image classifier.
+    /// Train a classifier of patches, of whole images or of exams.
     #[command(subcommand)]
     Train(Train),
     Transfer(transfer::Args),
@@ -82,6 +83,7 @@ enum Command {
 enum Train {
     Patch(train_patch::Args),
     Image(train_image::Args),
+    Exam(train_exam::Args),
 }
 
 /// The outcome of a command that did not fail.
@@ -153,6 +155,7 @@ fn run(Cli { threads, command, .. }: Cli) -> Result<Done> {
         Command::Sample(args) => sample::run(&args),
         Command::Train(Train::Patch(args)) => train_patch::run(&args),
         Command::Train(Train::Image(args)) => train_image::run(&args),
+        Command::Train(Train::Exam(args)) => train_exam::run(&args),
         Command::Transfer(args) => transfer::run(&args),
         Command::Preprocess(args) => preprocess::run(&args),
         Command::Predict(args) => predict::run(&args),
@@ -198,6 +201,7 @@ impl Command {
             Self::Sample(args) => folder(&args.out),
             Self::Train(Train::Patch(args)) => folder(&args.run.out),
             Self::Train(Train::Image(args)) => folder(&args.run.out),
+            Self::Train(Train::Exam(args)) => folder(&args.run.out),
             Self::Transfer(args) => folder(&args.run.out),
             Self::Preprocess(args) => folder(&args.out),
             Self::Heatmap(args) => folder(&args.out),

@@ -34,6 +34,8 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: &Args) -> Result<Done> {
     let config = args.run.config()?;
+    // Sections that are missing are found before the data are read.
+    let _ = (config.preprocessing()?, config.patch()?, config.image()?);
     let (data, place) = args.run.start()?;
     let from_patch = args.from_patch.as_deref();
     report(&train_image(&TrainImage { config: &config, data: &data, from_patch, place: &place }, &Terminal)?)

@@ -35,6 +35,8 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<Done> {
     let mut config = args.run.config()?;
     config.use_patch_set(args.patch_set.as_deref())?;
+    // Sections that are missing are found before the data are read.
+    let _ = (config.preprocessing()?, config.sampling()?, config.patch()?);
     let (data, place) = args.run.start()?;
     let patches = args.patches.as_deref();
     report(&train_patch(&TrainPatch { config: &config, data: &data, patches, place: &place }, &Terminal)?)

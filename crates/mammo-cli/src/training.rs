@@ -1,4 +1,4 @@
-//! Shared by `train patch`, `train image` and `transfer`: arguments, the run folder and the outcome.
+//! Shared by `train patch`, `train image`, `train exam` and `transfer`: arguments, the run folder and the outcome.
 
 use std::path::{Path, PathBuf};
 
@@ -44,14 +44,17 @@ impl RunArgs {
         Ok(RunConfig::read(&self.config, &self.set)?)
     }
 
-    /// The data and the run folder; from here on Ctrl-C stops the run after the current step.
+    /// The data and the run folder, which is checked before the data are read; from here on Ctrl-C stops the run after
+    /// the current step.
     ///
     /// # Errors
-    /// A manifest or a split that cannot be read or do not fit each other.
+    /// A folder that holds another run; a manifest or a split that cannot be read or do not fit each other.
     pub fn start(&self) -> Result<(Data, RunPlace)> {
+        let place = place(&self.out, &self.device, self.resume);
+        place.check()?;
         let data = Data::read(&self.manifest, self.split.as_deref())?;
         progress::catch_ctrl_c();
-        Ok((data, place(&self.out, &self.device, self.resume)))
+        Ok((data, place))
     }
 }
 

@@ -35,6 +35,8 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: &Args) -> Result<Done> {
     let config = args.run.config()?;
+    // Sections that are missing are found before the data are read.
+    config.transfer()?;
     let (data, place) = args.run.start()?;
     let (model, n_patients) = (args.model.as_path(), args.patients);
     report(&transfer(Transfer { config, data: &data, model, n_patients, place: &place }, &Terminal)?)

@@ -124,6 +124,7 @@ impl Probe<'_> {
             n_patch_classes: PatchClass::ALL.len(),
             input_px: [preprocessing.height_px, preprocessing.width_px],
             dropout: section.dropout,
+            exam: None,
         };
         let model = ImageClassifier::new(&network, &self.device.clone().autodiff())?;
         self.example_s(model, Network::Image(network), &examples, &section.training)

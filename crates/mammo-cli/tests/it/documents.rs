@@ -56,7 +56,7 @@ fn every_command_in_readme_docs_and_configs_parses() {
 
 #[test]
 fn every_verb_has_help_with_an_example_that_parses() {
-    let commands: [&[&str]; 17] = [
+    let commands: [&[&str]; 18] = [
         &["demo"],
         &["phantom"],
         &["import"],
@@ -65,6 +65,7 @@ fn every_verb_has_help_with_an_example_that_parses() {
         &["sample"],
         &["train", "patch"],
         &["train", "image"],
+        &["train", "exam"],
         &["transfer"],
         &["preprocess"],
         &["predict"],

@@ -29,7 +29,7 @@ fn pixels_are_asked_for_and_never_guessed() {
         .says("--preprocessing");
     mammo(dir, &format!("model import {} --preprocessing imagenet --out m.safetensors", file.display()))
         .expect(2)
-        .says("expected torchvision, keras-caffe, keras-tf, paper or a .toml file");
+        .says("expected torchvision, keras-caffe, keras-tf, efficientnet-lite, paper or a .toml file");
     fs::write(dir.join("p.toml"), "[preprocessing]\nmeen = 3\n").unwrap();
     mammo(dir, &format!("model import {} --preprocessing p.toml --out m.safetensors", file.display()))
         .expect(2)

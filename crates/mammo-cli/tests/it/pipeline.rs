@@ -23,6 +23,16 @@ fn every_verb_works_in_the_order_of_the_readme() {
         "transfer data/manifest.json --config tiny.toml --model image/model.safetensors --patients 4 --out moved",
     )
     .expect(0);
+    let exams = "train exam data/manifest.json --config tiny.toml";
+    mammo(dir, &format!("{exams} --model image/model.safetensors --out exam"))
+        .expect(0)
+        .says("exams to train on");
+    mammo(dir, &format!("{exams} --model exam/model.safetensors --set exam.units=9 --out other"))
+        .expect(2)
+        .says("exam heads have 16 units");
+    mammo(dir, &format!("{exams} --model patch/model.safetensors --out other"))
+        .expect(2)
+        .says("a patch model");
     for file in ["model.safetensors", "metrics.csv", "run.json", "resume.safetensors"] {
         assert!(dir.join("image").join(file).exists(), "{file}");
     }

@@ -88,6 +88,13 @@ stages = [{ train = "top", epochs = 1, learning_rate = 1e-3 }, { train = "all", 
 [transfer]
 augmentation = {}
 
+[exam]
+augmentation = {}
+
+[exam.training]
+batch_size = 2
+stages = [{ train = "head", epochs = 1, learning_rate = 1e-3 }]
+
 [transfer.training]
 batch_size = 4
 stages = [{ train = "all", epochs = 1, learning_rate = 1e-4 }]

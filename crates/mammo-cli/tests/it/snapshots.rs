@@ -5,7 +5,7 @@
 use crate::program::command;
 
 /// The commands of every page of help.
-const COMMANDS: [&[&str]; 20] = [
+const COMMANDS: [&[&str]; 21] = [
     &[],
     &["demo"],
     &["phantom"],
@@ -16,6 +16,7 @@ const COMMANDS: [&[&str]; 20] = [
     &["train"],
     &["train", "patch"],
     &["train", "image"],
+    &["train", "exam"],
     &["transfer"],
     &["preprocess"],
     &["predict"],

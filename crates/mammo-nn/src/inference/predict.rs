@@ -12,7 +12,7 @@ use crate::Result;
 use crate::cpu;
 use crate::inference::plan::Plan;
 use crate::model_file::{self, ModelCard};
-use crate::networks::Classifier;
+use crate::networks::exam::{Breast, Views};
 use crate::networks::image_classifier::{ImageClassifier, MapLayer};
 use crate::networks::precision::Precision;
 
@@ -87,6 +87,14 @@ impl ImageModel {
     /// # Inputs
     /// `pixels`: `height_px * width_px` values, as returned by the card's preprocessing.
     pub fn score(&self, pixels: &[u16], tta: Tta) -> Score {
+        self.score_of(&self.read(pixels, tta))
+    }
+
+    /// What the network makes of one prepared image, from which the scores of image, breast and exam follow.
+    ///
+    /// # Inputs
+    /// As for [`score`](Self::score).
+    pub fn read(&self, pixels: &[u16], tta: Tta) -> Reading {
         let preprocessing = &self.card.preprocessing;
         let (h, w) = (preprocessing.height_px, preprocessing.width_px);
         let plane = normalised(pixels, preprocessing);
@@ -95,28 +103,88 @@ impl ImageModel {
             Tta::Flips => &[[false, false], [true, false], [false, true], [true, true]],
         };
         // One at a time: a batch of four takes as long and needs four times the memory.
-        let each: Vec<Score> = flips
+        Reading(flips.iter().map(|&flip| self.read_plane(flipped(&plane, w, flip), h, w)).collect())
+    }
+
+    /// The score of one image.
+    pub fn score_of(&self, reading: &Reading) -> Score {
+        let each: Vec<Score> = reading
+            .0
             .iter()
-            .map(|&flip| self.probability_of_plane(flipped(&plane, w, flip), h, w))
-            .map(|probability| Score {
-                probability,
-                calibrated: self.card.calibration.as_ref().map(|c| c.calibrator.apply(probability)),
+            .map(|flip| {
+                let logits = Tensor::<2>::from_data([flip.logits], &self.device);
+                self.calibrated(f64::from(softmax(logits, 1).slice([0..1, 1..2]).into_scalar::<f32>()))
             })
             .collect();
         Score::mean(&each)
     }
 
-    fn probability_of_plane(&self, plane: Vec<f32>, h: usize, w: usize) -> f64 {
-        let logits = match &self.plan {
-            Some((plan, layer)) => {
-                self.network.logits_of_map(*layer, plan.feature_map(&plane, [1, h, w], &self.device))
-            }
-            None => self
-                .network
-                .logits(as_channels(plane, self.card.network.channels(), h, w, &self.device), None),
+    /// The scores of an exam and its breasts, from the readings of all its images; each flip is combined by itself.
+    ///
+    /// Without heads for exams the largest image counts. The calibration was fitted to what the model was trained on,
+    /// images or exams, and is applied at every level.
+    pub fn score_exam(&self, images: &[(&Reading, Breast)]) -> ExamScore {
+        let sides: Vec<Breast> = images.iter().map(|(_, breast)| *breast).collect();
+        let mut views = Views::default();
+        views.add(&sides);
+        let n_flips = images.iter().map(|(reading, _)| reading.0.len()).min().unwrap_or(0);
+        let of_flip = |flip: usize| {
+            let each: Vec<&FlipReading> = images.iter().map(|(reading, _)| &reading.0[flip]).collect();
+            let (n, d) = (each.len(), each[0].pooled.len());
+            let pooled: Vec<f32> = each.iter().flat_map(|flip| flip.pooled.iter().copied()).collect();
+            let logits: Vec<f32> = each.iter().flat_map(|flip| flip.logits).collect();
+            let pooled = Tensor::from_data(TensorData::new(pooled, [n, d]), &self.device);
+            let logits = Tensor::from_data(TensorData::new(logits, [n, 2]), &self.device);
+            let margins = self.network.margins(pooled, logits, &views);
+            let margins = Tensor::cat(vec![margins.breasts, margins.exams], 0);
+            let margins = margins.into_data().iter::<f64>().collect::<Vec<_>>();
+            margins.into_iter().map(|margin| self.calibrated(1.0 / (1.0 + (-margin).exp()))).collect()
         };
-        f64::from(softmax(logits, 1).slice([0..1, 1..2]).into_scalar::<f32>())
+        // The scores of the breasts and, last, that of the exam.
+        let flips: Vec<Vec<Score>> = (0..n_flips).map(of_flip).collect();
+        let mean = |i: usize| Score::mean(&flips.iter().map(|flip| flip[i]).collect::<Vec<_>>());
+        let breasts = views.sides(&sides);
+        let exam = mean(breasts.len());
+        let breasts = breasts.into_iter().enumerate().map(|(i, side)| (side, mean(i))).collect();
+        ExamScore { breasts, exam }
     }
+
+    fn calibrated(&self, probability: f64) -> Score {
+        let calibrated = self.card.calibration.as_ref().map(|c| c.calibrator.apply(probability));
+        Score { probability, calibrated }
+    }
+
+    fn read_plane(&self, plane: Vec<f32>, h: usize, w: usize) -> FlipReading {
+        let (layer, map) = match &self.plan {
+            Some((plan, layer)) => (*layer, plan.feature_map(&plane, [1, h, w], &self.device)),
+            None => {
+                let images = as_channels(plane, self.card.network.channels(), h, w, &self.device);
+                (MapLayer::Trunk, self.network.feature_map(MapLayer::Trunk, images))
+            }
+        };
+        let (pooled, logits) = self.network.pooled_and_logits(layer, map);
+        let [benign, malignant] = [0, 1].map(|i| logits.clone().slice([0..1, i..i + 1]).into_scalar::<f32>());
+        FlipReading { pooled: pooled.into_data().iter::<f32>().collect(), logits: [benign, malignant] }
+    }
+}
+
+/// What a network makes of an image and its mirror images: pooled features and logits.
+#[derive(Clone, Debug)]
+pub struct Reading(Vec<FlipReading>);
+
+#[derive(Clone, Debug)]
+struct FlipReading {
+    pooled: Vec<f32>,
+    logits: [f32; 2],
+}
+
+/// The scores of an exam.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExamScore {
+    /// The score of each breast, in the order of their first images.
+    pub breasts: Vec<(Breast, Score)>,
+    /// The score of the exam.
+    pub exam: Score,
 }
 
 fn normalised(pixels: &[u16], preprocessing: &Preprocessing) -> Vec<f32> {

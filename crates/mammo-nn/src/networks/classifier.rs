@@ -5,6 +5,7 @@ use burn::tensor::Tensor;
 use mammo_core::seed::Rng;
 use serde::{Deserialize, Serialize};
 
+use super::exam::Views;
 use super::trunk::Trunk;
 
 /// A network from images to class logits.
@@ -13,11 +14,12 @@ pub trait Classifier: Module {
     fn trunk(&self) -> &Trunk;
 
     /// # Shapes
-    /// The trunk's `[n, c_out, rows, cols]` to `[n, n_classes]`.
+    /// The trunk's `[images, c_out, rows, cols]` to `[exams, n_classes]`; `views` says which images are of one exam.
+    /// Patches, and images that are trained one by one, are exams of one image.
     ///
     /// # Randomness
     /// Dropout draws from `rng`; `None` disables dropout, as in prediction.
-    fn logits_of_features(&self, features: Tensor<4>, rng: Option<&mut Rng>) -> Tensor<2>;
+    fn logits_of_features(&self, features: Tensor<4>, views: &Views, rng: Option<&mut Rng>) -> Tensor<2>;
 
     /// # Shapes
     /// `[n, channels, h, w]` to `[n, n_classes]`.
@@ -25,7 +27,8 @@ pub trait Classifier: Module {
     /// # Randomness
     /// As [`logits_of_features`](Self::logits_of_features).
     fn logits(&self, images: Tensor<4>, rng: Option<&mut Rng>) -> Tensor<2> {
-        self.logits_of_features(self.trunk().forward(images), rng)
+        let views = Views::single(images.dims()[0]);
+        self.logits_of_features(self.trunk().forward(images), &views, rng)
     }
 
     /// The parameters trained in a scope; all others are frozen: their values do not change, nor do the statistics of

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::inference::plan::Plan;
 use crate::networks::conventions::Conventions;
+use crate::networks::exam::{ExamHeads, ExamHeadsConfig, Margins, Views, combine};
 use crate::networks::layers::dropout;
 use crate::networks::patch_classifier::PatchClassifier;
 use crate::networks::precision::Precision;
@@ -39,6 +40,9 @@ pub struct ImageClassifierConfig {
     /// Dropout rate of the pooled features in training.
     #[serde(default)]
     pub dropout: f64,
+    /// Heads that combine the views of an exam, if it was trained on exams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exam: Option<ExamHeadsConfig>,
 }
 
 impl ImageClassifierConfig {
@@ -68,6 +72,7 @@ pub struct ImageClassifier {
     heatmap: Option<Heatmap>,
     top: Top,
     head: Linear,
+    exam: Option<ExamHeads>,
     dropout: f64,
 }
 
@@ -95,7 +100,14 @@ impl ImageClassifier {
         let BuiltTop { heatmap, top, d_out } =
             Top::build(&config.top, config.pooling, input, conventions, device)?;
         let head = LinearConfig::new(d_out, N_CLASSES).init(device);
-        Ok(Self { trunk, heatmap, top, head, dropout: config.dropout })
+        let exam = match config.exam {
+            Some(heads) => {
+                heads.check()?;
+                Some(ExamHeads::new(heads, d_out, device))
+            }
+            None => None,
+        };
+        Ok(Self { trunk, heatmap, top, head, exam, dropout: config.dropout })
     }
 
     /// Replaces the trunk by that of a patch classifier and, under a heatmap, the heatmap layer by its head as a 1x1
@@ -128,10 +140,29 @@ impl ImageClassifier {
     /// # Shapes
     /// As [`feature_map`](Self::feature_map) returns it, to `[n, 2]`.
     pub fn logits_of_map(&self, layer: MapLayer, map: Tensor<4>) -> Tensor<2> {
-        self.head.forward(match layer {
+        self.head.forward(self.pooled(layer, map))
+    }
+
+    /// The input of the last linear layer that follows from a feature map, and its logits.
+    ///
+    /// # Shapes
+    /// As [`feature_map`](Self::feature_map) returns it, to `[n, d]` and `[n, 2]`.
+    pub fn pooled_and_logits(&self, layer: MapLayer, map: Tensor<4>) -> (Tensor<2>, Tensor<2>) {
+        let pooled = self.pooled(layer, map);
+        (pooled.clone(), self.head.forward(pooled))
+    }
+
+    /// The margins of images, breasts and exams that follow from the pooled features and logits of all images.
+    pub fn margins(&self, pooled: Tensor<2>, logits: Tensor<2>, views: &Views) -> Margins {
+        combine(self.exam.as_ref(), pooled, logits, views)
+    }
+
+    /// The input of the last linear layer.
+    fn pooled(&self, layer: MapLayer, map: Tensor<4>) -> Tensor<2> {
+        match layer {
             MapLayer::Trunk => self.top.forward(self.under_top(map)),
             MapLayer::Top => self.top.pool(map),
-        })
+        }
     }
 
     /// Compiles the network for prediction on the CPU, up to a layer whose map [`logits_of_map`](Self::logits_of_map)
@@ -162,17 +193,24 @@ impl Classifier for ImageClassifier {
         &self.trunk
     }
 
-    fn logits_of_features(&self, features: Tensor<4>, rng: Option<&mut Rng>) -> Tensor<2> {
+    fn logits_of_features(&self, features: Tensor<4>, views: &Views, rng: Option<&mut Rng>) -> Tensor<2> {
         let pooled = self.top.forward(self.under_top(features)); // [n, d_out]
         let pooled = match rng {
             Some(rng) => dropout(pooled, self.dropout, rng),
             None => pooled,
         };
-        self.head.forward(pooled) // [n, 2]
+        let logits = self.head.forward(pooled.clone()); // [images, 2]
+        match views.is_single() {
+            true => logits,
+            false => combine(self.exam.as_ref(), pooled, logits, views).exam_logits(), // [exams, 2]
+        }
     }
 
     fn trained_parameters(&self, scope: Scope) -> ParamGroup {
         let head = ParamGroup::ids_from_module(self.head.clone());
+        let exam =
+            self.exam.clone().map_or_else(|| ParamGroup::from_ids(Vec::new()), ParamGroup::ids_from_module);
+        let head = head.fuse(&exam);
         match scope {
             Scope::Head => head,
             Scope::Top => head.fuse(&ParamGroup::ids_from_module(self.top.clone())),

@@ -8,6 +8,7 @@
 pub mod classifier;
 pub mod conventions;
 pub mod efficientnet;
+pub mod exam;
 pub mod image_classifier;
 pub mod init;
 pub mod layers;

@@ -7,6 +7,7 @@ use mammo_core::seed::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
+use crate::networks::exam::Views;
 use crate::networks::layers::dropout;
 use crate::networks::maps::Maps;
 use crate::networks::trunk::{Trunk, TrunkConfig};
@@ -52,7 +53,7 @@ impl Classifier for PatchClassifier {
         &self.trunk
     }
 
-    fn logits_of_features(&self, features: Tensor<4>, rng: Option<&mut Rng>) -> Tensor<2> {
+    fn logits_of_features(&self, features: Tensor<4>, _: &Views, rng: Option<&mut Rng>) -> Tensor<2> {
         let pooled = Maps::from_nchw(features).mean_over_space(); // [n, c_out]
         let pooled = match rng {
             Some(rng) => dropout(pooled, self.dropout, rng),

@@ -14,6 +14,7 @@ use mammo_core::seed::Rng;
 use rand::seq::SliceRandom;
 
 use crate::Result;
+use crate::networks::exam::{Breast, Views};
 
 /// Number of prefetched batches.
 pub const AHEAD: usize = 3;
@@ -39,11 +40,16 @@ pub trait Examples: Sync {
         None
     }
 
+    /// The breast that each image of example `index` shows: one entry, unless examples are exams.
+    fn views(&self, _index: usize) -> &[Breast] {
+        &[Breast::Unknown]
+    }
+
     /// Channels, rows, columns of every image.
     fn shape(&self) -> [usize; 3];
 
-    /// Writes the normalised pixels of example `index` to `out`, which has the length of one image; augmented if
-    /// `rng` is given.
+    /// Writes the normalised pixels of example `index` to `out`, which has the length of all its images; each is
+    /// augmented if `rng` is given.
     ///
     /// # Errors
     /// When the cached input cannot be read.
@@ -111,10 +117,12 @@ pub fn epoch_order(
 
 /// Images and classes of one step, not yet on a device.
 pub struct Batch {
-    /// `n * channels * rows * columns` normalised values.
+    /// `images * channels * rows * columns` normalised values.
     pub pixels: Vec<f32>,
-    /// Class of each image.
+    /// Class of each example.
     pub classes: Vec<usize>,
+    /// Which images are of one example.
+    pub views: Views,
     /// Shape of `pixels`.
     pub shape: [usize; 4],
 }
@@ -127,12 +135,18 @@ impl Batch {
         mut stream: impl FnMut(usize) -> Option<Rng>,
     ) -> Result<Self> {
         let [c, h, w] = examples.shape();
-        let mut pixels = vec![0.0; indices.len() * c * h * w];
-        for (i, (&index, out)) in indices.iter().zip(pixels.chunks_exact_mut(c * h * w)).enumerate() {
+        let mut views = Views::default();
+        indices.iter().for_each(|&index| views.add(examples.views(index)));
+        let n_images = indices.iter().map(|&index| examples.views(index).len()).sum::<usize>();
+        let mut pixels = vec![0.0; n_images * c * h * w];
+        let mut rest = &mut pixels[..];
+        for (i, &index) in indices.iter().enumerate() {
+            let (out, after) = rest.split_at_mut(examples.views(index).len() * c * h * w);
             examples.write(index, stream(i).as_mut(), out)?;
+            rest = after;
         }
         let classes = indices.iter().map(|&i| examples.class(i)).collect();
-        Ok(Self { pixels, classes, shape: [indices.len(), c, h, w] })
+        Ok(Self { pixels, classes, views, shape: [n_images, c, h, w] })
     }
 
     /// The images on a device: `[n, channels, rows, columns]`.

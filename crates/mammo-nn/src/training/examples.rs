@@ -1,6 +1,8 @@
-//! Windows of cached network inputs as training examples: patches, or whole images.
+//! Windows of cached network inputs as training examples: patches, whole images, or all images of an exam.
 
-use mammo_core::record::Mammogram;
+use std::collections::BTreeMap;
+
+use mammo_core::record::{Laterality, Mammogram};
 use mammo_core::seed::Rng;
 use mammo_image::augment::{Augmentation, PatchWindow, Warp};
 use mammo_image::cache::InputCache;
@@ -8,13 +10,16 @@ use mammo_image::patch_sampling::{Patch, PatchClass};
 use mammo_image::preprocess::Normalise;
 
 use crate::Result;
+use crate::networks::exam::Breast;
 use crate::networks::image_classifier::N_CLASSES;
 use crate::training::batches::Examples;
 
-/// One window of one image, with its class.
+/// One window of one image, or of each image of an exam, with its class.
 #[derive(Clone, Debug, PartialEq)]
 struct Item {
-    file: String,
+    /// One file per view.
+    files: Vec<String>,
+    views: Vec<Breast>,
     /// Known for whole images.
     patient: Option<String>,
     class: usize,
@@ -49,7 +54,8 @@ impl<'a> WindowExamples<'a> {
                 let class = classes.iter().position(|&class| class == patch.class)?;
                 let (center_x, center_y) = (patch.center_x, patch.center_y);
                 let window = PatchWindow { center_x, center_y, width: patch_px, height: patch_px };
-                Some(Item { file: patch.file.clone(), patient: None, class, window })
+                let files = vec![patch.file.clone()];
+                Some(Item { files, views: vec![Breast::Unknown], patient: None, class, window })
             })
             .collect();
         let shape = [channels, patch_px, patch_px];
@@ -69,12 +75,47 @@ impl<'a> WindowExamples<'a> {
         let items = images
             .iter()
             .filter_map(|image| {
-                let (file, patient) = (image.file.clone(), Some(image.patient_id.clone()));
-                Some(Item { file, patient, class: usize::from(image.malignant()?), window })
+                let (files, patient) = (vec![image.file.clone()], Some(image.patient_id.clone()));
+                let class = usize::from(image.malignant()?);
+                Some(Item { files, views: vec![Breast::Unknown], patient, class, window })
             })
             .collect();
         let shape = [channels, height, width];
         Self { cache, items, n_classes: N_CLASSES, shape, augmentation, normalise: normaliser(cache) }
+    }
+
+    /// All images of each patient as one example: class 1 if any image is malignant, 0 if all that are labelled are not;
+    /// patients without a labelled image are left out.
+    pub fn exams(
+        cache: &'a InputCache,
+        images: &[&Mammogram],
+        channels: usize,
+        augmentation: Augmentation,
+    ) -> Self {
+        let mut by_patient: BTreeMap<&str, Vec<&Mammogram>> = BTreeMap::new();
+        images.iter().for_each(|image| by_patient.entry(&image.patient_id).or_default().push(image));
+        let mut examples = Self::images(cache, &[], channels, augmentation);
+        let window = examples.whole_image();
+        examples.items = by_patient
+            .into_iter()
+            .filter_map(|(patient, images)| {
+                let labels: Vec<bool> = images.iter().filter_map(|image| image.malignant()).collect();
+                (!labels.is_empty()).then(|| Item {
+                    files: images.iter().map(|image| image.file.clone()).collect(),
+                    views: images.iter().map(|image| breast(image.laterality)).collect(),
+                    patient: Some(patient.to_string()),
+                    class: usize::from(labels.contains(&true)),
+                    window,
+                })
+            })
+            .collect();
+        examples
+    }
+
+    /// The window of a whole image.
+    fn whole_image(&self) -> PatchWindow {
+        let [_, height, width] = self.shape;
+        PatchWindow { center_x: width as f64 / 2.0, center_y: height as f64 / 2.0, width, height }
     }
 
     /// Number of examples of each class.
@@ -82,6 +123,15 @@ impl<'a> WindowExamples<'a> {
         let mut counts = vec![0; self.n_classes];
         self.items.iter().for_each(|item| counts[item.class] += 1);
         counts
+    }
+}
+
+/// The side that an image shows.
+fn breast(laterality: Option<Laterality>) -> Breast {
+    match laterality {
+        Some(Laterality::Left) => Breast::Left,
+        Some(Laterality::Right) => Breast::Right,
+        None => Breast::Unknown,
     }
 }
 
@@ -106,20 +156,26 @@ impl Examples for WindowExamples<'_> {
         self.items[index].patient.as_deref()
     }
 
+    fn views(&self, index: usize) -> &[Breast] {
+        &self.items[index].views
+    }
+
     fn shape(&self) -> [usize; 3] {
         self.shape
     }
 
-    fn write(&self, index: usize, rng: Option<&mut Rng>, out: &mut [f32]) -> Result<()> {
+    fn write(&self, index: usize, mut rng: Option<&mut Rng>, out: &mut [f32]) -> Result<()> {
         let item = &self.items[index];
-        let input = self.cache.pixels(&item.file)?;
-        let warp = match rng {
-            Some(rng) => self.augmentation.draw(rng),
-            None => Warp::IDENTITY,
-        };
-        let (first, copies) = out.split_at_mut(self.shape[1] * self.shape[2]);
-        warp.window(input.view(), &item.window, self.normalise, first);
-        copies.chunks_exact_mut(first.len()).for_each(|channel| channel.copy_from_slice(first));
+        for (file, out) in item.files.iter().zip(out.chunks_exact_mut(self.shape.iter().product())) {
+            let input = self.cache.pixels(file)?;
+            let warp = match &mut rng {
+                Some(rng) => self.augmentation.draw(rng),
+                None => Warp::IDENTITY,
+            };
+            let (first, copies) = out.split_at_mut(self.shape[1] * self.shape[2]);
+            warp.window(input.view(), &item.window, self.normalise, first);
+            copies.chunks_exact_mut(first.len()).for_each(|channel| channel.copy_from_slice(first));
+        }
         Ok(())
     }
 }

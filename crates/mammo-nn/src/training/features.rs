@@ -49,6 +49,7 @@ mod tests {
     use rand::RngExt;
 
     use super::*;
+    use crate::networks::exam::Views;
     use crate::networks::init::initialise;
     use crate::networks::trunk::{Family, TrunkConfig};
 
@@ -63,8 +64,10 @@ mod tests {
             let planes: Vec<Vec<f32>> =
                 (0..2).map(|_| (0..48 * 32).map(|_| rng.random_range(-1.0..1.0)).collect()).collect();
             let pixels: Vec<f32> = planes.iter().flat_map(|plane| plane.repeat(channels)).collect();
-            let batch =
-                || Batch { pixels: pixels.clone(), classes: vec![0, 1], shape: [2, channels, 48, 32] };
+            let batch = || {
+                let shape = [2, channels, 48, 32];
+                Batch { pixels: pixels.clone(), classes: vec![0, 1], views: Views::single(2), shape }
+            };
             for (precision, bound) in [(Precision::F32, 1e-4), (Precision::Bf16, 5e-2)] {
                 let features = Features::of_frozen(&trunk, channels, precision, &device);
                 assert!(features.plan.is_some());

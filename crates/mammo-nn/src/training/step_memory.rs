@@ -21,7 +21,7 @@ use crate::{Error, Result};
 /// process. Accepts it if the available memory is unknown, and on devices with memory of their own.
 ///
 /// # Shapes
-/// `image`: channels, rows, columns of one example.
+/// `image`: channels, rows, columns of one image; `images_per_example`: their mean number, 1 unless examples are exams.
 ///
 /// # Errors
 /// [`Error::Network`] for `batch_size`, with the memory that a step needs and the available memory; a network that
@@ -29,11 +29,13 @@ use crate::{Error, Result};
 pub fn check_memory(
     network: &Network,
     image: [usize; 3],
+    images_per_example: f64,
     training: &TrainingConfig,
     device: &Device,
 ) -> Result<()> {
     let precision = training.precision.on(device)?;
-    let (needed, available) = (step_bytes(network, image, training, precision)?, available_bytes());
+    let (needed, available) =
+        (step_bytes(network, image, images_per_example, training, precision)?, available_bytes());
     match available.filter(|_| cpu::supports(device)) {
         Some(available) => fits(training.batch_size, needed, available),
         None => Ok(()),
@@ -76,6 +78,7 @@ fn available_bytes() -> Option<u64> {
 fn step_bytes(
     network: &Network,
     [channels, h, w]: [usize; 3],
+    images_per_example: f64,
     training: &TrainingConfig,
     precision: Precision,
 ) -> Result<f64> {
@@ -97,7 +100,7 @@ fn step_bytes(
             saved += maps;
         }
     }
-    let batch = training.batch_size as f64;
+    let batch = training.batch_size as f64 * images_per_example;
     let maps = batch * number as f64 * (GRADIENTS * saved + 2.0 * largest);
     let images = batch * (channels * h * w * size_of::<f32>()) as f64 * (AHEAD + 3) as f64;
     let order = (training.examples_per_epoch.unwrap_or(0) * size_of::<usize>()) as f64;
@@ -185,7 +188,7 @@ mod tests {
 
     fn gib(batch_size: usize, train: Scope, precision: Precision) -> f64 {
         let training = training(batch_size, train);
-        step_bytes(&patches(), [1, 64, 64], &training, precision).unwrap() / f64::from(1 << 30)
+        step_bytes(&patches(), [1, 64, 64], 1.0, &training, precision).unwrap() / f64::from(1 << 30)
     }
 
     #[test]
@@ -200,7 +203,7 @@ mod tests {
     #[test]
     fn a_batch_beyond_the_memory_is_refused_with_both_numbers() {
         let needed =
-            step_bytes(&patches(), [1, 64, 64], &training(100_000, Scope::All), Precision::F32).unwrap();
+            step_bytes(&patches(), [1, 64, 64], 1.0, &training(100_000, Scope::All), Precision::F32).unwrap();
         assert!(needed > 88e9, "{needed}");
         assert!(fits(100_000, needed, u64::MAX).is_ok());
         let refusal = fits(100_000, needed, 3 << 30).unwrap_err().to_string();

@@ -38,7 +38,7 @@ pub fn train<C: Classifier>(
     run.config.check()?;
     let precision = run.config.precision.on(run.device)?;
     check_examples(training, validation)?;
-    check_memory(&run.card.network, training.shape(), run.config, run.device)?;
+    check_memory(&run.card.network, training.shape(), images_per_example(training), run.config, run.device)?;
     let config = run.config;
     let start = (run.start_share > 0.0).then(|| state_dict(&model));
     let resume_path = run.dir.join(resume::FILE);
@@ -114,6 +114,12 @@ pub fn train<C: Classifier>(
     Ok(Outcome::Finished { best_metric })
 }
 
+/// Mean number of images of an example.
+fn images_per_example(examples: &dyn Examples) -> f64 {
+    let n_images: usize = (0..examples.len()).map(|index| examples.views(index).len()).sum();
+    n_images as f64 / examples.len().max(1) as f64
+}
+
 /// Checks that the data allow training and the choice of a best epoch.
 fn check_examples(training: &dyn Examples, validation: &dyn Examples) -> Result<()> {
     for (side, examples) in [("training", training), ("validation", validation)] {
@@ -168,10 +174,10 @@ fn train_epoch<C: Classifier>(
         let batches = training_batches(scope, training, order, config.batch_size, pass, first_step);
         for (step, batch) in (first_step..).zip(batches.iter()) {
             let batch = batch?;
-            let targets = batch.targets(&device);
+            let (targets, views) = (batch.targets(&device), batch.views.clone());
             let map = of_stage.features.of(model.trunk(), batch, &device); // [n, c_out, rows, cols]
             let mut rng = pass.stream("dropout", step);
-            let logits = model.logits_of_features(map, Some(&mut rng));
+            let logits = model.logits_of_features(map, &views, Some(&mut rng));
             let loss = criterion.forward(logits, targets);
             let value = loss.clone().into_scalar::<f32>();
             let done = (epoch * n_steps + step) as f64 / (n_epochs * n_steps) as f64;

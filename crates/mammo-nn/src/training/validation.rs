@@ -52,8 +52,9 @@ pub fn assess<C: Classifier>(
         for batch in evaluation_batches(scope, examples, batch_size).iter() {
             let batch = batch?;
             truth.extend_from_slice(&batch.classes);
+            let views = batch.views.clone();
             let map = features.of(model.trunk(), batch, device);
-            let probability: Tensor<2> = softmax(model.logits_of_features(map, None), 1);
+            let probability: Tensor<2> = softmax(model.logits_of_features(map, &views, None), 1);
             probabilities.extend(probability.into_data().iter::<f64>());
         }
         Ok(())

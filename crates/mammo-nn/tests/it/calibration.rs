@@ -132,6 +132,7 @@ fn image_model(dir: &Path) -> (ImageModel, Vec<u16>, Calibrator) {
         n_patch_classes: 5,
         input_px: [rows, columns],
         dropout: 0.0,
+        exam: None,
     };
     let network = initialise(ImageClassifier::new(&config, &Device::flex()).unwrap(), 4);
     let preprocessing = Preprocessing { height_px: rows, width_px: columns, ..Preprocessing::default() };

@@ -74,6 +74,7 @@ fn image_config(trunk: TrunkConfig, top: TopConfig) -> ImageClassifierConfig {
         n_patch_classes: 5,
         input_px: [128, 96],
         dropout: 0.0,
+        exam: None,
     }
 }
 

@@ -213,6 +213,7 @@ fn a_cell_of_a_top_is_drawn_on_what_it_sees() {
             n_patch_classes: 5,
             input_px: [128, 128],
             dropout: 0.0,
+            exam: None,
         };
         let model = initialise(ImageClassifier::new(&config, &device).unwrap(), 3).freeze();
         let cells = top_cells(&config, [128, 128]).unwrap();
@@ -336,6 +337,7 @@ fn image_network(seed: u64, top: TopConfig, device: &Device) -> (ImageClassifier
         n_patch_classes: 5,
         input_px: [96, 64],
         dropout: 0.0,
+        exam: None,
     };
     (initialise(ImageClassifier::new(&config, device).unwrap(), seed).freeze(), config)
 }

@@ -77,6 +77,7 @@ fn every_trunk_and_top_predicts_through_its_plan_as_through_its_layers() {
                 n_patch_classes: 5,
                 input_px: [h, w],
                 dropout: 0.0,
+                exam: None,
             };
             let network = network(&config, &device);
             let image =

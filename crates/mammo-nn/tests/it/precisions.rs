@@ -80,6 +80,7 @@ fn config(trunk: &TrunkConfig, (top, pooling): &(TopConfig, MapPooling)) -> Imag
         n_patch_classes: 5,
         input_px: SIZE,
         dropout: 0.3,
+        exam: None,
     }
 }
 

@@ -1,8 +1,9 @@
 //! Checks of a configuration before any work.
 
+use mammo_nn::networks::exam::ExamHeadsConfig;
 use mammo_nn::{Error, Result};
 
-use super::{ImageSection, PatchSection, RunConfig, TransferSection};
+use super::{ExamSection, ImageSection, PatchSection, RunConfig, TransferSection};
 
 impl RunConfig {
     /// Refuses what cannot be run, naming the full key path.
@@ -21,6 +22,9 @@ impl RunConfig {
         }
         if let Some(transfer) = &self.transfer {
             transfer.check().map_err(|e| e.within("transfer"))?;
+        }
+        if let Some(exam) = &self.exam {
+            exam.check().map_err(|e| e.within("exam"))?;
         }
         Ok(())
     }
@@ -47,6 +51,14 @@ impl ImageSection {
 impl TransferSection {
     fn check(&self) -> Result<()> {
         share("start_share", self.start_share)?;
+        self.augmentation.check()?;
+        self.training.check().map_err(|e| e.within("training"))
+    }
+}
+
+impl ExamSection {
+    fn check(&self) -> Result<()> {
+        ExamHeadsConfig { units: self.units }.check()?;
         self.augmentation.check()?;
         self.training.check().map_err(|e| e.within("training"))
     }

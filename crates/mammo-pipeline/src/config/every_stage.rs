@@ -166,6 +166,7 @@ impl Walk {
             n_patch_classes: 5,
             input_px: [preprocessing.height_px, preprocessing.width_px],
             dropout: image.dropout,
+            exam: None,
         }
     }
 

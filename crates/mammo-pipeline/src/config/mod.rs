@@ -48,6 +48,9 @@ pub struct RunConfig {
     /// Fine-tuning of a whole-image classifier on another data set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     transfer: Option<TransferSection>,
+    /// Training of a whole-image classifier on exams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    exam: Option<ExamSection>,
     /// The file that it was read from, for messages.
     #[serde(skip)]
     file: PathBuf,
@@ -110,9 +113,31 @@ pub struct TransferSection {
     pub training: TrainingConfig,
 }
 
+/// `[exam]`: training of a whole-image classifier on all views of a patient together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExamSection {
+    /// Units of the hidden layer of the networks that compare views and breasts.
+    #[serde(default = "exam_units")]
+    pub units: usize,
+    /// Calibration of exams' probabilities that is fitted to the validation side.
+    #[serde(default)]
+    pub calibration: CalibrationMethod,
+    /// Random changes of each training image.
+    pub augmentation: Augmentation,
+    /// Stages, rates, batches; a batch is a number of exams. Stage `head` trains the comparing networks and the last
+    /// layer, `top` the top blocks too.
+    pub training: TrainingConfig,
+}
+
+fn exam_units() -> usize {
+    16
+}
+
 /// Keys that the sections must have, for messages.
 const PATCH_KEYS: &str = "`trunk`, `augmentation` and `[patch.training]`";
 const IMAGE_KEYS: &str = "`top`, `augmentation` and `[image.training]`";
+const EXAM_KEYS: &str = "`augmentation` and `[exam.training]`";
 const TRANSFER_KEYS: &str = "`augmentation` and `[transfer.training]`";
 
 /// A section that a command needs, borrowed mutably or not.
@@ -205,6 +230,11 @@ impl RunConfig {
     /// `[image]`, to be changed.
     pub fn image_mut(&mut self) -> Result<&mut ImageSection> {
         required(&self.file, self.image.as_mut(), "image", IMAGE_KEYS)
+    }
+
+    /// `[exam]`.
+    pub fn exam(&self) -> Result<&ExamSection> {
+        required(&self.file, self.exam.as_ref(), "exam", EXAM_KEYS)
     }
 
     /// `[transfer]`.

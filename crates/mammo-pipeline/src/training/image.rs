@@ -9,7 +9,7 @@ use mammo_nn::networks::init::initialise;
 use mammo_nn::networks::patch_classifier::PatchClassifierConfig;
 use mammo_nn::networks::trunk::TrunkConfig;
 
-use super::{ImageRun, RunPlace, RunSetup, Trained, check_out, read_model, train_images};
+use super::{Examined, ImageRun, RunPlace, RunSetup, Trained, check_out, read_model, train_images};
 use crate::config::RunConfig;
 use crate::data::Data;
 use crate::difference::differences;
@@ -63,6 +63,7 @@ pub fn train_image(request: &TrainImage, observer: &dyn Observer) -> Result<Trai
         n_patch_classes: start.as_ref().map_or(5, |(_, patch)| patch.n_classes),
         input_px: [preprocessing.height_px, preprocessing.width_px],
         dropout: section.dropout,
+        exam: None,
     };
     let model = initialise(ImageClassifier::new(&network, &device.clone().autodiff())?, config.seed);
     let model = match &start {
@@ -80,6 +81,7 @@ pub fn train_image(request: &TrainImage, observer: &dyn Observer) -> Result<Trai
         start_share: 0.0,
         channels: trunk.channels,
         n_patients: None,
+        examined: Examined::Images,
     };
     train_images(&run, observer)
 }

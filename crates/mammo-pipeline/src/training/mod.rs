@@ -1,5 +1,6 @@
-//! Training: the patch classifier, the whole-image classifier, transfer to another hospital.
+//! Training: the patch classifier, the whole-image classifier on images and on exams, transfer to another hospital.
 
+mod exam;
 mod few_patients;
 mod image;
 mod patch;
@@ -34,6 +35,7 @@ use crate::{Observer, Result};
 use few_patients::few_patients;
 use run_folder::{Machine, RunRecord, digest};
 
+pub use exam::{TrainExam, train_exam};
 pub use image::{TrainImage, train_image};
 pub use patch::{TrainPatch, start_lines, train_patch};
 pub use transfer::{Transfer, transfer};
@@ -142,18 +144,32 @@ impl RunSetup<'_> {
     }
 }
 
-/// Refuses to overwrite an existing run unless it is resumed.
+impl RunPlace {
+    /// Refuses to overwrite an existing run unless it is resumed.
+    ///
+    /// # Errors
+    /// A folder that holds a run, without `resume`.
+    pub fn check(&self) -> Result<()> {
+        if self.holds_a_run() && !self.resume {
+            let out = self.out.display();
+            refuse!("{out}: holds a run already; add --resume to continue it, or give another --out");
+        }
+        Ok(())
+    }
+
+    fn holds_a_run(&self) -> bool {
+        self.out.join(resume::FILE).exists() || self.out.join(MODEL_FILE).exists()
+    }
+}
+
+/// Checks the run folder and reports that there is nothing to resume.
 ///
 /// # Errors
-/// A folder that holds a run, without `resume`.
+/// As [`RunPlace::check`].
 fn check_out(place: &RunPlace, observer: &dyn Observer) -> Result<()> {
-    let RunPlace { out, resume, .. } = place;
-    let begun = out.join(resume::FILE).exists() || out.join(MODEL_FILE).exists();
-    if begun && !resume {
-        refuse!("{}: holds a run already; add --resume to continue it, or give another --out", out.display());
-    }
-    if *resume && !begun {
-        observer.note(&format!("{}: nothing to resume, training from the start", out.display()));
+    place.check()?;
+    if place.resume && !place.holds_a_run() {
+        observer.note(&format!("{}: nothing to resume, training from the start", place.out.display()));
     }
     Ok(())
 }
@@ -185,6 +201,35 @@ struct ImageRun<'a> {
     pub channels: usize,
     /// Number of patients to train on; all by default.
     pub n_patients: Option<usize>,
+    /// What an example is.
+    pub examined: Examined,
+}
+
+/// What an example of a whole-image training is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Examined {
+    /// One image.
+    Images,
+    /// All images of a patient.
+    Exams,
+}
+
+impl Examined {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Images => "images",
+            Self::Exams => "exams",
+        }
+    }
+
+    /// Mean number of images of an example.
+    fn images_per_example(self, images: &[&Mammogram]) -> f64 {
+        let patients: HashSet<&str> = images.iter().map(|image| image.patient_id.as_str()).collect();
+        match self {
+            Self::Images => 1.0,
+            Self::Exams => images.len() as f64 / patients.len().max(1) as f64,
+        }
+    }
 }
 
 /// Trains a whole-image classifier on the training side, choosing on the validation side.
@@ -193,7 +238,8 @@ fn train_images(image_run: &ImageRun, observer: &dyn Observer) -> Result<Trained
     let (data, config) = (setup.data, setup.config);
     let device = setup.burn_device()?;
     let shape = [image_run.channels, setup.preprocessing.height_px, setup.preprocessing.width_px];
-    check_memory(&image_run.network, shape, image_run.training, &device)
+    let per_example = image_run.examined.images_per_example(&data.side(Side::Train));
+    check_memory(&image_run.network, shape, per_example, image_run.training, &device)
         .map_err(|e| e.within(image_run.section))?;
     setup.begin()?;
     let prepare_side = |images| prepare(data, setup.preprocessing, images, observer);
@@ -203,20 +249,19 @@ fn train_images(image_run: &ImageRun, observer: &dyn Observer) -> Result<Trained
     }
     let train_side = prepare_side(images)?;
     let validation_side = prepare_side(data.side(Side::Validation))?;
-    let training = WindowExamples::images(
-        &train_side.cache,
-        &train_side.images,
-        image_run.channels,
-        image_run.augmentation.clone(),
-    );
-    let validation = WindowExamples::images(
-        &validation_side.cache,
-        &validation_side.images,
-        image_run.channels,
-        Augmentation::none(),
-    );
+    let examples = match image_run.examined {
+        Examined::Images => WindowExamples::images,
+        Examined::Exams => WindowExamples::exams,
+    };
+    let (channels, augmentation) = (image_run.channels, image_run.augmentation.clone());
+    let training = examples(&train_side.cache, &train_side.images, channels, augmentation);
+    let (side, augmentation) = (&validation_side, Augmentation::none());
+    let validation = examples(&side.cache, &side.images, channels, augmentation);
     let [benign, malignant] = training.class_counts()[..] else { refuse!("two classes expected") };
-    observer.note(&format!("{benign} benign and {malignant} malignant images to train on"));
+    observer.note(&format!(
+        "{benign} benign and {malignant} malignant {} to train on",
+        image_run.examined.name()
+    ));
     let classes = vec!["benign".to_string(), "malignant".to_string()];
     let run = TrainingRun {
         config: image_run.training,
@@ -230,7 +275,11 @@ fn train_images(image_run: &ImageRun, observer: &dyn Observer) -> Result<Trained
         card: setup.card(image_run.network.clone(), classes, &train_side.images, training.len()),
         resume: setup.place.resume,
     };
-    let mut watch = observer.training("training on whole images", "AUC");
+    let title = match image_run.examined {
+        Examined::Images => "training on whole images",
+        Examined::Exams => "training on exams",
+    };
+    let mut watch = observer.training(title, "AUC");
     let outcome = train(image_run.model.clone(), &training, &validation, &run, &mut *watch)?;
     let n_failed = train_side.n_failed + validation_side.n_failed;
     Ok(Trained { outcome, metric: "AUC", n_failed, model: setup.place.out.join(MODEL_FILE) })

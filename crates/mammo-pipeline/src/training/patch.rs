@@ -70,7 +70,8 @@ pub fn train_patch(request: &TrainPatch, observer: &dyn Observer) -> Result<Trai
     // The classes of this data set are known only after the patches are drawn; all classes need hardly more memory.
     let of_all_classes = Network::Patch(network(PatchClass::ALL.len()));
     let patch_shape = [section.trunk.channels, sampling.patch_px, sampling.patch_px];
-    check_memory(&of_all_classes, patch_shape, &section.training, &device).map_err(|e| e.within("patch"))?;
+    check_memory(&of_all_classes, patch_shape, 1.0, &section.training, &device)
+        .map_err(|e| e.within("patch"))?;
     setup.begin()?;
 
     let prepare_side = |side| prepare(data, preprocessing, data.side(side), observer);

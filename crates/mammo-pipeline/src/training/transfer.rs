@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{ImageRun, RunPlace, RunSetup, Trained, check_out, read_model, train_images};
+use super::{Examined, ImageRun, RunPlace, RunSetup, Trained, check_out, read_model, train_images};
 use crate::config::RunConfig;
 use crate::data::Data;
 use crate::{Observer, Result};
@@ -54,6 +54,7 @@ pub fn transfer(request: Transfer, observer: &dyn Observer) -> Result<Trained> {
         start_share: section.start_share,
         channels: file.card.network.channels(),
         n_patients,
+        examined: Examined::Images,
     };
     train_images(&run, observer)
 }

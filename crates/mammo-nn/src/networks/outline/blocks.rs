@@ -5,12 +5,25 @@ use mammo_kernels::Activation;
 use super::{ConvStep, LinearStep, Step};
 use crate::networks::conventions::{Conventions, Padding, StrideOn};
 use crate::networks::efficientnet::EfficientNetShape;
+use crate::networks::exam::ExamHeadsConfig;
 use crate::networks::layers::ConvGeometry;
 use crate::networks::resnet::{BlockKind, ResNetShape};
 use crate::networks::vgg::VggShape;
 
 pub(super) fn head(d_in: usize, d_out: usize) -> LinearStep {
     LinearStep { path: "head".into(), d_in, d_out, norm: None, relu: false }
+}
+
+/// The linear layers of [`ExamHeads`](crate::networks::exam::ExamHeads) on `d` features.
+pub(super) fn exam_heads(d: usize, config: ExamHeadsConfig) -> Vec<LinearStep> {
+    let layer = |path: String, d_in, d_out| LinearStep { path, d_in, d_out, norm: None, relu: false };
+    let of_head = |head: &str| {
+        [
+            layer(format!("exam.{head}.hidden"), 2 * d, config.units),
+            layer(format!("exam.{head}.out"), config.units, 1),
+        ]
+    };
+    ["breast", "exam"].iter().flat_map(|head| of_head(head)).collect()
 }
 
 pub(super) fn conv_shape(

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use mammo_kernels::Activation;
 pub use reach::Summary;
 
-use self::blocks::{bottleneck, conv_shape, efficientnet, head, resnet, vgg, vgg_block};
+use self::blocks::{bottleneck, conv_shape, efficientnet, exam_heads, head, resnet, vgg, vgg_block};
 use crate::Result;
 use crate::networks::conventions::{ChannelNorm, Padding};
 use crate::networks::image_classifier::{ImageClassifierConfig, N_CLASSES};
@@ -125,6 +125,8 @@ pub struct Outline {
     pub channels: usize,
     /// From image to logits, or to features for a trunk alone.
     pub steps: Vec<Step>,
+    /// Linear layers of the heads that combine the views of an exam, beside the way from image to logits.
+    pub exam: Vec<LinearStep>,
 }
 
 impl Outline {
@@ -139,7 +141,7 @@ impl Outline {
             TrunkShape::Vgg(shape) => vgg(&shape, &mut steps),
             TrunkShape::EfficientNet(shape) => efficientnet(&shape, &mut steps),
         }
-        Ok(Self { channels: config.channels, steps })
+        Ok(Self { channels: config.channels, steps, exam: Vec::new() })
     }
 
     /// A patch classifier.
@@ -235,6 +237,10 @@ impl Outline {
             }
         };
         steps.push(Step::Head(head(d_in, N_CLASSES)));
+        if let Some(heads) = config.exam {
+            heads.check()?;
+            outline.exam = exam_heads(d_in, heads);
+        }
         Ok(outline)
     }
 
@@ -286,7 +292,7 @@ impl Outline {
         if self.steps.contains(&Step::GlobalPool(MapPooling::LogSumExp)) {
             tensors.insert(LOG_SHARPNESS.into(), vec![self.c_out()]);
         }
-        for LinearStep { path, d_in, d_out, .. } in self.linears() {
+        for LinearStep { path, d_in, d_out, .. } in self.linears().into_iter().chain(&self.exam) {
             tensors.insert(format!("{path}.weight"), vec![*d_in, *d_out]);
             tensors.insert(format!("{path}.bias"), vec![*d_out]);
         }

@@ -59,6 +59,7 @@ pub fn networks() -> Result<String> {
             n_patch_classes: 5,
             input_px: SIZES[1],
             dropout: 0.0,
+            exam: None,
         };
         table.push_str(&row(name, &Outline::image(&config)?, any_size));
     }

@@ -4,6 +4,7 @@ use burn::tensor::Device;
 
 use super::*;
 use crate::networks::conventions::Conventions;
+use crate::networks::exam::ExamHeadsConfig;
 use crate::networks::image_classifier::ImageClassifier;
 use crate::networks::state::state_dict;
 use crate::networks::top::HeatmapRule;
@@ -51,6 +52,7 @@ fn names_and_shapes_are_those_of_the_built_network() {
                 n_patch_classes: 3,
                 input_px: [256, 192],
                 dropout: 0.0,
+                exam: (i % 3 == 0).then_some(ExamHeadsConfig { units: 5 }),
             };
             let built = state_dict(&ImageClassifier::new(&config, &Device::flex()).unwrap());
             let built: BTreeMap<String, Vec<usize>> = built.into_iter().map(|(n, t)| (n, t.shape)).collect();

@@ -65,6 +65,7 @@ pub fn assemble(graph: &Graph, layers: &[(Layer, bool)], names: &TensorNames) ->
                 n_patch_classes,
                 input_px,
                 dropout: 0.0,
+                exam: None,
             };
             (Network::Image(config), hidden, Some(head), shortcut)
         }
