@@ -38,14 +38,21 @@ pub fn read_size(path: &Path) -> Result<(u32, u32)> {
         return Ok((header.columns, header.rows));
     }
     let file = std::fs::File::open(path).map_err(|e| Error::io(path, "open the image", e))?;
-    let refused = match sizes(path, std::io::BufReader::new(file)) {
+    if let Ok((size, orientation)) = sizes(path, std::io::BufReader::new(file)) {
+        return Ok(turned(size, orientation));
+    }
+    size_of_bytes(path, &std::fs::read(path).map_err(|e| Error::io(path, "read the image", e))?)
+}
+
+/// [`read_size`] of the content of an image file that is not DICOM.
+pub(crate) fn size_of_bytes(path: &Path, bytes: &[u8]) -> Result<(u32, u32)> {
+    let refused = match sizes(path, Cursor::new(bytes)) {
         Ok((size, orientation)) => return Ok(turned(size, orientation)),
         Err(error) => error,
     };
     // Names unsupported variants; the DICOM decoders give the size of the JPEG files that only they read.
-    let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read the image", e))?;
-    tiff::check(path, &bytes)?;
-    jpeg::special(path, &bytes)?.map(|header| (header.width, header.height)).ok_or(refused)
+    tiff::check(path, bytes)?;
+    jpeg::special(path, bytes)?.map(|header| (header.width, header.height)).ok_or(refused)
 }
 
 /// Width and height as stored, and the orientation for display.

@@ -82,7 +82,7 @@ pub fn is_directory(bytes: &[u8]) -> bool {
 /// [`Error::Io`] when the file cannot be read, [`Error::Dicom`] with a [`DicomRefusal`] otherwise.
 pub fn read(path: &Path) -> Result<DicomImage> {
     let mut admitted = Vec::new();
-    let mut image = read_dicom(OpenFile::open(path)?, Voi::Apply, |header| {
+    let mut image = read_dicom(&mut OpenFile::open(path)?, Voi::Apply, |header| {
         admitted = header.admitted(UnknownObjects::Refused).map_err(|defect| defect.at(path))?;
         Ok::<(), Error>(())
     })?;
@@ -95,7 +95,7 @@ pub fn read(path: &Path) -> Result<DicomImage> {
 /// # Errors
 /// [`Error::Io`] when the file cannot be read, [`Error::Dicom`] for a refusal of bytes or pixels.
 pub fn read_any(path: &Path, voi: Voi) -> Result<DicomImage> {
-    read_dicom(OpenFile::open(path)?, voi, |_| Ok::<(), Error>(()))
+    read_dicom(&mut OpenFile::open(path)?, voi, |_| Ok::<(), Error>(()))
 }
 
 /// Reads the header only, and only the part of the file that contains it.

@@ -5,10 +5,11 @@ use std::io::Read;
 use std::path::Path;
 
 use mammo_core::{Error, GreyImage};
+use sha2::{Digest, Sha256};
 
 use crate::defect::Defect;
 use crate::header::Header;
-use crate::image_file::{check_size, decode_other};
+use crate::image_file::{check_size, decode_other, size_of_bytes};
 use crate::walk::{self, Stop};
 use crate::{DicomImage, DicomRefusal, Note, Voi, attributes, complete, is_dicom, parsed_file, samples};
 
@@ -54,14 +55,44 @@ impl StoredImage {
         voi: Voi,
         accept: impl FnOnce(&Header) -> Result<(), E>,
     ) -> Result<Self, E> {
-        let opened = OpenFile::open(path)?;
+        let mut opened = OpenFile::open(path)?;
         if is_dicom(&opened.bytes) {
-            let DicomImage { header, image, notes } = read_dicom(opened, voi, accept)?;
-            check_size(path, image.width as u32, image.height as u32)?;
-            return Ok(Self { header: Some(header), image, notes });
+            return Self::of_dicom(&mut opened, voi, accept);
         }
-        let bytes = opened.all()?;
-        Ok(Self { header: None, image: decode_other(path, &bytes)?, notes: Vec::new() })
+        opened.read_to(usize::MAX)?;
+        Ok(Self { header: None, image: decode_other(path, &opened.bytes)?, notes: Vec::new() })
+    }
+
+    /// Reads an image file whose header and size, columns and rows in pixels, are accepted; returns the SHA-256 of all
+    /// bytes of the file with it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and what `accept` returns.
+    pub fn open_with_digest<E: From<Error>>(
+        path: &Path,
+        voi: Voi,
+        accept: impl FnOnce(Option<&Header>, [u32; 2]) -> Result<(), E>,
+    ) -> Result<(Self, [u8; 32]), E> {
+        let mut opened = OpenFile::open(path)?;
+        let stored = if is_dicom(&opened.bytes) {
+            Self::of_dicom(&mut opened, voi, |header| accept(Some(header), [header.columns, header.rows]))?
+        } else {
+            opened.read_to(usize::MAX)?;
+            let (columns, rows) = size_of_bytes(path, &opened.bytes)?;
+            accept(None, [columns, rows])?;
+            Self { header: None, image: decode_other(path, &opened.bytes)?, notes: Vec::new() }
+        };
+        Ok((stored, opened.digest()?))
+    }
+
+    fn of_dicom<E: From<Error>>(
+        opened: &mut OpenFile,
+        voi: Voi,
+        accept: impl FnOnce(&Header) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let DicomImage { header, image, notes } = read_dicom(opened, voi, accept)?;
+        check_size(opened.path, image.width as u32, image.height as u32)?;
+        Ok(Self { header: Some(header), image, notes })
     }
 }
 
@@ -94,10 +125,16 @@ impl<'p> OpenFile<'p> {
         read.map(|_| ()).map_err(|e| Error::io(self.path, "read the image", e))
     }
 
-    /// The whole file.
-    fn all(mut self) -> Result<Vec<u8>, Error> {
-        self.read_to(usize::MAX)?;
-        Ok(self.bytes)
+    /// SHA-256 of the whole file; bytes that are not in memory are read in blocks.
+    fn digest(mut self) -> Result<[u8; 32], Error> {
+        let mut hasher = Sha256::new_with_prefix(&self.bytes);
+        let mut block = vec![0; HEADER_PIECE_BYTES];
+        loop {
+            match self.file.read(&mut block).map_err(|e| Error::io(self.path, "read the image", e))? {
+                0 => return Ok(hasher.finalize().into()),
+                n => hasher.update(&block[..n]),
+            }
+        }
     }
 
     /// Length of a DICOM file, with an upper bound.
@@ -129,7 +166,7 @@ impl<'p> OpenFile<'p> {
 
 /// Reads and decodes a DICOM file if its header is accepted.
 pub(crate) fn read_dicom<E: From<Error>>(
-    mut opened: OpenFile,
+    opened: &mut OpenFile,
     voi: Voi,
     accept: impl FnOnce(&Header) -> Result<(), E>,
 ) -> Result<DicomImage, E> {

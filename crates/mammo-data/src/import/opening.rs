@@ -1,12 +1,9 @@
 //! Opens the image files of the rows.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use rayon::prelude::*;
-use sha2::{Digest, Sha256};
 
 use super::images::ImageRow;
 use super::{Opening, Progress, RejectionReason, RowError, TableProblems, Verify, row_error};
@@ -16,7 +13,7 @@ use crate::archive::image_files::header_of;
 use mammo_core::image::GreyImage;
 use mammo_core::record::{Mammogram, Polarity};
 use mammo_dicom::image_file::{check_size, read_size};
-use mammo_dicom::{Note, NoteKind, StoredImage, Voi};
+use mammo_dicom::{Header, Note, NoteKind, StoredImage, Voi};
 use mammo_image::input_check;
 use mammo_image::preprocess::Preprocessing;
 
@@ -109,28 +106,34 @@ fn open(path: &Path, opening: Opening, admission: Admission) -> Result<Opened, R
     if !path.is_file() {
         return row_error(RejectionReason::MissingFile, "no such file below the table's folder");
     }
-    let unreadable = |e| RowError { reason: reason(&e), problem: without_path(e) };
-    let wrong_size = |e| RowError { reason: RejectionReason::WrongSize, problem: without_path(e) };
-    let header = header_of(path).map_err(unreadable)?;
     let mut notes = Vec::new();
-    if let Some(header) = header.as_ref().filter(|_| admission == Admission::Mammograms) {
-        notes = admit(header, opening.unknown)?;
-    }
-    let (width_px, height_px) = match &header {
-        Some(header) => (header.columns, header.rows),
-        None => read_size(path).map_err(unreadable)?,
+    let mut accept = |header: Option<&Header>, [width_px, height_px]: [u32; 2]| {
+        if let Some(header) = header.filter(|_| admission == Admission::Mammograms) {
+            notes = admit(header, opening.unknown)?;
+        }
+        let wrong_size = |e| RowError { reason: RejectionReason::WrongSize, problem: without_path(e) };
+        check_size(path, width_px, height_px).map_err(wrong_size)
     };
-    check_size(path, width_px, height_px).map_err(wrong_size)?;
     if opening.verify == Verify::Headers {
+        let header = header_of(path)?;
+        let (width_px, height_px) = match &header {
+            Some(header) => (header.columns, header.rows),
+            None => read_size(path)?,
+        };
+        accept(header.as_ref(), [width_px, height_px])?;
         notes.extend(header.map(|header| header.notes).unwrap_or_default());
         return Ok(Opened { width_px, height_px, digest: None, notes });
     }
-    let StoredImage { image, notes: odd, .. } = StoredImage::open(path, Voi::Apply).map_err(unreadable)?;
+    let mut size = [0; 2];
+    let (stored, digest) = StoredImage::open_with_digest(path, Voi::Apply, |header, found| {
+        size = found;
+        accept(header, found)
+    })?;
     if notes.iter().any(|note| note.kind == NoteKind::SecondaryCapture) {
-        must_show_a_breast(&image)?;
+        must_show_a_breast(&stored.image)?;
     }
-    notes.extend(odd);
-    let digest = digest(path).map_err(|e| unreadable(Error::io(path, "read the image", e)))?;
+    notes.extend(stored.notes);
+    let [width_px, height_px] = size;
     Ok(Opened { width_px, height_px, digest: Some(digest), notes })
 }
 
@@ -147,18 +150,10 @@ fn must_show_a_breast(image: &GreyImage) -> Result<(), RowError> {
     })
 }
 
-/// SHA-256 of a file, read in blocks.
-fn digest(path: &Path) -> std::io::Result<[u8; 32]> {
-    let mut file = BufReader::with_capacity(1 << 20, File::open(path)?);
-    let mut hasher = Sha256::new();
-    loop {
-        let piece = file.fill_buf()?;
-        if piece.is_empty() {
-            return Ok(hasher.finalize().into());
-        }
-        hasher.update(piece);
-        let length = piece.len();
-        file.consume(length);
+/// An image that cannot be read.
+impl From<Error> for RowError {
+    fn from(error: Error) -> Self {
+        Self { reason: reason(&error), problem: without_path(error) }
     }
 }
 
