@@ -35,7 +35,9 @@ impl Estimate {
         let Self { value, interval: [low, high] } = *self;
         match low <= value && value <= high && low.is_finite() && high.is_finite() {
             true => Ok(()),
-            false => Err(Error::network(what, self.to_string(), "finite numbers, the value inside its interval")),
+            false => {
+                Err(Error::network(what, self.to_string(), "finite numbers, the value inside its interval"))
+            }
         }
     }
 }
@@ -83,7 +85,8 @@ impl Evidence {
         if self.views.is_empty() {
             return Err(Error::network("evidence.views", "an empty list", "at least one of cc, mlo"));
         }
-        if self.vendors.as_ref().is_some_and(|v| v.is_empty() || v.iter().any(|word| word.trim().is_empty())) {
+        if self.vendors.as_ref().is_some_and(|v| v.is_empty() || v.iter().any(|word| word.trim().is_empty()))
+        {
             let expected = "at least one manufacturer; leave the key out if the figure holds for any";
             return Err(Error::network("evidence.vendors", "an empty list or word", expected));
         }

@@ -146,13 +146,16 @@ fn serialize_as(
     key: &str,
     value: String,
 ) -> std::result::Result<Vec<u8>, String> {
-    let bytes: Vec<Vec<u8>> =
-        tensors.iter().map(|(name, t)| weights.bytes(name, t)).collect::<std::result::Result<_, _>>()?;
+    let n_values = tensors.values().map(|t| t.values.len()).sum();
+    let bytes: Vec<Vec<u8>> = tensors
+        .iter()
+        .map(|(name, t)| weights.bytes(name, t, n_values))
+        .collect::<std::result::Result<_, _>>()?;
     let views = tensors
         .iter()
         .zip(&bytes)
         .map(|((name, t), bytes)| {
-            TensorView::new(weights.of_tensor(t), t.shape.clone(), bytes).map(|view| (name, view))
+            TensorView::new(weights.of_tensor(t, n_values), t.shape.clone(), bytes).map(|view| (name, view))
         })
         .collect::<std::result::Result<Vec<_>, _>>()
         .map_err(|e| e.to_string())?;

@@ -26,7 +26,10 @@ impl fmt::Display for ModelFile {
             line(name, value)?;
         }
         if self.weights != Weights::F32 {
-            line("weights", format!("in {}; norms and biases in f32", self.weights))?;
+            line(
+                "weights",
+                format!("large tensors in {}; norms, biases and small tensors in f32", self.weights),
+            )?;
         }
         line("classes", class_list(&card.classes))?;
         for (name, value) in pixel_lines(card) {

@@ -8,9 +8,11 @@ use crate::networks::state::NamedTensor;
 
 /// The number type in which a model file stores weights. All of them are read back as `f32`.
 ///
-/// Tensors of one axis are stored in `f32` under every choice: they are the parameters and running statistics of batch
-/// norms and the biases, fewer than a hundredth of the weights, and a rounded variance would change every value of its
-/// channel.
+/// Two kinds of tensors are stored in `f32` under every choice. Those of one axis are the parameters and running
+/// statistics of batch norms and the biases: a rounded variance would change every value of its channel. Small ones, with
+/// less than a two-hundredth of the network's weights, are the first convolution, depthwise kernels and narrow layers:
+/// each of their values has a part in many products. In an EfficientNet-Lite0 they are a twentieth of the weights, and
+/// rounding them to F16 made nine tenths of the change of the scores (docs/models.md).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Weights {
@@ -22,6 +24,9 @@ pub enum Weights {
     /// 16 bits with 8 significant ones, and the range of `f32`.
     Bf16,
 }
+
+/// Tensors with less than this part of the network's values are stored in `f32`.
+const SMALL: usize = 200;
 
 mammo_core::words!(Weights, F32: "f32", F16: "f16", Bf16: "bf16");
 
@@ -36,10 +41,10 @@ impl Weights {
         }
     }
 
-    /// The type of one tensor in the file.
-    pub(super) fn of_tensor(self, tensor: &NamedTensor) -> Dtype {
+    /// The type of one tensor in the file of a network with `n_values` values.
+    pub(super) fn of_tensor(self, tensor: &NamedTensor, n_values: usize) -> Dtype {
         match self {
-            _ if tensor.shape.len() < 2 => Dtype::F32,
+            _ if tensor.shape.len() < 2 || tensor.values.len() < n_values / SMALL => Dtype::F32,
             Self::F32 => Dtype::F32,
             Self::F16 => Dtype::F16,
             Self::Bf16 => Dtype::BF16,
@@ -50,9 +55,9 @@ impl Weights {
     ///
     /// # Errors
     /// A message that names the tensor, when a value is beyond the largest one of the type.
-    pub(super) fn bytes(self, name: &str, tensor: &NamedTensor) -> Result<Vec<u8>, String> {
+    pub(super) fn bytes(self, name: &str, tensor: &NamedTensor, n_values: usize) -> Result<Vec<u8>, String> {
         let values = tensor.values.iter();
-        let (bytes, largest): (Vec<u8>, f64) = match self.of_tensor(tensor) {
+        let (bytes, largest): (Vec<u8>, f64) = match self.of_tensor(tensor, n_values) {
             Dtype::F16 => {
                 (values.flat_map(|&v| f16::from_f32(v).to_le_bytes()).collect(), f64::from(f16::MAX))
             }
@@ -67,9 +72,9 @@ impl Weights {
         };
         match tensor.values.iter().find(overflows) {
             None => Ok(bytes),
-            Some(value) => {
-                Err(format!("tensor '{name}' holds {value:e}, and the largest value of {self} is {largest:e}"))
-            }
+            Some(value) => Err(format!(
+                "tensor '{name}' holds {value:e}, and the largest value of {self} is {largest:e}"
+            )),
         }
     }
 }
@@ -99,8 +104,10 @@ mod tests {
     }
 
     fn there_and_back(weights: Weights, tensor: &NamedTensor) -> Result<NamedTensor, String> {
-        let bytes = weights.bytes("t", tensor)?;
-        let view = TensorView::new(weights.of_tensor(tensor), tensor.shape.clone(), &bytes).unwrap();
+        let n_values = tensor.values.len();
+        let bytes = weights.bytes("t", tensor, n_values)?;
+        let view =
+            TensorView::new(weights.of_tensor(tensor, n_values), tensor.shape.clone(), &bytes).unwrap();
         finite_f32("t", &view)
     }
 
@@ -114,6 +121,10 @@ mod tests {
         let brain = there_and_back(Weights::Bf16, &kernel).unwrap();
         assert_eq!(brain.values[..3], [1.0, 0.100_097_656, -3.0]);
         assert!((brain.values[3] / 1e-30 - 1.0).abs() < 0.004);
+        // Small beside a network of a thousand values.
+        for weights in Weights::ALL {
+            assert_eq!(weights.of_tensor(&kernel, 1000), Dtype::F32);
+        }
         let vector = tensor(&[4], &values);
         for weights in Weights::ALL {
             assert_eq!(there_and_back(weights, &vector).unwrap(), vector);
