@@ -29,7 +29,7 @@ fn pixels_are_asked_for_and_never_guessed() {
         .says("--preprocessing");
     mammo(dir, &format!("model import {} --preprocessing imagenet --out m.safetensors", file.display()))
         .expect(2)
-        .says("expected torchvision, keras-caffe, keras-tf, paper or a .toml file");
+        .says("expected torchvision, keras-caffe, keras-tf, efficientnet-lite, paper or a .toml file");
     fs::write(dir.join("p.toml"), "[preprocessing]\nmeen = 3\n").unwrap();
     mammo(dir, &format!("model import {} --preprocessing p.toml --out m.safetensors", file.display()))
         .expect(2)
@@ -49,7 +49,7 @@ fn imported_weights_are_inspected_trained_from_and_exported() {
     }
     let json = mammo(dir, "model inspect vgg.safetensors --json").expect(0).stdout;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(json["format_version"], 3);
+    assert_eq!(json["format_version"], 4);
 
     // The lines that the program prints are lines under which it trains.
     let lines: toml::Table =

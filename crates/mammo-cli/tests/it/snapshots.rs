@@ -5,7 +5,7 @@
 use crate::program::command;
 
 /// The commands of every page of help.
-const COMMANDS: [&[&str]; 20] = [
+const COMMANDS: [&[&str]; 23] = [
     &[],
     &["demo"],
     &["phantom"],
@@ -25,6 +25,9 @@ const COMMANDS: [&[&str]; 20] = [
     &["model"],
     &["model", "import"],
     &["model", "inspect"],
+    &["model", "list"],
+    &["model", "describe"],
+    &["model", "shrink"],
     &["model", "export"],
 ];
 
