@@ -115,6 +115,40 @@ fn the_column_domain_says_of_which_images_the_model_knows() {
 }
 
 #[test]
+fn outside_of_its_evidence_a_model_scores_without_a_calibrated_probability() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path();
+    tiny_data_set(dir);
+    let train = "train image data/manifest.json --config tiny.toml --from-scratch --out image";
+    mammo(dir, &format!("{train} --set image.calibration=isotonic")).expect(0);
+    // DICOM files of the SOP class of digital mammograms, of another manufacturer.
+    mammo(dir, "phantom --layout inbreast --patients 3 --height 128 --width 96 --out inbreast").expect(0);
+    let any_vendor = CARD.replace("vendors = [\"ACME\"]\n", "");
+    let film = any_vendor.replace("\"digital\"", "\"film\"");
+    for (card, domain) in [(CARD, "outside"), (&any_vendor, "inside"), (&film, "outside")] {
+        fs::write(dir.join("card.toml"), card).unwrap();
+        let describe = "model describe image/model.safetensors --card card.toml --out";
+        mammo(dir, &format!("{describe} {domain}.safetensors")).expect(0);
+        let ran = mammo(dir, &format!("predict inbreast --model {domain}.safetensors"));
+        let cells = |name: &str| column(&ran.stdout, name);
+        let scored: Vec<usize> = (0..cells("gate").len()).filter(|&i| cells("gate")[i] == "passed").collect();
+        assert!(!scored.is_empty(), "{}\n{}", ran.stdout, ran.stderr);
+        for &i in &scored {
+            assert_eq!(cells("domain")[i], domain);
+            assert!(!cells("probability")[i].is_empty());
+            assert_eq!(cells("calibrated")[i].is_empty(), domain == "outside");
+            assert_eq!(cells("reason")[i].contains("no figures"), domain == "outside");
+        }
+        let warned = ran.stderr.contains("without calibrated probability");
+        assert_eq!(warned, domain == "outside", "{}", ran.stderr);
+    }
+    // With several models the worst domain counts.
+    let both = mammo(dir, "predict inbreast --model inside.safetensors --model outside.safetensors");
+    assert!(column(&both.stdout, "domain").contains(&"outside".to_string()));
+    assert!(!column(&both.stdout, "domain").contains(&"inside".to_string()));
+}
+
+#[test]
 fn a_build_without_a_bundled_model_asks_for_a_file() {
     if !mammo_models::Registry::bundled().models().is_empty() {
         return;
