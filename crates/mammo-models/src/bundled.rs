@@ -22,4 +22,6 @@ macro_rules! bundled {
 }
 
 /// The bundled models, one name a line. The first is the default.
-pub(crate) const BUNDLED: &[Bundled] = bundled![];
+pub(crate) const BUNDLED: &[Bundled] = bundled![
+    // "NAME",
+];

@@ -35,7 +35,7 @@ fn listing(registry: &Registry) -> anyhow::Result<String> {
 fn entry(name: &str, n_bytes: usize, file: &ModelFile) -> String {
     let card = &file.card;
     let evidence: Vec<String> = card.evidence.iter().map(|evidence| evidence.kind()).collect();
-    let line = |name: &str, value: &str| format!("  {name:<10}{value}\n");
+    let line = |name: &str, value: &str| format!("  {name:<12}{value}\n");
     let figure = card.figures.first().map_or("none stated".to_string(), ToString::to_string);
     let (patients, images) = (card.training.n_patients, card.training.n_pictures);
     format!("{name}\n")
