@@ -6,13 +6,14 @@ use anyhow::{Result, bail};
 use mammo_core::record::LesionKind;
 use mammo_data::split::Side;
 use mammo_eval::tables::findings::FindingRow;
+use mammo_models::Registry;
 use mammo_nn::device;
 use mammo_pipeline::heatmap::{FINDINGS_FILE, IMAGES_FILE, Mapper, Maps, Method, Tables, write_maps};
 use mammo_pipeline::scoring::select;
 
 use crate::output::{FEW_IMAGES, LeftOut, count};
 use crate::progress::Terminal;
-use crate::{Done, output, progress};
+use crate::{Done, models, output, progress};
 
 /// Draw heat maps: overlays, 16-bit maps and a table of findings.
 ///
@@ -33,9 +34,10 @@ pub struct Args {
     /// A manifest (.json), or image files and folders.
     #[arg(required = true)]
     pub images: Vec<PathBuf>,
-    /// Patch model or whole-image model.
+    /// Patch model or whole-image model: a file, or the name of a bundled model [default: the bundled
+    /// model].
     #[arg(long)]
-    pub model: PathBuf,
+    pub model: Option<PathBuf>,
     /// Folder for the maps.
     #[arg(long)]
     pub out: PathBuf,
@@ -87,7 +89,8 @@ pub fn run(args: &Args) -> Result<Done> {
         bail!("--min-score {}: expected a probability between 0 and 1", args.min_score);
     }
     let device = device::by_name(&args.device)?;
-    let mapper = Mapper::load(&args.model, args.method.map(Method::from), args.stride, &device)?;
+    let file = models::chosen(&Registry::bundled(), args.model.as_deref(), models::MODEL_FLAG)?;
+    let mapper = Mapper::of(file, args.method.map(Method::from), args.stride, &device)?;
     let selected = select(&args.images, args.side, None, &Terminal)?;
     let Maps { tables, rejected } = write_maps(&mapper, &selected, args.min_score, &args.out, &Terminal)?;
     let rejected = LeftOut::printed("rejected", rejected);

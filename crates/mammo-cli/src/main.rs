@@ -17,6 +17,7 @@ mod heatmap;
 mod import;
 mod logging;
 mod model;
+mod models;
 mod output;
 mod phantom;
 mod predict;
@@ -74,7 +75,7 @@ enum Command {
     Evaluate(evaluate::Args),
     Heatmap(heatmap::Args),
     Report(report::Args),
-    /// Import weights, inspect a model, export a model.
+    /// List, inspect, describe, shrink, import and export models.
     #[command(subcommand)]
     Model(model::Model),
 }

@@ -1,5 +1,9 @@
 //! `mammo model`: import of weights, inspection and export of models.
 
+mod describe;
+mod list;
+mod shrink;
+
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
@@ -14,13 +18,18 @@ use serde::Deserialize;
 use mammo_pipeline::config::with_nearest_key;
 use mammo_pipeline::training::start_lines;
 
-use crate::Done;
+use mammo_models::Registry;
+
+use crate::{Done, models};
 
 /// The commands under `mammo model`.
 #[derive(clap::Subcommand)]
 pub enum Model {
     Import(ImportArgs),
     Inspect(InspectArgs),
+    List(list::ListArgs),
+    Describe(describe::DescribeArgs),
+    Shrink(shrink::ShrinkArgs),
     Export(ExportArgs),
 }
 
@@ -29,7 +38,9 @@ impl Model {
     pub fn output(&self) -> Option<PathBuf> {
         match self {
             Self::Import(args) => Some(args.out.clone()),
-            Self::Inspect(_) => None,
+            Self::Inspect(_) | Self::List(_) => None,
+            Self::Describe(args) => Some(args.out.clone()),
+            Self::Shrink(args) => Some(args.out.clone()),
             Self::Export(args) => Some(args.out.clone()),
         }
     }
@@ -87,13 +98,13 @@ pub enum TrainedBy {
 
 /// Print a model's card: network, conventions, preprocessing, training record, intended use.
 ///
-/// The whole file is checked first.
+/// The whole file is checked first. What the model cannot do is printed first.
 ///
 /// Example: mammo model inspect run/image/model.safetensors
 #[derive(clap::Args)]
 pub struct InspectArgs {
-    /// Model file.
-    pub model: PathBuf,
+    /// Model file, or the name of a bundled model [default: the bundled model].
+    pub model: Option<PathBuf>,
     /// Print as JSON.
     #[arg(long)]
     pub json: bool,
@@ -143,6 +154,9 @@ pub fn run(command: &Model) -> Result<Done> {
     match command {
         Model::Import(args) => import(args),
         Model::Inspect(args) => inspect(args),
+        Model::List(_) => list::run(&Registry::bundled()),
+        Model::Describe(args) => describe::run(args),
+        Model::Shrink(args) => shrink::run(args),
         Model::Export(args) => export(args),
     }
 }
@@ -237,11 +251,14 @@ fn import(args: &ImportArgs) -> Result<Done> {
 }
 
 fn inspect(args: &InspectArgs) -> Result<Done> {
-    let file = model_file::load(&args.model)?;
+    let file = models::chosen(&Registry::bundled(), args.model.as_deref(), "<MODEL>")?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&file.card)?);
     } else if args.toml {
-        print!("{}", start_lines(&args.model, file.card.network.trunk(), &file.card.preprocessing)?);
+        if !file.path.exists() {
+            bail!("--toml: a training starts from a model file; give one");
+        }
+        print!("{}", start_lines(&file.path, file.card.network.trunk(), &file.card.preprocessing)?);
     } else {
         print!("{file}");
     }

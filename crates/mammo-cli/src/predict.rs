@@ -7,14 +7,16 @@ use anyhow::{Result, bail};
 use mammo_core::write::write_atomically;
 use mammo_data::split::Side;
 use mammo_dicom::UnknownObjects;
+use mammo_eval::Domain;
+use mammo_models::Registry;
 use mammo_nn::device;
 use mammo_nn::inference::predict::Tta;
 use mammo_pipeline::data::Data;
-use mammo_pipeline::scoring::{Request, Scored, load_models, score, score_patches, select};
+use mammo_pipeline::scoring::{Remark, Request, Scored, build_models, score, score_patches, select};
 
 use crate::output::count;
 use crate::progress::Terminal;
-use crate::{Done, output, progress};
+use crate::{Done, models, output, progress};
 
 /// Score images: probability of cancer per image, as CSV.
 ///
@@ -24,7 +26,8 @@ use crate::{Done, output, progress};
 /// irregularities, such as an image that was stored inverted. Several models are averaged, with --tta
 /// flips also over the four mirror images. The column calibrated is the calibrated probability; the
 /// calibration is applied to each model and mirror image before averaging, and the column is blank
-/// when a model has none. A patch model scores patches drawn by `mammo sample` instead.
+/// when a model has none. The column domain says whether the model was evaluated on this kind of image
+/// (inside, outside, unknown); outside, there is no calibrated probability. A patch model scores patches drawn by `mammo sample` instead.
 ///
 /// Examples:
 ///   mammo predict scans/ --model run/image/model.safetensors
@@ -36,8 +39,9 @@ pub struct Args {
     /// A manifest (.json), or image files and folders.
     #[arg(required = true)]
     pub images: Vec<PathBuf>,
-    /// Model file; give several to average them.
-    #[arg(long, required = true)]
+    /// Model file, or the name of a bundled model; give several to average them [default: the bundled
+    /// model].
+    #[arg(long)]
     pub model: Vec<PathBuf>,
     /// Only this side of the split.
     #[arg(long)]
@@ -87,7 +91,8 @@ pub fn run(args: &Args) -> Result<Done> {
         return run_patches(args, folder);
     }
     let device = device::by_name(&args.device)?;
-    let models = load_models(&args.model, &device)?;
+    let files = models::all_chosen(&Registry::bundled(), &args.model)?;
+    let models = build_models(files, &device)?;
     let selected = select(&args.images, args.side, args.split.as_deref(), &Terminal)?;
     let unknown = unknown_objects(args.assume_mammography);
     let scored = score(&Request { models: &models, tta: args.tta.tta(), unknown }, &selected, &Terminal);
@@ -134,9 +139,16 @@ fn print_remarks(scored: &Scored) {
     if scored.refused.len() > output::FEW_LINES {
         tracing::warn!(label = "refused", "the score table lists all of them with their reasons");
     }
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    scored.remarks.iter().flatten().for_each(|remark| *counts.entry(remark.kind()).or_default() += 1);
-    for (kind, n) in counts {
+    let mut counts: BTreeMap<(bool, String), usize> = BTreeMap::new();
+    for remark in scored.remarks.iter().flatten() {
+        let outside = matches!(remark, Remark::Kind(finding) if finding.domain == Domain::Outside);
+        *counts.entry((outside, remark.kind())).or_default() += 1;
+    }
+    for ((outside, kind), n) in counts {
+        if outside {
+            tracing::warn!("{} scored: {kind}; without calibrated probability", count(n, "image"));
+            continue;
+        }
         tracing::info!(label = "note", "{} scored: {kind} (column reason)", count(n, "image"));
     }
     let (n, seconds) = (scored.rows.len() + scored.refused.len(), scored.duration.as_secs_f64());

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use mammo_models::Registry;
 use mammo_pipeline::training::{Transfer, transfer};
 
-use crate::Done;
 use crate::progress::Terminal;
 use crate::training::{RunArgs, report};
+use crate::{Done, models};
 
 /// Fine-tune a whole-image model on another data set, from image labels alone.
 ///
@@ -23,9 +24,10 @@ use crate::training::{RunArgs, report};
 pub struct Args {
     #[command(flatten)]
     pub run: RunArgs,
-    /// Whole-image model to start from.
+    /// Whole-image model to start from: a file, or the name of a bundled model [default: the bundled
+    /// model].
     #[arg(long)]
-    pub model: PathBuf,
+    pub model: Option<PathBuf>,
     /// Train on this many patients of the training side, drawn by the seed, both classes
     /// present; all of them by default.
     #[arg(long)]
@@ -37,7 +39,9 @@ pub fn run(args: &Args) -> Result<Done> {
     let config = args.run.config()?;
     // Sections that are missing are found before the data are read.
     config.transfer()?;
+    let model = models::chosen(&Registry::bundled(), args.model.as_deref(), models::MODEL_FLAG)
+        .context("cannot start from this model")?;
     let (data, place) = args.run.start()?;
-    let (model, n_patients) = (args.model.as_path(), args.patients);
-    report(&transfer(Transfer { config, data: &data, model, n_patients, place: &place }, &Terminal)?)
+    let n_patients = args.patients;
+    report(&transfer(Transfer { config, data: &data, model: &model, n_patients, place: &place }, &Terminal)?)
 }

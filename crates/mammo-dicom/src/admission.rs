@@ -4,7 +4,7 @@ use dicom_dictionary_std::uids;
 use serde::{Deserialize, Serialize};
 
 use super::defect::Defect;
-use super::header::{Header, Photometric, PresentationIntent};
+use super::header::{Header, Photometric, PresentationIntent, SpacingSource};
 use super::note::{Note, NoteKind};
 use super::view::Projection;
 use mammo_core::refusal::DicomRefusal;
@@ -19,6 +19,12 @@ pub enum UnknownObjects {
     /// Accepted as a mammogram, because the caller knows that it is one.
     Assumed,
 }
+
+/// SOP classes of digital mammograms.
+const MAMMOGRAMS: [&str; 2] = [
+    uids::DIGITAL_MAMMOGRAPHY_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION,
+    uids::DIGITAL_MAMMOGRAPHY_X_RAY_IMAGE_STORAGE_FOR_PROCESSING,
+];
 
 /// SOP classes of radiographs of any part of the body; some machines use them for mammograms.
 const RADIOGRAPHS: [&str; 3] = [
@@ -74,6 +80,26 @@ impl Header {
         Ok(notes)
     }
 
+    /// Whether the image is a digitised film (`true`) or comes from a digital detector, storage phosphor plates included
+    /// (`false`); `None` if the header does not say, as that of most secondary captures.
+    ///
+    /// Film by Detector Type FILM (PS3.3 C.8.11.4), Conversion Type DF (C.8.6.1) or a Nominal Scanned Pixel Spacing;
+    /// digital by any other Detector Type, by a SOP class of digital X-ray or computed radiography, or by a Presentation
+    /// Intent, which only objects of digital X-ray have (C.8.11.1).
+    pub fn is_digitised_film(&self) -> Option<bool> {
+        let scanned = self.spacing.is_some_and(|spacing| spacing.source == SpacingSource::ScannedFilm);
+        let class = self.sop_class_uid.as_str();
+        match self.detector_type.as_str() {
+            "FILM" => return Some(true),
+            _ if self.conversion_type == "DF" || scanned => return Some(true),
+            "DIRECT" | "SCINTILLATOR" | "STORAGE" => return Some(false),
+            _ if self.is_secondary_capture() => return None,
+            _ => {}
+        }
+        let is_digital = MAMMOGRAMS.contains(&class) || RADIOGRAPHS.contains(&class);
+        (is_digital || self.presentation_intent.is_some()).then_some(false)
+    }
+
     /// Whether the object is a secondary capture: a digitised film or a screenshot. Digitised films
     /// are stored this way, so the pixels decide.
     pub fn is_secondary_capture(&self) -> bool {
@@ -108,11 +134,9 @@ impl Header {
         let class = self.sop_class_uid.as_str();
         match (self.modality.as_str(), class) {
             ("MG", _) => Ok(Vec::new()),
-            (
-                "",
-                uids::DIGITAL_MAMMOGRAPHY_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION
-                | uids::DIGITAL_MAMMOGRAPHY_X_RAY_IMAGE_STORAGE_FOR_PROCESSING,
-            ) => Ok(vec![Note::new(NoteKind::ModalityBySopClass, format!("SOP class {class}"))]),
+            ("", class) if MAMMOGRAMS.contains(&class) => {
+                Ok(vec![Note::new(NoteKind::ModalityBySopClass, format!("SOP class {class}"))])
+            }
             ("", _) if class.is_empty() || RADIOGRAPHS.contains(&class) => Ok(vec![self.unknown(unknown)?]),
             (modality, _) => {
                 let found = format!("modality '{modality}', SOP class {class}");

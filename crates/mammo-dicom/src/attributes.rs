@@ -164,6 +164,7 @@ impl Attributes {
             magnification: self.number(tags::ESTIMATED_RADIOGRAPHIC_MAGNIFICATION_FACTOR),
             body_part: self.code(tags::BODY_PART_EXAMINED),
             conversion_type: self.code(tags::CONVERSION_TYPE),
+            detector_type: self.code(tags::DETECTOR_TYPE),
             has_pixels: false,
             notes: Vec::new(),
             sop_class_uid,

@@ -24,7 +24,7 @@ const MAX_TEXT_BYTES: usize = 16 << 10;
 const MAX_DEPTH: usize = 3;
 
 /// All elements that `attributes` and `grey` read, at any level.
-const USED: [Tag; 49] = [
+const USED: [Tag; 50] = [
     tags::SPECIFIC_CHARACTER_SET,
     tags::SOP_CLASS_UID,
     tags::SOP_INSTANCE_UID,
@@ -39,6 +39,7 @@ const USED: [Tag; 49] = [
     tags::PATIENT_ID,
     tags::PATIENT_AGE,
     tags::BODY_PART_EXAMINED,
+    tags::DETECTOR_TYPE,
     tags::ESTIMATED_RADIOGRAPHIC_MAGNIFICATION_FACTOR,
     tags::IMAGER_PIXEL_SPACING,
     tags::NOMINAL_SCANNED_PIXEL_SPACING,

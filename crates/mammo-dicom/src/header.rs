@@ -146,6 +146,9 @@ pub struct Header {
     pub body_part: String,
     /// Conversion Type of a secondary capture.
     pub conversion_type: String,
+    /// Detector Type.
+    #[serde(default)]
+    pub detector_type: String,
     /// Whether the file has a pixel data element.
     pub has_pixels: bool,
     /// Irregularities of the header.

@@ -221,3 +221,45 @@ fn signed_padding_is_written_in_several_ways() {
     let shifted = Header { high_bit: 15, ..header };
     assert_eq!(shifted.stored_from_attribute(f64::from(0x8000)), Some(-2048));
 }
+
+#[test]
+fn film_and_digital_are_told_by_the_header_or_unknown() {
+    let (presentation, captured, computed) =
+        ("1.2.840.10008.5.1.4.1.1.1.2", "1.2.840.10008.5.1.4.1.1.7", "1.2.840.10008.5.1.4.1.1.1");
+    let intent = text(b"\x08\0\x68\0", "CS", "FOR PRESENTATION");
+    let conversion = |word| text(b"\x08\0\x64\0", "CS", word);
+    let detector = |word| text(b"\x18\0\x04\x70", "CS", word);
+    // As many digits as an even length needs.
+    let scanned = text(b"\x18\0\x10\x20", "DS", "0.05\\0.05 ");
+    let none = Vec::new();
+    for (class, more, expected) in [
+        (presentation, none.clone(), Some(false)),
+        (presentation, detector("DIRECT"), Some(false)),
+        (presentation, detector("FILM"), Some(true)),
+        (presentation, conversion("DF"), Some(true)),
+        (computed, none.clone(), Some(false)),
+        (captured, none.clone(), None),
+        (captured, conversion("WSD "), None),
+        (captured, conversion("DF"), Some(true)),
+        (captured, detector("SCINTILLATOR"), Some(false)),
+        (captured, scanned, Some(true)),
+        ("", intent, Some(false)),
+        ("", none.clone(), None),
+    ] {
+        let without: [&[u8]; 7] = [
+            CLASS,
+            MODALITY,
+            b"\x08\0\x68\0",
+            b"\x08\0\x64\0",
+            b"\x18\0\x04\x70",
+            b"\x28\0\x30\0",
+            b"\x18\0\x64\x11",
+        ];
+        let held = changed(&[], &[]);
+        let there: Vec<&[u8]> =
+            without.into_iter().filter(|tag| held.windows(4).any(|window| window == *tag)).collect();
+        let elements = [text(MODALITY, "CS", "MG"), text(CLASS, "UI", class), more.clone()].concat();
+        let header = decode_header(Path::new("case"), &changed(&there, &elements)).unwrap();
+        assert_eq!(header.is_digitised_film(), expected, "{class} {more:?}");
+    }
+}

@@ -52,6 +52,7 @@ pub use report::{EvalInputs, Evaluation, evaluate_scores};
 pub use roc::operating_point::{OperatingPoint, OperatingResult, OperatingRule};
 pub use roc::ranked::{RankedScores, RocPoint, roc_auc, roc_auc_weighted, roc_curve};
 pub use tables::aggregate::{Case, Pooling, by_breast, by_patient, parts_of_patients};
+pub use tables::domain::Domain;
 pub use tables::sample::Sample;
 pub use tables::scores::{ScoreRow, ScoreTable, read_scores, score_table};
 

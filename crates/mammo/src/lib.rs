@@ -49,6 +49,7 @@ pub use mammo_pipeline as pipeline;
 
 pub use mammo_core::GreyImage;
 pub use mammo_core::record::{Laterality, Mammogram, Pathology, Polarity, View};
+pub use mammo_eval::Domain;
 pub use mammo_nn::inference::predict::Tta;
 pub use mammo_pipeline::config::RunConfig;
 pub use mammo_pipeline::data::Data;

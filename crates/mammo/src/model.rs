@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use mammo_core::GreyImage;
 use mammo_core::record::Polarity;
 use mammo_dicom::UnknownObjects;
+use mammo_eval::Domain;
 use mammo_nn::device;
 use mammo_nn::inference::predict::{ImageModel, Tta};
 use mammo_pipeline::Result;
-use mammo_pipeline::scoring::{Headers, Refused, Remark, load_models, score_file, score_image};
+use mammo_pipeline::scoring::{FileScore, Headers, Refused, Remark, load_models, score_file, score_image};
 
 /// One whole-image model, or several whose scores are averaged.
 pub struct Model {
@@ -22,10 +23,20 @@ pub struct Model {
 pub struct Score {
     /// Probability of cancer as the network gives it: it ranks images; training balanced the classes.
     pub probability: f64,
-    /// Probability after the calibration on the model's validation side; `None` when a model has none.
+    /// Probability after the calibration on the model's validation side; `None` when a model has none, and for an image
+    /// outside of the kinds on which the model was evaluated.
     pub calibrated: Option<f64>,
+    /// Whether the models were evaluated on this kind of image, as their cards state.
+    pub domain: Domain,
     /// What is unusual about the image, such as one that was stored inverted.
     pub remarks: Vec<Remark>,
+}
+
+impl From<FileScore> for Score {
+    fn from(scored: FileScore) -> Self {
+        let FileScore { score, domain, remarks } = scored;
+        Self { probability: score.probability, calibrated: score.calibrated, domain, remarks }
+    }
 }
 
 impl Model {
@@ -69,8 +80,8 @@ impl Model {
     /// are not trained on.
     pub fn score(&self, path: &Path) -> Result<Score, Refused> {
         let headers = Headers::Checked(self.unknown);
-        let (score, remarks) = score_file(&self.models, self.tta, path, Polarity::Normal, headers)?;
-        Ok(Score { probability: score.probability, calibrated: score.calibrated, remarks })
+        let scored = score_file(&self.models, self.tta, path, Polarity::Normal, headers)?;
+        Ok(scored.into())
     }
 
     /// Scores an image in memory; `name` names it in errors.
@@ -78,7 +89,7 @@ impl Model {
     /// # Errors
     /// As [`score`](Self::score).
     pub fn score_image(&self, image: &GreyImage, polarity: Polarity, name: &str) -> Result<Score, Refused> {
-        let (score, remarks) = score_image(&self.models, self.tta, image, polarity, Path::new(name))?;
-        Ok(Score { probability: score.probability, calibrated: score.calibrated, remarks })
+        let scored = score_image(&self.models, self.tta, image, polarity, Path::new(name))?;
+        Ok(scored.into())
     }
 }

@@ -10,6 +10,7 @@ use mammo_dicom::UnknownObjects;
 use mammo_eval::{EvalConfig, ScoreRow};
 use mammo_nn::device;
 use mammo_nn::inference::predict::Tta;
+use mammo_nn::model_file;
 use mammo_nn::training::run::{METRICS_FILE, MODEL_FILE, Outcome};
 use mammo_phantom::{ArchiveLayout, PhantomConfig, Site};
 use mammo_pipeline::config::RunConfig;
@@ -170,7 +171,7 @@ impl Demo<'_> {
     }
 
     pub(super) fn transfer(&self, digital: &Data) -> Result<()> {
-        let (place, model) = (self.place("transfer"), self.model("from-patches"));
+        let (place, model) = (self.place("transfer"), model_file::load(&self.model("from-patches"))?);
         let request = Transfer {
             config: self.config.clone(),
             data: digital,

@@ -56,7 +56,7 @@ fn every_command_in_readme_docs_and_configs_parses() {
 
 #[test]
 fn every_verb_has_help_with_an_example_that_parses() {
-    let commands: [&[&str]; 18] = [
+    let commands: [&[&str]; 21] = [
         &["demo"],
         &["phantom"],
         &["import"],
@@ -74,6 +74,9 @@ fn every_verb_has_help_with_an_example_that_parses() {
         &["report"],
         &["model", "import"],
         &["model", "inspect"],
+        &["model", "list"],
+        &["model", "describe"],
+        &["model", "shrink"],
         &["model", "export"],
     ];
     for command in commands {

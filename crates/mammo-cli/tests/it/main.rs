@@ -3,6 +3,7 @@
 
 mod archives;
 mod bad_input;
+mod bundled;
 mod corpus;
 mod documents;
 mod evaluate;

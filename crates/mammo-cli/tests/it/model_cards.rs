@@ -53,8 +53,8 @@ fn predict_transfer_and_evaluate_refuse_a_card_that_contradicts_itself() {
         ("pixels", |card| card["preprocessing"]["mean"] = json!(7.0), "expected equal digests"),
         ("digest", |card| card["preprocessing_digest"] = json!("0123456789abcdef"), "expected equal digests"),
         ("version", |card| card["preprocessing"]["version"] = json!(1), "use the release that the model"),
-        ("older", |card| card["format_version"] = json!(1), "expected format version 2 or 3"),
-        ("newer", |card| card["format_version"] = json!(4), "use the program version that wrote it"),
+        ("older", |card| card["format_version"] = json!(1), "expected format version 2 to 4"),
+        ("newer", |card| card["format_version"] = json!(5), "use the program version that wrote it"),
         ("classes", |card| card["classes"] = json!(["benign"]), "one per logit"),
         (
             "falling",

@@ -49,7 +49,7 @@ fn imported_weights_are_inspected_trained_from_and_exported() {
     }
     let json = mammo(dir, "model inspect vgg.safetensors --json").expect(0).stdout;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(json["format_version"], 3);
+    assert_eq!(json["format_version"], 4);
 
     // The lines that the program prints are lines under which it trains.
     let lines: toml::Table =

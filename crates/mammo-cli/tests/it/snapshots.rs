@@ -5,7 +5,7 @@
 use crate::program::command;
 
 /// The commands of every page of help.
-const COMMANDS: [&[&str]; 21] = [
+const COMMANDS: [&[&str]; 24] = [
     &[],
     &["demo"],
     &["phantom"],
@@ -26,6 +26,9 @@ const COMMANDS: [&[&str]; 21] = [
     &["model"],
     &["model", "import"],
     &["model", "inspect"],
+    &["model", "list"],
+    &["model", "describe"],
+    &["model", "shrink"],
     &["model", "export"],
 ];
 

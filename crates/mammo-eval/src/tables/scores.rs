@@ -258,6 +258,7 @@ fn unknown() -> Pathology {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::tables::domain::Domain;
 
     /// A left CC row for tests that only care about the named fields.
     pub(crate) fn row(file: &str, patient_id: &str, label: Pathology, probability: f64) -> ScoreRow {
@@ -294,12 +295,14 @@ pub(crate) mod tests {
             .map(|(i, &p)| row(&format!("a, \"{i}\".png"), "p1", Pathology::Unknown, p))
             .map(|row| ScoreRow { calibrated: (row.probability > 0.5).then_some(0.25), ..row })
             .collect();
-        let scored = rows.iter().map(|row| (row, "unusual shape".to_string()));
+        let domains = [Domain::Inside, Domain::Outside, Domain::Unknown].into_iter().cycle();
+        let scored = rows.iter().zip(domains).map(|(row, domain)| (row, domain, "unusual shape".to_string()));
         let refused = crate::tests::mammogram("c.png", "p2", Pathology::Benign);
         let refused = [(&refused, "blank", "contrast of 0 %")];
         std::fs::write(&path, score_table(scored, refused).unwrap()).unwrap();
         let table = ScoreTable::read(&path).unwrap();
         assert_eq!(table.rows, rows);
+        assert_eq!(table.columns["domain"][..3], ["inside", "outside", "unknown"]);
         assert_eq!(table.refused.into_iter().collect::<Vec<_>>(), ["c.png"]);
     }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::Result;
 use crate::cpu;
 use crate::inference::plan::Plan;
-use crate::model_file::{self, ModelCard};
+use crate::model_file::{self, ModelCard, ModelFile};
 use crate::networks::exam::{Breast, Views};
 use crate::networks::image_classifier::{ImageClassifier, MapLayer};
 use crate::networks::precision::Precision;
@@ -68,7 +68,14 @@ impl ImageModel {
     /// # Errors
     /// [`Error::ModelFile`](crate::Error::ModelFile) when it is damaged, or a patch model.
     pub fn load(path: &Path, device: &Device) -> Result<Self> {
-        let file = model_file::load(path)?;
+        Self::of(model_file::load(path)?, device)
+    }
+
+    /// Builds the network of a model file in memory on a device.
+    ///
+    /// # Errors
+    /// [`Error::ModelFile`](crate::Error::ModelFile) for a patch model.
+    pub fn of(file: ModelFile, device: &Device) -> Result<Self> {
         let network = file.image_classifier(device)?.valid();
         let channels = file.card.network.channels();
         let plan = cpu::supports(device).then(|| network.plan(channels, Precision::fastest()));

@@ -4,7 +4,7 @@ use mammo_eval::roc::operating_point::OperatingPoint;
 use mammo_image::preprocess::Preprocessing;
 use serde::{Deserialize, Serialize};
 
-use super::{Calibration, FORMAT_VERSION};
+use super::{Calibration, Evidence, FORMAT_VERSION, Figure};
 use crate::networks::image_classifier::{ImageClassifierConfig, N_CLASSES};
 use crate::networks::outline::Outline;
 use crate::networks::patch_classifier::PatchClassifierConfig;
@@ -135,6 +135,19 @@ pub struct Source {
 pub struct ModelCard {
     /// Version of the file that the card was read from; [`FORMAT_VERSION`] is written.
     pub format_version: u32,
+    /// Name of the model; `None` for models without one. This field and the next three are absent before version 4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Sentences about what the model cannot do, the most important one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<String>,
+    /// Kinds of images on which the model was evaluated. Other images are outside its evidence; without any entry,
+    /// nothing is known about the kind of any image.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<Evidence>,
+    /// Figures about the model, the main one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub figures: Vec<Figure>,
     /// The network as data.
     pub network: Network,
     /// Class names in the order of the logits.
@@ -172,6 +185,10 @@ impl ModelCard {
     ) -> Self {
         Self {
             format_version: FORMAT_VERSION,
+            name: None,
+            limits: Vec::new(),
+            evidence: Vec::new(),
+            figures: Vec::new(),
             network,
             classes,
             preprocessing_digest: preprocessing.digest(),
@@ -196,6 +213,7 @@ impl ModelCard {
     /// # Errors
     /// [`Error::Network`] naming the part.
     pub fn check(&self) -> Result<Outline> {
+        self.check_description()?;
         self.preprocessing.check()?;
         let digest = self.preprocessing.digest();
         if digest != self.preprocessing_digest {

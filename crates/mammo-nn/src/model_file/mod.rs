@@ -7,11 +7,16 @@
 //! The file also holds its own SHA-256, computed with the digest's 64 digits set to zeros: a change of any byte, in
 //! the weights or the card, is detected. Reading maps the file and checks every tensor's name, shape and values
 //! against the card's architecture before it copies them; no length stated in the file is trusted with memory.
+//!
+//! Weights are stored in 32 or 16 bits ([`Weights`]) and read back as `f32`. The digest is that of the file: the same
+//! network in 16 bits is another model, with another digest.
 
 mod calibration;
 mod card;
+mod evidence;
 mod networks;
 mod text;
+mod weights;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -19,19 +24,21 @@ use std::path::{Path, PathBuf};
 
 use mammo_core::write::write_atomically;
 use memmap2::Mmap;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub use calibration::{Calibration, CalibrationMethod};
 pub use card::{INTENDED_USE, ModelCard, NO_LICENCE, Network, Source, TrainingRecord};
+pub use evidence::{Description, Detector, Estimate, Evidence, Figure};
+pub use weights::Weights;
 
 use crate::networks::state::{NamedTensor, StateDict};
 use crate::{Error, Result};
 
 /// Version of the card that is written. Version 3 added the calibration, and resamples patients
-/// for the validation interval.
-pub const FORMAT_VERSION: u32 = 3;
+/// for the validation interval. Version 4 added name, limits, evidence and figures, and weights in 16 bits.
+pub const FORMAT_VERSION: u32 = 4;
 
 /// The oldest version that is read. Version 1 had no digest.
 const OLDEST_VERSION: u32 = 2;
@@ -62,6 +69,8 @@ pub struct ModelFile {
     pub card: ModelCard,
     /// Its weights and running statistics.
     pub tensors: StateDict,
+    /// The number type that the file stores them in: that of the tensors of several axes.
+    pub weights: Weights,
     /// First 16 hexadecimal digits of the file's SHA-256: the model's name in score tables.
     pub digest: String,
 }
@@ -71,6 +80,14 @@ pub struct ModelFile {
 /// # Errors
 /// When writing fails, a weight is not finite, or card and tensors do not match.
 pub fn save(path: &Path, card: &ModelCard, tensors: &StateDict) -> Result<()> {
+    save_as(path, card, tensors, Weights::F32)
+}
+
+/// Writes a model file with weights of another number type.
+///
+/// # Errors
+/// As [`save`], and when a value is beyond the largest one of the type; the message names the tensor.
+pub fn save_as(path: &Path, card: &ModelCard, tensors: &StateDict, weights: Weights) -> Result<()> {
     let unusable = |e: String| Error::model_file(path, e, "a model that can be loaded again");
     check_tensors(card, tensors.iter().map(|(name, t)| (name.as_str(), t.shape.as_slice())))
         .map_err(unusable)?;
@@ -78,10 +95,36 @@ pub fn save(path: &Path, card: &ModelCard, tensors: &StateDict) -> Result<()> {
     if let Some((name, _)) = tensors.iter().find(bad) {
         return Err(unusable(format!("tensor '{name}' holds a value that is not finite")));
     }
+    let metadata = |card| serialize_as(tensors, weights, CARD, card);
+    write(path, card, metadata)
+}
+
+/// Writes a model file with another card and the tensors of one in memory, byte for byte.
+///
+/// # Errors
+/// When `from` is not a model file that loads, the card does not describe its tensors, or writing fails.
+pub fn save_with_card(path: &Path, card: &ModelCard, from: &[u8]) -> Result<()> {
+    let unusable = |e: String| Error::model_file(path, e, "a model that can be loaded again");
+    let file = SafeTensors::deserialize(from).map_err(|e| unusable(e.to_string()))?;
+    let views = file.tensors();
+    check_tensors(card, views.iter().map(|(name, view)| (name.as_str(), view.shape()))).map_err(unusable)?;
+    write(path, card, |card| {
+        let metadata = HashMap::from([(CARD.to_string(), card)]);
+        safetensors::serialize(views, Some(metadata)).map_err(|e| e.to_string())
+    })
+}
+
+/// Writes the file that `serialize` makes of the card with its digest.
+fn write(
+    path: &Path,
+    card: &ModelCard,
+    serialize: impl FnOnce(String) -> std::result::Result<Vec<u8>, String>,
+) -> Result<()> {
+    let unusable = |e: String| Error::model_file(path, e, "a model that can be loaded again");
     let card = ModelCard { format_version: FORMAT_VERSION, ..card.clone() };
     let stored = Stored { sha256: &"0".repeat(N_DIGITS), card: &card };
     let card = serde_json::to_string(&stored).map_err(|e| unusable(e.to_string()))?;
-    let mut bytes = serialize(tensors, CARD, card).map_err(unusable)?;
+    let mut bytes = serialize(card).map_err(unusable)?;
     let (start, digest) = self_digest(&bytes).ok_or_else(|| unusable("no place for the digest".into()))?;
     bytes[start..start + N_DIGITS].copy_from_slice(digest.as_bytes());
     Ok(write_atomically(path, &bytes)?)
@@ -94,13 +137,25 @@ pub(crate) fn serialize(
     key: &str,
     value: String,
 ) -> std::result::Result<Vec<u8>, String> {
-    let bytes: Vec<Vec<u8>> =
-        tensors.values().map(|t| t.values.iter().flat_map(|v| v.to_le_bytes()).collect()).collect();
+    serialize_as(tensors, Weights::F32, key, value)
+}
+
+fn serialize_as(
+    tensors: &StateDict,
+    weights: Weights,
+    key: &str,
+    value: String,
+) -> std::result::Result<Vec<u8>, String> {
+    let n_values = tensors.values().map(|t| t.values.len()).sum();
+    let bytes: Vec<Vec<u8>> = tensors
+        .iter()
+        .map(|(name, t)| weights.bytes(name, t, n_values))
+        .collect::<std::result::Result<_, _>>()?;
     let views = tensors
         .iter()
         .zip(&bytes)
         .map(|((name, t), bytes)| {
-            TensorView::new(Dtype::F32, t.shape.clone(), bytes).map(|view| (name, view))
+            TensorView::new(weights.of_tensor(t, n_values), t.shape.clone(), bytes).map(|view| (name, view))
         })
         .collect::<std::result::Result<Vec<_>, _>>()
         .map_err(|e| e.to_string())?;
@@ -151,9 +206,10 @@ pub fn parse(path: &Path, bytes: &[u8]) -> Result<ModelFile> {
         .map_err(|e| Error::model_file(path, e, "the architecture on its card"))?;
     let mut tensors = StateDict::new();
     for (name, view) in file.iter() {
-        tensors.insert(name.to_string(), finite_f32(name, &view).map_err(&damaged)?);
+        tensors.insert(name.to_string(), weights::finite_f32(name, &view).map_err(&damaged)?);
     }
-    Ok(ModelFile { path: path.to_path_buf(), card, tensors, digest: digest[..16].to_string() })
+    let weights = Weights::of_file(&file);
+    Ok(ModelFile { path: path.to_path_buf(), card, tensors, weights, digest: digest[..16].to_string() })
 }
 
 /// Checks the version before anything else of the card is read.
@@ -164,7 +220,7 @@ fn check_version(path: &Path, card: &serde_json::Value) -> Result<()> {
     }
     let found = version.map_or("no format version".to_string(), |v| format!("format version {v}"));
     let expected = format!(
-        "format version {OLDEST_VERSION} or {FORMAT_VERSION}; use the program version that wrote it, or train the \
+        "format version {OLDEST_VERSION} to {FORMAT_VERSION}; use the program version that wrote it, or train the \
          model again"
     );
     Err(Error::model_file(path, found, expected))
@@ -190,19 +246,6 @@ fn check_tensors<'a>(
     match expected.keys().next() {
         Some(missing) => Err(format!("tensor '{missing}' is missing")),
         None => Ok(()),
-    }
-}
-
-/// A tensor's values, which must be finite and `f32`.
-fn finite_f32(name: &str, view: &TensorView) -> std::result::Result<NamedTensor, String> {
-    if view.dtype() != Dtype::F32 {
-        return Err(format!("tensor '{name}' is {:?}, not F32", view.dtype()));
-    }
-    let values: Vec<f32> =
-        view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-    match values.iter().all(|v| v.is_finite()) {
-        true => Ok(NamedTensor { shape: view.shape().to_vec(), values }),
-        false => Err(format!("tensor '{name}' holds a value that is not finite")),
     }
 }
 

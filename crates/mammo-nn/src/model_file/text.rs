@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{ModelCard, ModelFile, Network};
+use super::{ModelCard, ModelFile, Network, Weights};
 use crate::networks::conventions::{Conventions, StrideOn};
 use crate::networks::outline::Outline;
 
@@ -11,9 +11,25 @@ impl fmt::Display for ModelFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let card = &self.card;
         let mut line = |name: &str, value: String| writeln!(f, "{name:<22}{value}");
-        line("model", format!("{} (format version {})", self.digest, card.format_version))?;
+        for limit in &card.limits {
+            line("limit", limit.clone())?;
+        }
+        let name = card.name.as_ref().map_or(String::new(), |name| format!("{name}, "));
+        line("model", format!("{name}{} (format version {})", self.digest, card.format_version))?;
+        for figure in &card.figures {
+            line("figure", figure.to_string())?;
+        }
+        for evidence in &card.evidence {
+            line("evidence", evidence.to_string())?;
+        }
         for (name, value) in network_lines(card) {
             line(name, value)?;
+        }
+        if self.weights != Weights::F32 {
+            line(
+                "weights",
+                format!("large tensors in {}; norms, biases and small tensors in f32", self.weights),
+            )?;
         }
         line("classes", class_list(&card.classes))?;
         for (name, value) in pixel_lines(card) {

@@ -11,7 +11,7 @@ use mammo_nn::device::Device;
 use mammo_nn::inference::heatmap::{
     BreastFrame, Finding, FindingRule, HeatMap, ImageExplainer, PatchMapper, find,
 };
-use mammo_nn::model_file::{self, Network};
+use mammo_nn::model_file::{self, ModelFile, Network};
 use mammo_nn::networks::image_classifier::MapLayer;
 
 use super::overlay::{Scale, colour_layer};
@@ -76,7 +76,20 @@ impl Mapper {
     /// # Errors
     /// A file that is not a model with classes; a method or stride that its kind does not have.
     pub fn load(path: &Path, method: Option<Method>, stride: Option<usize>, device: &Device) -> Result<Self> {
-        let file = model_file::load(path)?;
+        Self::of(model_file::load(path)?, method, stride, device)
+    }
+
+    /// The same with a model file in memory.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn of(
+        file: ModelFile,
+        method: Option<Method>,
+        stride: Option<usize>,
+        device: &Device,
+    ) -> Result<Self> {
+        let path = &file.path;
         let kind = match &file.card.network {
             Network::Trunk(_) => {
                 refuse!("{}: a trunk alone, without classes; give a trained model", path.display())

@@ -67,8 +67,13 @@ pub(super) fn sections(model: &ModelFile) -> Vec<CardSection> {
     let calibration = card.calibration.as_ref().map(ToString::to_string);
     let none = card.no_calibration.clone().unwrap_or_else(|| "none stored".into());
     threshold.push(entry("Calibrated probabilities", calibration.unwrap_or(none)));
+    let mut evidence: Vec<_> =
+        card.figures.iter().map(|figure| entry("Figure", figure.to_string())).collect();
+    evidence.extend(card.evidence.iter().map(|kind| entry("Images", kind.to_string())));
+    let own_limits = card.limits.iter().map(|limit| entry("This model", limit.clone()));
+    let limits = own_limits.chain(LIMITS.iter().map(|(name, value)| entry(name, value.to_string())));
     let section = |heading: &str, entries| CardSection { heading: heading.into(), entries };
-    vec![
+    let mut sections = vec![
         section(
             "Intended use",
             vec![
@@ -88,8 +93,12 @@ pub(super) fn sections(model: &ModelFile) -> Vec<CardSection> {
         ),
         section("Training", training),
         section("Operating point and calibration", threshold),
-        section("Limits", LIMITS.iter().map(|(name, value)| entry(name, value.to_string())).collect()),
-    ]
+        section("Limits", limits.collect()),
+    ];
+    if !evidence.is_empty() {
+        sections.insert(1, section("Evidence", evidence));
+    }
+    sections
 }
 
 /// A small JSON value as words: `kind residual, blocks 32-32-128, repeats 1`.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
+use super::domain::{DomainFinding, ImageKind};
 use mammo_core::image::GreyImage;
 use mammo_core::record::Polarity;
 use mammo_dicom::{Header, Note, StoredImage, UnknownObjects};
@@ -46,6 +47,8 @@ pub enum Remark {
     File(Note),
     /// Its content.
     Look(Warning),
+    /// Its kind, if it is not known to be one for which the model has figures.
+    Kind(DomainFinding),
 }
 
 impl Remark {
@@ -54,6 +57,7 @@ impl Remark {
         match self {
             Self::File(note) => note.kind.to_string(),
             Self::Look(warning) => warning.kind().to_string(),
+            Self::Kind(finding) => finding.reason.clone(),
         }
     }
 }
@@ -63,6 +67,7 @@ impl fmt::Display for Remark {
         match self {
             Self::File(note) => note.fmt(f),
             Self::Look(warning) => warning.fmt(f),
+            Self::Kind(finding) => f.write_str(&finding.reason),
         }
     }
 }
@@ -73,6 +78,8 @@ pub struct Opened {
     pub image: GreyImage,
     /// The polarity to prepare it with: that of its pixels, if it differs from the stated one.
     pub polarity: Polarity,
+    /// What its file states of its kind.
+    pub kind: ImageKind,
     /// What is unusual about it.
     pub remarks: Vec<Remark>,
 }
@@ -101,12 +108,13 @@ pub fn open(
         Ok(())
     })?;
     remarks.extend(stored.notes.into_iter().map(Remark::File));
+    let kind = ImageKind::of(stored.header.as_ref());
     // The import of a manifest checked its headers.
     let header = stored.header.filter(|_| headers != Headers::Trusted);
     let image = stored.image;
     let opened = check_image(image, path, polarity, header.as_ref(), preprocessing)?;
     remarks.extend(opened.remarks);
-    Ok(Opened { remarks, ..opened })
+    Ok(Opened { remarks, kind, ..opened })
 }
 
 /// Checks an image that is open already.
@@ -122,7 +130,8 @@ pub(super) fn check_image(
 ) -> Result<Opened, Refused> {
     match input_check::check(&image, polarity, header, preprocessing) {
         Ok(Accepted { polarity, warnings }) => {
-            Ok(Opened { image, polarity, remarks: warnings.into_iter().map(Remark::Look).collect() })
+            let remarks = warnings.into_iter().map(Remark::Look).collect();
+            Ok(Opened { image, polarity, kind: ImageKind::default(), remarks })
         }
         Err(found) => {
             let reason = format!("{}: {found}", path.display());

@@ -4,15 +4,18 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use mammo_core::GreyImage;
-use mammo_core::record::{Mammogram, Polarity};
+use mammo_core::record::{Mammogram, Polarity, View};
 use mammo_core::text::count;
 use mammo_dicom::UnknownObjects;
+use mammo_eval::Domain;
 use mammo_eval::tables::scores::{ScoreRow, score_table};
 use mammo_image::preprocess::Preprocessing;
 use mammo_nn::device::Device;
 use mammo_nn::inference::predict::{ImageModel, Score, Tta};
+use mammo_nn::model_file::{self, ModelFile};
 use rayon::prelude::*;
 
+use super::domain::{DomainFinding, ImageKind};
 use super::opening::{Headers, Opened, Refused, Remark, check_image, open};
 use super::select::Selected;
 use crate::{Observer, Result};
@@ -36,6 +39,8 @@ pub struct Request<'a> {
 pub struct Scored {
     /// One row per image.
     pub rows: Vec<ScoreRow>,
+    /// Whether the models have figures for the kind of image of each row.
+    pub domains: Vec<Domain>,
     /// What is unusual about the image of each row.
     pub remarks: Vec<Vec<Remark>>,
     /// Images that could not be read or that the input check refused.
@@ -54,7 +59,8 @@ impl Scored {
     pub fn table(&self) -> Result<Vec<u8>> {
         let remarks =
             |remarks: &Vec<Remark>| remarks.iter().map(Remark::to_string).collect::<Vec<_>>().join("; ");
-        let scored = self.rows.iter().zip(self.remarks.iter().map(remarks));
+        let scored = self.rows.iter().zip(&self.domains).zip(self.remarks.iter().map(remarks));
+        let scored = scored.map(|((row, &domain), remarks)| (row, domain, remarks));
         let refused =
             self.refused.iter().map(|(image, refused)| (image, refused.code, refused.reason.as_str()));
         Ok(score_table(scored, refused)?)
@@ -66,13 +72,23 @@ impl Scored {
 /// # Errors
 /// A file that is not such a model.
 pub fn load_models(paths: &[PathBuf], device: &Device) -> Result<Vec<ImageModel>> {
-    let load = |path: &PathBuf| {
-        let model = ImageModel::load(path, device)?;
+    let files = paths.iter().map(|path| model_file::load(path)).collect::<Result<Vec<_>, _>>()?;
+    build_models(files, device)
+}
+
+/// Builds the networks of model files in memory.
+///
+/// # Errors
+/// A model that is not of whole images.
+pub fn build_models(files: Vec<ModelFile>, device: &Device) -> Result<Vec<ImageModel>> {
+    let build = |file: ModelFile| {
+        let path = file.path.clone();
+        let model = ImageModel::of(file, device)?;
         let preprocessing = &model.card.preprocessing_digest;
         tracing::debug!("{}: model {}, preprocessing {preprocessing}", path.display(), model.digest);
         Ok(model)
     };
-    paths.iter().map(load).collect()
+    files.into_iter().map(build).collect()
 }
 
 /// Scores images, in their order. A refused image is reported and counted; when the observer requests a stop, the
@@ -95,8 +111,10 @@ pub fn score(request: &Request, selected: &Selected, observer: &dyn Observer) ->
     // Preparing an image keeps one core busy, so some are prepared at once; a network keeps all
     // cores busy, so images go through it one by one.
     'chunks: for images in images.chunks(PREPARED_PER_THREAD * rayon::current_num_threads()) {
-        let prepare =
-            |image: &Mammogram| Inputs::of(models, &root.join(&image.file), image.polarity, headers);
+        let prepare = |image: &Mammogram| {
+            let path = root.join(&image.file);
+            Inputs::of(models, &path, image.polarity, headers, image.view)
+        };
         let preparing = Instant::now();
         let inputs: Vec<_> = images.par_iter().map(prepare).collect();
         scored.preparing += preparing.elapsed();
@@ -106,9 +124,11 @@ pub fn score(request: &Request, selected: &Selected, observer: &dyn Observer) ->
             }
             match inputs {
                 Ok(inputs) => {
-                    let started = Instant::now();
-                    let Score { probability, calibrated } = inputs.score(models, *tta);
-                    scored.remarks.push(inputs.remarks.clone());
+                    let (started, preparation) = (Instant::now(), inputs.seconds);
+                    let FileScore { score, domain, remarks } = inputs.score(models, *tta);
+                    let Score { probability, calibrated } = score;
+                    scored.domains.push(domain);
+                    scored.remarks.push(remarks);
                     scored.rows.push(ScoreRow {
                         file: image.file.clone(),
                         patient_id: image.patient_id.clone(),
@@ -120,7 +140,7 @@ pub fn score(request: &Request, selected: &Selected, observer: &dyn Observer) ->
                         model: name.clone(),
                         preprocessing: preprocessing.clone(),
                         tta: tta_word(*tta).to_string(),
-                        seconds: inputs.seconds + started.elapsed().as_secs_f64(),
+                        seconds: preparation + started.elapsed().as_secs_f64(),
                     });
                 }
                 Err(refused) => {
@@ -135,6 +155,17 @@ pub fn score(request: &Request, selected: &Selected, observer: &dyn Observer) ->
     scored
 }
 
+/// The score of one image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FileScore {
+    /// The probabilities; no calibrated one for an image outside of the models' evidence.
+    pub score: Score,
+    /// Whether the models have figures for this kind of image.
+    pub domain: Domain,
+    /// What is unusual about the image.
+    pub remarks: Vec<Remark>,
+}
+
 /// Scores one image file.
 ///
 /// # Errors
@@ -145,9 +176,8 @@ pub fn score_file(
     path: &Path,
     polarity: Polarity,
     headers: Headers,
-) -> Result<(Score, Vec<Remark>), Refused> {
-    let inputs = Inputs::of(models, path, polarity, headers)?;
-    Ok((inputs.score(models, tta), inputs.remarks))
+) -> Result<FileScore, Refused> {
+    Ok(Inputs::of(models, path, polarity, headers, None)?.score(models, tta))
 }
 
 /// Scores one image in memory; `path` names it in errors.
@@ -160,11 +190,10 @@ pub fn score_image(
     image: &GreyImage,
     polarity: Polarity,
     path: &Path,
-) -> Result<(Score, Vec<Remark>), Refused> {
+) -> Result<FileScore, Refused> {
     let open =
         |preprocessing: &Preprocessing| check_image(image.clone(), path, polarity, None, preprocessing);
-    let inputs = Inputs::opened_by(models, path, open)?;
-    Ok((inputs.score(models, tta), inputs.remarks))
+    Ok(Inputs::opened_by(models, path, open, None)?.score(models, tta))
 }
 
 /// The word of the column `tta`.
@@ -188,6 +217,8 @@ fn note_unknowns(selected: &Selected, observer: &dyn Observer) {
 struct Inputs {
     /// One per model; `None` where the model before has the same preprocessing.
     pixels: Vec<Option<Vec<u16>>>,
+    /// Whether the models have figures for its kind.
+    finding: DomainFinding,
     /// What is unusual about the image.
     remarks: Vec<Remark>,
     /// Duration of the preparation.
@@ -195,9 +226,16 @@ struct Inputs {
 }
 
 impl Inputs {
-    /// Reads an image and prepares it for each model, past the input check of each.
-    fn of(models: &[ImageModel], path: &Path, polarity: Polarity, headers: Headers) -> Result<Self, Refused> {
-        Self::opened_by(models, path, |preprocessing| open(path, polarity, headers, preprocessing))
+    /// Reads an image and prepares it for each model, past the input check of each; `view` is that of its record.
+    fn of(
+        models: &[ImageModel],
+        path: &Path,
+        polarity: Polarity,
+        headers: Headers,
+        view: Option<View>,
+    ) -> Result<Self, Refused> {
+        let open = |preprocessing: &Preprocessing| open(path, polarity, headers, preprocessing);
+        Self::opened_by(models, path, open, view)
     }
 
     /// Opens an image for each preprocessing and prepares it.
@@ -205,10 +243,11 @@ impl Inputs {
         models: &[ImageModel],
         path: &Path,
         open: impl Fn(&Preprocessing) -> Result<Opened, Refused>,
+        view: Option<View>,
     ) -> Result<Self, Refused> {
         let started = Instant::now();
         let mut pixels = Vec::with_capacity(models.len());
-        let (mut before, mut remarks) = (None, Vec::new());
+        let (mut before, mut kind, mut remarks) = (None, ImageKind::default(), Vec::new());
         for model in models {
             let (digest, preprocessing) = (&model.card.preprocessing_digest, &model.card.preprocessing);
             if before.replace(digest) == Some(digest) {
@@ -218,18 +257,29 @@ impl Inputs {
             let opened = open(preprocessing)?;
             let input = preprocessing.apply_file(path, opened.image, opened.polarity)?;
             pixels.push(Some(input.image.pixels));
-            remarks = opened.remarks;
+            (kind, remarks) = (opened.kind, opened.remarks);
         }
-        Ok(Self { pixels, remarks, seconds: started.elapsed().as_secs_f64() })
+        let cards = models.iter().map(|model| &model.card);
+        let finding = DomainFinding::of(cards, &kind.with_view(view));
+        Ok(Self { pixels, finding, remarks, seconds: started.elapsed().as_secs_f64() })
     }
 
-    /// Mean score over models.
-    fn score(&self, models: &[ImageModel], tta: Tta) -> Score {
+    /// Mean score over models. A calibration fitted to other kinds of images says nothing about this image.
+    fn score(self, models: &[ImageModel], tta: Tta) -> FileScore {
         let mut pixels: &[u16] = &[];
         let each = models.iter().zip(&self.pixels).map(|(model, own)| {
             pixels = own.as_deref().unwrap_or(pixels);
             model.score(pixels, tta)
         });
-        Score::mean(&each.collect::<Vec<_>>())
+        let mut score = Score::mean(&each.collect::<Vec<_>>());
+        let Self { finding, mut remarks, .. } = self;
+        let domain = finding.domain;
+        if domain == Domain::Outside {
+            score.calibrated = None;
+        }
+        if !finding.reason.is_empty() {
+            remarks.push(Remark::Kind(finding));
+        }
+        FileScore { score, domain, remarks }
     }
 }

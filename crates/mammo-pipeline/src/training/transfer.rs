@@ -1,8 +1,8 @@
 //! Fine-tunes a whole-image classifier on another hospital's images (paper, transfer to INbreast).
 
-use std::path::Path;
+use mammo_nn::model_file::ModelFile;
 
-use super::{Examined, ImageRun, RunPlace, RunSetup, Trained, check_out, read_model, train_images};
+use super::{Examined, ImageRun, RunPlace, RunSetup, Trained, check_out, train_images};
 use crate::config::RunConfig;
 use crate::data::Data;
 use crate::{Observer, Result};
@@ -14,7 +14,7 @@ pub struct Transfer<'a> {
     /// Data set and split of the other hospital.
     pub data: &'a Data,
     /// The whole-image model to start from.
-    pub model: &'a Path,
+    pub model: &'a ModelFile,
     /// Number of patients to train on, half of them with cancer; all by default.
     pub n_patients: Option<usize>,
     /// Folder, device, resume.
@@ -27,10 +27,9 @@ pub struct Transfer<'a> {
 /// Settings that do not fit the machine; a model that is not a whole-image model; fewer patients than requested; data
 /// that cannot be read; a loss that is no number.
 pub fn transfer(request: Transfer, observer: &dyn Observer) -> Result<Trained> {
-    let Transfer { config, data, model: path, n_patients, place } = request;
+    let Transfer { config, data, model: file, n_patients, place } = request;
     config.transfer()?;
     check_out(place, observer)?;
-    let file = read_model(path)?;
     let config = config.with_preprocessing(file.card.preprocessing.clone());
     let section = config.transfer()?;
     let setup = RunSetup {

@@ -1,9 +1,10 @@
-//! Writes the score table of a prediction: 13 columns, of which readers need the first six (docs/evaluation.md).
+//! Writes the score table of a prediction: 14 columns, of which readers need the first six (docs/evaluation.md).
 
 use mammo_core::record::{Mammogram, word_or_blank};
 use serde::Serialize;
 
 use super::ScoreRow;
+use crate::tables::domain::Domain;
 
 /// What the `gate` column says of a scored image.
 pub(super) const PASSED: &str = "passed";
@@ -18,6 +19,7 @@ struct Line<'a> {
     label: String,
     probability: Option<f64>,
     calibrated: Option<f64>,
+    domain: Option<&'static str>,
     model: &'a str,
     preprocessing: &'a str,
     tta: &'a str,
@@ -26,17 +28,18 @@ struct Line<'a> {
     reason: &'a str,
 }
 
-/// The score table as CSV: scored images, each with what is unusual about it, then refused ones, each with code and
-/// reason. Readers of score tables pass over refused images.
+/// The score table as CSV: scored images, each with its domain and what is unusual about it, then refused ones, each with code and
+/// reason. Readers of score tables pass over refused images,
+/// and `domain` is a column to group by, which tables need not have.
 ///
 /// # Errors
 /// A table that cannot be encoded.
 pub fn score_table<'a>(
-    scored: impl IntoIterator<Item = (&'a ScoreRow, String)>,
+    scored: impl IntoIterator<Item = (&'a ScoreRow, Domain, String)>,
     refused: impl IntoIterator<Item = (&'a Mammogram, &'a str, &'a str)>,
 ) -> std::io::Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    for (row, remarks) in scored {
+    for (row, domain, remarks) in scored {
         let line = Line {
             file: &row.file,
             patient_id: &row.patient_id,
@@ -45,6 +48,7 @@ pub fn score_table<'a>(
             label: row.label.to_string(),
             probability: Some(row.probability),
             calibrated: row.calibrated,
+            domain: Some(domain.name()),
             model: &row.model,
             preprocessing: &row.preprocessing,
             tta: &row.tta,
@@ -63,6 +67,7 @@ pub fn score_table<'a>(
             label: image.pathology.to_string(),
             probability: None,
             calibrated: None,
+            domain: None,
             model: "",
             preprocessing: "",
             tta: "",
