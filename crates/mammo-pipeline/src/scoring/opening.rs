@@ -6,7 +6,7 @@ use std::path::Path;
 use super::domain::{DomainFinding, ImageKind};
 use mammo_core::image::GreyImage;
 use mammo_core::record::Polarity;
-use mammo_dicom::{Header, Note, StoredImage, UnknownObjects};
+use mammo_dicom::{Header, Note, StoredImage, UnknownObjects, Voi};
 use mammo_image::input_check;
 use mammo_image::input_check::{Accepted, Warning};
 use mammo_image::preprocess::Preprocessing;
@@ -72,70 +72,77 @@ impl fmt::Display for Remark {
     }
 }
 
-/// An image that the input check accepts.
-pub struct Opened {
+/// A decoded image, before the input check.
+pub(super) struct Decoded {
     /// The image as stored.
     pub image: GreyImage,
-    /// The polarity to prepare it with: that of its pixels, if it differs from the stated one.
-    pub polarity: Polarity,
     /// What its file states of its kind.
     pub kind: ImageKind,
-    /// What is unusual about it.
-    pub remarks: Vec<Remark>,
+    /// The header, unless an import has checked it.
+    header: Option<Header>,
+    /// The VOI stage with which it was decoded; `None` for an image that was in memory, which has none.
+    voi: Option<Voi>,
+    /// Irregularities of the file.
+    remarks: Vec<Remark>,
 }
 
-/// Opens an image for one preprocessing.
-///
-/// # Errors
-/// [`Refused`] when the file cannot be read, its header states that it is not a mammogram, or the input check refuses it.
-pub fn open(
-    path: &Path,
-    polarity: Polarity,
-    headers: Headers,
-    preprocessing: &Preprocessing,
-) -> Result<Opened, Refused> {
-    let refused = |code, found: String| Refused { code, reason: format!("{}: {found}", path.display()) };
-    if path.to_str().is_some_and(|name| name.contains(char::REPLACEMENT_CHARACTER)) && !path.exists() {
-        return Err(refused("unreadable", "the name of the file is not UTF-8; rename the file".to_string()));
+impl Decoded {
+    /// An image in memory.
+    pub fn of_image(image: GreyImage) -> Self {
+        Self { image, kind: ImageKind::default(), header: None, voi: None, remarks: Vec::new() }
     }
-    let mut remarks = Vec::new();
-    let stored = StoredImage::open_if(path, preprocessing.voi, |header| -> Result<(), Refused> {
-        let Headers::Checked(unknown) = headers else { return Ok(()) };
-        let notes = header.admit(unknown).map_err(|(refusal, found)| {
-            refused(refusal.code(), format!("{found} ({refusal}); expected {}", refusal.expected()))
-        })?;
-        remarks.extend(notes.into_iter().map(Remark::File));
-        Ok(())
-    })?;
-    remarks.extend(stored.notes.into_iter().map(Remark::File));
-    let kind = ImageKind::of(stored.header.as_ref());
-    // The import of a manifest checked its headers.
-    let header = stored.header.filter(|_| headers != Headers::Trusted);
-    let image = stored.image;
-    let opened = check_image(image, path, polarity, header.as_ref(), preprocessing)?;
-    remarks.extend(opened.remarks);
-    Ok(Opened { remarks, kind, ..opened })
-}
 
-/// Checks an image that is open already.
-///
-/// # Errors
-/// [`Refused`] by the input check.
-pub(super) fn check_image(
-    image: GreyImage,
-    path: &Path,
-    polarity: Polarity,
-    header: Option<&Header>,
-    preprocessing: &Preprocessing,
-) -> Result<Opened, Refused> {
-    match input_check::check(&image, polarity, header, preprocessing) {
-        Ok(Accepted { polarity, warnings }) => {
-            let remarks = warnings.into_iter().map(Remark::Look).collect();
-            Ok(Opened { image, polarity, kind: ImageKind::default(), remarks })
+    /// Opens, parses and decodes a file.
+    ///
+    /// # Errors
+    /// [`Refused`] when the file cannot be read or its header states that it is not a mammogram.
+    pub fn of_file(path: &Path, headers: Headers, voi: Voi) -> Result<Self, Refused> {
+        let refused = |code, found: String| Refused { code, reason: format!("{}: {found}", path.display()) };
+        if path.to_str().is_some_and(|name| name.contains(char::REPLACEMENT_CHARACTER)) && !path.exists() {
+            let found = "the name of the file is not UTF-8; rename the file".to_string();
+            return Err(refused("unreadable", found));
         }
-        Err(found) => {
-            let reason = format!("{}: {found}", path.display());
-            Err(Refused { code: found.failure.code(), reason })
+        let mut remarks = Vec::new();
+        let stored = StoredImage::open_if(path, voi, |header| -> Result<(), Refused> {
+            let Headers::Checked(unknown) = headers else { return Ok(()) };
+            let notes = header.admit(unknown).map_err(|(refusal, found)| {
+                refused(refusal.code(), format!("{found} ({refusal}); expected {}", refusal.expected()))
+            })?;
+            remarks.extend(notes.into_iter().map(Remark::File));
+            Ok(())
+        })?;
+        remarks.extend(stored.notes.into_iter().map(Remark::File));
+        let kind = ImageKind::of(stored.header.as_ref());
+        // The import of a manifest checked its headers.
+        let header = stored.header.filter(|_| headers != Headers::Trusted);
+        Ok(Self { image: stored.image, kind, header, voi: Some(voi), remarks })
+    }
+
+    /// True if a preprocessing with this VOI stage can use the pixels.
+    pub fn serves(&self, voi: Voi) -> bool {
+        self.voi.is_none_or(|own| own == voi)
+    }
+
+    /// The input check for one preprocessing: the polarity to prepare the image with, which is that of its pixels if it
+    /// differs from the stated one, and what is unusual about the image.
+    ///
+    /// # Errors
+    /// [`Refused`] by the input check.
+    pub fn check(
+        &self,
+        path: &Path,
+        polarity: Polarity,
+        preprocessing: &Preprocessing,
+    ) -> Result<(Polarity, Vec<Remark>), Refused> {
+        match input_check::check(&self.image, polarity, self.header.as_ref(), preprocessing) {
+            Ok(Accepted { polarity, warnings }) => {
+                let looks = warnings.into_iter().map(Remark::Look);
+                Ok((polarity, self.remarks.iter().cloned().chain(looks).collect()))
+            }
+            Err(found) => {
+                let reason = format!("{}: {found}", path.display());
+                Err(Refused { code: found.failure.code(), reason })
+            }
         }
     }
 }

@@ -6,17 +6,16 @@ use std::time::{Duration, Instant};
 use mammo_core::GreyImage;
 use mammo_core::record::{Mammogram, Polarity, View};
 use mammo_core::text::count;
-use mammo_dicom::UnknownObjects;
+use mammo_dicom::{UnknownObjects, Voi};
 use mammo_eval::Domain;
 use mammo_eval::tables::scores::{ScoreRow, score_table};
-use mammo_image::preprocess::Preprocessing;
 use mammo_nn::device::Device;
 use mammo_nn::inference::predict::{ImageModel, Score, Tta};
 use mammo_nn::model_file::{self, ModelFile};
 use rayon::prelude::*;
 
 use super::domain::{DomainFinding, ImageKind};
-use super::opening::{Headers, Opened, Refused, Remark, check_image, open};
+use super::opening::{Decoded, Headers, Refused, Remark};
 use super::select::Selected;
 use crate::{Observer, Result};
 
@@ -113,7 +112,7 @@ pub fn score(request: &Request, selected: &Selected, observer: &dyn Observer) ->
     'chunks: for images in images.chunks(PREPARED_PER_THREAD * rayon::current_num_threads()) {
         let prepare = |image: &Mammogram| {
             let path = root.join(&image.file);
-            Inputs::of(models, &path, image.polarity, headers, image.view)
+            Inputs::of(models, Source::File(headers), &path, image.polarity, image.view)
         };
         let preparing = Instant::now();
         let inputs: Vec<_> = images.par_iter().map(prepare).collect();
@@ -177,7 +176,7 @@ pub fn score_file(
     polarity: Polarity,
     headers: Headers,
 ) -> Result<FileScore, Refused> {
-    Ok(Inputs::of(models, path, polarity, headers, None)?.score(models, tta))
+    Ok(Inputs::of(models, Source::File(headers), path, polarity, None)?.score(models, tta))
 }
 
 /// Scores one image in memory; `path` names it in errors.
@@ -191,9 +190,7 @@ pub fn score_image(
     polarity: Polarity,
     path: &Path,
 ) -> Result<FileScore, Refused> {
-    let open =
-        |preprocessing: &Preprocessing| check_image(image.clone(), path, polarity, None, preprocessing);
-    Ok(Inputs::opened_by(models, path, open, None)?.score(models, tta))
+    Ok(Inputs::of(models, Source::Image(image), path, polarity, None)?.score(models, tta))
 }
 
 /// The word of the column `tta`.
@@ -213,6 +210,24 @@ fn note_unknowns(selected: &Selected, observer: &dyn Observer) {
     }
 }
 
+/// Where an image comes from.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    /// Its file.
+    File(Headers),
+    /// Memory.
+    Image(&'a GreyImage),
+}
+
+impl Source<'_> {
+    fn decode(self, path: &Path, voi: Voi) -> Result<Decoded, Refused> {
+        match self {
+            Self::File(headers) => Decoded::of_file(path, headers, voi),
+            Self::Image(image) => Ok(Decoded::of_image(image.clone())),
+        }
+    }
+}
+
 /// An image as each model reads it.
 struct Inputs {
     /// One per model; `None` where the model before has the same preprocessing.
@@ -229,35 +244,35 @@ impl Inputs {
     /// Reads an image and prepares it for each model, past the input check of each; `view` is that of its record.
     fn of(
         models: &[ImageModel],
+        source: Source,
         path: &Path,
-        polarity: Polarity,
-        headers: Headers,
-        view: Option<View>,
-    ) -> Result<Self, Refused> {
-        let open = |preprocessing: &Preprocessing| open(path, polarity, headers, preprocessing);
-        Self::opened_by(models, path, open, view)
-    }
-
-    /// Opens an image for each preprocessing and prepares it.
-    fn opened_by(
-        models: &[ImageModel],
-        path: &Path,
-        open: impl Fn(&Preprocessing) -> Result<Opened, Refused>,
+        stated: Polarity,
         view: Option<View>,
     ) -> Result<Self, Refused> {
         let started = Instant::now();
+        let mut decoded: Option<Decoded> = None;
         let mut pixels = Vec::with_capacity(models.len());
         let (mut before, mut kind, mut remarks) = (None, ImageKind::default(), Vec::new());
-        for model in models {
+        for (i, model) in models.iter().enumerate() {
             let (digest, preprocessing) = (&model.card.preprocessing_digest, &model.card.preprocessing);
             if before.replace(digest) == Some(digest) {
                 pixels.push(None);
                 continue;
             }
-            let opened = open(preprocessing)?;
-            let input = preprocessing.apply_file(path, opened.image, opened.polarity)?;
-            pixels.push(Some(input.image.pixels));
-            (kind, remarks) = (opened.kind, opened.remarks);
+            // Decoded again only for a model that wants another VOI stage.
+            let image = match decoded.take().filter(|image| image.serves(preprocessing.voi)) {
+                Some(image) => image,
+                None => source.decode(path, preprocessing.voi)?,
+            };
+            let polarity;
+            (polarity, remarks) = image.check(path, stated, preprocessing)?;
+            kind = image.kind.clone();
+            let needed_again = models[i + 1..].iter().any(|next| next.card.preprocessing_digest != *digest);
+            let own = match needed_again {
+                true => decoded.insert(image).image.clone(),
+                false => image.image,
+            };
+            pixels.push(Some(preprocessing.apply_file(path, own, polarity)?.image.pixels));
         }
         let cards = models.iter().map(|model| &model.card);
         let finding = DomainFinding::of(cards, &kind.with_view(view));
