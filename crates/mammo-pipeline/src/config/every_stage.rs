@@ -280,7 +280,11 @@ impl Walk {
         let learns = |name: &str| match (stage.train, is_patch) {
             (Scope::All, _) => true,
             (Scope::Head, _) => name.starts_with("head."),
-            (Scope::Top, true) => name.starts_with("head.") || name.starts_with(&last_block),
+            (Scope::Top, true) => {
+                // The convolution after the last block is trained with it.
+                let last = ["head.", &last_block, "trunk.EfficientNet.last."];
+                last.iter().any(|part| name.starts_with(part))
+            }
             (Scope::Top, false) => name.starts_with("head.") || name.starts_with("top."),
         };
         for name in &changed {
