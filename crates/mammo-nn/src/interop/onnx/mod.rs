@@ -5,6 +5,7 @@
 //! outside the graph, except for its last, linear step, which can be included.
 
 mod graph;
+mod pooling;
 #[allow(missing_docs)]
 mod proto;
 
