@@ -33,6 +33,7 @@ pub mod inference;
 pub mod interop;
 pub mod model_file;
 pub mod networks;
+mod stored_number;
 pub mod training;
 
 /// Version of the tensor framework that this build uses, from `Cargo.lock`; `unknown` without one.

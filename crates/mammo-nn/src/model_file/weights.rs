@@ -5,6 +5,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
 use crate::networks::state::NamedTensor;
+use crate::stored_number::StoredNumber;
 
 /// The number type in which a model file stores weights. All of them are read back as `f32`.
 ///
@@ -81,13 +82,9 @@ impl Weights {
 
 /// A tensor of a model file as `f32`; its values must be finite.
 pub(super) fn finite_f32(name: &str, view: &TensorView) -> Result<NamedTensor, String> {
-    let data = view.data();
-    let pairs = || data.chunks_exact(2).map(|b| [b[0], b[1]]);
-    let values: Vec<f32> = match view.dtype() {
-        Dtype::F32 => data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
-        Dtype::F16 => pairs().map(|b| f16::from_le_bytes(b).to_f32()).collect(),
-        Dtype::BF16 => pairs().map(|b| bf16::from_le_bytes(b).to_f32()).collect(),
-        other => return Err(format!("tensor '{name}' is {other:?}, not F32, F16 or BF16")),
+    let values = match (view.dtype(), StoredNumber::of(view.dtype())) {
+        (Dtype::F32 | Dtype::F16 | Dtype::BF16, Some(number)) => number.values(view.data()),
+        (other, _) => return Err(format!("tensor '{name}' is {other:?}, not F32, F16 or BF16")),
     };
     match values.iter().all(|v| v.is_finite()) {
         true => Ok(NamedTensor { shape: view.shape().to_vec(), values }),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use mammo_core::write::write_atomically;
 use pytorch_reader::{DType, PytorchError, PytorchReader};
-use safetensors::tensor::{Dtype, SafeTensors};
+use safetensors::tensor::SafeTensors;
 
 use super::efficientnet_names::Style;
 use super::place::{Layout, Placement, place, torch_conv};
@@ -16,6 +16,7 @@ use crate::networks::conventions::{Conventions, Padding, StrideOn};
 use crate::networks::resnet::BlockKind;
 use crate::networks::state::{NamedTensor, StateDict};
 use crate::networks::trunk::{TrunkConfig, TrunkShape};
+use crate::stored_number::StoredNumber;
 use crate::{Error, Result};
 
 /// Expected contents, for error messages.
@@ -57,10 +58,10 @@ pub fn read_pth(path: &Path, head: &[u8]) -> Result<Imported> {
             .checked_sub(tensor.byte_len())
             .ok_or_else(|| format!("tensors of more than {} bytes in a file of {size}", most_bytes(size)))?;
         let number = match tensor.dtype() {
-            DType::F16 => Number::F16,
-            DType::BF16 => Number::Bf16,
-            DType::F32 => Number::F32,
-            DType::F64 => Number::F64,
+            DType::F16 => StoredNumber::F16,
+            DType::BF16 => StoredNumber::Bf16,
+            DType::F32 => StoredNumber::F32,
+            DType::F64 => StoredNumber::F64,
             other => return Err(not_read(name, &format!("{other:?}"))),
         };
         Ok(number.values(&tensor.read().map_err(|e| e.to_string())?))
@@ -81,13 +82,8 @@ pub fn read_safetensors(path: &Path) -> Result<Imported> {
     let shapes = file.iter().map(|(name, view)| (name.to_string(), view.shape().to_vec())).collect();
     let read = |name: &String| {
         let view = file.tensor(name).map_err(|e| e.to_string())?;
-        let number = match view.dtype() {
-            Dtype::F16 => Number::F16,
-            Dtype::BF16 => Number::Bf16,
-            Dtype::F32 => Number::F32,
-            Dtype::F64 => Number::F64,
-            other => return Err(not_read(name, &format!("{other:?}"))),
-        };
+        let number = StoredNumber::of(view.dtype());
+        let number = number.ok_or_else(|| not_read(name, &format!("{:?}", view.dtype())))?;
         Ok(number.values(view.data()))
     };
     import(path, shapes, read, "safetensors")
@@ -95,29 +91,6 @@ pub fn read_safetensors(path: &Path) -> Result<Imported> {
 
 fn not_read(name: &str, kind: &str) -> String {
     format!("tensor '{name}' is {kind}; F16, BF16, F32 and F64 are read")
-}
-
-/// How a number is stored, little endian.
-#[derive(Clone, Copy)]
-enum Number {
-    F16,
-    Bf16,
-    F32,
-    F64,
-}
-
-impl Number {
-    fn values(self, bytes: &[u8]) -> Vec<f32> {
-        fn each<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-            bytes.as_chunks().0.iter().map(|bytes| value(*bytes)).collect()
-        }
-        match self {
-            Self::F16 => each(bytes, |b| half::f16::from_le_bytes(b).to_f32()),
-            Self::Bf16 => each(bytes, |b| half::bf16::from_le_bytes(b).to_f32()),
-            Self::F32 => each(bytes, f32::from_le_bytes),
-            Self::F64 => each(bytes, |b| f64::from_le_bytes(b) as f32),
-        }
-    }
 }
 
 /// Reads the network's tensors and renames them; `shapes` are those of all tensors in the file.
@@ -181,13 +154,11 @@ fn import(
 /// [`Error::Network`] for conventions that torchvision's networks do not have.
 pub fn write_torch_safetensors(path: &Path, file: &ModelFile) -> Result<Vec<String>> {
     let trunk = file.card.network.trunk();
-    let conventions = torch_conventions(trunk)?;
+    let target = torch_target(trunk)?;
     let mut out = StateDict::new();
     let outline = crate::networks::outline::Outline::trunk(trunk)?;
     let tensor = |name: String| file.tensors.get(&name).cloned().ok_or(name);
     let missing = |name: String| Error::network("model", format!("no tensor '{name}'"), "a whole model");
-    let effnet = matches!(trunk.build_shape()?, TrunkShape::EfficientNet(_));
-    let head_name = head_name(effnet.then_some(Style::Timm));
     for (step, names) in outline.convs().into_iter().zip(conv_names(trunk, Style::Timm)?) {
         for placement in torch_conv(step, &names) {
             let Some((name, _)) = placement.from.first() else { continue };
@@ -204,7 +175,7 @@ pub fn write_torch_safetensors(path: &Path, file: &ModelFile) -> Result<Vec<Stri
         {
             mean.values.iter_mut().zip(&bias.values).for_each(|(m, b)| *m -= b);
         }
-        let shift = if effnet { 0.0 } else { conventions.norm_epsilon - Conventions::default().norm_epsilon };
+        let shift = trunk.conventions.norm_epsilon - target.norm_epsilon;
         if let Some(var) = out.get_mut(&format!("{norm}.running_var")) {
             var.values.iter_mut().for_each(|v| *v = (f64::from(*v) + shift) as f32);
         }
@@ -216,15 +187,13 @@ pub fn write_torch_safetensors(path: &Path, file: &ModelFile) -> Result<Vec<Stri
             let [d_in, d_out] = head.shape[..] else { return Err(missing("head.weight".into())) };
             head.values = (0..d_in * d_out).map(|i| head.values[(i % d_in) * d_out + i / d_in]).collect();
             head.shape = vec![d_out, d_in];
-            out.insert(format!("{head_name}.weight"), head);
-            out.insert(format!("{head_name}.bias"), tensor("head.bias".into()).map_err(missing)?);
+            out.insert(format!("{}.weight", target.head), head);
+            out.insert(format!("{}.bias", target.head), tensor("head.bias".into()).map_err(missing)?);
         }
         Network::Image(_) => notes.push("the top is left out: only the trunk has PyTorch names".to_string()),
         Network::Trunk(_) => {}
     }
-    if effnet {
-        notes.push(timm_network(&conventions)?.to_string());
-    }
+    notes.extend(target.note.map(str::to_string));
     if let Some(norm) = &trunk.channel_norm {
         notes.push(format!(
             "channels must be normalised before: minus {:?}, divided by {:?}",
@@ -235,6 +204,49 @@ pub fn write_torch_safetensors(path: &Path, file: &ModelFile) -> Result<Vec<Stri
     let bytes = serialize(&out, "format", "pt".into()).map_err(refuse)?;
     write_atomically(path, &bytes)?;
     Ok(notes)
+}
+
+/// The network of another library that loads the weights.
+struct TorchTarget {
+    /// Epsilon of its batch norms.
+    norm_epsilon: f64,
+    /// Name of its last linear layer.
+    head: &'static str,
+    /// Which network it is, where the name of the family does not say.
+    note: Option<&'static str>,
+}
+
+/// The network that computes the same function: torchvision's of the same name, or timm's EfficientNet-Lite.
+///
+/// # Errors
+/// [`Error::Network`] if none does.
+fn torch_target(trunk: &TrunkConfig) -> Result<TorchTarget> {
+    let c = trunk.conventions;
+    let torchvision =
+        TorchTarget { norm_epsilon: Conventions::default().norm_epsilon, head: head_name(None), note: None };
+    let shape = match trunk.build_shape()? {
+        TrunkShape::ResNet(shape) => shape,
+        TrunkShape::Vgg(_) => return Ok(torchvision),
+        TrunkShape::EfficientNet(_) => {
+            let head = head_name(Some(Style::Timm));
+            let note = Some(timm_network(&c)?);
+            return Ok(TorchTarget { norm_epsilon: c.norm_epsilon, head, note });
+        }
+    };
+    let steps_elsewhere = shape.kind == BlockKind::Bottleneck && c.stride_on != StrideOn::Middle;
+    let pads_elsewhere = [c.stem_padding, c.stem_pool_padding, c.padding].iter().any(|p| *p != Padding::Half);
+    if steps_elsewhere || pads_elsewhere {
+        return Err(Error::network(
+            "conventions",
+            format!(
+                "stride on {:?}, padding {:?}, {:?}, {:?}",
+                c.stride_on, c.stem_padding, c.stem_pool_padding, c.padding
+            ),
+            "those of torchvision; its ResNet would compute something else with these weights. \
+             Export ONNX instead",
+        ));
+    }
+    Ok(torchvision)
 }
 
 /// Which of timm's networks of one name has these conventions.
@@ -252,24 +264,4 @@ fn timm_network(conventions: &Conventions) -> Result<&'static str> {
         let expected = "padding 'same' with epsilon 1e-3, or 'half' with 1e-5, as timm's networks have. Export ONNX instead";
         Err(Error::network("conventions", format!("{conventions:?}"), expected))
     }
-}
-
-/// Checks that torchvision's network of this name computes the same function.
-fn torch_conventions(trunk: &TrunkConfig) -> Result<Conventions> {
-    let c = trunk.conventions;
-    let TrunkShape::ResNet(shape) = trunk.build_shape()? else { return Ok(c) };
-    let steps_elsewhere = shape.kind == BlockKind::Bottleneck && c.stride_on != StrideOn::Middle;
-    let pads_elsewhere = [c.stem_padding, c.stem_pool_padding, c.padding].iter().any(|p| *p != Padding::Half);
-    if steps_elsewhere || pads_elsewhere {
-        return Err(Error::network(
-            "conventions",
-            format!(
-                "stride on {:?}, padding {:?}, {:?}, {:?}",
-                c.stride_on, c.stem_padding, c.stem_pool_padding, c.padding
-            ),
-            "those of torchvision; its ResNet would compute something else with these weights. \
-             Export ONNX instead",
-        ));
-    }
-    Ok(c)
 }
