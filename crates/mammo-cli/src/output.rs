@@ -31,7 +31,9 @@ pub fn results_to_log() {
 /// Prints the results of a command: whole lines, each with its end.
 pub fn results(text: &str) {
     if text.is_empty() {
-    } else if IN_DEMO.load(Ordering::Relaxed) {
+        return;
+    }
+    if IN_DEMO.load(Ordering::Relaxed) {
         tracing::info!("{text}");
     } else {
         print!("{text}");

@@ -5,6 +5,7 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
+use mammo_core::record::Laterality;
 use mammo_image::preprocess::Preprocessing;
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +13,7 @@ use crate::Result;
 use crate::cpu;
 use crate::inference::plan::Plan;
 use crate::model_file::{self, ModelCard, ModelFile};
-use crate::networks::exam::{Breast, Views};
+use crate::networks::exam::Views;
 use crate::networks::image_classifier::{ImageClassifier, MapLayer};
 use crate::networks::precision::Precision;
 
@@ -130,10 +131,14 @@ impl ImageModel {
     ///
     /// Without heads for exams the largest image counts. The calibration was fitted to what the model was trained on,
     /// images or exams, and is applied at every level.
-    pub fn score_exam(&self, images: &[(&Reading, Breast)]) -> ExamScore {
-        let sides: Vec<Breast> = images.iter().map(|(_, breast)| *breast).collect();
+    ///
+    /// # Inputs
+    /// `images`: at least one, all with the same mirror images, each with its laterality.
+    pub fn score_exam(&self, images: &[(&Reading, Option<Laterality>)]) -> ExamScore {
+        let lateralities: Vec<Option<Laterality>> =
+            images.iter().map(|(_, laterality)| *laterality).collect();
         let mut views = Views::default();
-        views.add(&sides);
+        views.add(&lateralities);
         let n_flips = images.iter().map(|(reading, _)| reading.0.len()).min().unwrap_or(0);
         let of_flip = |flip: usize| {
             let each: Vec<&FlipReading> = images.iter().map(|(reading, _)| &reading.0[flip]).collect();
@@ -150,9 +155,9 @@ impl ImageModel {
         // The scores of the breasts and, last, that of the exam.
         let flips: Vec<Vec<Score>> = (0..n_flips).map(of_flip).collect();
         let mean = |i: usize| Score::mean(&flips.iter().map(|flip| flip[i]).collect::<Vec<_>>());
-        let breasts = views.sides(&sides);
+        let breasts = views.lateralities(&lateralities);
         let exam = mean(breasts.len());
-        let breasts = breasts.into_iter().enumerate().map(|(i, side)| (side, mean(i))).collect();
+        let breasts = breasts.into_iter().enumerate().map(|(i, laterality)| (laterality, mean(i))).collect();
         ExamScore { breasts, exam }
     }
 
@@ -189,7 +194,7 @@ struct FlipReading {
 #[derive(Clone, Debug, PartialEq)]
 pub struct ExamScore {
     /// The score of each breast, in the order of their first images.
-    pub breasts: Vec<(Breast, Score)>,
+    pub breasts: Vec<(Option<Laterality>, Score)>,
     /// The score of the exam.
     pub exam: Score,
 }

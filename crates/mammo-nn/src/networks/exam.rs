@@ -2,9 +2,9 @@
 //!
 //! The margin of an image is the difference of its two logits. The margin of a breast is the largest of its views plus
 //! an increment that a small network computes from the largest and the smallest value of each pooled feature over its
-//! views, so that it sees what all views show and what only one does; that of an exam is the
-//! largest of its breasts plus an increment from the difference between left and right. Increments are never negative
-//! and need something to compare, so that by construction
+//! views, so that it sees what all views show and what only one does; that of an exam is the largest of its breasts plus
+//! an increment from the difference between left and right. Increments are never negative and need something to
+//! compare, so that by construction
 //!
 //! - a breast scores at least as high as each of its images, an exam at least as high as each of its breasts;
 //! - a breast with one view has the score of that view, an exam with one breast that of the breast: any view may be
@@ -16,6 +16,7 @@ use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::{relu, softplus};
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use mammo_core::record::Laterality;
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
@@ -41,18 +42,9 @@ impl ExamHeadsConfig {
     }
 }
 
-/// The breast that an image shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Breast {
-    /// The left one.
-    Left,
-    /// The right one.
-    Right,
-    /// Unknown: the image counts as a breast of its own, which is compared with no other.
-    Unknown,
-}
-
 /// Which images of a batch belong to one breast and which breasts to one exam.
+///
+/// An image of unknown laterality counts as a breast of its own, which is compared with no other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Views {
     /// The images of each breast.
@@ -71,19 +63,16 @@ impl Views {
     }
 
     /// Adds an exam whose images, in the order of the batch, show these breasts.
-    pub fn add(&mut self, images: &[Breast]) {
+    pub fn add(&mut self, images: &[Option<Laterality>]) {
         let first = self.breasts.iter().map(Vec::len).sum();
         let (mut exam, mut sides) = (Vec::new(), [None::<usize>; 2]);
-        for (image, &breast) in (first..).zip(images) {
-            let place = match breast {
-                Breast::Left => Some(0),
-                Breast::Right => Some(1),
-                Breast::Unknown => None,
-            };
+        for (image, laterality) in (first..).zip(images) {
+            let place = laterality.map(|laterality| match laterality {
+                Laterality::Left => 0,
+                Laterality::Right => 1,
+            });
             match place.and_then(|side| sides[side]) {
-                Some(known) => {
-                    self.breasts[known].push(image);
-                }
+                Some(known) => self.breasts[known].push(image),
                 None => {
                     let number = self.breasts.len();
                     self.breasts.push(vec![image]);
@@ -106,8 +95,8 @@ impl Views {
         self.breasts.len() == self.exams.len() && self.breasts.iter().all(|images| images.len() == 1)
     }
 
-    /// The side of each breast, given that of each image.
-    pub fn sides(&self, images: &[Breast]) -> Vec<Breast> {
+    /// The laterality of each breast, given that of each image.
+    pub fn lateralities(&self, images: &[Option<Laterality>]) -> Vec<Option<Laterality>> {
         self.breasts.iter().map(|breast| images[breast[0]]).collect()
     }
 }
@@ -241,6 +230,9 @@ mod tests {
     use super::*;
     use crate::networks::init::initialise;
 
+    const LEFT: Option<Laterality> = Some(Laterality::Left);
+    const RIGHT: Option<Laterality> = Some(Laterality::Right);
+
     fn values(tensor: Tensor<1>) -> Vec<f32> {
         tensor.into_data().iter::<f32>().collect()
     }
@@ -248,8 +240,8 @@ mod tests {
     /// Two exams: four views; one view.
     fn two_exams() -> Views {
         let mut views = Views::default();
-        views.add(&[Breast::Left, Breast::Right, Breast::Left, Breast::Right]);
-        views.add(&[Breast::Right]);
+        views.add(&[LEFT, RIGHT, LEFT, RIGHT]);
+        views.add(&[RIGHT]);
         views
     }
 
@@ -270,7 +262,7 @@ mod tests {
         assert_eq!(views.pairs, [Some([0, 1]), None]);
         assert!(!views.is_single() && Views::single(3).is_single());
         let mut unknown = Views::default();
-        unknown.add(&[Breast::Unknown, Breast::Unknown, Breast::Left]);
+        unknown.add(&[None, None, LEFT]);
         assert_eq!((unknown.breasts.len(), unknown.pairs[0]), (3, None));
     }
 

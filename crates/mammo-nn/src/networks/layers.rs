@@ -131,7 +131,7 @@ impl ConvNorm {
         let geometry = self.geometry();
         let residual = residual.map(|r| r.permute([0, 2, 3, 1]));
         let bias = self.conv.bias.as_ref().map(|b| b.val());
-        let depthwise = self.conv.groups > 1;
+        let depthwise = self.is_depthwise();
         let fuse = self.norm.is_none() && residual.is_none() && !depthwise;
         // The norm at the end of a block stores a gradient, the convolution at its beginning takes it.
         let (conv_slot, norm_slot) = match residual {
@@ -164,6 +164,10 @@ impl ConvNorm {
         }
     }
 
+    fn is_depthwise(&self) -> bool {
+        self.conv.groups > 1
+    }
+
     fn geometry(&self) -> KernelGeometry {
         let [_, _, kernel, _] = self.conv.weight.dims();
         KernelGeometry { kernel, stride: self.conv.stride[0], padding: self.padding }
@@ -185,7 +189,7 @@ impl ConvNorm {
                 *bias = *bias * scale + shift;
             }
         }
-        let depthwise = self.conv.groups > 1;
+        let depthwise = self.is_depthwise();
         let c_in = if depthwise { c_out } else { depth };
         let conv = FoldedConv { weight, bias, c_in, geometry: self.geometry(), depthwise };
         planner.conv(conv, x, residual, activation)

@@ -9,12 +9,13 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use mammo_core::record::Laterality;
 use mammo_core::seed;
 use mammo_core::seed::Rng;
 use rand::seq::SliceRandom;
 
 use crate::Result;
-use crate::networks::exam::{Breast, Views};
+use crate::networks::exam::Views;
 
 /// Number of prefetched batches.
 pub const AHEAD: usize = 3;
@@ -41,8 +42,8 @@ pub trait Examples: Sync {
     }
 
     /// The breast that each image of example `index` shows: one entry, unless examples are exams.
-    fn views(&self, _index: usize) -> &[Breast] {
-        &[Breast::Unknown]
+    fn views(&self, _index: usize) -> &[Option<Laterality>] {
+        &[None]
     }
 
     /// Channels, rows, columns of every image.

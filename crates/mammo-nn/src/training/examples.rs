@@ -10,7 +10,6 @@ use mammo_image::patch_sampling::{Patch, PatchClass};
 use mammo_image::preprocess::Normalise;
 
 use crate::Result;
-use crate::networks::exam::Breast;
 use crate::networks::image_classifier::N_CLASSES;
 use crate::training::batches::Examples;
 
@@ -19,11 +18,26 @@ use crate::training::batches::Examples;
 struct Item {
     /// One file per view.
     files: Vec<String>,
-    views: Vec<Breast>,
+    /// The breast that each shows.
+    views: Vec<Option<Laterality>>,
     /// Known for whole images.
     patient: Option<String>,
     class: usize,
     window: PatchWindow,
+}
+
+impl Item {
+    /// Whole images of one patient; `None` if none of them is labelled.
+    fn of_patient(images: &[&Mammogram], window: PatchWindow) -> Option<Self> {
+        let labels: Vec<bool> = images.iter().filter_map(|image| image.malignant()).collect();
+        (!labels.is_empty()).then(|| Self {
+            files: images.iter().map(|image| image.file.clone()).collect(),
+            views: images.iter().map(|image| image.laterality).collect(),
+            patient: images.first().map(|image| image.patient_id.clone()),
+            class: usize::from(labels.contains(&true)),
+            window,
+        })
+    }
 }
 
 /// Windows of cached inputs, all of one size.
@@ -55,7 +69,7 @@ impl<'a> WindowExamples<'a> {
                 let (center_x, center_y) = (patch.center_x, patch.center_y);
                 let window = PatchWindow { center_x, center_y, width: patch_px, height: patch_px };
                 let files = vec![patch.file.clone()];
-                Some(Item { files, views: vec![Breast::Unknown], patient: None, class, window })
+                Some(Item { files, views: vec![None], patient: None, class, window })
             })
             .collect();
         let shape = [channels, patch_px, patch_px];
@@ -69,19 +83,9 @@ impl<'a> WindowExamples<'a> {
         channels: usize,
         augmentation: Augmentation,
     ) -> Self {
-        let (height, width) = (cache.preprocessing().height_px, cache.preprocessing().width_px);
-        let (center_x, center_y) = (width as f64 / 2.0, height as f64 / 2.0);
-        let window = PatchWindow { center_x, center_y, width, height };
-        let items = images
-            .iter()
-            .filter_map(|image| {
-                let (files, patient) = (vec![image.file.clone()], Some(image.patient_id.clone()));
-                let class = usize::from(image.malignant()?);
-                Some(Item { files, views: vec![Breast::Unknown], patient, class, window })
-            })
-            .collect();
-        let shape = [channels, height, width];
-        Self { cache, items, n_classes: N_CLASSES, shape, augmentation, normalise: normaliser(cache) }
+        let window = whole_image(cache);
+        let items = images.iter().filter_map(|&image| Item::of_patient(&[image], window));
+        Self::whole_images(cache, items.collect(), channels, augmentation)
     }
 
     /// All images of each patient as one example: class 1 if any image is malignant, 0 if all that are labelled are not;
@@ -94,28 +98,20 @@ impl<'a> WindowExamples<'a> {
     ) -> Self {
         let mut by_patient: BTreeMap<&str, Vec<&Mammogram>> = BTreeMap::new();
         images.iter().for_each(|image| by_patient.entry(&image.patient_id).or_default().push(image));
-        let mut examples = Self::images(cache, &[], channels, augmentation);
-        let window = examples.whole_image();
-        examples.items = by_patient
-            .into_iter()
-            .filter_map(|(patient, images)| {
-                let labels: Vec<bool> = images.iter().filter_map(|image| image.malignant()).collect();
-                (!labels.is_empty()).then(|| Item {
-                    files: images.iter().map(|image| image.file.clone()).collect(),
-                    views: images.iter().map(|image| breast(image.laterality)).collect(),
-                    patient: Some(patient.to_string()),
-                    class: usize::from(labels.contains(&true)),
-                    window,
-                })
-            })
-            .collect();
-        examples
+        let window = whole_image(cache);
+        let items = by_patient.values().filter_map(|images| Item::of_patient(images, window));
+        Self::whole_images(cache, items.collect(), channels, augmentation)
     }
 
-    /// The window of a whole image.
-    fn whole_image(&self) -> PatchWindow {
-        let [_, height, width] = self.shape;
-        PatchWindow { center_x: width as f64 / 2.0, center_y: height as f64 / 2.0, width, height }
+    fn whole_images(
+        cache: &'a InputCache,
+        items: Vec<Item>,
+        channels: usize,
+        augmentation: Augmentation,
+    ) -> Self {
+        let PatchWindow { height, width, .. } = whole_image(cache);
+        let shape = [channels, height, width];
+        Self { cache, items, n_classes: N_CLASSES, shape, augmentation, normalise: normaliser(cache) }
     }
 
     /// Number of examples of each class.
@@ -126,13 +122,10 @@ impl<'a> WindowExamples<'a> {
     }
 }
 
-/// The side that an image shows.
-fn breast(laterality: Option<Laterality>) -> Breast {
-    match laterality {
-        Some(Laterality::Left) => Breast::Left,
-        Some(Laterality::Right) => Breast::Right,
-        None => Breast::Unknown,
-    }
+/// The window of a whole image.
+fn whole_image(cache: &InputCache) -> PatchWindow {
+    let (height, width) = (cache.preprocessing().height_px, cache.preprocessing().width_px);
+    PatchWindow { center_x: width as f64 / 2.0, center_y: height as f64 / 2.0, width, height }
 }
 
 fn normaliser(cache: &InputCache) -> Normalise {
@@ -156,7 +149,7 @@ impl Examples for WindowExamples<'_> {
         self.items[index].patient.as_deref()
     }
 
-    fn views(&self, index: usize) -> &[Breast] {
+    fn views(&self, index: usize) -> &[Option<Laterality>] {
         &self.items[index].views
     }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::Device;
+use mammo_core::record::Laterality;
 use mammo_core::seed::{Rng, stream};
 use mammo_eval::{BootstrapConfig, Calibrator, OperatingPoint, OperatingRule, Patients, Sample};
 use mammo_image::preprocess::Preprocessing;
@@ -10,6 +11,7 @@ use mammo_nn::Result;
 use mammo_nn::inference::predict::{ImageModel, Score, Tta};
 use mammo_nn::model_file::{self, Calibration, CalibrationMethod, ModelCard, Network, TrainingRecord};
 use mammo_nn::networks::Scope;
+use mammo_nn::networks::exam::ExamHeadsConfig;
 use mammo_nn::networks::image_classifier::{ImageClassifier, ImageClassifierConfig};
 use mammo_nn::networks::init::initialise;
 use mammo_nn::networks::precision::Precision;
@@ -132,7 +134,7 @@ fn image_model(dir: &Path) -> (ImageModel, Vec<u16>, Calibrator) {
         n_patch_classes: 5,
         input_px: [rows, columns],
         dropout: 0.0,
-        exam: None,
+        exam: Some(ExamHeadsConfig { units: 4 }),
     };
     let network = initialise(ImageClassifier::new(&config, &Device::flex()).unwrap(), 4);
     let preprocessing = Preprocessing { height_px: rows, width_px: columns, ..Preprocessing::default() };
@@ -181,4 +183,35 @@ fn a_mean_of_models_is_calibrated_when_all_of_them_are() {
     assert!((both.probability - 0.3).abs() < 1e-15);
     assert!((both.calibrated.unwrap() - 0.2).abs() < 1e-15);
     assert_eq!(Score::mean(&[score(0.2, Some(0.1)), score(0.4, None)]).calibrated, None);
+}
+
+#[test]
+fn an_exam_of_one_image_scores_as_it_and_more_views_never_score_less() {
+    let dir = tempfile::tempdir().unwrap();
+    let (model, pixels, _) = image_model(dir.path());
+    let other: Vec<u16> = pixels.iter().rev().copied().collect();
+    let (left, right) = (Some(Laterality::Left), Some(Laterality::Right));
+    for tta in [Tta::None, Tta::Flips] {
+        let readings = [model.read(&pixels, tta), model.read(&other, tta)];
+        let images = readings.each_ref().map(|reading| model.score_of(reading));
+        assert_eq!(images[0], model.score(&pixels, tta));
+        let alone = model.score_exam(&[(&readings[0], left)]);
+        assert!((alone.exam.probability - images[0].probability).abs() < 1e-6);
+        assert_eq!(alone.breasts, [(left, alone.exam)]);
+        for sides in [[left, left], [left, right], [None, None], [left, None]] {
+            let exam = model.score_exam(&[(&readings[0], sides[0]), (&readings[1], sides[1])]);
+            let n_breasts = if sides == [left, left] { 1 } else { 2 };
+            assert_eq!(exam.breasts.len(), n_breasts, "{sides:?}");
+            let largest = exam.breasts.iter().map(|(_, score)| score.probability).fold(0.0, f64::max);
+            let of_images = images.iter().map(|score| score.probability).fold(0.0, f64::max);
+            // Views and breasts add something where there is another one to compare with.
+            let compares = [sides == [left, left], sides == [left, right]];
+            assert!(largest >= of_images - 1e-6 && exam.exam.probability >= largest - 1e-6, "{sides:?}");
+            assert_eq!(largest > of_images + 1e-6, compares[0], "{sides:?}");
+            // The mean over flips of the larger breast may exceed the larger of the means.
+            if tta == Tta::None {
+                assert_eq!(exam.exam.probability > largest + 1e-6, compares[1], "{sides:?}");
+            }
+        }
+    }
 }

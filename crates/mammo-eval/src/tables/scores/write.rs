@@ -28,9 +28,9 @@ struct Line<'a> {
     reason: &'a str,
 }
 
-/// The score table as CSV: scored images, each with its domain and what is unusual about it, then refused ones, each with code and
-/// reason. Readers of score tables pass over refused images,
-/// and `domain` is a column to group by, which tables need not have.
+/// The score table as CSV: scored images, each with its domain and what is unusual about it, then refused ones, each
+/// with code and reason. Readers of score tables pass over refused images, and `domain` is a column to group by, which
+/// tables need not have.
 ///
 /// # Errors
 /// A table that cannot be encoded.
