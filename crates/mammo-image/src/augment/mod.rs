@@ -12,8 +12,11 @@
 //! trained with these variations depends less on its training hospital. Colour and noise
 //! augmentations are left out: a mammogram has one channel, and calcifications resemble noise.
 
+mod cut;
 mod sampler;
 mod tone;
+
+pub use cut::{LesionRows, keep_rows};
 
 use rand::RngExt;
 use serde::{Deserialize, Serialize};

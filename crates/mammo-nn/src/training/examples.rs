@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mammo_core::record::{Laterality, Mammogram};
 use mammo_core::seed::Rng;
-use mammo_image::augment::{Augmentation, PatchWindow, Warp};
+use mammo_image::augment::{Augmentation, PatchWindow, Warp, keep_rows};
 use mammo_image::cache::InputCache;
 use mammo_image::patch_sampling::{Patch, PatchClass};
 use mammo_image::preprocess::Normalise;
@@ -12,6 +12,7 @@ use mammo_image::preprocess::Normalise;
 use crate::Result;
 use crate::networks::image_classifier::N_CLASSES;
 use crate::training::batches::Examples;
+use crate::training::lesion_free::LesionFree;
 
 /// One window of one image, or of each image of an exam, with its class.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +49,7 @@ pub struct WindowExamples<'a> {
     /// Channels, rows, columns.
     shape: [usize; 3],
     augmentation: Augmentation,
+    lesion_free: Option<LesionFree>,
     normalise: Normalise,
 }
 
@@ -73,7 +75,8 @@ impl<'a> WindowExamples<'a> {
             })
             .collect();
         let shape = [channels, patch_px, patch_px];
-        Self { cache, items, n_classes: classes.len(), shape, augmentation, normalise: normaliser(cache) }
+        let n_classes = classes.len();
+        Self { cache, items, n_classes, shape, augmentation, lesion_free: None, normalise: normaliser(cache) }
     }
 
     /// Whole images with a known diagnosis: class 1 is malignant, 0 everything else.
@@ -111,7 +114,21 @@ impl<'a> WindowExamples<'a> {
     ) -> Self {
         let PatchWindow { height, width, .. } = whole_image(cache);
         let shape = [channels, height, width];
-        Self { cache, items, n_classes: N_CLASSES, shape, augmentation, normalise: normaliser(cache) }
+        let (n_classes, normalise) = (N_CLASSES, normaliser(cache));
+        Self { cache, items, n_classes, shape, augmentation, lesion_free: None, normalise }
+    }
+
+    /// The same whole images, of which a share of class 0 shows only tissue without lesions ([`LesionFree`]); zero changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// A share outside 0 to 0.5; no image with an outlined lesion; a cache entry that cannot be read.
+    pub fn with_lesion_free(mut self, share: f64, images: &[&Mammogram]) -> Result<Self> {
+        if share != 0.0 {
+            let files = self.items.iter().map(|item| item.files.first().map_or("", String::as_str));
+            self.lesion_free = Some(LesionFree::new(share, files, images, self.cache)?);
+        }
+        Ok(self)
     }
 
     /// Number of examples of each class.
@@ -158,6 +175,10 @@ impl Examples for WindowExamples<'_> {
     }
 
     fn write(&self, index: usize, mut rng: Option<&mut Rng>, out: &mut [f32]) -> Result<()> {
+        let (index, rows) = match (&self.lesion_free, &mut rng) {
+            (Some(lesion_free), Some(rng)) => lesion_free.draw(index, self.items[index].class, rng),
+            _ => (index, None),
+        };
         let item = &self.items[index];
         for (file, out) in item.files.iter().zip(out.chunks_exact_mut(self.shape.iter().product())) {
             let input = self.cache.pixels(file)?;
@@ -166,7 +187,13 @@ impl Examples for WindowExamples<'_> {
                 None => Warp::IDENTITY,
             };
             let (first, copies) = out.split_at_mut(self.shape[1] * self.shape[2]);
-            warp.window(input.view(), &item.window, self.normalise, first);
+            match &rows {
+                Some(rows) => {
+                    let cut = keep_rows(input.view(), rows);
+                    warp.window((&cut).into(), &item.window, self.normalise, first);
+                }
+                None => warp.window(input.view(), &item.window, self.normalise, first),
+            }
             copies.chunks_exact_mut(first.len()).for_each(|channel| channel.copy_from_slice(first));
         }
         Ok(())

@@ -8,6 +8,7 @@
 pub mod batches;
 pub mod examples;
 mod features;
+mod lesion_free;
 mod muon;
 pub mod optimizer;
 pub mod resume;

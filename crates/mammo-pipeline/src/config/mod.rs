@@ -90,6 +90,10 @@ pub struct ImageSection {
     /// Calibration of probabilities that is fitted to the validation side.
     #[serde(default)]
     pub calibration: CalibrationMethod,
+    /// Share of the benign examples that show only normal tissue: the rows above or below the lesions of an image. For
+    /// sets without normal breasts; 0 by default, as in the paper.
+    #[serde(default)]
+    pub lesion_free_share: f64,
     /// Random changes of each training image.
     pub augmentation: Augmentation,
     /// Stages, rates, batches.

@@ -65,6 +65,7 @@ pub fn train_exam(request: TrainExam, observer: &dyn Observer) -> Result<Trained
         training: &section.training,
         calibration: section.calibration,
         start_share: 0.0,
+        lesion_free_share: 0.0,
         channels,
         n_patients: None,
         examined: Examined::Exams,

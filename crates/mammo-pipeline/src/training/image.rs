@@ -79,6 +79,7 @@ pub fn train_image(request: &TrainImage, observer: &dyn Observer) -> Result<Trai
         training: &section.training,
         calibration: section.calibration,
         start_share: 0.0,
+        lesion_free_share: section.lesion_free_share,
         channels: trunk.channels,
         n_patients: None,
         examined: Examined::Images,

@@ -197,6 +197,8 @@ struct ImageRun<'a> {
     pub calibration: CalibrationMethod,
     /// Share of the starting weights in the model that is kept.
     pub start_share: f64,
+    /// Share of the benign examples that show only normal tissue.
+    pub lesion_free_share: f64,
     /// Channels that the network reads.
     pub channels: usize,
     /// Number of patients to train on; all by default.
@@ -254,7 +256,9 @@ fn train_images(image_run: &ImageRun, observer: &dyn Observer) -> Result<Trained
         Examined::Exams => WindowExamples::exams,
     };
     let (channels, augmentation) = (image_run.channels, image_run.augmentation.clone());
-    let training = examples(&train_side.cache, &train_side.images, channels, augmentation);
+    let training = examples(&train_side.cache, &train_side.images, channels, augmentation)
+        .with_lesion_free(image_run.lesion_free_share, &train_side.images)
+        .at(|| image_run.section)?;
     let (side, augmentation) = (&validation_side, Augmentation::none());
     let validation = examples(&side.cache, &side.images, channels, augmentation);
     let [benign, malignant] = training.class_counts()[..] else { refuse!("two classes expected") };

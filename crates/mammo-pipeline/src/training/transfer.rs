@@ -51,6 +51,7 @@ pub fn transfer(request: Transfer, observer: &dyn Observer) -> Result<Trained> {
         training: &section.training,
         calibration: section.calibration,
         start_share: section.start_share,
+        lesion_free_share: 0.0,
         channels: file.card.network.channels(),
         n_patients,
         examined: Examined::Images,
