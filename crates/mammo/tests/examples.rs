@@ -32,7 +32,7 @@ fn a_model_trained_by_the_library_scores_a_film_from_disk_and_from_memory() {
     assert_eq!((left.images.len(), exam_score.breasts.len(), exam_score.images.len()), (2, 3, 4));
     assert_eq!(exam_score.breast(Laterality::Right).unwrap().images.len(), 1);
     assert_eq!(exam_score.refused[0].1.code, "unreadable");
-    assert!(exam_score.patient.unwrap().score.probability >= left.score.probability);
+    assert!(exam_score.patient.as_ref().unwrap().score.probability >= left.score.probability);
     std::fs::copy(&film, exam.join("P2_LCC.png")).unwrap();
     let error = Model::open(&model).unwrap().score_exam(&[exam]).unwrap_err().to_string();
     assert!(error.contains("of patient P1") && error.contains("of patient P2"), "{error}");
