@@ -11,22 +11,24 @@ use mammo_eval::tables::findings::read_findings;
 use mammo_eval::tables::sample::Sample;
 use mammo_eval::{
     BootstrapConfig, EvalConfig, EvalInputs, FigureTable, Interval, OperatingPoint, OperatingRule, ScoreRow,
-    ScoreTable, evaluate_patches, evaluate_scores, read_scores,
+    ScoreTable, Unit, evaluate_patches, evaluate_scores,
 };
-use mammo_nn::model_file::{self, ModelCard};
+use mammo_models::Registry;
+use mammo_nn::model_file::ModelCard;
 
 use mammo_pipeline::config::with_settings;
 use mammo_pipeline::scoring::{is_patch_scores, read_patch_scores};
 
-use crate::Done;
+use crate::{Done, models};
 
 /// Evaluate a score table: ROC, calibration, operating points, subgroups, localisation, readers.
 ///
 /// Scores come from `mammo predict` or from any CSV with the columns patient_id, label (malignant
 /// or benign, 1 or 0) and probability (or score, on any scale). With columns file, laterality and
 /// view, breasts are evaluated as well; columns reader_NAME are readers' ratings; all other columns
-/// define subgroups. Intervals come from resampling patients. Patch scores give accuracy and the
-/// confusion matrix.
+/// define subgroups. Intervals come from resampling patients. In tables of `mammo predict --by breast`
+/// and `--by patient` (column by) rows are breasts or patients, and so are the figures. Patch scores
+/// give accuracy and the confusion matrix.
 ///
 /// Examples:
 ///   mammo evaluate --scores scores.csv
@@ -44,7 +46,7 @@ pub struct Args {
     #[arg(long = "scores", value_name = "SCORES", conflicts_with = "scores")]
     pub named_scores: Option<PathBuf>,
     /// Model whose stored operating point and calibration are applied; it must be the model that scored
-    /// the images.
+    /// the images: a file, or the name of a bundled model.
     #[arg(long)]
     pub model: Option<PathBuf>,
     /// Scores of the validation side, on which operating points, pooling of views and calibration are
@@ -78,18 +80,24 @@ pub fn run(args: &Args) -> Result<Done> {
     }
     let table = ScoreTable::read(scores)?;
     let config: EvalConfig = with_settings(&EvalConfig::default(), &args.set)?;
-    let validation = args.choose_on.as_deref().map(validation).transpose()?;
+    let validation = args.choose_on.as_deref().map(|path| validation(path, table.unit)).transpose()?;
     let card = args.model.as_deref().map(|path| card_of_scores(path, scores, &table)).transpose()?;
     let card = card.as_ref();
+    let unit = table.unit;
+    note_rows(scores, unit, card);
+    if unit != Unit::Image && (args.manifest.is_some() || args.findings.is_some()) {
+        let way_out = "leave --manifest and --findings out, or score with `mammo predict` without --by";
+        bail!("{}: one row per {unit}, a manifest describes images; {way_out}", scores.display());
+    }
     let images: Vec<Mammogram> = match &args.manifest {
         Some(path) => Manifest::read(path)?.images,
         None => vec![],
     };
     let findings = args.findings.as_deref().map(read_findings).transpose()?;
     let others: Vec<(String, Vec<ScoreRow>)> =
-        args.compare.iter().map(|path| Ok((name(path), read_scores(path)?))).collect::<Result<_>>()?;
+        args.compare.iter().map(|path| Ok((name(path), rows_of(path, unit)?))).collect::<Result<_>>()?;
     let inputs = EvalInputs {
-        operating_point: card.and_then(|card| card.operating_point.as_ref()),
+        operating_point: card.and_then(|card| card.point_for(unit)),
         calibrator: card.and_then(|card| card.calibration.as_ref()).map(|c| &c.calibrator),
         validation: validation.as_ref(),
         images: &images,
@@ -116,6 +124,31 @@ fn evaluate_patch_scores(scores: &Path, args: &Args) -> Result<Done> {
     publish(&evaluate_patches(&classes, &table.truth, &table.probabilities)?, args.out.as_deref())
 }
 
+/// Says what rows are if they are no images, and which figures of the model do not hold for them.
+fn note_rows(scores: &Path, unit: Unit, card: Option<&ModelCard>) {
+    if unit != Unit::Image {
+        let place = scores.display();
+        tracing::info!(
+            label = "note",
+            "{place}: one row per {unit} (column by); the figures are of {}",
+            unit.plural()
+        );
+    }
+    if card.is_some_and(|card| card.operating_point.is_some() && card.point_for(unit).is_none()) {
+        let what = "was not chosen on scores per";
+        tracing::warn!("the operating point of the model {what} {unit} and is not applied; use --choose-on");
+    }
+}
+
+/// Rows of another score table, which must stand for the same.
+fn rows_of(path: &Path, unit: Unit) -> Result<Vec<ScoreRow>> {
+    let table = ScoreTable::read(path)?;
+    if table.unit != unit {
+        bail!("{}: one row per {}, the other table has one per {unit}", path.display(), table.unit);
+    }
+    Ok(table.rows)
+}
+
 /// A score table's name: its file name without extension, or its run folder's name when the file is
 /// called `scores`, as all runs' are.
 fn name(path: &Path) -> String {
@@ -125,8 +158,11 @@ fn name(path: &Path) -> String {
 }
 
 /// Validation scores; an error if no operating point can be chosen on them.
-fn validation(path: &Path) -> Result<ScoreTable> {
+fn validation(path: &Path, unit: Unit) -> Result<ScoreTable> {
     let table = ScoreTable::read(path)?;
+    if table.unit != unit {
+        bail!("{}: one row per {}, the table to be evaluated has one per {unit}", path.display(), table.unit);
+    }
     choose_operating_point(&table.rows)
         .with_context(|| format!("{}: no operating point can be chosen", path.display()))?;
     Ok(table)
@@ -136,7 +172,7 @@ fn validation(path: &Path) -> Result<ScoreTable> {
 ///
 /// Tables of other systems have no model and no preprocessing; these are then not compared.
 fn card_of_scores(path: &Path, scores: &Path, table: &ScoreTable) -> Result<ModelCard> {
-    let file = model_file::load(path)?;
+    let file = models::named(&Registry::bundled(), path)?;
     let way_out = "score the images with this model, or leave --model out and use --choose-on";
     for row in &table.rows {
         for (what, found, expected) in [

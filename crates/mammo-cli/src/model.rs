@@ -124,7 +124,7 @@ pub struct InspectArgs {
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct ExportArgs {
-    /// Model file.
+    /// Model file, or the name of a bundled model.
     pub model: PathBuf,
     /// Format of the file.
     #[arg(long, value_enum)]
@@ -266,7 +266,7 @@ fn inspect(args: &InspectArgs) -> Result<Done> {
 }
 
 fn export(args: &ExportArgs) -> Result<Done> {
-    let file = model_file::load(&args.model)?;
+    let file = models::named(&Registry::bundled(), &args.model)?;
     match args.format {
         Format::Onnx => {
             let norms = if args.keep_norms { Norms::Separate } else { Norms::Folded };

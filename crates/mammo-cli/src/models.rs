@@ -1,5 +1,6 @@
 //! The model that a command uses: a file, a bundled model by name, or the bundled default.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use anyhow::{Result, bail};
@@ -8,6 +9,9 @@ use mammo_nn::model_file::{self, ModelFile};
 
 /// What a build without a bundled model says.
 pub const NONE_BUNDLED: &str = "this build bundles no model";
+
+/// What a training says of a model that cannot be read.
+pub const NO_START: &str = "cannot start from this model";
 
 /// The argument of most commands, for messages.
 pub const MODEL_FLAG: &str = "--model <MODEL>";
@@ -39,13 +43,44 @@ pub fn all_chosen<P: AsRef<Path>>(registry: &Registry, given: &[P]) -> Result<Ve
 }
 
 /// Reads a model file, or the bundled model of that name if there is no such file.
-fn named(registry: &Registry, path: &Path) -> Result<ModelFile> {
-    if path.exists() {
-        return Ok(model_file::load(path)?);
-    }
-    match path.to_str().and_then(|name| registry.find(name)) {
-        Some(bundled) => Ok(bundled.read()?),
-        None => Err(anyhow::Error::from(missing(path, registry))),
+///
+/// # Errors
+/// A name that is neither; a file that is not a model.
+pub fn named(registry: &Registry, path: &Path) -> Result<ModelFile> {
+    Ok(match Place::of(registry, path)? {
+        Place::File(path) => model_file::load(path)?,
+        Place::Bundled(bundled) => bundled.read()?,
+    })
+}
+
+/// The bytes of a model file, or of the bundled model of that name if there is no such file.
+///
+/// # Errors
+/// As [`named`].
+pub fn bytes<'r>(registry: &Registry<'r>, path: &Path) -> Result<Cow<'r, [u8]>> {
+    Ok(match Place::of(registry, path)? {
+        Place::File(path) => {
+            let bytes = std::fs::read(path).map_err(|e| mammo_core::Error::io(path, "read the model", e))?;
+            Cow::Owned(bytes)
+        }
+        Place::Bundled(bundled) => Cow::Borrowed(bundled.bytes),
+    })
+}
+
+/// Where a model is.
+enum Place<'p, 'r> {
+    File(&'p Path),
+    Bundled(&'r Bundled<'r>),
+}
+
+impl<'p, 'r> Place<'p, 'r> {
+    /// A file takes precedence over a bundled model.
+    fn of(registry: &Registry<'r>, path: &'p Path) -> Result<Self> {
+        if path.exists() {
+            return Ok(Self::File(path));
+        }
+        let bundled = path.to_str().and_then(|name| registry.find(name));
+        Ok(Self::Bundled(bundled.ok_or_else(|| missing(path, registry))?))
     }
 }
 

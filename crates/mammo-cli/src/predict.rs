@@ -7,12 +7,14 @@ use anyhow::{Result, bail};
 use mammo_core::write::write_atomically;
 use mammo_data::split::Side;
 use mammo_dicom::UnknownObjects;
-use mammo_eval::Domain;
+use mammo_eval::{Domain, ScoreRow, Unit};
 use mammo_models::Registry;
 use mammo_nn::device;
 use mammo_nn::inference::predict::Tta;
 use mammo_pipeline::data::Data;
-use mammo_pipeline::scoring::{Remark, Request, Scored, build_models, score, score_patches, select};
+use mammo_pipeline::scoring::{
+    Course, Remark, Request, build_models, score, score_patches, score_units, select,
+};
 
 use crate::output::count;
 use crate::progress::Terminal;
@@ -29,10 +31,20 @@ use crate::{Done, models, output, progress};
 /// when a model has none. The column domain says whether the model was evaluated on this kind of image
 /// (inside, outside, unknown); outside, there is no calibrated probability. A patch model scores patches drawn by `mammo sample` instead.
 ///
+/// With --by breast a row is a breast, with --by patient a patient: file has the names of the scored
+/// images, views their views, n_images and n_refused the numbers of scored and refused images. A model
+/// from `mammo train exam` combines the images by its exam heads. For others a breast has the mean of
+/// its images, which can be lower than the score of one view, and a patient the maximum of the
+/// breasts; both of raw and of calibrated probabilities, averaged over models and flips first. An
+/// image of unknown side is a breast of its own, with blank laterality. An image whose patient neither
+/// header nor file name states is a patient of its own, which takes the name of the file. All images
+/// of a patient are combined, whatever their dates.
+///
 /// Examples:
 ///   mammo predict scans/ --model run/image/model.safetensors
 ///   mammo predict data/film/manifest.json --side test --model a.safetensors \
 ///                 --model b.safetensors --tta flips --out scores.csv
+///   mammo predict scans/ --by breast --out breasts.csv
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
@@ -52,6 +64,9 @@ pub struct Args {
     /// Test-time augmentation.
     #[arg(long, value_enum, default_value_t = TtaArg::None)]
     pub tta: TtaArg,
+    /// What a row stands for: image, breast or patient.
+    #[arg(long, default_value_t = Unit::Image, conflicts_with = "patches")]
+    pub by: Unit,
     /// Folder of patches drawn by `mammo sample`, to score with a patch model.
     #[arg(long, requires = "side")]
     pub patches: Option<PathBuf>,
@@ -95,20 +110,29 @@ pub fn run(args: &Args) -> Result<Done> {
     let models = build_models(files, &device)?;
     let selected = select(&args.images, args.side, args.split.as_deref(), &Terminal)?;
     let unknown = unknown_objects(args.assume_mammography);
-    let scored = score(&Request { models: &models, tta: args.tta.tta(), unknown }, &selected, &Terminal);
-    print_remarks(&scored);
-    let table = scored.table()?;
+    let request = Request { models: &models, tta: args.tta.tta(), unknown };
+    let (table, rows, course) = match args.by {
+        Unit::Image => {
+            let scored = score(&request, &selected, &Terminal);
+            (scored.table()?, Probabilities::of(scored.rows.iter()), scored.course)
+        }
+        unit => {
+            let scored = score_units(&request, unit, &selected, &Terminal)?;
+            (scored.table()?, Probabilities::of(scored.rows.iter().map(|row| &row.row)), scored.course)
+        }
+    };
+    print_remarks(&course);
     match &args.out {
         Some(path) => {
             write_atomically(path, &table)?;
-            output::summary(path, &summary(&scored, path));
+            output::summary(path, &summary(args.by, &rows, &course, path));
         }
         None => output::results(&String::from_utf8(table)?),
     }
-    if scored.rows.is_empty() && !progress::stop_requested() {
-        bail!("none of {} could be scored", count(scored.refused.len(), "image"));
+    if rows.n == 0 && !progress::stop_requested() {
+        bail!("none of {} could be scored", count(course.refused.len(), "image"));
     }
-    Ok(match (progress::stop_requested(), scored.refused.len()) {
+    Ok(match (progress::stop_requested(), course.refused.len()) {
         (true, _) => Done::Interrupted,
         (false, 0) => Done::All,
         (false, _) => Done::WithRejections,
@@ -121,7 +145,14 @@ fn run_patches(args: &Args, folder: &Path) -> Result<Done> {
         bail!("--patches needs one manifest, one --model and --side");
     };
     let data = Data::read(manifest, args.split.as_deref())?;
-    let (scores, n_failed) = score_patches(model, &data, side, folder, &args.device, &Terminal)?;
+    let (scores, n_failed) = score_patches(
+        &models::named(&Registry::bundled(), model)?,
+        &data,
+        side,
+        folder,
+        &args.device,
+        &Terminal,
+    )?;
     let table = scores.to_csv()?;
     match &args.out {
         Some(path) => {
@@ -134,13 +165,27 @@ fn run_patches(args: &Args, folder: &Path) -> Result<Done> {
     Ok(if n_failed == 0 { Done::All } else { Done::WithRejections })
 }
 
+/// The number of rows and the range of their probabilities.
+struct Probabilities {
+    n: usize,
+    range: Option<(f64, f64)>,
+}
+
+impl Probabilities {
+    fn of<'r>(rows: impl Iterator<Item = &'r ScoreRow>) -> Self {
+        let all: Vec<f64> = rows.map(|row| row.probability).collect();
+        let of = |best: fn(f64, f64) -> f64| all.iter().copied().reduce(best);
+        Self { n: all.len(), range: of(f64::min).zip(of(f64::max)) }
+    }
+}
+
 /// Prints on stderr counts of irregularities and the duration of scoring.
-fn print_remarks(scored: &Scored) {
-    if scored.refused.len() > output::FEW_LINES {
+fn print_remarks(course: &Course) {
+    if course.refused.len() > output::FEW_LINES {
         tracing::warn!(label = "refused", "the score table lists all of them with their reasons");
     }
     let mut counts: BTreeMap<(bool, String), usize> = BTreeMap::new();
-    for remark in scored.remarks.iter().flatten() {
+    for remark in course.remarks.iter().flatten() {
         let outside = matches!(remark, Remark::Kind(finding) if finding.domain == Domain::Outside);
         *counts.entry((outside, remark.kind())).or_default() += 1;
     }
@@ -151,27 +196,32 @@ fn print_remarks(scored: &Scored) {
         }
         tracing::info!(label = "note", "{} scored: {kind} (column reason)", count(n, "image"));
     }
-    let (n, seconds) = (scored.rows.len() + scored.refused.len(), scored.duration.as_secs_f64());
+    let (n, seconds) = (course.n_images(), course.duration.as_secs_f64());
     tracing::info!(
         "{} in {seconds:.1} s, {:.1} per second; reading, checking and preparing took {:.0} % of the time",
         count(n, "image"),
         n as f64 / seconds,
-        100.0 * scored.preparing.as_secs_f64() / seconds
+        100.0 * course.preparing.as_secs_f64() / seconds
     );
 }
 
 /// Summary of a score table.
-fn summary(scored: &Scored, table: &Path) -> String {
-    let mut text = format!("{} scored", count(scored.rows.len(), "image"));
-    let of = |best: fn(f64, f64) -> f64| scored.rows.iter().map(|row| row.probability).reduce(best);
-    if let (Some(low), Some(high)) = (of(f64::min), of(f64::max)) {
+fn summary(unit: Unit, rows: &Probabilities, course: &Course, table: &Path) -> String {
+    let mut text = format!("{} scored", count(rows.n, unit.name()));
+    if let Some((low, high)) = rows.range {
         text += &format!(", probability of cancer from {low:.3} to {high:.3}");
     }
-    text += &format!("; {} refused", scored.refused.len());
-    if !scored.refused.is_empty() {
+    let n_refused = course.refused.len();
+    text += &match unit {
+        Unit::Image => format!("; {n_refused} refused"),
+        Unit::Breast | Unit::Patient => {
+            format!("; {n_refused} of {} refused", count(course.n_images(), "image"))
+        }
+    };
+    if n_refused > 0 {
         text += " (reasons in columns gate and reason)";
     }
-    format!("{text}\nscores, one image per row: {}\n", table.display())
+    format!("{text}\nscores, one {unit} per row: {}\n", table.display())
 }
 
 /// Treatment of unidentified objects by the flag `--assume-mammography`.

@@ -14,14 +14,14 @@ use mammo_dicom::StoredImage;
 use mammo_dicom::image_file::write_png16;
 use mammo_image::input_check::{Warning, polarity_shown};
 use mammo_image::preprocess::{ExplainedStep, Preprocessing};
-use mammo_nn::model_file;
+use mammo_models::Registry;
 use rayon::prelude::*;
 
 use mammo_pipeline::scoring::{Selected, find_images};
 
 use crate::output::{FEW_IMAGES, LeftOut, count};
 use crate::progress::Terminal;
-use crate::{Done, output, progress};
+use crate::{Done, models, output, progress};
 
 /// Side of one image on a step sheet, in pixels.
 const TILE_PX: usize = 360;
@@ -54,7 +54,7 @@ pub struct Args {
     /// Settings to use.
     #[arg(long, value_enum, default_value_t = Preset::Default, conflicts_with = "model")]
     pub preset: Preset,
-    /// Use the settings of this model file.
+    /// Use the settings of this model: a file, or the name of a bundled model.
     #[arg(long)]
     pub model: Option<PathBuf>,
     /// Print the steps of all images of --explain.
@@ -78,11 +78,11 @@ pub enum Preset {
 pub fn run(args: &Args) -> Result<Done> {
     progress::catch_ctrl_c();
     let preprocessing = match (&args.model, args.preset) {
-        (Some(path), _) => model_file::load(path)?.card.preprocessing,
+        (Some(path), _) => models::named(&Registry::bundled(), path)?.card.preprocessing,
         (None, Preset::Default) => Preprocessing::default(),
         (None, Preset::Paper) => Preprocessing::paper(),
     };
-    let Selected { root, images } = find_images(&args.images, &Terminal)?;
+    let Selected { root, images, .. } = find_images(&args.images, &Terminal)?;
     let targets = targets(&args.images, &images)?;
     if !args.explain {
         claim(&args.out, &preprocessing)?;

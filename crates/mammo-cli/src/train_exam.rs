@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use mammo_models::Registry;
 use mammo_pipeline::training::{TrainExam, train_exam};
 
-use crate::Done;
 use crate::progress::Terminal;
 use crate::training::{RunArgs, report};
+use crate::{Done, models};
 
 /// Train a whole-image model on exams: all views of a patient together, from the same labels.
 ///
@@ -23,9 +24,10 @@ use crate::training::{RunArgs, report};
 pub struct Args {
     #[command(flatten)]
     pub run: RunArgs,
-    /// Whole-image model to start from.
+    /// Whole-image model to start from: a file, or the name of a bundled model [default: the bundled
+    /// model].
     #[arg(long)]
-    pub model: PathBuf,
+    pub model: Option<PathBuf>,
 }
 
 /// Runs the command.
@@ -33,6 +35,8 @@ pub fn run(args: &Args) -> Result<Done> {
     let config = args.run.config()?;
     // Sections that are missing are found before the data are read.
     config.exam()?;
+    let model = models::chosen(&Registry::bundled(), args.model.as_deref(), models::MODEL_FLAG)
+        .context(models::NO_START)?;
     let (data, place) = args.run.start()?;
-    report(&train_exam(TrainExam { config, data: &data, model: &args.model, place: &place }, &Terminal)?)
+    report(&train_exam(TrainExam { config, data: &data, model: &model, place: &place }, &Terminal)?)
 }

@@ -3,12 +3,13 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use mammo_models::Registry;
 use mammo_pipeline::training::{TrainImage, train_image};
 
-use crate::Done;
 use crate::progress::Terminal;
 use crate::training::{RunArgs, report};
+use crate::{Done, models};
 
 /// Train a whole-image classifier end to end from image labels.
 ///
@@ -23,7 +24,7 @@ use crate::training::{RunArgs, report};
 pub struct Args {
     #[command(flatten)]
     pub run: RunArgs,
-    /// Patch model with the trunk.
+    /// Patch model with the trunk: a file, or the name of a bundled model.
     #[arg(long, required_unless_present = "from_scratch", conflicts_with = "from_scratch")]
     pub from_patch: Option<PathBuf>,
     /// Start from random weights.
@@ -36,7 +37,9 @@ pub fn run(args: &Args) -> Result<Done> {
     let config = args.run.config()?;
     // Sections that are missing are found before the data are read.
     let _ = (config.preprocessing()?, config.patch()?, config.image()?);
+    let named = |path: &PathBuf| models::named(&Registry::bundled(), path).context(models::NO_START);
+    let from_patch = args.from_patch.as_ref().map(named).transpose()?;
     let (data, place) = args.run.start()?;
-    let from_patch = args.from_patch.as_deref();
+    let from_patch = from_patch.as_ref();
     report(&train_image(&TrainImage { config: &config, data: &data, from_patch, place: &place }, &Terminal)?)
 }

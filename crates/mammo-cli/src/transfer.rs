@@ -40,7 +40,7 @@ pub fn run(args: &Args) -> Result<Done> {
     // Sections that are missing are found before the data are read.
     config.transfer()?;
     let model = models::chosen(&Registry::bundled(), args.model.as_deref(), models::MODEL_FLAG)
-        .context("cannot start from this model")?;
+        .context(models::NO_START)?;
     let (data, place) = args.run.start()?;
     let n_patients = args.patients;
     report(&transfer(Transfer { config, data: &data, model: &model, n_patients, place: &place }, &Terminal)?)

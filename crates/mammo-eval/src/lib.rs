@@ -54,7 +54,8 @@ pub use roc::ranked::{RankedScores, RocPoint, roc_auc, roc_auc_weighted, roc_cur
 pub use tables::aggregate::{Case, Pooling, by_breast, by_patient, parts_of_patients};
 pub use tables::domain::Domain;
 pub use tables::sample::Sample;
-pub use tables::scores::{ScoreRow, ScoreTable, read_scores, score_table};
+pub use tables::scores::{Line, RowImages, ScoreRow, ScoreTable, read_scores, score_table};
+pub use tables::unit::Unit;
 
 #[cfg(test)]
 mod statistics_tests;

@@ -5,8 +5,8 @@
 
 use mammo_core::record::{Laterality, Pathology, View};
 use mammo_eval::{
-    BootstrapConfig, Domain, Patients, Sample, ScoreRow, read_scores, roc_auc, roc_auc_weighted, roc_curve,
-    score_table,
+    BootstrapConfig, Domain, Line, Patients, Sample, ScoreRow, read_scores, roc_auc, roc_auc_weighted,
+    roc_curve, score_table,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -171,8 +171,8 @@ proptest! {
     fn a_score_table_is_read_as_it_was_written(rows in vec(row(), 1..20)) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("scores.csv");
-        let scored = rows.iter().map(|row| (row, Domain::Inside, String::new()));
-        std::fs::write(&path, score_table(scored, []).unwrap()).unwrap();
+        let scored = rows.iter().map(|row| Line::scored(row, Domain::Inside, String::new()));
+        std::fs::write(&path, score_table(scored).unwrap()).unwrap();
         prop_assert_eq!(read_scores(&path).unwrap(), rows);
     }
 }

@@ -56,7 +56,8 @@ pub fn run(dir: &Path) -> Result<PathBuf, Box<dyn Error>> {
     };
     let request = TrainPatch { config: &config, data: &data, patches: None, place: &place("patch") };
     let patch = train_patch(&request, &Silent)?;
-    let from_patch = Some(patch.model.as_path());
+    let patch = mammo::nn::model_file::load(&patch.model)?;
+    let from_patch = Some(&patch);
     let request = TrainImage { config: &config, data: &data, from_patch, place: &place("image") };
     Ok(train_image(&request, &Silent)?.model)
 }

@@ -11,6 +11,8 @@
 //! # Ok::<(), mammo::Error>(())
 //! ```
 //!
+//! Score all images of a patient together with [`Model::score_exam`]: one score per breast and one for the patient.
+//!
 //! **Evaluate** a score table: area with an interval clustered by patient, operating points, calibration, subgroups.
 //!
 //! ```no_run
@@ -53,9 +55,9 @@ pub use mammo_eval::Domain;
 pub use mammo_nn::inference::predict::Tta;
 pub use mammo_pipeline::config::RunConfig;
 pub use mammo_pipeline::data::Data;
-pub use mammo_pipeline::scoring::{Refused, Remark};
+pub use mammo_pipeline::scoring::{Refused, Remark, UnitScore};
 pub use mammo_pipeline::{Error, Observer, Result, Silent, training};
-pub use model::{Model, Score};
+pub use model::{ExamScore, Model, Score};
 
 /// Evaluates a score table with the default settings: columns `file`, `patient_id`, `laterality`, `view`, `label` and
 /// `probability`, as `mammo predict` writes them or as any other program does.

@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use mammo_core::GreyImage;
-use mammo_core::record::Polarity;
+use mammo_core::record::{Laterality, Mammogram, Polarity};
 use mammo_dicom::UnknownObjects;
 use mammo_eval::Domain;
 use mammo_nn::device;
 use mammo_nn::inference::predict::{ImageModel, Tta};
 use mammo_pipeline::Result;
-use mammo_pipeline::scoring::{FileScore, Headers, Refused, Remark, load_models, score_file, score_image};
+use mammo_pipeline::scoring::{
+    FileScore, Headers, Refused, Remark, Request, UnitScore, load_models, score_exam, score_file, score_image,
+};
 
 /// One whole-image model, or several whose scores are averaged.
 pub struct Model {
@@ -36,6 +38,26 @@ impl From<FileScore> for Score {
     fn from(scored: FileScore) -> Self {
         let FileScore { score, domain, remarks } = scored;
         Self { probability: score.probability, calibrated: score.calibrated, domain, remarks }
+    }
+}
+
+/// The scores of one exam: all images of a patient.
+#[derive(Debug)]
+pub struct ExamScore {
+    /// The breasts, in the order of their first images; an image of unknown side is a breast by itself.
+    pub breasts: Vec<UnitScore>,
+    /// The patient; `None` if no image was scored.
+    pub patient: Option<UnitScore>,
+    /// The scored images, to which [`UnitScore::images`] refers.
+    pub images: Vec<Mammogram>,
+    /// Images that were not scored.
+    pub refused: Vec<(Mammogram, Refused)>,
+}
+
+impl ExamScore {
+    /// The score of a breast; `None` if none of its images was scored.
+    pub fn breast(&self, laterality: Laterality) -> Option<&UnitScore> {
+        self.breasts.iter().find(|breast| breast.laterality == Some(laterality))
     }
 }
 
@@ -82,6 +104,22 @@ impl Model {
         let headers = Headers::Checked(self.unknown);
         let scored = score_file(&self.models, self.tta, path, Polarity::Normal, headers)?;
         Ok(scored.into())
+    }
+
+    /// Scores the breasts of one patient, and the patient, from files and folders with images. Sides come from headers and
+    /// file names; any view may be missing.
+    ///
+    /// Models from `train exam` combine the images by their heads: a breast then scores at least as high as each of
+    /// its images, a patient at least as high as each breast. For others a breast has the mean of its images, which can be
+    /// lower than one of them, and a patient the maximum of the breasts.
+    ///
+    /// # Errors
+    /// No image at all; images that state different patients; models with and without heads.
+    pub fn score_exam(&self, paths: &[PathBuf]) -> Result<ExamScore> {
+        let request = Request { models: &self.models, tta: self.tta, unknown: self.unknown };
+        let scored = score_exam(&request, paths)?;
+        let (scores, images, refused) = (scored.scores, scored.images, scored.refused);
+        Ok(ExamScore { breasts: scores.breasts, patient: scores.patient, images, refused })
     }
 
     /// Scores an image in memory; `name` names it in errors.

@@ -167,6 +167,8 @@ impl Demo<'_> {
         from_patch: Option<&Path>,
     ) -> Result<()> {
         let place = self.place(name);
+        let from_patch = from_patch.map(model_file::load).transpose()?;
+        let from_patch = from_patch.as_ref();
         ended(&train_image(&TrainImage { config, data: film, from_patch, place: &place }, &Terminal)?)
     }
 
@@ -249,7 +251,8 @@ impl Demo<'_> {
 
     /// Scores the test side's patches and writes the table.
     pub(super) fn score_patches(&self, film: &Data, folder: &Path, model: &Path) -> Result<PatchScores> {
-        let (scores, _) = score_patches(model, film, Side::Test, folder, &self.args.device, &Terminal)?;
+        let file = model_file::load(model)?;
+        let (scores, _) = score_patches(&file, film, Side::Test, folder, &self.args.device, &Terminal)?;
         write_atomically(&self.args.out.join("scores/patches.csv"), &scores.to_csv()?)?;
         Ok(scores)
     }

@@ -7,8 +7,8 @@ use crate::{Done, models, output};
 
 /// List the models that this program contains: name, size, data, main figure, licence.
 ///
-/// --model NAME uses one of them. `predict`, `heatmap`, `transfer` and `model inspect` use the
-/// first one if no model is given.
+/// Every command that takes a model file takes the name of one of them. `predict`, `heatmap`,
+/// `transfer`, `train exam` and `model inspect` use the first one if no model is given.
 ///
 /// Example: mammo model list
 #[derive(clap::Args)]

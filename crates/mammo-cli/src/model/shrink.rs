@@ -1,11 +1,12 @@
 //! `mammo model shrink`: a model file with weights in 16 bits.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use mammo_models::Registry;
 use mammo_nn::model_file::{self, Weights};
 
-use crate::{Done, output};
+use crate::{Done, models, output};
 
 /// Write a model file with its weights in 16 bits: half as large, scores nearly the same.
 ///
@@ -18,7 +19,7 @@ use crate::{Done, output};
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct ShrinkArgs {
-    /// Model file.
+    /// Model file, or the name of a bundled model.
     pub model: PathBuf,
     /// Number type of the weights.
     #[arg(long, value_enum)]
@@ -48,20 +49,17 @@ impl From<WeightsArg> for Weights {
 
 /// Runs the command.
 pub fn run(args: &ShrinkArgs) -> Result<Done> {
-    let file = model_file::load(&args.model)?;
-    let before = n_bytes(&args.model)?;
+    let bytes = models::bytes(&Registry::bundled(), &args.model)?;
+    let file = model_file::parse(&args.model, &bytes)?;
     let weights = Weights::from(args.weights);
     model_file::save_as(&args.out, &file.card, &file.tensors, weights)?;
-    let after = n_bytes(&args.out)?;
+    let after = std::fs::metadata(&args.out).with_context(|| args.out.display().to_string())?.len();
     output::results(&format!(
-        "{}: {before} bytes, weights in {}\n{}: {after} bytes, weights in {weights}\n",
+        "{}: {} bytes, weights in {}\n{}: {after} bytes, weights in {weights}\n",
         args.model.display(),
+        bytes.len(),
         file.weights,
         args.out.display()
     ));
     Ok(Done::All)
-}
-
-fn n_bytes(path: &Path) -> Result<u64> {
-    Ok(std::fs::metadata(path).with_context(|| path.display().to_string())?.len())
 }

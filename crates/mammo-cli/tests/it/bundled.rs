@@ -90,6 +90,40 @@ fn a_card_is_described_and_what_it_does_not_know_is_named() {
 }
 
 #[test]
+fn a_model_may_require_f32_and_its_descendants_do_too() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path();
+    trained(dir);
+    let card = |model: &str| mammo(dir, &format!("model inspect {model}")).expect(0).stdout;
+    assert!(card("image/model.safetensors").contains("\nprecision             auto: bf16 on a processor"));
+    fs::write(dir.join("card.toml"), "precision = \"f16\"\n").unwrap();
+    let describe = "model describe image/model.safetensors --card card.toml --out exact.safetensors";
+    mammo(dir, describe).expect(2).says("card.toml").says("`auto` or `f32`");
+    fs::write(dir.join("card.toml"), "precision = \"f32\"\n").unwrap();
+    mammo(dir, describe).expect(0);
+    mammo(dir, "model shrink exact.safetensors --weights f16 --out small.safetensors").expect(0);
+    for command in ["transfer", "train exam"] {
+        let out = command.replace(' ', "-");
+        let train = "data/manifest.json --config tiny.toml --model exact.safetensors --out";
+        mammo(dir, &format!("{command} {train} {out}")).expect(0);
+    }
+    fs::write(dir.join("named.toml"), "name = \"exact-1\"\n").unwrap();
+    mammo(dir, "model describe small.safetensors --card named.toml --out named.safetensors").expect(0);
+    let models = ["exact", "small", "named", "transfer/model", "train-exam/model"];
+    for model in models.map(|model| format!("{model}.safetensors")) {
+        assert!(
+            card(&model).contains("\nprecision             f32 on every processor\n"),
+            "{}",
+            card(&model)
+        );
+    }
+    fs::write(dir.join("card.toml"), "precision = \"auto\"\n").unwrap();
+    mammo(dir, "model describe exact.safetensors --card card.toml --out again.safetensors").expect(0);
+    let bytes = |name: &str| fs::read(dir.join(name)).unwrap();
+    assert!(bytes("again.safetensors") == bytes("image/model.safetensors"), "auto is what old files have");
+}
+
+#[test]
 fn the_column_domain_says_of_which_images_the_model_knows() {
     let temporary = tempfile::tempdir().unwrap();
     let dir = temporary.path();
@@ -160,6 +194,7 @@ fn a_build_without_a_bundled_model_asks_for_a_file() {
         "predict data/images",
         "heatmap data/images --out maps",
         "transfer data/manifest.json --config tiny.toml --out moved",
+        "train exam data/manifest.json --config tiny.toml --out moved",
         "model inspect",
     ] {
         mammo(dir, command)
@@ -168,7 +203,25 @@ fn a_build_without_a_bundled_model_asks_for_a_file() {
             .says("<MODEL>")
             .says("this build bundles no model");
     }
-    mammo(dir, "predict data/images --model none").expect(2).says("none").says("no such file");
+    fs::write(dir.join("card.toml"), CARD).unwrap();
+    fs::write(dir.join("scores.csv"), "patient_id,label,probability\np,1,0.5\n").unwrap();
+    // Wherever a model is given, so may be the name of a bundled one.
+    for command in [
+        "predict data/images --model none",
+        "predict data/manifest.json --side test --patches patches --model none",
+        "heatmap data/images --out maps --model none",
+        "transfer data/manifest.json --config tiny.toml --out moved --model none",
+        "train exam data/manifest.json --config tiny.toml --out moved --model none",
+        "train image data/manifest.json --config tiny.toml --out moved --from-patch none",
+        "evaluate scores.csv --model none",
+        "preprocess data/images --model none",
+        "model inspect none",
+        "model describe none --card card.toml --out new.safetensors",
+        "model shrink none --weights f16 --out new.safetensors",
+        "model export none --format onnx --out new.onnx",
+    ] {
+        mammo(dir, command).expect(2).says("none: ").says("no such file (this build bundles no model)");
+    }
     let list = mammo(dir, "model list").expect(0).stdout;
     assert!(list.contains("this build bundles no model"), "{list}");
 }

@@ -4,6 +4,7 @@
 mod archives;
 mod bad_input;
 mod bundled;
+mod by_unit;
 mod corpus;
 mod documents;
 mod evaluate;

@@ -7,6 +7,8 @@ use mammo_dicom::{ViewPosition, unanimous};
 pub(super) struct FileName {
     /// The words before side and view, else the whole name.
     pub patient_id: String,
+    /// Whether there are words before side and view.
+    pub patient_is_stated: bool,
     /// The side; `None` when words contradict each other.
     pub laterality: Option<Laterality>,
     /// The view; `None` when words contradict each other.
@@ -24,8 +26,10 @@ impl FileName {
         // Separators have one byte each.
         let length: usize = words[..n].iter().map(|word| word.len() + 1).sum();
         let before = &stem[..length.saturating_sub(1)];
+        let patient_is_stated = n < words.len() && !before.is_empty();
         Self {
-            patient_id: if before.is_empty() { stem.to_string() } else { before.to_string() },
+            patient_id: if patient_is_stated { before.to_string() } else { stem.to_string() },
+            patient_is_stated,
             laterality: unanimous(read.iter().filter_map(|(side, _)| *side)),
             view: unanimous(read.iter().filter_map(|(_, view)| *view)),
         }

@@ -60,6 +60,8 @@ pub fn find(paths: &[PathBuf]) -> Result<Found> {
 pub struct InferredMetadata {
     /// The patient: Patient ID, else the words before side and view in the file name, else the whole name.
     pub patient_id: String,
+    /// Whether header or name states the patient; else `patient_id` is the name of the file.
+    pub patient_is_stated: bool,
     /// Which breast; `None` when neither header nor name states it.
     pub laterality: Option<Laterality>,
     /// CC or MLO; `None` when neither header nor name states it.
@@ -89,6 +91,7 @@ impl InferredMetadata {
         .flatten()
         .collect();
         Self {
+            patient_is_stated: stated.is_some() || name.patient_is_stated,
             patient_id: stated.unwrap_or(name.patient_id),
             laterality: laterality.or(name.laterality),
             view: projection.map_or(name.view, Projection::view),
@@ -165,6 +168,12 @@ mod tests {
         assert_eq!(by("scans/P7_lcc.png"), ("P7".into(), LEFT, Some(View::Cc)));
         assert_eq!(by("P7-RMLO-2.png"), ("P7".into(), RIGHT, Some(View::Mlo)));
         assert_eq!(by("L_CC.png"), ("L_CC".into(), LEFT, Some(View::Cc)));
+        let is_stated = |file: &str| InferredMetadata::infer(file, None).patient_is_stated;
+        assert!(is_stated("P7_lcc.png") && is_stated("P7_L_R.png"));
+        assert!(
+            !is_stated("a/L_CC.png") && !is_stated("scan-17.png"),
+            "the whole name stands for the patient"
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::report::unit::{OperatingFigures, UnitFigures};
 use crate::report::{Evaluation, PoolingFigures};
 use crate::roc::decision_curve::DecisionPoint;
 use crate::tables::aggregate::Pooling;
+use crate::tables::unit::Unit;
 
 /// With fewer patients of a class the coverage of some intervals is not nominal (docs/evaluation.md).
 const FEW_PATIENTS: usize = 20;
@@ -59,9 +60,11 @@ impl FigureTable for Evaluation {
 
 /// The units, each with the suffix of the names of its figures.
 fn units(evaluation: &Evaluation) -> Vec<(&'static str, &UnitFigures)> {
-    let mut units = vec![("image", &evaluation.images)];
+    let mut units = vec![(evaluation.unit.name(), &evaluation.images)];
     units.extend(evaluation.breasts.as_ref().map(|breasts| ("breast", breasts)));
-    units.push(("patient", &evaluation.patients));
+    if evaluation.unit != Unit::Patient {
+        units.push(("patient", &evaluation.patients));
+    }
     units
 }
 
@@ -74,8 +77,8 @@ fn counts(evaluation: &Evaluation) -> Vec<Figure> {
             malignant.note = "few of a class: 95 % intervals covered 92 to 99 % in simulations".into();
         }
         figures.push(malignant);
-        if name == "image" {
-            figures.push(Figure::count("n_images_unlabelled", evaluation.n_unlabelled));
+        if name == evaluation.unit.name() {
+            figures.push(Figure::count(&format!("n_{name}s_unlabelled"), evaluation.n_unlabelled));
             if evaluation.n_without_side > 0 {
                 let mut without = Figure::count("n_images_side_unknown", evaluation.n_without_side);
                 without.note = "counted per patient, not per breast".into();
@@ -219,15 +222,15 @@ fn net_benefits(evaluation: &Evaluation) -> Vec<Figure> {
 }
 
 fn subgroups(evaluation: &Evaluation) -> Vec<Figure> {
-    let mut figures = vec![];
+    let (mut figures, unit) = (vec![], evaluation.unit);
     for subgroups in &evaluation.subgroups {
         for group in &subgroups.groups {
-            let name = format!("auc_image_{}={}", subgroups.column, group.value);
+            let name = format!("auc_{unit}_{}={}", subgroups.column, group.value);
             figures.push(Figure::measured(&name, &group.auc, group.n));
         }
     }
     for shortcut in &evaluation.shortcuts {
-        let name = format!("auc_image_within_{}", shortcut.column);
+        let name = format!("auc_{unit}_within_{}", shortcut.column);
         let n = shortcut.sites.iter().map(|site| site.n).sum();
         figures.push(Figure::measured(&name, &shortcut.within_auc, n));
         let alone = format!("auc_of_{}_alone", shortcut.column);

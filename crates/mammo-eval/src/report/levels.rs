@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::PoolingFigures;
+use super::{EvalInputs, PoolingFigures};
 use crate::config::EvalConfig;
 use crate::defined::Defined;
 use crate::origin::Origin;
@@ -10,7 +10,8 @@ use crate::report::unit::{FrozenPoint, UnitFigures};
 use crate::roc::operating_point::{OperatingPoint, OperatingRule};
 use crate::tables::aggregate::{Case, Pooling, by_breast, by_patient, parts_of_patients};
 use crate::tables::sample::Sample;
-use crate::tables::scores::ScoreRow;
+use crate::tables::scores::{ScoreRow, ScoreTable};
+use crate::tables::unit::Unit;
 use crate::{Error, Result};
 
 /// Rules for the operating points on validation scores, for images, breasts and patients each.
@@ -45,6 +46,33 @@ pub(crate) fn labelled_images(rows: &[ScoreRow]) -> Result<Vec<Case>> {
     Ok(images)
 }
 
+/// Checks that rows of breasts or patients are not combined with what belongs to images, and that none occurs twice.
+pub(super) fn check_unit(table: &ScoreTable, inputs: &EvalInputs) -> Result<()> {
+    let unit = table.unit;
+    if let Some(validation) = inputs.validation.filter(|validation| validation.unit != unit) {
+        let found = format!("one row per {}", validation.unit);
+        let expected = format!("one row per {unit}, as in the table to be evaluated");
+        return Err(Error::setting("validation scores", found, expected));
+    }
+    if unit == Unit::Image {
+        return Ok(());
+    }
+    if !inputs.images.is_empty() || inputs.findings.is_some() {
+        let found = format!("a score table with one row per {unit}");
+        let expected = "one row per image; score without --by, or leave manifest and findings out";
+        return Err(Error::setting("manifest", found, expected));
+    }
+    let mut known = HashSet::new();
+    let rows = table.rows.iter().filter(|row| unit == Unit::Patient || row.laterality.is_some());
+    for row in rows {
+        if !known.insert((&row.patient_id, row.laterality.filter(|_| unit == Unit::Breast))) {
+            let found = format!("a second row of this {unit} of patient {}", row.patient_id);
+            return Err(Error::table(&row.file, None, found, format!("one row per {unit}")));
+        }
+    }
+    Ok(())
+}
+
 /// The same images as samples of images, breasts and patients.
 pub(super) struct Levels {
     pub(super) images: Sample,
@@ -53,7 +81,14 @@ pub(super) struct Levels {
 }
 
 impl Levels {
-    pub(super) fn of(images: &[Case], config: &EvalConfig) -> Self {
+    /// The levels of cases that are the rows of a table; `images` holds the rows whatever they stand for.
+    pub(super) fn of(images: &[Case], unit: Unit, config: &EvalConfig) -> Self {
+        if unit != Unit::Image {
+            // A row of a breast table without side is an image of unknown side, which is in no breast.
+            let rows = images.iter().filter(|row| unit == Unit::Patient || row.laterality.is_some());
+            let patients = by_patient(images, config.breasts);
+            return Self { images: Sample::of(rows), breasts: None, patients: Sample::of(&patients) };
+        }
         let breasts = by_breast(images, config.views);
         let patients = by_patient(&parts_of_patients(images, breasts.as_deref()), config.breasts);
         Self {

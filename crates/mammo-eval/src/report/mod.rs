@@ -23,7 +23,6 @@ use std::collections::BTreeSet;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
 use crate::calibration::calibrator::Calibrator;
 use crate::calibration::reliability::{CalibrationFigures, Recalibrated};
 use crate::config::EvalConfig;
@@ -38,13 +37,15 @@ use crate::report::unit::{FrozenPoint, UnitFigures};
 use crate::roc::decision_curve;
 use crate::roc::decision_curve::DecisionCurve;
 use crate::roc::operating_point::OperatingPoint;
-use crate::tables::aggregate::Pooling;
+use crate::tables::aggregate::{Case, Pooling};
 use crate::tables::findings::Finding;
 use crate::tables::grouping::{chosen, groupings};
 use crate::tables::sample::Sample;
 use crate::tables::scores::{ScoreRow, ScoreTable};
+use crate::tables::unit::Unit;
+use crate::{Error, Result};
 pub(crate) use levels::labelled_images;
-use levels::{Levels, choose_points, poolings};
+use levels::{Levels, check_unit, choose_points, poolings};
 use mammo_core::record::Mammogram;
 use recalibration::{by_model_file, calibration, not_probabilities, recalibrated};
 
@@ -60,16 +61,19 @@ pub struct Evaluation {
     pub version: u32,
     /// Models that the table names, usually one.
     pub models: Vec<String>,
+    /// What a row of the table stands for.
+    #[serde(default)]
+    pub unit: Unit,
     /// Number of rows without a label; they are left out.
     pub n_unlabelled: usize,
     /// Number of labelled images of unknown side; they are left out of `breasts` and `poolings`.
     #[serde(default)]
     pub n_without_side: usize,
-    /// Per image.
+    /// Per row of the table: per image, or what `unit` says.
     pub images: UnitFigures,
-    /// Per breast; `None` if no image has a known side.
+    /// Per breast; `None` if no image has a known side, and for a table whose rows are breasts or patients.
     pub breasts: Option<UnitFigures>,
-    /// Per patient.
+    /// Per patient, pooled from images or breasts.
     pub patients: UnitFigures,
     /// Area per breast for each pooling of its views, with the fitted one if validation scores were
     /// given; empty without breasts.
@@ -116,7 +120,7 @@ pub struct Compared {
 /// Optional inputs of an evaluation besides the score table.
 #[derive(Clone, Copy, Default)]
 pub struct EvalInputs<'a> {
-    /// Operating point of the model, for images.
+    /// Operating point of the model, for the rows of the table.
     pub operating_point: Option<&'a OperatingPoint>,
     /// Calibrator of the model. If all rows have a calibrated probability, those are evaluated, else
     /// the calibrator is applied to the probabilities.
@@ -140,11 +144,22 @@ pub struct EvalInputs<'a> {
 /// is [`Defined::Undefined`] and not an error.
 pub fn evaluate_scores(table: &ScoreTable, inputs: &EvalInputs, config: &EvalConfig) -> Result<Evaluation> {
     config.check()?;
+    check_unit(table, inputs)?;
     let labelled = table.labelled();
-    let images = labelled_images(&labelled.rows)?;
+    let all = labelled_images(&labelled.rows)?;
+    let (unit_of_rows, n_unlabelled) = (table.unit, table.rows.len() - all.len());
+    // Rows of no breast count for their patients only, in a table of breasts as in one of images.
+    let labelled = labelled.with_rows(|row| unit_of_rows != Unit::Breast || row.laterality.is_some());
+    if labelled.rows.is_empty() {
+        return Err(Error::Undefined {
+            statistic: "evaluation per breast",
+            reason: "no row has a side".into(),
+        });
+    }
+    let images: Vec<Case> = labelled.rows.iter().filter_map(Case::of_image).collect();
     let validation = inputs.validation.map(|table| labelled_images(&table.rows)).transpose()?;
-    let (levels, chosen_on) =
-        (Levels::of(&images, config), validation.as_ref().map(|images| Levels::of(images, config)));
+    let levels_of = |cases: &[Case]| Levels::of(cases, unit_of_rows, config);
+    let (levels, chosen_on) = (levels_of(&all), validation.as_ref().map(|images| levels_of(images)));
     let frozen = |of: fn(&Levels) -> Option<&Sample>| match chosen_on.as_ref().and_then(of) {
         Some(sample) => choose_points(sample),
         None => Ok(vec![]),
@@ -166,6 +181,10 @@ pub fn evaluate_scores(table: &ScoreTable, inputs: &EvalInputs, config: &EvalCon
     // In parallel, because each part sorts on one thread before its resamples use all threads.
     let (image_part, (breasts, patients)) = rayon::join(of_images, || rayon::join(of_breasts, of_patients));
     let ((image_figures, decision_curve), breasts) = (image_part?, breasts?);
+    let n_without_side = match unit_of_rows {
+        Unit::Image | Unit::Breast => all.iter().filter(|row| row.laterality.is_none()).count(),
+        Unit::Patient => 0,
+    };
     let all_groupings = groupings(&labelled, inputs.images);
     let point = image_points.first().map(|frozen| &frozen.point);
     let subgroups = chosen(&all_groupings, &config.subgroups)?;
@@ -174,15 +193,16 @@ pub fn evaluate_scores(table: &ScoreTable, inputs: &EvalInputs, config: &EvalCon
         format: FORMAT.0.into(),
         version: FORMAT.1,
         models: models(&labelled.rows),
-        n_unlabelled: table.rows.len() - images.len(),
-        n_without_side: images.iter().filter(|image| image.laterality.is_none()).count(),
+        unit: unit_of_rows,
+        n_unlabelled,
+        n_without_side,
         images: image_figures,
         patients: patients?,
         poolings: poolings(&images, breasts.as_ref(), validation.as_deref(), config)?,
         breasts,
         calibration: calibration(&levels.images, config)?,
         recalibrated: [
-            by_model_file(&levels.images, &labelled.rows, inputs.calibrator, config)?,
+            by_model_file(&levels.images, &labelled, inputs.calibrator, config)?,
             recalibrated(&levels.images, chosen_on.as_ref().map(|levels| &levels.images), config)?,
         ]
         .concat(),

@@ -6,7 +6,8 @@ use crate::config::EvalConfig;
 use crate::defined::Defined;
 use crate::origin::Origin;
 use crate::tables::sample::Sample;
-use crate::tables::scores::ScoreRow;
+use crate::tables::scores::ScoreTable;
+use crate::tables::unit::Unit;
 use crate::{Error, Result};
 
 /// A figure that needs probabilities, for scores on another scale.
@@ -25,15 +26,20 @@ pub(super) fn calibration(images: &Sample, config: &EvalConfig) -> Result<Define
 /// Calibration after the calibrator of the model file.
 pub(super) fn by_model_file(
     images: &Sample,
-    rows: &[ScoreRow],
+    table: &ScoreTable,
     calibrator: Option<&Calibrator>,
     config: &EvalConfig,
 ) -> Result<Vec<Defined<Recalibrated>>> {
     let Some(calibrator) = calibrator.filter(|_| images.scores_are_probabilities()) else {
         return Ok(vec![]);
     };
+    let rows = &table.rows;
     let calibrated = match rows.iter().map(|row| row.calibrated).collect() {
         Some(scores) => Sample { scores, ..images.clone() },
+        None if table.unit != Unit::Image => {
+            let reason = "model file: fitted to single images, and some rows have no calibrated probability";
+            return Ok(vec![Defined::undefined(reason)]);
+        }
         None if rows.iter().any(|row| !["", "none"].contains(&row.tta.as_str())) => {
             let reason = "model file: fitted to single images, the scores are means over flips; \
                           score the images again, which adds a column of calibrated probabilities";

@@ -1,7 +1,7 @@
 use super::*;
 use crate::Error;
 use crate::tables::scores::tests::row;
-use crate::{BootstrapConfig, FigureTable, OperatingRule};
+use crate::{BootstrapConfig, FigureTable, OperatingRule, by_breast};
 use mammo_core::record::Laterality;
 use mammo_core::record::Pathology::{Benign, Malignant, Unknown};
 
@@ -190,4 +190,83 @@ fn a_table_that_cannot_be_meant_is_an_error() {
     let setting = EvalConfig { prevalence: Some(5.0), ..quick() };
     let error = evaluate_scores(&rows().into(), &EvalInputs::default(), &setting).unwrap_err();
     assert!(error.to_string().starts_with("prevalence: 5"), "{error}");
+}
+
+/// The rows of [`rows`] pooled into breasts by their mean, as a table of breasts.
+fn breasts_of(rows: &[ScoreRow]) -> ScoreTable {
+    let cases: Vec<Case> = rows.iter().filter_map(Case::of_image).collect();
+    let breast = |case: Case| {
+        let label = if case.malignant { Malignant } else { Benign };
+        let file = format!("{}-{:?}", case.patient_id, case.laterality);
+        ScoreRow {
+            laterality: case.laterality,
+            view: None,
+            ..row(&file, &case.patient_id, label, case.score)
+        }
+    };
+    let rows = by_breast(&cases, Pooling::Mean).unwrap().into_iter().map(breast).collect();
+    ScoreTable { unit: Unit::Breast, rows, ..ScoreTable::default() }
+}
+
+#[test]
+fn a_table_of_breasts_has_the_figures_of_its_images_pooled_per_breast() {
+    let mlo = |row: ScoreRow| ScoreRow {
+        file: format!("{}-mlo", row.file),
+        view: Some(mammo_core::record::View::Mlo),
+        probability: (row.probability * 7.0) % 1.0,
+        ..row
+    };
+    let images: Vec<ScoreRow> = rows().into_iter().flat_map(|row| [row.clone(), mlo(row)]).collect();
+    let of_images = evaluate(images.clone(), &EvalInputs::default()).unwrap();
+    let mut table = breasts_of(&images);
+    let of_breasts = evaluate_scores(&table, &EvalInputs::default(), &quick()).unwrap();
+    let expected = of_images.breasts.as_ref().unwrap();
+    assert_eq!((&of_breasts.images.auc, of_breasts.images.n), (&expected.auc, expected.n));
+    assert_eq!(of_breasts.patients.auc, of_images.patients.auc);
+    assert_eq!((of_breasts.unit, &of_breasts.breasts), (Unit::Breast, &None));
+    let text = of_breasts.to_markdown();
+    assert!(
+        text.contains("| auc_breast ") && text.contains("| n_breasts ") && text.contains("| auc_patient ")
+    );
+    assert!(!text.contains("auc_image") && !text.contains("n_images "), "{text}");
+    // An image of unknown side is in no breast and counts for its patient.
+    let own = ScoreRow { laterality: None, ..row("x", &table.rows[0].patient_id, Malignant, 1.0) };
+    table.rows.push(own);
+    let with_own = evaluate_scores(&table, &EvalInputs::default(), &quick()).unwrap();
+    assert_eq!((&with_own.images.auc, with_own.n_without_side), (&expected.auc, 1));
+    assert_eq!(with_own.patients.n, of_images.patients.n);
+
+    let patients = ScoreTable { unit: Unit::Patient, ..table.clone() };
+    let error = evaluate_scores(&patients, &EvalInputs::default(), &quick()).unwrap_err().to_string();
+    assert!(error.contains("a second row of this patient"), "{error}");
+    let twice = ScoreRow { file: "again".into(), ..table.rows[0].clone() };
+    let twice = ScoreTable { rows: [table.rows.clone(), vec![twice]].concat(), ..table.clone() };
+    let error = evaluate_scores(&twice, &EvalInputs::default(), &quick()).unwrap_err().to_string();
+    assert!(error.contains("a second row of this breast"), "{error}");
+    let images: ScoreTable = images.into();
+    let inputs = EvalInputs { validation: Some(&images), ..EvalInputs::default() };
+    let error = evaluate_scores(&table, &inputs, &quick()).unwrap_err().to_string();
+    assert!(error.contains("one row per image") && error.contains("one row per breast"), "{error}");
+    let records = [crate::tests::mammogram("x", "p", Benign)];
+    let inputs = EvalInputs { images: &records, ..EvalInputs::default() };
+    let error = evaluate_scores(&table, &inputs, &quick()).unwrap_err().to_string();
+    assert!(error.starts_with("manifest") && error.contains("without --by"), "{error}");
+}
+
+#[test]
+fn a_table_of_patients_is_evaluated_once() {
+    let rows = (0..12)
+        .map(|i| {
+            let label = if i % 3 == 0 { Malignant } else { Benign };
+            let row = row(&format!("f{i}"), &format!("p{i}"), label, f64::from(i * 5 % 12) / 12.0);
+            ScoreRow { laterality: None, view: None, ..row }
+        })
+        .collect();
+    let table = ScoreTable { unit: Unit::Patient, rows, ..ScoreTable::default() };
+    let evaluation = evaluate_scores(&table, &EvalInputs::default(), &quick()).unwrap();
+    let names: Vec<String> = evaluation.figures().into_iter().map(|figure| figure.name).collect();
+    assert_eq!(names.iter().filter(|name| *name == "auc_patient").count(), 1, "{names:?}");
+    assert!(names.iter().all(|name| !name.contains("image") && !name.contains("breast")), "{names:?}");
+    let estimate = |of: &UnitFigures| of.auc.value().unwrap().estimate;
+    assert_eq!(estimate(&evaluation.images), estimate(&evaluation.patients));
 }

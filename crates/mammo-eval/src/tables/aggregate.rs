@@ -34,7 +34,7 @@ impl Pooling {
     }
 
     /// The pooled score of at least one score.
-    fn pool(self, scores: &[f64]) -> f64 {
+    pub fn pool(self, scores: &[f64]) -> f64 {
         match self {
             Self::Mean => scores.iter().sum::<f64>() / scores.len() as f64,
             Self::Max => scores.iter().copied().fold(f64::NEG_INFINITY, f64::max),

@@ -11,11 +11,12 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::tables::grouping::READER_PREFIX;
+use crate::tables::unit::Unit;
 use crate::{Error, Result};
 use mammo_core::record::{Laterality, Pathology, View};
 use mammo_core::table_text::{TableText, problem};
 use write::PASSED;
-pub use write::score_table;
+pub use write::{Line, NAMES, RowImages, score_table};
 
 /// The score of one image, with the fields that its evaluation and its repetition need.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,6 +75,9 @@ const KNOWN: [&str; 14] = [
     "seconds",
 ];
 
+/// The column that says what a row stands for.
+const BY: &str = "by";
+
 /// Headers of text columns, in which a comma is not a decimal comma.
 const WORDS: [&str; 10] =
     ["file", "image", "patient_id", "laterality", "side", "view", "label", "model", "preprocessing", "tta"];
@@ -96,7 +100,9 @@ impl ScoreRow {
 /// Score rows with the further columns of their table.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ScoreTable {
-    /// One row per image.
+    /// What a row stands for.
+    pub unit: Unit,
+    /// One row per image, breast or patient.
     pub rows: Vec<ScoreRow>,
     /// Further columns by their header in lower case: one text per row, empty for a blank cell.
     pub columns: BTreeMap<String, Vec<String>>,
@@ -147,17 +153,23 @@ impl ScoreTable {
             false => header.to_string(),
         };
         table.columns = further.iter().map(name).zip(columns).collect();
+        table.unit = unit(path, &table)?;
         Ok(table)
     }
 
     /// The rows whose truth is known, with their further columns.
     pub fn labelled(&self) -> Self {
-        let kept: Vec<usize> =
-            (0..self.rows.len()).filter(|&row| self.rows[row].malignant().is_some()).collect();
+        self.with_rows(|row| row.malignant().is_some())
+    }
+
+    /// Some of the rows, with their further columns.
+    pub(crate) fn with_rows(&self, keep: impl Fn(&ScoreRow) -> bool) -> Self {
+        let kept: Vec<usize> = (0..self.rows.len()).filter(|&row| keep(&self.rows[row])).collect();
         let column = |(name, values): (&String, &Vec<String>)| {
             (name.clone(), kept.iter().map(|&row| values[row].clone()).collect())
         };
         Self {
+            unit: self.unit,
             rows: kept.iter().map(|&row| self.rows[row].clone()).collect(),
             columns: self.columns.iter().map(column).collect(),
             refused: self.refused.clone(),
@@ -204,6 +216,21 @@ fn check_headers(path: &Path, headers: &csv::StringRecord, dialect: &str) -> Res
         }
     };
     Err(Error::table(path, Some(1), found, EXPECTED))
+}
+
+/// What the rows of a table stand for, by the column [`BY`]; a column with other words only is one to group by.
+fn unit(path: &Path, table: &ScoreTable) -> Result<Unit> {
+    let Some(words) = table.columns.get(BY) else { return Ok(Unit::Image) };
+    let units: Vec<Option<Unit>> = words.iter().map(|word| word.parse().ok()).collect();
+    let Some(first) = units.iter().flatten().next() else { return Ok(Unit::Image) };
+    match units.iter().position(|unit| unit.as_ref() != Some(first)) {
+        None => Ok(*first),
+        Some(other) => {
+            let row = &table.rows[other].file;
+            let found = format!("column '{BY}' holds '{first}' and, for {row}, '{}'", words[other]);
+            Err(Error::table(path, None, found, "rows of one kind: all images, all breasts or all patients"))
+        }
+    }
 }
 
 fn check_row(path: &Path, line: Option<u64>, row: &ScoreRow, is_probability: bool) -> Result<()> {
@@ -296,14 +323,52 @@ pub(crate) mod tests {
             .map(|row| ScoreRow { calibrated: (row.probability > 0.5).then_some(0.25), ..row })
             .collect();
         let domains = [Domain::Inside, Domain::Outside, Domain::Unknown].into_iter().cycle();
-        let scored = rows.iter().zip(domains).map(|(row, domain)| (row, domain, "unusual shape".to_string()));
+        let scored =
+            rows.iter().zip(domains).map(|(row, domain)| Line::scored(row, domain, "unusual shape".into()));
         let refused = crate::tests::mammogram("c.png", "p2", Pathology::Benign);
-        let refused = [(&refused, "blank", "contrast of 0 %")];
-        std::fs::write(&path, score_table(scored, refused).unwrap()).unwrap();
+        let refused = [Line::refused(&refused, "blank", "contrast of 0 %".into())];
+        std::fs::write(&path, score_table(scored.chain(refused)).unwrap()).unwrap();
         let table = ScoreTable::read(&path).unwrap();
         assert_eq!(table.rows, rows);
         assert_eq!(table.columns["domain"][..3], ["inside", "outside", "unknown"]);
         assert_eq!(table.refused.into_iter().collect::<Vec<_>>(), ["c.png"]);
+    }
+
+    #[test]
+    fn a_row_may_stand_for_a_breast_or_a_patient() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("scores.csv");
+        let rows =
+            [row("a.png;b.png", "p1", Pathology::Benign, 0.25), row("c.png", "p2", Pathology::Benign, 0.5)];
+        let images = RowImages { by: Unit::Breast, views: "cc;mlo".into(), n_images: 2, n_refused: 1 };
+        let lines = rows.iter().map(|row| Line::scored(row, Domain::Unknown, String::new()).of(&images));
+        std::fs::write(&path, score_table(lines).unwrap()).unwrap();
+        let table = ScoreTable::read(&path).unwrap();
+        assert_eq!((table.unit, &table.rows[..]), (Unit::Breast, &rows[..]));
+        assert_eq!(table.labelled().unit, Unit::Breast);
+        assert_eq!((&table.columns["views"][0][..], &table.columns["n_refused"][0][..]), ("cc;mlo", "1"));
+        for (cells, expected) in [
+            (["patient", "Patient"], Ok(Unit::Patient)),
+            (["image", "image"], Ok(Unit::Image)),
+            (["Dr A", "Dr B"], Ok(Unit::Image)),
+            (["", ""], Ok(Unit::Image)),
+            (["breast", "patient"], Err("column 'by' holds 'breast' and, for row 2, 'patient'")),
+            (["", "patient"], Err("column 'by' holds 'patient' and, for row 1, ''")),
+        ] {
+            let [first, second] = cells;
+            let text = format!("patient_id,score,by\np1,1,{first}\np2,0,{second}\n");
+            std::fs::write(&path, text).unwrap();
+            match (ScoreTable::read(&path), expected) {
+                (Ok(table), Ok(unit)) => assert_eq!(table.unit, unit),
+                (found, expected) => {
+                    let error = found.unwrap_err().to_string();
+                    assert!(
+                        error.contains(expected.unwrap_err()) && error.contains("all breasts"),
+                        "{error}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]

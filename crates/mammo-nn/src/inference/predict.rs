@@ -79,13 +79,15 @@ impl ImageModel {
     pub fn of(file: ModelFile, device: &Device) -> Result<Self> {
         let network = file.image_classifier(device)?.valid();
         let channels = file.card.network.channels();
-        let plan = cpu::supports(device).then(|| network.plan(channels, Precision::fastest()));
+        let precision = file.card.precision.of(Precision::fastest());
+        let plan = cpu::supports(device).then(|| network.plan(channels, precision));
         Ok(Self { network, plan, card: file.card, digest: file.digest, device: device.clone() })
     }
 
-    /// The same model with another precision; only the CPU has a choice.
+    /// The same model with another precision, unless its card requires one; only the CPU has a choice.
     pub fn with_precision(mut self, precision: Precision) -> Self {
         let channels = self.card.network.channels();
+        let precision = self.card.precision.of(precision);
         self.plan = self.plan.map(|_| self.network.plan(channels, precision));
         self
     }

@@ -1,5 +1,6 @@
 //! The model card: everything about a model but its weights.
 
+use mammo_eval::Unit;
 use mammo_eval::roc::operating_point::OperatingPoint;
 use mammo_image::preprocess::Preprocessing;
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,7 @@ use super::{Calibration, Evidence, FORMAT_VERSION, Figure};
 use crate::networks::image_classifier::{ImageClassifierConfig, N_CLASSES};
 use crate::networks::outline::Outline;
 use crate::networks::patch_classifier::PatchClassifierConfig;
+use crate::networks::precision::RequiredPrecision;
 use crate::networks::trunk::TrunkConfig;
 use crate::{Error, Result};
 
@@ -156,6 +158,9 @@ pub struct ModelCard {
     pub preprocessing: Preprocessing,
     /// Digest of `preprocessing`, checked on reading.
     pub preprocessing_digest: String,
+    /// Precision of prediction; `auto` in files without the field. Models trained from this one keep it.
+    #[serde(default, skip_serializing_if = "RequiredPrecision::is_auto")]
+    pub precision: RequiredPrecision,
     /// The training record.
     pub training: TrainingRecord,
     /// Source of imported weights.
@@ -193,6 +198,7 @@ impl ModelCard {
             classes,
             preprocessing_digest: preprocessing.digest(),
             preprocessing,
+            precision: RequiredPrecision::Auto,
             training,
             source: None,
             operating_point: None,
@@ -206,6 +212,16 @@ impl ModelCard {
     /// Side in pixels of the patches that a patch model was trained on; `None` for other models.
     pub fn patch_px(&self) -> Option<usize> {
         self.training.patch_px.or_else(|| patch_px_of_old_card(&self.training.config))
+    }
+
+    /// The stored threshold, if it was chosen on what the rows of a score table stand for: `train exam` chooses it on
+    /// patients, the other trainings on images.
+    pub fn point_for(&self, unit: Unit) -> Option<&OperatingPoint> {
+        let chosen_on = match self.training.config.get("exam") {
+            Some(_) => Unit::Patient,
+            None => Unit::Image,
+        };
+        self.operating_point.as_ref().filter(|_| unit == chosen_on)
     }
 
     /// Checks the card for contradictions, and returns the network's outline.

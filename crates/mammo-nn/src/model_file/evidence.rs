@@ -6,6 +6,7 @@ use mammo_core::record::View;
 use serde::{Deserialize, Serialize};
 
 use super::ModelCard;
+use crate::networks::precision::RequiredPrecision;
 use crate::{Error, Result};
 
 /// What recorded the image.
@@ -144,6 +145,8 @@ pub struct Description {
     pub evidence: Option<Vec<Evidence>>,
     /// Figures, the main one first.
     pub figures: Option<Vec<Figure>>,
+    /// Precision of prediction.
+    pub precision: Option<RequiredPrecision>,
 }
 
 impl Description {
@@ -156,6 +159,7 @@ impl Description {
             limits: self.limits.unwrap_or(card.limits),
             evidence: self.evidence.unwrap_or(card.evidence),
             figures: self.figures.unwrap_or(card.figures),
+            precision: self.precision.unwrap_or(card.precision),
             ..card
         }
     }

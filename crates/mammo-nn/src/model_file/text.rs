@@ -31,6 +31,7 @@ impl fmt::Display for ModelFile {
                 format!("large tensors in {}; norms, biases and small tensors in f32", self.weights),
             )?;
         }
+        line("precision", card.precision.meaning().to_string())?;
         line("classes", class_list(&card.classes))?;
         for (name, value) in pixel_lines(card) {
             line(name, value)?;

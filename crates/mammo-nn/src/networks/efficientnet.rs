@@ -6,7 +6,7 @@
 //! channel by a depthwise convolution, and narrows it again by a 1x1 convolution without activation. Where the shape
 //! stays, the input is added.
 
-use burn::module::Module;
+use burn::module::{Module, ParamId};
 use burn::tensor::{Device, Tensor};
 use mammo_kernels::Activation;
 
@@ -267,6 +267,12 @@ impl EfficientNet {
     pub fn c_out(&self) -> usize {
         let last_block = self.blocks.last().map(|block| block.split().0);
         self.last.as_ref().or(last_block).unwrap_or(&self.stem).c_out()
+    }
+
+    /// The kernels of the depthwise convolutions.
+    pub(crate) fn depthwise_kernels(&self) -> Vec<ParamId> {
+        let convs = self.blocks.iter().flat_map(|block| &block.convs);
+        convs.filter_map(ConvNorm::depthwise_kernels).collect()
     }
 
     /// The last block and the convolution after it, which the second training stage unfreezes.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use burn::module::Module;
+use burn::module::{Module, ParamId};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::relu;
@@ -166,6 +166,11 @@ impl ConvNorm {
 
     fn is_depthwise(&self) -> bool {
         self.conv.groups > 1
+    }
+
+    /// The kernels, if every channel has one of its own.
+    pub(crate) fn depthwise_kernels(&self) -> Option<ParamId> {
+        self.is_depthwise().then_some(self.conv.weight.id)
     }
 
     fn geometry(&self) -> KernelGeometry {

@@ -68,6 +68,52 @@ impl PrecisionChoice {
     }
 }
 
+/// The precision in which a model file must be used for prediction: a field of its card.
+///
+/// A network of few channels per kernel, such as an EfficientNet-Lite, can lose too much in bf16 (docs/models.md).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RequiredPrecision {
+    /// bf16 on a CPU that multiplies it, else `f32`.
+    #[default]
+    Auto,
+    /// `f32` on every processor.
+    F32,
+}
+
+mammo_core::words!(RequiredPrecision, Auto: "auto", F32: "f32");
+
+impl RequiredPrecision {
+    /// True for the default, which cards leave out.
+    pub fn is_auto(&self) -> bool {
+        *self == Self::Auto
+    }
+
+    /// The precision to compute in where `wanted` would be used.
+    pub fn of(self, wanted: Precision) -> Precision {
+        match self {
+            Self::Auto => wanted,
+            Self::F32 => Precision::F32,
+        }
+    }
+
+    /// The same as a choice.
+    pub fn choice(self) -> PrecisionChoice {
+        match self {
+            Self::Auto => PrecisionChoice::Auto,
+            Self::F32 => PrecisionChoice::F32,
+        }
+    }
+
+    /// What it means, in words.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Auto => "auto: bf16 on a processor that multiplies it, else f32",
+            Self::F32 => "f32 on every processor",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -62,7 +62,8 @@ pub fn train<C: Classifier>(
             trained = trained.exclude(training_flags(&model));
         }
         model = model.freeze().unfreeze_group(trained);
-        let mut optimizer = optimizer(config.optimizer, stage_config.weight_decay)?;
+        let depthwise = model.trunk().depthwise_kernels();
+        let mut optimizer = optimizer(config.optimizer, stage_config.weight_decay, depthwise.clone())?;
         if let Some(saved) = moments.take() {
             optimizer = saved.optimizer(&resume_path, optimizer)?;
         }
@@ -102,7 +103,7 @@ pub fn train<C: Classifier>(
             ..position
         };
         // The next stage starts with a new optimizer, so no moments are saved between stages.
-        let fresh = crate::training::optimizer::optimizer(config.optimizer, 0.0)?;
+        let fresh = crate::training::optimizer::optimizer(config.optimizer, 0.0, depthwise)?;
         resume::save(&resume_path, &position, &model, &fresh)?;
         if observer.stop_requested() && !position.finished {
             return Ok(Outcome::Interrupted);

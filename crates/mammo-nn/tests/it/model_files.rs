@@ -173,6 +173,7 @@ fn a_weight_beyond_f16_is_never_written_in_f16() {
 fn description() -> Description {
     let auc = Estimate { value: 0.85, interval: [0.8, 0.9] };
     Description {
+        precision: None,
         name: Some("film-1".into()),
         licence: None,
         limits: Some(vec!["Evaluated on films only.".into()]),

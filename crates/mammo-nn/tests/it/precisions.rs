@@ -101,7 +101,8 @@ fn every_network_learns_a_step_under_every_rule_in_both_number_types() {
                 let loss = logits.square().mean();
                 let value = loss.clone().into_scalar::<f32>();
                 let gradients = GradientsParams::from_grads(loss.backward(), &model);
-                let model = optimizer(kind, 1e-3).unwrap().step(1e-3, model, gradients);
+                let depthwise = model.trunk().depthwise_kernels();
+                let model = optimizer(kind, 1e-3, depthwise).unwrap().step(1e-3, model, gradients);
                 let after = state_dict(&model);
                 let finite = after.values().flat_map(|tensor| &tensor.values).all(|v| v.is_finite());
                 assert!(finite && value.is_finite(), "{config:?} {kind:?} {numbers:?}");

@@ -15,8 +15,7 @@ use mammo_nn::networks::conventions::ChannelNorm;
 use mammo_nn::networks::image_classifier::{ImageClassifier, ImageClassifierConfig, MapLayer};
 use mammo_nn::networks::init::initialise;
 use mammo_nn::networks::patch_classifier::{PatchClassifier, PatchClassifierConfig};
-use mammo_nn::networks::precision::Precision;
-use mammo_nn::networks::precision::PrecisionChoice;
+use mammo_nn::networks::precision::{Precision, PrecisionChoice, RequiredPrecision};
 use mammo_nn::networks::state::{StateDict, state_dict};
 use mammo_nn::networks::{Classifier, Scope};
 use mammo_nn::training::batches::Examples;
@@ -349,6 +348,12 @@ impl Walk {
         };
         let [f32, bf16] = [Precision::F32, Precision::Bf16].map(probability);
         assert!((f32 - bf16).abs() < 0.02, "{}: {f32} and {bf16}", self.name);
+        let mut file = model_file::load(path).unwrap();
+        file.card.precision = RequiredPrecision::F32;
+        let required = ImageModel::of(file, &Device::flex()).unwrap();
+        assert_eq!(required.score(&pixels, Tta::Flips).probability, f32, "{}", self.name);
+        let forced = required.with_precision(Precision::Bf16).score(&pixels, Tta::Flips).probability;
+        assert_eq!(forced, f32, "{}", self.name);
         let explainer = ImageExplainer::load(&model_file::load(path).unwrap(), &Device::flex()).unwrap();
         let cams = [MapLayer::Trunk, MapLayer::Top].map(|layer| explainer.grad_cam(layer, &pixels).unwrap());
         for map in cams.iter().chain([&explainer.saliency(&pixels)]) {

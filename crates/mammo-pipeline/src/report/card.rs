@@ -32,6 +32,7 @@ pub(super) fn sections(model: &ModelFile) -> Vec<CardSection> {
     let mut network = vec![
         entry("Trunk", format!("{:?}, width {}, {} px stride", trunk.family, trunk.width, trunk.stride())),
         entry("Weights", format!("{n_weights}")),
+        entry("Precision", card.precision.meaning().into()),
         entry("Input", format!("{} x {} px", card.preprocessing.height_px, card.preprocessing.width_px)),
         entry("Classes", card.classes.join(", ")),
     ];

@@ -11,7 +11,8 @@ use mammo_core::record::Mammogram;
 use mammo_data::manifest::Manifest;
 use mammo_eval::tables::findings::read_findings;
 use mammo_eval::{
-    BootstrapConfig, Defined, EvalConfig, EvalInputs, Evaluation, ScoreTable, compare_auc, evaluate_scores,
+    BootstrapConfig, Defined, EvalConfig, EvalInputs, Evaluation, ScoreTable, Unit, compare_auc,
+    evaluate_scores,
 };
 use mammo_nn::model_file::{self, ModelFile};
 use mammo_nn::training::run::{EpochRow, METRICS_FILE, MODEL_FILE};
@@ -76,7 +77,7 @@ impl RunFiles {
         let card = model.map(|model| &model.card);
         let findings = self.findings.as_deref().map(read_findings).transpose()?;
         let inputs = EvalInputs {
-            operating_point: card.and_then(|card| card.operating_point.as_ref()),
+            operating_point: card.and_then(|card| card.point_for(table.unit)),
             calibrator: card.and_then(|card| card.calibration.as_ref()).map(|c| &c.calibrator),
             validation: None,
             images: manifest.map_or(&[], |manifest| &manifest.images),
@@ -143,6 +144,13 @@ pub fn write_report(request: &Request, observer: &dyn Observer) -> Result<PathBu
     let mut rows = Vec::new();
     for file in files {
         let table = ScoreTable::read(&file.scores)?;
+        if table.unit != Unit::Image {
+            refuse!(
+                "{}: one row per {}; a report needs one row per image, as from `mammo predict` without --by",
+                file.scores.display(),
+                table.unit
+            );
+        }
         let model = file.model.as_deref().map(model_file::load).transpose()?;
         runs.push(Run {
             name: file.name.clone(),

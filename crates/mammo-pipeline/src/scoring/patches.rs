@@ -7,8 +7,7 @@ use mammo_data::split::Side;
 use mammo_image::augment::Augmentation;
 use mammo_image::patch_sampling::{PatchClass, read_patches};
 use mammo_nn::device;
-use mammo_nn::model_file::{self, Network};
-use mammo_nn::networks::precision::PrecisionChoice;
+use mammo_nn::model_file::{ModelFile, Network};
 use mammo_nn::training::examples::WindowExamples;
 use mammo_nn::training::validation::assess;
 
@@ -39,19 +38,15 @@ pub struct PatchScores {
 /// # Errors
 /// A model of another kind; patches of other pixels; data that cannot be read.
 pub fn score_patches(
-    model_path: &Path,
+    file: &ModelFile,
     data: &Data,
     side: Side,
     folder: &Path,
     device: &str,
     observer: &dyn Observer,
 ) -> Result<(PatchScores, usize)> {
-    let file = model_file::load(model_path)?;
     let Network::Patch(network) = &file.card.network else {
-        refuse!(
-            "{}: a whole-image model; --patches needs one from `mammo train patch`",
-            model_path.display()
-        );
+        refuse!("{}: a whole-image model; --patches needs one from `mammo train patch`", file.path.display());
     };
     let folder = folder.join(side.to_string());
     let (header, patches) = read_patches(&folder)?;
@@ -76,7 +71,8 @@ pub fn score_patches(
     );
     let device = device::by_name(device)?;
     let model = file.patch_classifier(&device)?;
-    let assessment = assess(&model, &examples, BATCH_SIZE, &device, PrecisionChoice::Auto.on(&device)?)?;
+    let precision = file.card.precision.choice().on(&device)?;
+    let assessment = assess(&model, &examples, BATCH_SIZE, &device, precision)?;
 
     let classes = file.card.classes.clone();
     let scores = PatchScores { classes, truth: assessment.truth, probabilities: assessment.probabilities };

@@ -4,18 +4,18 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use mammo_core::GreyImage;
-use mammo_core::record::{Mammogram, Polarity, View};
+use mammo_core::record::{Mammogram, Polarity};
 use mammo_core::text::count;
-use mammo_dicom::{UnknownObjects, Voi};
+use mammo_dicom::UnknownObjects;
 use mammo_eval::Domain;
-use mammo_eval::tables::scores::{ScoreRow, score_table};
+use mammo_eval::tables::scores::{Line, ScoreRow, score_table};
 use mammo_nn::device::Device;
 use mammo_nn::inference::predict::{ImageModel, Score, Tta};
 use mammo_nn::model_file::{self, ModelFile};
 use rayon::prelude::*;
 
-use super::domain::{DomainFinding, ImageKind};
-use super::opening::{Decoded, Headers, Refused, Remark};
+use super::opening::{Headers, Refused, Remark};
+use super::reading::{FileScore, Inputs, ReadImage, Source};
 use super::select::Selected;
 use crate::{Observer, Result};
 
@@ -33,14 +33,10 @@ pub struct Request<'a> {
     pub unknown: UnknownObjects,
 }
 
-/// Scores of all images that could be read.
+/// How the images of a run were read.
 #[derive(Default)]
-pub struct Scored {
-    /// One row per image.
-    pub rows: Vec<ScoreRow>,
-    /// Whether the models have figures for the kind of image of each row.
-    pub domains: Vec<Domain>,
-    /// What is unusual about the image of each row.
+pub struct Course {
+    /// What is unusual about each scored image.
     pub remarks: Vec<Vec<Remark>>,
     /// Images that could not be read or that the input check refused.
     pub refused: Vec<(Mammogram, Refused)>,
@@ -50,20 +46,42 @@ pub struct Scored {
     pub preparing: Duration,
 }
 
+impl Course {
+    /// Number of images, refused ones included.
+    pub fn n_images(&self) -> usize {
+        self.remarks.len() + self.refused.len()
+    }
+}
+
+/// Scores of all images that could be read.
+#[derive(Default)]
+pub struct Scored {
+    /// One row per image.
+    pub rows: Vec<ScoreRow>,
+    /// Whether the models have figures for the kind of image of each row.
+    pub domains: Vec<Domain>,
+    /// How the images were read, in the order of the rows.
+    pub course: Course,
+}
+
 impl Scored {
     /// The score table as CSV, refused images included.
     ///
     /// # Errors
     /// A table that cannot be encoded.
     pub fn table(&self) -> Result<Vec<u8>> {
-        let remarks =
-            |remarks: &Vec<Remark>| remarks.iter().map(Remark::to_string).collect::<Vec<_>>().join("; ");
-        let scored = self.rows.iter().zip(&self.domains).zip(self.remarks.iter().map(remarks));
-        let scored = scored.map(|((row, &domain), remarks)| (row, domain, remarks));
+        let scored = self.rows.iter().zip(&self.domains).zip(&self.course.remarks);
+        let scored = scored.map(|((row, &domain), remarks)| Line::scored(row, domain, in_words(remarks)));
+        let refused = self.course.refused.iter();
         let refused =
-            self.refused.iter().map(|(image, refused)| (image, refused.code, refused.reason.as_str()));
-        Ok(score_table(scored, refused)?)
+            refused.map(|(image, refused)| Line::refused(image, refused.code, refused.reason.clone()));
+        Ok(score_table(scored.chain(refused))?)
     }
+}
+
+/// Remarks as one text.
+pub(super) fn in_words(remarks: &[Remark]) -> String {
+    remarks.iter().map(Remark::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// Reads model files of whole-image networks.
@@ -90,79 +108,89 @@ pub fn build_models(files: Vec<ModelFile>, device: &Device) -> Result<Vec<ImageM
     files.into_iter().map(build).collect()
 }
 
+impl Request<'_> {
+    /// A row of the score table for an image, breast or patient.
+    pub(super) fn row(&self, image: &Mammogram, score: Score, seconds: f64) -> ScoreRow {
+        let name = |of: fn(&ImageModel) -> &str| self.models.iter().map(of).collect::<Vec<_>>();
+        let mut preprocessing = name(|model| &model.card.preprocessing_digest);
+        preprocessing.dedup();
+        ScoreRow {
+            file: image.file.clone(),
+            patient_id: image.patient_id.clone(),
+            laterality: image.laterality,
+            view: image.view,
+            label: image.pathology,
+            probability: score.probability,
+            calibrated: score.calibrated,
+            model: name(|model| &model.digest).join("+"),
+            preprocessing: preprocessing.join("+"),
+            tta: tta_word(self.tta).to_string(),
+            seconds,
+        }
+    }
+}
+
 /// Scores images, in their order. A refused image is reported and counted; when the observer requests a stop, the
 /// rows made so far are returned.
 pub fn score(request: &Request, selected: &Selected, observer: &dyn Observer) -> Scored {
-    let Request { models, tta, unknown } = request;
-    let Selected { root, images } = selected;
     note_unknowns(selected, observer);
-    let name = models.iter().map(|model| model.digest.as_str()).collect::<Vec<_>>().join("+");
-    let mut digests: Vec<&str> = models.iter().map(|m| m.card.preprocessing_digest.as_str()).collect();
-    digests.dedup();
-    let preprocessing = digests.join("+");
+    let images: Vec<&Mammogram> = selected.images.iter().collect();
+    let (mut rows, mut domains) = (Vec::new(), Vec::new());
+    let course = read_all(request, selected, &images, observer, &mut |image, read| {
+        if let Ok(read) = read {
+            rows.push(request.row(image, read.score(request.models), read.seconds));
+            domains.push(read.domain);
+        }
+    });
+    Scored { rows, domains, course }
+}
+
+/// Reads images in their order and hands each over with what the networks make of it, or with the reason why it was
+/// refused. Ends early when the observer requests a stop.
+pub(super) fn read_all(
+    request: &Request,
+    selected: &Selected,
+    images: &[&Mammogram],
+    observer: &dyn Observer,
+    hand_over: &mut dyn FnMut(&Mammogram, Result<ReadImage, Refused>),
+) -> Course {
+    let &Request { models, tta, unknown } = request;
+    let root = &selected.root;
     // The import of a manifest checked its files.
     let headers = match root.as_os_str().is_empty() {
-        true => Headers::Checked(*unknown),
+        true => Headers::Checked(unknown),
         false => Headers::Trusted,
     };
-    let (mut scored, started) = (Scored::default(), Instant::now());
+    let (mut course, started) = (Course::default(), Instant::now());
     let task = observer.begin("scoring", images.len());
     // Preparing an image keeps one core busy, so some are prepared at once; a network keeps all
     // cores busy, so images go through it one by one.
     'chunks: for images in images.chunks(PREPARED_PER_THREAD * rayon::current_num_threads()) {
-        let prepare = |image: &Mammogram| {
+        let prepare = |image: &&Mammogram| {
             let path = root.join(&image.file);
             Inputs::of(models, Source::File(headers), &path, image.polarity, image.view)
         };
         let preparing = Instant::now();
         let inputs: Vec<_> = images.par_iter().map(prepare).collect();
-        scored.preparing += preparing.elapsed();
-        for (image, inputs) in images.iter().zip(inputs) {
+        course.preparing += preparing.elapsed();
+        for (&image, inputs) in images.iter().zip(inputs) {
             if observer.stop_requested() {
                 break 'chunks;
             }
-            match inputs {
-                Ok(inputs) => {
-                    let (started, preparation) = (Instant::now(), inputs.seconds);
-                    let FileScore { score, domain, remarks } = inputs.score(models, *tta);
-                    let Score { probability, calibrated } = score;
-                    scored.domains.push(domain);
-                    scored.remarks.push(remarks);
-                    scored.rows.push(ScoreRow {
-                        file: image.file.clone(),
-                        patient_id: image.patient_id.clone(),
-                        laterality: image.laterality,
-                        view: image.view,
-                        label: image.pathology,
-                        probability,
-                        calibrated,
-                        model: name.clone(),
-                        preprocessing: preprocessing.clone(),
-                        tta: tta_word(*tta).to_string(),
-                        seconds: preparation + started.elapsed().as_secs_f64(),
-                    });
-                }
+            let read = inputs.map(|inputs| inputs.read(models, tta));
+            match &read {
+                Ok(read) => course.remarks.push(read.remarks.clone()),
                 Err(refused) => {
                     task.left_out("refused", &image.file, &refused.reason);
-                    scored.refused.push((image.clone(), refused));
+                    course.refused.push((image.clone(), refused.clone()));
                 }
             }
-            task.done(scored.rows.len() + scored.refused.len());
+            hand_over(image, read);
+            task.done(course.n_images());
         }
     }
-    scored.duration = started.elapsed();
-    scored
-}
-
-/// The score of one image.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FileScore {
-    /// The probabilities; no calibrated one for an image outside of the models' evidence.
-    pub score: Score,
-    /// Whether the models have figures for this kind of image.
-    pub domain: Domain,
-    /// What is unusual about the image.
-    pub remarks: Vec<Remark>,
+    course.duration = started.elapsed();
+    course
 }
 
 /// Scores one image file.
@@ -176,7 +204,7 @@ pub fn score_file(
     polarity: Polarity,
     headers: Headers,
 ) -> Result<FileScore, Refused> {
-    Ok(Inputs::of(models, Source::File(headers), path, polarity, None)?.score(models, tta))
+    Ok(Inputs::of(models, Source::File(headers), path, polarity, None)?.read(models, tta).into_score(models))
 }
 
 /// Scores one image in memory; `path` names it in errors.
@@ -190,7 +218,7 @@ pub fn score_image(
     polarity: Polarity,
     path: &Path,
 ) -> Result<FileScore, Refused> {
-    Ok(Inputs::of(models, Source::Image(image), path, polarity, None)?.score(models, tta))
+    Ok(Inputs::of(models, Source::Image(image), path, polarity, None)?.read(models, tta).into_score(models))
 }
 
 /// The word of the column `tta`.
@@ -203,98 +231,9 @@ fn tta_word(tta: Tta) -> &'static str {
 
 /// Reports how many images of a manifest have no known side or view; for files and folders this was
 /// reported when they were found.
-fn note_unknowns(selected: &Selected, observer: &dyn Observer) {
+pub(super) fn note_unknowns(selected: &Selected, observer: &dyn Observer) {
     let n = selected.images.iter().filter(|image| !image.has_side_and_view()).count();
     if n > 0 && !selected.root.as_os_str().is_empty() {
         observer.note(&format!("{} of unknown side or view", count(n, "image")));
-    }
-}
-
-/// Where an image comes from.
-#[derive(Clone, Copy)]
-enum Source<'a> {
-    /// Its file.
-    File(Headers),
-    /// Memory.
-    Image(&'a GreyImage),
-}
-
-impl Source<'_> {
-    fn decode(self, path: &Path, voi: Voi) -> Result<Decoded, Refused> {
-        match self {
-            Self::File(headers) => Decoded::of_file(path, headers, voi),
-            Self::Image(image) => Ok(Decoded::of_image(image.clone())),
-        }
-    }
-}
-
-/// An image as each model reads it.
-struct Inputs {
-    /// One per model; `None` where the model before has the same preprocessing.
-    pixels: Vec<Option<Vec<u16>>>,
-    /// Whether the models have figures for its kind.
-    finding: DomainFinding,
-    /// What is unusual about the image.
-    remarks: Vec<Remark>,
-    /// Duration of the preparation.
-    seconds: f64,
-}
-
-impl Inputs {
-    /// Reads an image and prepares it for each model, past the input check of each; `view` is that of its record.
-    fn of(
-        models: &[ImageModel],
-        source: Source,
-        path: &Path,
-        stated: Polarity,
-        view: Option<View>,
-    ) -> Result<Self, Refused> {
-        let started = Instant::now();
-        let mut decoded: Option<Decoded> = None;
-        let mut pixels = Vec::with_capacity(models.len());
-        let (mut before, mut kind, mut remarks) = (None, ImageKind::default(), Vec::new());
-        for (i, model) in models.iter().enumerate() {
-            let (digest, preprocessing) = (&model.card.preprocessing_digest, &model.card.preprocessing);
-            if before.replace(digest) == Some(digest) {
-                pixels.push(None);
-                continue;
-            }
-            // Decoded again only for a model that wants another VOI stage.
-            let image = match decoded.take().filter(|image| image.serves(preprocessing.voi)) {
-                Some(image) => image,
-                None => source.decode(path, preprocessing.voi)?,
-            };
-            let polarity;
-            (polarity, remarks) = image.check(path, stated, preprocessing)?;
-            kind = image.kind.clone();
-            let needed_again = models[i + 1..].iter().any(|next| next.card.preprocessing_digest != *digest);
-            let own = match needed_again {
-                true => decoded.insert(image).image.clone(),
-                false => image.image,
-            };
-            pixels.push(Some(preprocessing.apply_file(path, own, polarity)?.image.pixels));
-        }
-        let cards = models.iter().map(|model| &model.card);
-        let finding = DomainFinding::of(cards, &kind.with_view(view));
-        Ok(Self { pixels, finding, remarks, seconds: started.elapsed().as_secs_f64() })
-    }
-
-    /// Mean score over models. A calibration fitted to other kinds of images says nothing about this image.
-    fn score(self, models: &[ImageModel], tta: Tta) -> FileScore {
-        let mut pixels: &[u16] = &[];
-        let each = models.iter().zip(&self.pixels).map(|(model, own)| {
-            pixels = own.as_deref().unwrap_or(pixels);
-            model.score(pixels, tta)
-        });
-        let mut score = Score::mean(&each.collect::<Vec<_>>());
-        let Self { finding, mut remarks, .. } = self;
-        let domain = finding.domain;
-        if domain == Domain::Outside {
-            score.calibrated = None;
-        }
-        if !finding.reason.is_empty() {
-            remarks.push(Remark::Kind(finding));
-        }
-        FileScore { score, domain, remarks }
     }
 }

@@ -1,5 +1,6 @@
 //! The images to score: of a manifest, or files and folders.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use mammo_core::record::Mammogram;
@@ -19,6 +20,21 @@ pub struct Selected {
     pub root: PathBuf,
     /// The images.
     pub images: Vec<Mammogram>,
+    /// Files whose patient neither header nor name states: their records have the name of the file.
+    pub of_unknown_patient: BTreeSet<String>,
+}
+
+impl Selected {
+    /// True if nothing states whose image it is.
+    pub fn is_of_unknown_patient(&self, image: &Mammogram) -> bool {
+        self.of_unknown_patient.contains(&image.file)
+    }
+
+    /// The patient that an image counts for: that of its record, or itself if its patient is not known. Two files
+    /// of one name in two folders are then two patients.
+    pub fn patient_of<'i>(&self, image: &'i Mammogram) -> &'i str {
+        if self.is_of_unknown_patient(image) { &image.file } else { &image.patient_id }
+    }
 }
 
 /// The images of a manifest, or of one side of its split, or of files and folders.
@@ -37,11 +53,16 @@ pub fn select(
     }
     let Some(side) = side else {
         let manifest = Manifest::read(manifest_path)?;
-        return Ok(Selected { root: manifest.root, images: manifest.images });
+        return Ok(of_manifest(manifest.root, manifest.images));
     };
     let data = Data::read(manifest_path, split)?;
     let images = data.side(side).into_iter().cloned().collect();
-    Ok(Selected { root: data.manifest.root, images })
+    Ok(of_manifest(data.manifest.root, images))
+}
+
+/// The patients of a manifest are those of its import.
+fn of_manifest(root: PathBuf, images: Vec<Mammogram>) -> Selected {
+    Selected { root, images, of_unknown_patient: BTreeSet::new() }
 }
 
 /// Records for image files and for all images under folders, each file once, sorted by path;
@@ -57,7 +78,15 @@ pub fn find_images(paths: &[PathBuf], observer: &dyn Observer) -> Result<Selecte
         refuse!("{}: no {} images found", folders.join(", "), EXTENSIONS.join(", "));
     }
     let mut unknowns = Unknowns::default();
-    let images = found.files.iter().map(|file| record(file, &mut unknowns)).collect();
+    let mut of_unknown_patient = BTreeSet::new();
+    let mut images = Vec::with_capacity(found.files.len());
+    for path in &found.files {
+        let (image, patient_is_stated) = record(path, &mut unknowns);
+        if !patient_is_stated {
+            of_unknown_patient.insert(image.file.clone());
+        }
+        images.push(image);
+    }
     let mut notes = unknowns.notes();
     if found.further_names > 0 {
         let what = "file names lead to files that have another name here; each file is read once";
@@ -69,10 +98,11 @@ pub fn find_images(paths: &[PathBuf], observer: &dyn Observer) -> Result<Selecte
         notes.push(format!("{} {what} {first:?}", unnamed.len()));
     }
     notes.iter().for_each(|note| observer.note(note));
-    Ok(Selected { root: PathBuf::new(), images })
+    Ok(Selected { root: PathBuf::new(), images, of_unknown_patient })
 }
 
-fn record(path: &Path, unknowns: &mut Unknowns) -> Mammogram {
+/// The record of a file, and whether its patient is stated.
+fn record(path: &Path, unknowns: &mut Unknowns) -> (Mammogram, bool) {
     // A file that cannot be read is rejected by name when it is scored.
     let header = header_of(path).ok().flatten();
     let (width_px, height_px) = match &header {
@@ -82,7 +112,8 @@ fn record(path: &Path, unknowns: &mut Unknowns) -> Mammogram {
     let file = path.to_string_lossy();
     let metadata = InferredMetadata::infer(&file.replace('\\', "/"), header.as_ref());
     unknowns.add(&file, &metadata);
-    Mammogram { width_px, height_px, ..metadata.record(&file) }
+    let patient_is_stated = metadata.patient_is_stated;
+    (Mammogram { width_px, height_px, ..metadata.record(&file) }, patient_is_stated)
 }
 
 #[cfg(test)]

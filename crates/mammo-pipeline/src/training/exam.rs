@@ -1,14 +1,12 @@
 //! Trains a whole-image classifier on exams: all views of a patient together, from the same labels.
 
-use std::path::Path;
-
 use mammo_nn::model_file::{ModelFile, Network};
 use mammo_nn::networks::exam::ExamHeadsConfig;
 use mammo_nn::networks::image_classifier::{ImageClassifier, ImageClassifierConfig};
 use mammo_nn::networks::init::initialise;
 use mammo_nn::networks::state::{load_state_dict, state_dict};
 
-use super::{Examined, ImageRun, RunPlace, RunSetup, Trained, check_out, read_model, train_images};
+use super::{Examined, ImageRun, RunPlace, RunSetup, Trained, check_out, train_images};
 use crate::config::RunConfig;
 use crate::data::Data;
 use crate::error::refuse;
@@ -21,7 +19,7 @@ pub struct TrainExam<'a> {
     /// Data set and split.
     pub data: &'a Data,
     /// The whole-image model to start from.
-    pub model: &'a Path,
+    pub model: &'a ModelFile,
     /// Folder, device, resume.
     pub place: &'a RunPlace,
 }
@@ -33,10 +31,9 @@ pub struct TrainExam<'a> {
 /// Settings that do not fit the machine; a model that is not a whole-image model, or has heads of another size; data that
 /// cannot be read; a loss that is no number.
 pub fn train_exam(request: TrainExam, observer: &dyn Observer) -> Result<Trained> {
-    let TrainExam { config, data, model: path, place } = request;
+    let TrainExam { config, data, model: file, place } = request;
     config.exam()?;
     check_out(place, observer)?;
-    let file = read_model(path)?;
     let config = config.with_preprocessing(file.card.preprocessing.clone());
     let section = config.exam()?;
     let setup = RunSetup {
@@ -44,10 +41,10 @@ pub fn train_exam(request: TrainExam, observer: &dyn Observer) -> Result<Trained
         preprocessing: &file.card.preprocessing,
         training: serde_json::json!({ "exam": section }),
         data,
-        started_from: Some(file.digest.clone()),
+        start: Some(file),
         place,
     };
-    let network = with_heads(path, &file, ExamHeadsConfig { units: section.units })?;
+    let network = with_heads(file, ExamHeadsConfig { units: section.units })?;
     let device = setup.burn_device()?;
     let model = initialise(ImageClassifier::new(&network, &device.autodiff())?, config.seed);
     // The heads keep their first weights unless the file has some.
@@ -74,7 +71,8 @@ pub fn train_exam(request: TrainExam, observer: &dyn Observer) -> Result<Trained
 }
 
 /// The network of a whole-image model with heads for exams.
-fn with_heads(path: &Path, file: &ModelFile, heads: ExamHeadsConfig) -> Result<ImageClassifierConfig> {
+fn with_heads(file: &ModelFile, heads: ExamHeadsConfig) -> Result<ImageClassifierConfig> {
+    let path = &file.path;
     let Network::Image(network) = &file.card.network else {
         refuse!(
             "{}: {}; --model needs one from `mammo train image`",

@@ -1,7 +1,5 @@
 //! Trains the whole-image classifier (paper, whole-image classification).
 
-use std::path::Path;
-
 use mammo_image::preprocess::Preprocessing;
 use mammo_nn::model_file::{ModelFile, Network};
 use mammo_nn::networks::image_classifier::{ImageClassifier, ImageClassifierConfig};
@@ -9,7 +7,7 @@ use mammo_nn::networks::init::initialise;
 use mammo_nn::networks::patch_classifier::PatchClassifierConfig;
 use mammo_nn::networks::trunk::TrunkConfig;
 
-use super::{Examined, ImageRun, RunPlace, RunSetup, Trained, check_out, read_model, train_images};
+use super::{Examined, ImageRun, RunPlace, RunSetup, Trained, check_out, train_images};
 use crate::config::RunConfig;
 use crate::data::Data;
 use crate::difference::differences;
@@ -23,7 +21,7 @@ pub struct TrainImage<'a> {
     /// Data set and split.
     pub data: &'a Data,
     /// Patch classifier whose trunk and, for a heat map layer, head are taken; random weights without one.
-    pub from_patch: Option<&'a Path>,
+    pub from_patch: Option<&'a ModelFile>,
     /// Folder, device, resume.
     pub place: &'a RunPlace,
 }
@@ -39,11 +37,7 @@ pub fn train_image(request: &TrainImage, observer: &dyn Observer) -> Result<Trai
     let (preprocessing, section, trunk) = (config.preprocessing()?, config.image()?, &config.patch()?.trunk);
     check_out(place, observer)?;
     let start = match request.from_patch {
-        Some(path) => {
-            let file = read_model(path)?;
-            let network = patch_network(path, &file, trunk, preprocessing)?;
-            Some((file, network))
-        }
+        Some(file) => Some((file, patch_network(file, trunk, preprocessing)?)),
         None => None,
     };
     let setup = RunSetup {
@@ -51,7 +45,7 @@ pub fn train_image(request: &TrainImage, observer: &dyn Observer) -> Result<Trai
         preprocessing,
         training: serde_json::json!({ "image": section }),
         data,
-        started_from: start.as_ref().map(|(file, _)| file.digest.clone()),
+        start: request.from_patch,
         place,
     };
     let device = setup.burn_device()?;
@@ -89,11 +83,11 @@ pub fn train_image(request: &TrainImage, observer: &dyn Observer) -> Result<Trai
 
 /// The patch network of a model file, which must fit the configuration and its pixels.
 fn patch_network(
-    path: &Path,
     file: &ModelFile,
     trunk: &TrunkConfig,
     preprocessing: &Preprocessing,
 ) -> Result<PatchClassifierConfig> {
+    let path = &file.path;
     let Network::Patch(patch) = &file.card.network else {
         refuse!("{}: a whole-image model; --from-patch needs one from `mammo train patch`", path.display());
     };

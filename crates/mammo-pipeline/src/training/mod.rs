@@ -8,7 +8,7 @@ mod run_folder;
 mod transfer;
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use mammo_core::record::Mammogram;
 use mammo_data::split::Side;
@@ -16,8 +16,9 @@ use mammo_image::augment::Augmentation;
 use mammo_image::preprocess::Preprocessing;
 use mammo_nn::device;
 use mammo_nn::device::Device;
-use mammo_nn::model_file::{CalibrationMethod, ModelCard, Network, TrainingRecord};
+use mammo_nn::model_file::{CalibrationMethod, ModelCard, ModelFile, Network, TrainingRecord};
 use mammo_nn::networks::image_classifier::ImageClassifier;
+use mammo_nn::networks::precision::RequiredPrecision;
 use mammo_nn::training::batches::Examples;
 use mammo_nn::training::examples::WindowExamples;
 use mammo_nn::training::resume;
@@ -29,7 +30,7 @@ use mammo_nn::training::validation::Metric;
 
 use crate::config::RunConfig;
 use crate::data::Data;
-use crate::error::{Place, refuse};
+use crate::error::refuse;
 use crate::inputs::prepare;
 use crate::{Observer, Result};
 use few_patients::few_patients;
@@ -76,8 +77,8 @@ struct RunSetup<'a> {
     pub training: serde_json::Value,
     /// Data set and split.
     pub data: &'a Data,
-    /// Digest of the model that training starts from.
-    pub started_from: Option<String>,
+    /// The model that training starts from.
+    pub start: Option<&'a ModelFile>,
     /// Folder, device, resume.
     pub place: &'a RunPlace,
 }
@@ -92,11 +93,11 @@ impl RunSetup<'_> {
             &self.preprocessing.digest(),
             &self.data.manifest.digest(),
             &self.data.split.digest(),
-            self.started_from.as_deref().unwrap_or("random start"),
+            self.started_from().unwrap_or("random start"),
         ]))
     }
 
-    /// Card of the model to be trained.
+    /// Card of the model to be trained; it requires the precision that the starting model requires.
     pub fn card(
         &self,
         network: Network,
@@ -112,14 +113,20 @@ impl RunSetup<'_> {
             split_digest: Some(self.data.split.digest()),
             n_patients: patients.len(),
             n_pictures,
-            started_from: self.started_from.clone(),
+            started_from: self.started_from().map(str::to_string),
             config: self.training.clone(),
             patch_px: None,
             best_epoch: None,
             validation_metric: None,
             validation_interval: None,
         };
-        ModelCard::new(network, classes, self.preprocessing.clone(), record)
+        let precision = self.start.map_or(RequiredPrecision::Auto, |file| file.card.precision);
+        ModelCard { precision, ..ModelCard::new(network, classes, self.preprocessing.clone(), record) }
+    }
+
+    /// Digest of the model that training starts from.
+    fn started_from(&self) -> Option<&str> {
+        self.start.map(|file| file.digest.as_str())
     }
 
     /// Writes the run record.
@@ -131,7 +138,7 @@ impl RunSetup<'_> {
             config: self.config,
             manifest_digest: self.data.manifest.digest(),
             split_digest: self.data.split.digest(),
-            started_from: self.started_from.clone(),
+            started_from: self.started_from().map(str::to_string),
             device: self.place.device.clone(),
             machine: Machine::this(),
         }
@@ -172,11 +179,6 @@ fn check_out(place: &RunPlace, observer: &dyn Observer) -> Result<()> {
         observer.note(&format!("{}: nothing to resume, training from the start", place.out.display()));
     }
     Ok(())
-}
-
-/// Reads a model file that training is to start from.
-fn read_model(path: &Path) -> Result<mammo_nn::model_file::ModelFile> {
-    mammo_nn::model_file::load(path).at(|| "cannot start from this model")
 }
 
 /// A whole-image training: from patches, from scratch, or from another data set's model.

@@ -6,7 +6,7 @@ use mammo_data::split::Side;
 use mammo_image::augment::Augmentation;
 use mammo_image::patch_sampling::PatchClass;
 use mammo_image::preprocess::Preprocessing;
-use mammo_nn::model_file::{CalibrationMethod, ModelCard, Network};
+use mammo_nn::model_file::{self, CalibrationMethod, ModelCard, Network};
 use mammo_nn::networks::init::initialise;
 use mammo_nn::networks::patch_classifier::{PatchClassifier, PatchClassifierConfig};
 use mammo_nn::networks::trunk::TrunkConfig;
@@ -16,10 +16,10 @@ use mammo_nn::training::step_memory::check_memory;
 use mammo_nn::training::train::train;
 use mammo_nn::training::validation::Metric;
 
-use super::{RunPlace, RunSetup, Trained, check_out, read_model};
+use super::{RunPlace, RunSetup, Trained, check_out};
 use crate::config::RunConfig;
 use crate::data::Data;
-use crate::error::refuse;
+use crate::error::{Place, refuse};
 use crate::inputs::{classes_present, draw_patches, prepare, stored_patches};
 use crate::{Observer, Result};
 
@@ -47,7 +47,7 @@ pub fn train_patch(request: &TrainPatch, observer: &dyn Observer) -> Result<Trai
     check_out(place, observer)?;
     let start = match &section.start {
         Some(path) => {
-            let file = read_model(path)?;
+            let file = model_file::load(path).at(|| "cannot start from this model")?;
             check_start(path, &file.card, &section.trunk, preprocessing)?;
             Some(file)
         }
@@ -58,7 +58,7 @@ pub fn train_patch(request: &TrainPatch, observer: &dyn Observer) -> Result<Trai
         preprocessing,
         training: serde_json::json!({ "patch": section, "sampling": sampling }),
         data,
-        started_from: start.as_ref().map(|file| file.digest.clone()),
+        start: start.as_ref(),
         place,
     };
     let device = setup.burn_device()?;

@@ -37,7 +37,7 @@ pub fn transfer(request: Transfer, observer: &dyn Observer) -> Result<Trained> {
         preprocessing: &file.card.preprocessing,
         training: serde_json::json!({ "transfer": section, "patients": n_patients }),
         data,
-        started_from: Some(file.digest.clone()),
+        start: Some(file),
         place,
     };
     let device = setup.burn_device()?;

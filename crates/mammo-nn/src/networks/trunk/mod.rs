@@ -76,6 +76,14 @@ impl Trunk {
         }
     }
 
+    /// The kernels of depthwise convolutions: one filter for each channel, not a map from channels to channels.
+    pub fn depthwise_kernels(&self) -> ParamGroup {
+        ParamGroup::from_ids(match self {
+            Self::ResNet(_) | Self::Vgg(_) => Vec::new(),
+            Self::EfficientNet(trunk) => trunk.depthwise_kernels(),
+        })
+    }
+
     /// The parameters of the last block, which the second stage of patch training unfreezes.
     pub fn last_block(&self) -> ParamGroup {
         match self {
