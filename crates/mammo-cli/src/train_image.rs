@@ -3,8 +3,8 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
-use mammo_pipeline::training::{TrainImage, train_image};
+use anyhow::{Result, bail};
+use mammo_pipeline::training::{ImageStart, TrainImage, train_image};
 
 use crate::Done;
 use crate::progress::Terminal;
@@ -13,8 +13,9 @@ use crate::training::{RunArgs, report};
 /// Train a whole-image classifier end to end from image labels.
 ///
 /// With --from-patch training starts from the trunk of a patch classifier, which is the paper's
-/// method; with --from-scratch from random weights, which is the paper's baseline. Top blocks, stages
-/// and learning rates come from [image] in the configuration.
+/// method; with --from-scratch from random weights, which is the paper's baseline; with neither from
+/// the trunk of the model that `[image] start` in the configuration names. Top blocks, stages and
+/// learning rates come from [image] in the configuration.
 ///
 /// Example: mammo train image data/film/manifest.json --config configs/demo.toml \
 ///          --from-patch run/patch/model.safetensors --out run/image
@@ -24,7 +25,7 @@ pub struct Args {
     #[command(flatten)]
     pub run: RunArgs,
     /// Patch model with the trunk.
-    #[arg(long, required_unless_present = "from_scratch", conflicts_with = "from_scratch")]
+    #[arg(long, conflicts_with = "from_scratch")]
     pub from_patch: Option<PathBuf>,
     /// Start from random weights.
     #[arg(long)]
@@ -36,7 +37,14 @@ pub fn run(args: &Args) -> Result<Done> {
     let config = args.run.config()?;
     // Sections that are missing are found before the data are read.
     let _ = (config.preprocessing()?, config.patch()?, config.image()?);
+    let start = match (&args.from_patch, &config.image()?.start) {
+        (Some(path), _) => ImageStart::Patch(path),
+        (None, _) if args.from_scratch => ImageStart::Random,
+        (None, Some(path)) => ImageStart::Trunk(path),
+        (None, None) => bail!(
+            "no start; expected --from-patch MODEL, --from-scratch, or [image] start in the configuration"
+        ),
+    };
     let (data, place) = args.run.start()?;
-    let from_patch = args.from_patch.as_deref();
-    report(&train_image(&TrainImage { config: &config, data: &data, from_patch, place: &place }, &Terminal)?)
+    report(&train_image(&TrainImage { config: &config, data: &data, start, place: &place }, &Terminal)?)
 }

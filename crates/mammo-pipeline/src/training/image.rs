@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
+use mammo_image::patch_sampling::PatchClass;
 use mammo_image::preprocess::Preprocessing;
 use mammo_nn::model_file::{ModelFile, Network};
-use mammo_nn::networks::image_classifier::{ImageClassifier, ImageClassifierConfig};
+use mammo_nn::networks::image_classifier::ImageClassifier;
 use mammo_nn::networks::init::initialise;
 use mammo_nn::networks::patch_classifier::PatchClassifierConfig;
 use mammo_nn::networks::trunk::TrunkConfig;
 
+use super::patch::check_start;
 use super::{Examined, ImageRun, RunPlace, RunSetup, Trained, check_out, read_model, train_images};
 use crate::config::RunConfig;
 use crate::data::Data;
@@ -22,10 +24,21 @@ pub struct TrainImage<'a> {
     pub config: &'a RunConfig,
     /// Data set and split.
     pub data: &'a Data,
-    /// Patch classifier whose trunk and, for a heat map layer, head are taken; random weights without one.
-    pub from_patch: Option<&'a Path>,
+    /// Starting weights.
+    pub start: ImageStart<'a>,
     /// Folder, device, resume.
     pub place: &'a RunPlace,
+}
+
+/// Starting weights of a whole-image classifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageStart<'a> {
+    /// Random ones.
+    Random,
+    /// Those of a patch classifier: its trunk and, for a heat map layer, its head.
+    Patch(&'a Path),
+    /// The trunk of any model, such as imported ImageNet weights; all else is random.
+    Trunk(&'a Path),
 }
 
 /// Trains a whole-image classifier from image labels alone, in the stages of the settings; the best epoch on the
@@ -38,38 +51,27 @@ pub fn train_image(request: &TrainImage, observer: &dyn Observer) -> Result<Trai
     let TrainImage { config, data, place, .. } = *request;
     let (preprocessing, section, trunk) = (config.preprocessing()?, config.image()?, &config.patch()?.trunk);
     check_out(place, observer)?;
-    let start = match request.from_patch {
-        Some(path) => {
-            let file = read_model(path)?;
-            let network = patch_network(path, &file, trunk, preprocessing)?;
-            Some((file, network))
-        }
-        None => None,
-    };
+    let start = read_start(request.start, config)?;
     let setup = RunSetup {
         config,
         preprocessing,
         training: serde_json::json!({ "image": section }),
         data,
-        started_from: start.as_ref().map(|(file, _)| file.digest.clone()),
+        started_from: start.as_ref().map(|start| start.file.digest.clone()),
         place,
     };
     let device = setup.burn_device()?;
-    let network = ImageClassifierConfig {
-        trunk: trunk.clone(),
-        top: section.top.clone(),
-        pooling: section.pooling,
-        top_conventions: trunk.conventions,
-        n_patch_classes: start.as_ref().map_or(5, |(_, patch)| patch.n_classes),
-        input_px: [preprocessing.height_px, preprocessing.width_px],
-        dropout: section.dropout,
-        exam: None,
-    };
-    let model = initialise(ImageClassifier::new(&network, &device.clone().autodiff())?, config.seed);
-    let model = match &start {
-        Some((file, _)) => model.with_patch_classifier(file.patch_classifier(&device.clone().autodiff())?),
-        None => model,
-    };
+    let patch = start.as_ref().and_then(|start| start.patch.as_ref());
+    let network = config.image_network(patch.map_or(PatchClass::ALL.len(), |patch| patch.n_classes))?;
+    let autodiff = device.clone().autodiff();
+    let mut model = initialise(ImageClassifier::new(&network, &autodiff)?, config.seed);
+    match &start {
+        Some(Start { file, patch: Some(_) }) => {
+            model = model.with_patch_classifier(file.patch_classifier(&autodiff)?);
+        }
+        Some(Start { file, patch: None }) => model.trunk = file.trunk(&autodiff)?,
+        None => {}
+    }
     let run = ImageRun {
         setup: &setup,
         section: "image",
@@ -84,6 +86,38 @@ pub fn train_image(request: &TrainImage, observer: &dyn Observer) -> Result<Trai
         examined: Examined::Images,
     };
     train_images(&run, observer)
+}
+
+/// A model that training starts from.
+struct Start {
+    file: ModelFile,
+    /// Its network, if it is a patch classifier of which more than the trunk is taken.
+    patch: Option<PatchClassifierConfig>,
+}
+
+/// Reads the model that training starts from and checks that it fits the configuration.
+fn read_start(start: ImageStart, config: &RunConfig) -> Result<Option<Start>> {
+    let (preprocessing, trunk) = (config.preprocessing()?, &config.patch()?.trunk);
+    Ok(match start {
+        ImageStart::Random => None,
+        ImageStart::Patch(path) => {
+            let file = read_model(path)?;
+            let patch = Some(patch_network(path, &file, trunk, preprocessing)?);
+            Some(Start { file, patch })
+        }
+        ImageStart::Trunk(path) => {
+            if config.image()?.top.heatmap().is_some() {
+                refuse!(
+                    "{}: a top with a heat map needs the head of a patch classifier, not only a trunk; \
+                     expected --from-patch, or another [image] top",
+                    path.display()
+                );
+            }
+            let file = read_model(path)?;
+            check_start(path, &file.card, trunk, preprocessing)?;
+            Some(Start { file, patch: None })
+        }
+    })
 }
 
 /// The patch network of a model file, which must fit the configuration and its pixels.

@@ -36,7 +36,7 @@ use few_patients::few_patients;
 use run_folder::{Machine, RunRecord, digest};
 
 pub use exam::{TrainExam, train_exam};
-pub use image::{TrainImage, train_image};
+pub use image::{ImageStart, TrainImage, train_image};
 pub use patch::{TrainPatch, start_lines, train_patch};
 pub use transfer::{Transfer, transfer};
 
