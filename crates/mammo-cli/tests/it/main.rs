@@ -7,6 +7,7 @@ mod bundled;
 mod corpus;
 mod documents;
 mod evaluate;
+mod fit;
 mod loose;
 mod model_cards;
 mod models;
