@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use mammo_data::doctor::{
-    Report, SHOWN, entries_of_cases, entries_of_manifest, examine, find_duplicates, write_report,
+    Report, SHOWN, Severity, entries_of_cases, entries_of_manifest, examine, find_duplicates, write_report,
 };
 use mammo_data::manifest::Manifest;
 use mammo_data::split::Split;
@@ -86,6 +86,14 @@ fn examine_cases(dir: &Path) -> Result<Report> {
     }
     left_out.print_rest("`mammo import cbis-ddsm` lists all of them in rejected.csv");
     Ok(examine(&entries, None))
+}
+
+/// Prints findings that are more than notes, with a few cases of each.
+pub fn print_findings(report: &Report) {
+    for finding in report.findings.iter().filter(|finding| finding.severity < Severity::Note) {
+        let examples = finding.cases.iter().take(3).cloned().collect::<Vec<_>>().join("; ");
+        tracing::warn!(label = %finding.severity, "{} {} ({examples})", finding.count, finding.what);
+    }
 }
 
 /// Examines a manifest; compares pixels if `pictures` is set.

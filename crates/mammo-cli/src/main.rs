@@ -13,6 +13,7 @@ mod terminal;
 mod demo;
 mod doctor;
 mod evaluate;
+mod fit;
 mod heatmap;
 mod import;
 mod logging;
@@ -42,8 +43,9 @@ use mammo_core::write::{check_file, check_folder};
 
 /// Classifies whole mammograms as cancer or no cancer (after Shen et al. 2019).
 ///
-/// Start with `mammo demo`: it needs no data and no GPU. With your own data, use the commands in
-/// this order: import, split, train patch, train image, predict, evaluate.
+/// Start with `mammo demo`: it needs no data and no GPU. `mammo fit` makes a model of your own data in
+/// one command; step by step, use the commands in this order: import, split, train patch, train image,
+/// predict, evaluate.
 ///
 /// Research software. Not a medical device; not for clinical use.
 #[derive(Parser)]
@@ -61,6 +63,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Demo(demo::Args),
+    Fit(fit::Args),
     Phantom(phantom::Args),
     Import(import::Args),
     Split(split::Args),
@@ -98,13 +101,23 @@ pub enum Done {
     Interrupted,
 }
 
-/// Interruption by Ctrl-C of a command that calls others.
+/// Interruption by Ctrl-C of a command that calls others, with how it is continued.
 #[derive(Debug)]
-pub struct Interrupted;
+pub struct Interrupted(pub &'static str);
+
+impl Interrupted {
+    /// An error of the pipeline: this one if it is a requested stop.
+    pub fn instead_of_stop(self, error: mammo_pipeline::Error) -> anyhow::Error {
+        match error {
+            mammo_pipeline::Error::Stopped => self.into(),
+            other => other.into(),
+        }
+    }
+}
 
 impl std::fmt::Display for Interrupted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("stopped; run the same command again to continue")
+        write!(f, "stopped; {}", self.0)
     }
 }
 
@@ -149,6 +162,7 @@ fn run(Cli { threads, command, .. }: Cli) -> Result<Done> {
     }
     match command {
         Command::Demo(args) => demo::run(&args),
+        Command::Fit(args) => fit::run(&args),
         Command::Phantom(args) => phantom::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Split(args) => split::run(&args),
@@ -198,6 +212,7 @@ impl Command {
         let folder = |path: &PathBuf| Some(Output::Folder(path.clone()));
         match self {
             Self::Demo(args) => folder(&args.out),
+            Self::Fit(args) => folder(&args.out),
             Self::Phantom(args) => folder(&args.out),
             Self::Sample(args) => folder(&args.out),
             Self::Train(Train::Patch(args)) => folder(&args.run.out),

@@ -85,7 +85,7 @@ impl<'p, 'r> Place<'p, 'r> {
 }
 
 /// The error of a file that is not there, with the names of the bundled models.
-fn missing(path: &Path, registry: &Registry) -> mammo_nn::Error {
+pub fn missing(path: &Path, registry: &Registry) -> mammo_nn::Error {
     let names: Vec<&str> = registry.models().iter().map(|model| model.name).collect();
     let bundled = match names.is_empty() {
         true => NONE_BUNDLED.to_string(),

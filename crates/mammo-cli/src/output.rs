@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::Result;
-pub use mammo_core::text::count;
+pub use mammo_core::text::{count, duration};
 use mammo_core::write::{is_stream, write_atomically};
 
 /// Largest number of images that are described one by one without `--list`: the four views of one
@@ -47,17 +47,6 @@ pub fn summary(path: &Path, text: &str) {
         tracing::info!("{text}");
     } else {
         results(text);
-    }
-}
-
-/// A duration as text: `45 s`, `7 min 30 s`, `1 h 5 min`.
-pub fn duration(seconds: f64) -> String {
-    let seconds = seconds.max(0.0).round() as u64;
-    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, s) => format!("{s} s"),
-        (0, min, 0) => format!("{min} min"),
-        (0, min, s) => format!("{min} min {s} s"),
-        (h, min, _) => format!("{h} h {min} min"),
     }
 }
 
@@ -147,12 +136,6 @@ impl LeftOut {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_have_at_most_two_units() {
-        let texts = [4.4, 60.0, 449.6, 3900.0].map(duration);
-        assert_eq!(texts, ["4 s", "1 min", "7 min 30 s", "1 h 5 min"]);
-    }
 
     #[test]
     fn images_left_out_stand_in_a_table_that_is_never_that_of_an_earlier_run() {

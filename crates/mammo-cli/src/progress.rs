@@ -70,6 +70,10 @@ impl Observer for Terminal {
         tracing::info!(label = "note", "{text}");
     }
 
+    fn step(&self, text: &str) {
+        tracing::info!("\n{text}");
+    }
+
     fn training(&self, what: &'static str, metric: &'static str) -> Box<dyn TrainingObserver + '_> {
         Box::new(TrainingProgress::new(what, metric))
     }
@@ -88,6 +92,11 @@ struct TaskBar {
 impl Task for TaskBar {
     fn done(&self, parts: usize) {
         self.bar.set_position(self.bar.position().max(parts as u64));
+    }
+
+    fn counted(&self, parts: usize, total: usize) {
+        self.bar.set_length(total as u64);
+        self.done(parts);
     }
 
     fn left_out(&self, how: &'static str, file: &str, reason: &str) {

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use mammo_data::doctor::Severity;
 use mammo_data::manifest::Manifest;
 use mammo_data::split::{Split, SplitConfig, k_fold, split_by_patient, split_official};
 
@@ -71,10 +70,7 @@ pub fn run(args: &Args) -> Result<Done> {
     split.write(&out)?;
     output::results(&format!("{}\n{}", out.display(), summary(&split, &manifest)));
     let report = doctor::examine_manifest(&manifest, Some(&split), args.pictures);
-    for finding in report.findings.iter().filter(|finding| finding.severity < Severity::Note) {
-        let examples = finding.cases.iter().take(3).cloned().collect::<Vec<_>>().join("; ");
-        tracing::warn!(label = %finding.severity, "{} {} ({examples})", finding.count, finding.what);
-    }
+    doctor::print_findings(&report);
     Ok(if report.is_clean() { Done::All } else { Done::WithRejections })
 }
 

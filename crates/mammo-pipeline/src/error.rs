@@ -21,6 +21,9 @@ pub enum Error {
     /// A table, an image or a record could not be encoded or decoded.
     #[error("{0}")]
     Format(String),
+    /// The observer requested a stop; what was done so far is saved.
+    #[error("stopped")]
+    Stopped,
     /// An error with the place where it occurred, such as a file.
     #[error("{place}: {error}")]
     At {

@@ -9,6 +9,7 @@
 //! | [`scoring`] | images through the input check to probabilities, one model or several | averaging |
 //! | [`heatmap`] | regions with evidence of cancer: maps, findings, pictures | |
 //! | [`report`] | a run as one page | |
+//! | [`fit`] | all of these on a data set, with settings chosen for it and for the time given | |
 //!
 //! The program `mammo` reads its arguments, calls one of these functions and prints its result. Nothing here
 //! prints or reads arguments, and Ctrl-C is the observer's [`stop_requested`](Observer::stop_requested).
@@ -17,6 +18,7 @@ pub mod config;
 pub mod data;
 mod difference;
 mod error;
+pub mod fit;
 pub mod heatmap;
 pub mod inputs;
 mod observer;

@@ -12,6 +12,11 @@ pub trait Observer: Sync {
     /// A note for the user, in one or more whole lines.
     fn note(&self, _text: &str) {}
 
+    /// The next part of a long run begins; by default a note.
+    fn step(&self, text: &str) {
+        self.note(text);
+    }
+
     /// A training begins, whose best epoch is chosen by `metric`; it ends when the returned value is dropped.
     fn training(&self, _what: &'static str, _metric: &'static str) -> Box<dyn TrainingObserver + '_> {
         Box::new(Silent)
@@ -27,6 +32,11 @@ pub trait Observer: Sync {
 pub trait Task: Sync {
     /// The number of parts that are done.
     fn done(&self, _parts: usize) {}
+
+    /// The number of parts that are done, and how many there are, for tasks whose total is not known in advance.
+    fn counted(&self, parts: usize, _total: usize) {
+        self.done(parts);
+    }
 
     /// A part is left out; `how` is the word for it, such as `refused`.
     fn left_out(&self, _how: &'static str, _file: &str, _reason: &str) {}

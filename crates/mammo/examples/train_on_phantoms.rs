@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use mammo::data::import::{Verify, import_tables};
 use mammo::data::split::{SplitConfig, split_by_patient};
-use mammo::training::{RunPlace, TrainImage, TrainPatch, train_image, train_patch};
+use mammo::training::{ImageStart, RunPlace, TrainImage, TrainPatch, train_image, train_patch};
 use mammo::{Data, RunConfig, Silent};
 use mammo_phantom::{PhantomConfig, write_dataset};
 
@@ -57,8 +57,8 @@ pub fn run(dir: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let request = TrainPatch { config: &config, data: &data, patches: None, place: &place("patch") };
     let patch = train_patch(&request, &Silent)?;
     let patch = mammo::nn::model_file::load(&patch.model)?;
-    let from_patch = Some(&patch);
-    let request = TrainImage { config: &config, data: &data, from_patch, place: &place("image") };
+    let start = ImageStart::Patch(&patch);
+    let request = TrainImage { config: &config, data: &data, start, place: &place("image") };
     Ok(train_image(&request, &Silent)?.model)
 }
 

@@ -24,6 +24,8 @@
 //! **Train** from typed settings with [`training`]: `train_patch`, `train_image`, `transfer`. `examples/train_on_phantoms.rs`
 //! does it on synthetic images, from drawing them to scoring one.
 //!
+//! **Fit** a model to a folder of images, with settings chosen for them and for the hours given: [`fit`].
+//!
 //! The parts are crates of their own, usable alone:
 //!
 //! | crate | what |
@@ -56,7 +58,7 @@ pub use mammo_nn::inference::predict::Tta;
 pub use mammo_pipeline::config::RunConfig;
 pub use mammo_pipeline::data::Data;
 pub use mammo_pipeline::scoring::{Refused, Remark, UnitScore};
-pub use mammo_pipeline::{Error, Observer, Result, Silent, training};
+pub use mammo_pipeline::{Error, Observer, Result, Silent, fit, training};
 pub use model::{ExamScore, Model, Score};
 
 /// Evaluates a score table with the default settings: columns `file`, `patient_id`, `laterality`, `view`, `label` and

@@ -17,6 +17,7 @@ use anyhow::Result;
 use mammo_core::write::{write_atomically, write_json};
 use mammo_eval::{BootstrapConfig, ScoreRow, compare_auc, evaluate_patches};
 use mammo_nn::inference::predict::Tta;
+use mammo_nn::model_file;
 use mammo_nn::networks::Scope;
 use mammo_nn::networks::top::TopConfig;
 use mammo_nn::training::schedule::StageConfig;
@@ -24,6 +25,7 @@ use mammo_phantom::Site;
 use mammo_pipeline::config::RunConfig;
 use mammo_pipeline::data::Data;
 use mammo_pipeline::report::gallery;
+use mammo_pipeline::training::ImageStart;
 
 use crate::evaluate::auc_per_image;
 use crate::{Done, Interrupted, output, progress};
@@ -31,6 +33,9 @@ use plan::{N_DIGITAL, Plan};
 use results::{ResultRow, Results, last_screen, table};
 use size::Named;
 use steps::Demo;
+
+/// How a demo that was stopped goes on.
+const CONTINUES: Interrupted = Interrupted("run the same command again to continue");
 
 /// The embedded configuration, as in `configs/demo.toml`.
 const CONFIG: &str = include_str!("../../configs/demo.toml");
@@ -69,7 +74,7 @@ pub fn run(args: &Args) -> Result<Done> {
     let config = RunConfig::parse(CONFIG, &[])?;
     let (plan, continued) = Plan::make(&args.out, args.size, &config, &args.device)?;
     if progress::stop_requested() {
-        return Err(Interrupted.into());
+        return Err(CONTINUES.into());
     }
     if args.plan {
         output::results(&plan.text());
@@ -81,10 +86,18 @@ pub fn run(args: &Args) -> Result<Done> {
     plan.write(&args.out)?;
     write_atomically(&args.out.join("demo.toml"), CONFIG.as_bytes())?;
     let demo = Demo { args, config: plan.size.apply(config)?, plan, continued, started };
-    let made = train(&demo)?;
-    let results = evaluate(&demo, &made)?;
+    let made = train(&demo).map_err(resumable)?;
+    let results = evaluate(&demo, &made).map_err(resumable)?;
     print!("{}", &last_screen(&results, &args.out));
     Ok(Done::All)
+}
+
+/// Says how a stop goes on.
+fn resumable(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast::<mammo_pipeline::Error>() {
+        Ok(error) => CONTINUES.instead_of_stop(error),
+        Err(other) => other,
+    }
 }
 
 /// Results of the training part of the demo for the scoring part.
@@ -113,14 +126,17 @@ fn train(demo: &Demo) -> Result<Made> {
 
     demo.step("patch classifier");
     let patch_model = demo.model("patch");
-    demo.train_patch(&film_data, &patches)?;
+    let work = demo.work();
+    work.train_patch("patch", config, &film_data, Some(&patches))?;
 
     demo.step("whole-image classifier (b), from the patch classifier's trunk");
-    demo.train_image(config, &film_data, "from-patches", Some(&patch_model))?;
+    let patch_file = model_file::load(&patch_model)?;
+    let from_patches = ImageStart::Patch(&patch_file);
+    work.train_image("from-patches", config, &film_data, from_patches)?;
     demo.step("a second one with other top layers and another seed, for the average (c)");
-    demo.train_image(&with_vgg_top(config)?, &film_data, "from-patches-vgg", Some(&patch_model))?;
+    work.train_image("from-patches-vgg", &with_vgg_top(config)?, &film_data, from_patches)?;
     demo.step("for comparison: the network of (b) from scratch, without patches (a)");
-    demo.train_image(&from_scratch(config)?, &film_data, "from-scratch", None)?;
+    work.train_image("from-scratch", &from_scratch(config)?, &film_data, ImageStart::Random)?;
 
     demo.step("transfer of (b) to the digital hospital (d): 20 patients, image labels only");
     demo.transfer(&Data::read(&digital, None)?)?;

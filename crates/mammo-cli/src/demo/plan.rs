@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use mammo_core::write::{read_json, write_json};
 use mammo_pipeline::config::RunConfig;
+use mammo_pipeline::fit::time::amount_that_fills;
 use serde::{Deserialize, Serialize};
 
 use super::pace::Pace;
@@ -97,16 +98,9 @@ impl Plan {
         if most.expected_s <= TARGET_S {
             return most;
         }
-        // Time increases with the amount, so bisection finds it, here to a thousandth.
-        let (mut low, mut high) = (LEAST_AMOUNT, MOST_AMOUNT);
-        while high - low > 1e-3 {
-            let middle = (low + high) / 2.0;
-            match plan(middle, Reason::Fits).expected_s > TARGET_S {
-                true => high = middle,
-                false => low = middle,
-            }
-        }
-        plan((low * 1e3).round() / 1e3, Reason::Fits)
+        let bounds = [LEAST_AMOUNT, MOST_AMOUNT];
+        let seconds = |amount| expected_s(&Size::of(amount), &pace);
+        plan(amount_that_fills(TARGET_S, bounds, seconds), Reason::Fits)
     }
 
     /// Writes the plan to the folder of the demo.
@@ -130,8 +124,8 @@ impl Plan {
             size.top_epochs + 1,
             size.images_per_epoch,
             size.transfer_per_epoch,
-            1.0 / pace.patch_s,
-            1.0 / pace.image_s,
+            1.0 / pace.network.patch_s,
+            1.0 / pace.network.image_s,
             1.0 / pace.patient_s,
         )
     }
@@ -176,6 +170,8 @@ impl Plan {
 mod tests {
     use std::fs;
 
+    use mammo_pipeline::fit::pace::NetworkPace;
+
     use super::*;
 
     /// Two cores that convolve at a speed, in GFLOP/s. At 900 (a Zen 5) a patch takes 1.04 ms, and patients 23 ms;
@@ -183,7 +179,8 @@ mod tests {
     fn pace(gflops: f64, scalar: f64) -> Pace {
         let slower = 900.0 / gflops;
         let patch_s = slower / 964.0;
-        Pace { patch_s, image_s: 20.6 * patch_s, patient_s: 0.0232 * slower.powf(scalar) }
+        let network = NetworkPace { patch_s, top_s: 0.295 * 20.6 * patch_s, image_s: 20.6 * patch_s };
+        Pace { network, patient_s: 0.0232 * slower.powf(scalar) }
     }
 
     #[test]

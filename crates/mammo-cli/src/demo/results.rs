@@ -89,6 +89,7 @@ pub(super) fn last_screen(results: &Results, out: &Path) -> String {
 mod tests {
     use mammo_core::record::Pathology;
     use mammo_eval::{BootstrapConfig, ScoreRow, compare_auc, evaluate_patches};
+    use mammo_pipeline::fit::pace::NetworkPace;
 
     use super::*;
     use crate::demo::pace::Pace;
@@ -117,7 +118,8 @@ mod tests {
         let rows = rows();
         let row =
             |what| ResultRow { what, site: "digital", n_images: 1234, auc: auc_per_image(&rows).unwrap() };
-        let pace = Pace { patient_s: 0.02, patch_s: 0.001, image_s: 0.02 };
+        let network = NetworkPace { patch_s: 0.001, top_s: 0.006, image_s: 0.02 };
+        let pace = Pace { patient_s: 0.02, network };
         let mut results = Results {
             patches: evaluate_patches(&["a", "b"], &[0, 1], &[0.9, 0.1, 0.2, 0.8]).unwrap(),
             rows: (0..5).map(|_| row("(c) mean of two models like (b) and 4 flips")).collect(),

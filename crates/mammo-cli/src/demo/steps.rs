@@ -6,28 +6,26 @@ use std::time::Instant;
 use anyhow::Result;
 use mammo_core::write::write_atomically;
 use mammo_data::split::Side;
-use mammo_dicom::UnknownObjects;
 use mammo_eval::{EvalConfig, ScoreRow};
 use mammo_nn::device;
 use mammo_nn::inference::predict::Tta;
 use mammo_nn::model_file;
-use mammo_nn::training::run::{METRICS_FILE, MODEL_FILE, Outcome};
+use mammo_nn::training::run::{METRICS_FILE, MODEL_FILE};
 use mammo_phantom::{ArchiveLayout, PhantomConfig, Site};
+use mammo_pipeline::Observer;
 use mammo_pipeline::config::RunConfig;
 use mammo_pipeline::data::Data;
+use mammo_pipeline::fit::steps::Workplace;
 use mammo_pipeline::heatmap::{Mapper, write_maps};
 use mammo_pipeline::report::{self, RunFiles, write_report};
-use mammo_pipeline::scoring::{PatchScores, Request, Selected, load_models, score, score_patches, select};
-use mammo_pipeline::training::{
-    RunPlace, TrainImage, TrainPatch, Trained, Transfer, train_image, train_patch, transfer,
-};
+use mammo_pipeline::scoring::{PatchScores, Selected, score_patches, select};
+use mammo_pipeline::training::{Trained, Transfer, transfer};
 
-use super::Args;
 use super::plan::{DIGITAL_SHARES, FILM_SHARES, N_TRANSFER, Plan};
+use super::{Args, CONTINUES};
 use crate::output::{count, duration};
 use crate::progress::{self, Terminal};
-use crate::training::place;
-use crate::{Done, Interrupted, import, phantom, sample, split};
+use crate::{Done, import, phantom, sample, split};
 
 /// Factor on lesion lengths. The demo's images have a ninth of the paper's pixels, too few to resolve
 /// the margins and grains of lesions of natural size; this factor compensates.
@@ -65,7 +63,7 @@ pub(super) struct Demo<'a> {
 /// Ends the demo after Ctrl-C in a step.
 fn stop_if(done: Done) -> Result<()> {
     match done {
-        Done::Interrupted => Err(Interrupted.into()),
+        Done::Interrupted => Err(CONTINUES.into()),
         Done::All | Done::WithRejections => Ok(()),
     }
 }
@@ -76,7 +74,7 @@ impl Demo<'_> {
             true => String::new(),
             false => format!(" of about {}", self.plan.about()),
         };
-        tracing::info!("\n[{}{all}] {what}", duration(self.started.elapsed().as_secs_f64()));
+        Terminal.step(&format!("[{}{all}] {what}", duration(self.started.elapsed().as_secs_f64())));
     }
 
     pub(super) fn model(&self, name: &str) -> PathBuf {
@@ -147,33 +145,15 @@ impl Demo<'_> {
         })
     }
 
-    /// A run folder of the demo; an existing run is continued.
-    fn place(&self, name: &str) -> RunPlace {
-        let out = self.args.out.join(name);
-        place(&out, &self.args.device, out.exists())
+    /// The steps that the demo shares with `mammo fit`.
+    pub(super) fn work(&self) -> Workplace<'_> {
+        let command = std::env::args().collect();
+        Workplace { out: &self.args.out, device: &self.args.device, command, observer: &Terminal }
     }
 
-    pub(super) fn train_patch(&self, film: &Data, patches: &Path) -> Result<()> {
-        let place = self.place("patch");
-        let request = TrainPatch { config: &self.config, data: film, patches: Some(patches), place: &place };
-        ended(&train_patch(&request, &Terminal)?)
-    }
-
-    pub(super) fn train_image(
-        &self,
-        config: &RunConfig,
-        film: &Data,
-        name: &str,
-        from_patch: Option<&Path>,
-    ) -> Result<()> {
-        let place = self.place(name);
-        let from_patch = from_patch.map(model_file::load).transpose()?;
-        let from_patch = from_patch.as_ref();
-        ended(&train_image(&TrainImage { config, data: film, from_patch, place: &place }, &Terminal)?)
-    }
-
-    pub(super) fn transfer(&self, digital: &Data) -> Result<()> {
-        let (place, model) = (self.place("transfer"), model_file::load(&self.model("from-patches"))?);
+    pub(super) fn transfer(&self, digital: &Data) -> mammo_pipeline::Result<Trained> {
+        let work = self.work();
+        let (place, model) = (work.place("transfer"), model_file::load(&self.model("from-patches"))?);
         let request = Transfer {
             config: self.config.clone(),
             data: digital,
@@ -181,7 +161,7 @@ impl Demo<'_> {
             n_patients: Some(N_TRANSFER),
             place: &place,
         };
-        ended(&transfer(request, &Terminal)?)
+        work.finished(transfer(request, &Terminal)?)
     }
 
     /// The test side of a data set.
@@ -196,18 +176,10 @@ impl Demo<'_> {
         manifest: &Path,
         models: &[&PathBuf],
         tta: Tta,
-    ) -> Result<Vec<ScoreRow>> {
+    ) -> mammo_pipeline::Result<Vec<ScoreRow>> {
         let paths: Vec<PathBuf> = models.iter().map(|&model| model.clone()).collect();
-        let models = load_models(&paths, &device::by_name(&self.args.device)?)?;
-        let request = Request { models: &models, tta, unknown: UnknownObjects::Refused };
-        let scored = score(&request, &Self::test_side(manifest)?, &Terminal);
-        if progress::stop_requested() {
-            return Err(Interrupted.into());
-        }
-        let path = self.args.out.join("scores").join(format!("{name}.csv"));
-        write_atomically(&path, &scored.table()?)?;
-        tracing::info!("{}: {} scored", path.display(), count(scored.rows.len(), "image"));
-        Ok(scored.rows)
+        let table = self.args.out.join("scores").join(format!("{name}.csv"));
+        Ok(self.work().score(&table, manifest, &paths, tta)?.rows)
     }
 
     /// Writes heat maps of the test side with the patch model.
@@ -215,7 +187,7 @@ impl Demo<'_> {
         let mapper = Mapper::load(model, None, None, &device::by_name(&self.args.device)?)?;
         let maps = write_maps(&mapper, &Self::test_side(manifest)?, MIN_SCORE, out, &Terminal)?;
         if progress::stop_requested() {
-            return Err(Interrupted.into());
+            return Err(CONTINUES.into());
         }
         tracing::info!("{}: {} mapped", out.display(), count(maps.tables.images.len(), "image"));
         Ok(())
@@ -255,20 +227,5 @@ impl Demo<'_> {
         let (scores, _) = score_patches(&file, film, Side::Test, folder, &self.args.device, &Terminal)?;
         write_atomically(&self.args.out.join("scores/patches.csv"), &scores.to_csv()?)?;
         Ok(scores)
-    }
-}
-
-/// Ends the demo after Ctrl-C in a training.
-fn ended(trained: &Trained) -> Result<()> {
-    match trained.outcome {
-        Outcome::Interrupted => Err(Interrupted.into()),
-        Outcome::Finished { best_metric } => {
-            tracing::info!(
-                "{}: {} {best_metric:.3} on the validation side",
-                trained.model.display(),
-                trained.metric
-            );
-            Ok(())
-        }
     }
 }

@@ -1,13 +1,13 @@
 //! Time model: the duration of a demo from its size and the speed of the machine.
 
+use mammo_pipeline::fit::time::{PATCHES_PER_IMAGE, REST_S, WAITING, Work};
+
 use super::pace::Pace;
 use super::plan::{DIGITAL_SHARES, FILM_SHARES, N_DIGITAL};
 use super::size::Size;
 
 /// Images with a truth of each patient of the first and of the second site.
 const IMAGES_PER_PATIENT: [f64; 2] = [2.3, 1.96];
-/// Patches drawn from an image.
-const PATCHES_PER_IMAGE: f64 = 17.4;
 /// Epochs of the transfer, each followed by a validation.
 const TRANSFER_EPOCHS: f64 = 8.0;
 /// Whole-image classifiers that the demo trains before the transfer.
@@ -19,27 +19,12 @@ const SCORES_PER_TEST_IMAGE: f64 = 1.0 + 1.0 + 2.0 * 4.0;
 // because other jobs ran at the same time: the difference of a job with many examples and one with few,
 // divided by the number of examples.
 
-/// Training on an image with a frozen trunk, relative to training all layers: 22.3 and 78 ms.
-const FROZEN_TRUNK: f64 = 0.285;
-/// Inference on an image in validation, scores and heat maps, relative to training: 23.4 ms.
-const IMAGE_PASS: f64 = 0.3;
-/// Inference on a patch, relative to training: 1.4 and 3.8 ms.
-const PATCH_PASS: f64 = 0.37;
 /// Drawing, import, preparation, split and sampling of a patient, relative to the first three: 89 to 85 ms.
 const PREPARATION: f64 = 1.05;
 /// Reading and preparing an image to score it, relative to a patient: 9 ms.
 const READING: f64 = 0.1;
 /// Drawing and writing the heat map of an image, relative to a patient: 36 ms.
 const DRAWING: f64 = 0.4;
-/// Gallery, evaluations with their resamples, report, in seconds.
-const REST_S: f64 = 5.0;
-/// Wall time divided by the sum of all parts, each at its fastest, because of loading, ends of epochs and
-/// idle cores. From two demos of 2026-11-29 on idle machines (docs/experiments.md): the full one on two
-/// cores of a Zen 5, 964 patches/s, took 550 s for a sum of 470 s; that of 640 patients and 36,400
-/// patches on two cores of a Zen 3 (AVX2), 255 patches/s, 564 s for 473 s. Those rates were means; the
-/// fastest step is a few per cent faster.
-const WAITING: f64 = 1.2;
-
 /// Expected seconds of a demo: the number of times that the demo processes patients, patches and images,
 /// times the seconds of each.
 pub fn expected_s(size: &Size, pace: &Pace) -> f64 {
@@ -50,7 +35,6 @@ pub fn expected_s(size: &Size, pace: &Pace) -> f64 {
 
     let patch_epochs = size.patch_epochs as f64;
     let scored_patches = (patch_epochs * film_validation + film_test) * PATCHES_PER_IMAGE;
-    let patches = size.patches() as f64 + PATCH_PASS * scored_patches;
 
     let [top_epochs, per_epoch] = [size.top_epochs as f64, size.images_per_epoch as f64];
     let epochs = top_epochs + 1.0;
@@ -60,23 +44,33 @@ pub fn expected_s(size: &Size, pace: &Pace) -> f64 {
     let validated = CLASSIFIERS * epochs * film_validation + TRANSFER_EPOCHS * digital_validation;
     let scored = SCORES_PER_TEST_IMAGE * film_test + 2.0 * digital_test;
     let looked_at = validated + scored + film_test; // once more for its heat map
-    let images = end_to_end + FROZEN_TRUNK * on_frozen_trunk + IMAGE_PASS * looked_at;
+    let work = Work {
+        patches: size.patches() as f64,
+        patch_passes: scored_patches,
+        images: end_to_end,
+        image_passes: on_frozen_trunk + looked_at,
+    };
 
     // (a), (b) and (c) read each test image; (d) reads its own before and after transfer.
     let read = 3.0 * film_test + 2.0 * digital_test;
     let patients = PREPARATION * (patients[0] + patients[1]) + READING * read + DRAWING * film_test;
-    WAITING * (patients * pace.patient_s + patches * pace.patch_s + images * pace.image_s) + REST_S
+    WAITING * (patients * pace.patient_s + work.network_s(&pace.network)) + REST_S
 }
 
 #[cfg(test)]
 mod tests {
+    use mammo_pipeline::fit::pace::NetworkPace;
+
     use super::*;
 
     /// The demos of 2026-11-29 that were timed with nothing beside them; the seconds for images and patients
     /// follow from those for patches by the ratios of processor time.
     #[test]
     fn two_demos_that_were_timed_take_what_the_model_says() {
-        let pace = |patch_s| Pace { patch_s, image_s: 20.6 * patch_s, patient_s: 0.0232 };
+        let pace = |patch_s| {
+            let network = NetworkPace { patch_s, top_s: 0.295 * 20.6 * patch_s, image_s: 20.6 * patch_s };
+            Pace { network, patient_s: 0.0232 }
+        };
         let full = expected_s(&Size::of(1.0), &pace(1.0 / 964.0));
         assert!((550.0..590.0).contains(&full), "{full}");
         let small = Size {

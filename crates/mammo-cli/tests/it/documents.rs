@@ -56,8 +56,9 @@ fn every_command_in_readme_docs_and_configs_parses() {
 
 #[test]
 fn every_verb_has_help_with_an_example_that_parses() {
-    let commands: [&[&str]; 21] = [
+    let commands: [&[&str]; 22] = [
         &["demo"],
+        &["fit"],
         &["phantom"],
         &["import"],
         &["split"],

@@ -8,6 +8,7 @@ mod by_unit;
 mod corpus;
 mod documents;
 mod evaluate;
+mod fit;
 mod loose;
 mod model_cards;
 mod models;

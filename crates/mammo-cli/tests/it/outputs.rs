@@ -188,6 +188,7 @@ fn what_cannot_be_written_is_told_before_the_work() {
         "model import none.pth --preprocessing torchvision --out file/m.safetensors",
         "train image none.json --config none.toml --from-scratch --out file",
         "demo --out file",
+        "fit none --out file",
     ] {
         mammo(dir, words).expect(2).says("cannot write");
     }

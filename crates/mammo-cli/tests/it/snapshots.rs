@@ -5,9 +5,10 @@
 use crate::program::command;
 
 /// The commands of every page of help.
-const COMMANDS: [&[&str]; 24] = [
+const COMMANDS: [&[&str]; 25] = [
     &[],
     &["demo"],
+    &["fit"],
     &["phantom"],
     &["import"],
     &["split"],

@@ -122,22 +122,43 @@ pub fn import_archive(
     check_rows(rows, opening, progress)
 }
 
-/// The archive whose tables a folder contains, if any.
+/// The archive whose tables a folder contains, if any; the first in the order of [`recognise_all`].
 pub fn recognise(dir: &Path) -> Option<Archive> {
-    let files = Files::below(dir).ok()?;
-    if cbis_ddsm::has_case_tables(&files) {
-        return Some(Archive::CbisDdsm);
+    recognise_all(dir).ok()?.first().copied()
+}
+
+/// All archives whose tables a folder contains.
+///
+/// # Errors
+/// [`Error::Io`] when a folder cannot be read.
+pub fn recognise_all(dir: &Path) -> Result<Vec<Archive>> {
+    let files = Files::below(dir)?;
+    let is_there = |archive: &Archive| match archive {
+        Archive::CbisDdsm => cbis_ddsm::has_case_tables(&files),
+        _ => files.find(archive.tables()).is_some(),
+    };
+    let mut found: Vec<Archive> = Archive::ALL.into_iter().filter(is_there).collect();
+    // Other data sets use the same file names as RSNA.
+    if found.len() > 1 {
+        found.retain(|archive| *archive != Archive::Rsna);
     }
-    let by_table: [(Archive, &[&str]); 6] = [
-        (Archive::Inbreast, &inbreast::TABLES),
-        (Archive::MiniMias, &mini_mias::TABLES),
-        (Archive::Vindr, &vindr::TABLES),
-        (Archive::Cmmd, &cmmd::TABLES),
-        (Archive::Original, &original::TABLES),
-        // Last, because other data sets use the same file names.
-        (Archive::Rsna, &rsna::TABLES),
-    ];
-    by_table.into_iter().find(|(_, tables)| files.find(tables).is_some()).map(|(archive, _)| archive)
+    Ok(found)
+}
+
+impl Archive {
+    /// Names of the tables by which the archive is recognised, any of them; none for a folder of images.
+    pub const fn tables(self) -> &'static [&'static str] {
+        match self {
+            Self::CbisDdsm => &cbis_ddsm::TABLES,
+            Self::Inbreast => &inbreast::TABLES,
+            Self::MiniMias => &mini_mias::TABLES,
+            Self::Vindr => &vindr::TABLES,
+            Self::Cmmd => &cmmd::TABLES,
+            Self::Rsna => &rsna::TABLES,
+            Self::Original => &original::TABLES,
+            Self::Folder => &[],
+        }
+    }
 }
 
 /// A table whose further columns are ignored without a note.

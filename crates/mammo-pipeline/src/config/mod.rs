@@ -15,6 +15,7 @@ use mammo_image::augment::Augmentation;
 use mammo_image::patch_sampling::SamplingConfig;
 use mammo_image::preprocess::Preprocessing;
 use mammo_nn::model_file::CalibrationMethod;
+use mammo_nn::networks::image_classifier::ImageClassifierConfig;
 use mammo_nn::networks::top::{MapPooling, TopConfig};
 use mammo_nn::networks::trunk::TrunkConfig;
 use mammo_nn::training::schedule::TrainingConfig;
@@ -79,6 +80,9 @@ pub struct PatchSection {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageSection {
+    /// Model file whose trunk training starts from if no patch classifier is given, such as imported ImageNet weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<PathBuf>,
     /// Top layers, after the trunk.
     pub top: TopConfig,
     /// Pooling of the last map of a convolutional top; the mean by default.
@@ -155,6 +159,31 @@ fn required<S>(file: &Path, section: Option<S>, name: &str, keys: &str) -> Resul
 }
 
 impl RunConfig {
+    /// A configuration of a patch classifier and a whole-image classifier, in place of a file.
+    ///
+    /// # Errors
+    /// Values that cannot be run, by their full key path.
+    pub fn new(
+        seed: u64,
+        preprocessing: Preprocessing,
+        sampling: Option<SamplingConfig>,
+        patch: PatchSection,
+        image: ImageSection,
+    ) -> Result<Self> {
+        let config = Self {
+            seed,
+            preprocessing: Some(preprocessing),
+            sampling,
+            patch: Some(patch),
+            image: Some(image),
+            transfer: None,
+            exam: None,
+            file: PathBuf::new(),
+        };
+        config.check()?;
+        Ok(config)
+    }
+
     /// Reads a configuration file and applies `section.key=value` overrides.
     ///
     /// # Errors
@@ -249,6 +278,24 @@ impl RunConfig {
     /// `[transfer]`, to be changed.
     pub fn transfer_mut(&mut self) -> Result<&mut TransferSection> {
         required(&self.file, self.transfer.as_mut(), "transfer", TRANSFER_KEYS)
+    }
+
+    /// The whole-image network of `[preprocessing]`, `[patch] trunk` and `[image]`.
+    ///
+    /// # Errors
+    /// When the file lacks one of these sections.
+    pub fn image_network(&self, n_patch_classes: usize) -> Result<ImageClassifierConfig> {
+        let (preprocessing, section, trunk) = (self.preprocessing()?, self.image()?, &self.patch()?.trunk);
+        Ok(ImageClassifierConfig {
+            trunk: trunk.clone(),
+            top: section.top.clone(),
+            pooling: section.pooling,
+            top_conventions: trunk.conventions,
+            n_patch_classes,
+            input_px: [preprocessing.height_px, preprocessing.width_px],
+            dropout: section.dropout,
+            exam: None,
+        })
     }
 
     /// The same configuration with another preparation of images.

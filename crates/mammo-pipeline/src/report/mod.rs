@@ -67,7 +67,7 @@ impl RunFiles {
     /// Evaluates the score table. Nothing is kept from one report to the next: scores, findings,
     /// manifest, model and settings all change the result, and computing it takes less time than the
     /// heat maps of two cases.
-    fn evaluate(
+    pub(crate) fn evaluate(
         &self,
         table: &ScoreTable,
         model: Option<&ModelFile>,

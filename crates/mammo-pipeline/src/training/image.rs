@@ -1,12 +1,14 @@
 //! Trains the whole-image classifier (paper, whole-image classification).
 
+use mammo_image::patch_sampling::PatchClass;
 use mammo_image::preprocess::Preprocessing;
 use mammo_nn::model_file::{ModelFile, Network};
-use mammo_nn::networks::image_classifier::{ImageClassifier, ImageClassifierConfig};
+use mammo_nn::networks::image_classifier::ImageClassifier;
 use mammo_nn::networks::init::initialise;
 use mammo_nn::networks::patch_classifier::PatchClassifierConfig;
 use mammo_nn::networks::trunk::TrunkConfig;
 
+use super::patch::check_start;
 use super::{Examined, ImageRun, RunPlace, RunSetup, Trained, check_out, train_images};
 use crate::config::RunConfig;
 use crate::data::Data;
@@ -20,10 +22,21 @@ pub struct TrainImage<'a> {
     pub config: &'a RunConfig,
     /// Data set and split.
     pub data: &'a Data,
-    /// Patch classifier whose trunk and, for a heat map layer, head are taken; random weights without one.
-    pub from_patch: Option<&'a ModelFile>,
+    /// Starting weights.
+    pub start: ImageStart<'a>,
     /// Folder, device, resume.
     pub place: &'a RunPlace,
+}
+
+/// Starting weights of a whole-image classifier.
+#[derive(Clone, Copy, Debug)]
+pub enum ImageStart<'a> {
+    /// Random ones.
+    Random,
+    /// Those of a patch classifier: its trunk and, for a heat map layer, its head.
+    Patch(&'a ModelFile),
+    /// The trunk of any model, such as imported ImageNet weights; all else is random.
+    Trunk(&'a ModelFile),
 }
 
 /// Trains a whole-image classifier from image labels alone, in the stages of the settings; the best epoch on the
@@ -36,34 +49,27 @@ pub fn train_image(request: &TrainImage, observer: &dyn Observer) -> Result<Trai
     let TrainImage { config, data, place, .. } = *request;
     let (preprocessing, section, trunk) = (config.preprocessing()?, config.image()?, &config.patch()?.trunk);
     check_out(place, observer)?;
-    let start = match request.from_patch {
-        Some(file) => Some((file, patch_network(file, trunk, preprocessing)?)),
-        None => None,
-    };
+    let start = fitting_start(request.start, config)?;
     let setup = RunSetup {
         config,
         preprocessing,
         training: serde_json::json!({ "image": section }),
         data,
-        start: request.from_patch,
+        start: start.as_ref().map(|start| start.file),
         place,
     };
     let device = setup.burn_device()?;
-    let network = ImageClassifierConfig {
-        trunk: trunk.clone(),
-        top: section.top.clone(),
-        pooling: section.pooling,
-        top_conventions: trunk.conventions,
-        n_patch_classes: start.as_ref().map_or(5, |(_, patch)| patch.n_classes),
-        input_px: [preprocessing.height_px, preprocessing.width_px],
-        dropout: section.dropout,
-        exam: None,
-    };
-    let model = initialise(ImageClassifier::new(&network, &device.clone().autodiff())?, config.seed);
-    let model = match &start {
-        Some((file, _)) => model.with_patch_classifier(file.patch_classifier(&device.clone().autodiff())?),
-        None => model,
-    };
+    let patch = start.as_ref().and_then(|start| start.patch.as_ref());
+    let network = config.image_network(patch.map_or(PatchClass::ALL.len(), |patch| patch.n_classes))?;
+    let autodiff = device.clone().autodiff();
+    let mut model = initialise(ImageClassifier::new(&network, &autodiff)?, config.seed);
+    match &start {
+        Some(Start { file, patch: Some(_) }) => {
+            model = model.with_patch_classifier(file.patch_classifier(&autodiff)?);
+        }
+        Some(Start { file, patch: None }) => model.trunk = file.trunk(&autodiff)?,
+        None => {}
+    }
     let run = ImageRun {
         setup: &setup,
         section: "image",
@@ -79,6 +85,36 @@ pub fn train_image(request: &TrainImage, observer: &dyn Observer) -> Result<Trai
         examined: Examined::Images,
     };
     train_images(&run, observer)
+}
+
+/// A model that training starts from.
+struct Start<'a> {
+    file: &'a ModelFile,
+    /// Its network, if it is a patch classifier of which more than the trunk is taken.
+    patch: Option<PatchClassifierConfig>,
+}
+
+/// The model that training starts from, which must fit the configuration.
+fn fitting_start<'a>(start: ImageStart<'a>, config: &RunConfig) -> Result<Option<Start<'a>>> {
+    let (preprocessing, trunk) = (config.preprocessing()?, &config.patch()?.trunk);
+    Ok(match start {
+        ImageStart::Random => None,
+        ImageStart::Patch(file) => {
+            let patch = Some(patch_network(file, trunk, preprocessing)?);
+            Some(Start { file, patch })
+        }
+        ImageStart::Trunk(file) => {
+            if config.image()?.top.heatmap().is_some() {
+                refuse!(
+                    "{}: a top with a heat map needs the head of a patch classifier, not only a trunk; \
+                     expected --from-patch, or another [image] top",
+                    file.path.display()
+                );
+            }
+            check_start(&file.path, &file.card, trunk, preprocessing)?;
+            Some(Start { file, patch: None })
+        }
+    })
 }
 
 /// The patch network of a model file, which must fit the configuration and its pixels.

@@ -30,14 +30,14 @@ use mammo_nn::training::validation::Metric;
 
 use crate::config::RunConfig;
 use crate::data::Data;
-use crate::error::refuse;
+use crate::error::{Place, refuse};
 use crate::inputs::prepare;
 use crate::{Observer, Result};
 use few_patients::few_patients;
 use run_folder::{Machine, RunRecord, digest};
 
 pub use exam::{TrainExam, train_exam};
-pub use image::{TrainImage, train_image};
+pub use image::{ImageStart, TrainImage, train_image};
 pub use patch::{TrainPatch, start_lines, train_patch};
 pub use transfer::{Transfer, transfer};
 

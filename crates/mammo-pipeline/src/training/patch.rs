@@ -127,7 +127,7 @@ pub fn train_patch(request: &TrainPatch, observer: &dyn Observer) -> Result<Trai
 }
 
 /// Refuses a start whose network or pixel numbers are not the configuration's.
-fn check_start(
+pub(super) fn check_start(
     path: &Path,
     card: &ModelCard,
     trunk: &TrunkConfig,

@@ -26,7 +26,7 @@ use serde::Deserialize;
 
 use table::case_tables_among;
 pub use table::{CaseRow, case_tables};
-pub(crate) use table::{has_case_tables, read_cases};
+pub(crate) use table::{TABLES, has_case_tables, read_cases};
 
 use super::files::{Files, base, extension};
 use crate::Result;

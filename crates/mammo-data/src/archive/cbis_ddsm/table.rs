@@ -125,6 +125,14 @@ pub fn case_tables(dir: &Path) -> Result<Vec<PathBuf>> {
     case_tables_among(dir, &Files::below(dir)?)
 }
 
+/// Names of the case descriptions, for messages; any name with `case_description` and `train` or `test` is read.
+pub(crate) const TABLES: [&str; 4] = [
+    "mass_case_description_train_set.csv",
+    "mass_case_description_test_set.csv",
+    "calc_case_description_train_set.csv",
+    "calc_case_description_test_set.csv",
+];
+
 /// Whether any case description is among the files.
 pub(crate) fn has_case_tables(files: &Files) -> bool {
     files.all.iter().any(|file| is_case_table(file))
