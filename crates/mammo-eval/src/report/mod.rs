@@ -138,9 +138,9 @@ pub struct EvalInputs<'a> {
 /// Evaluates a score table.
 ///
 /// # Errors
-/// [`Error::Table`](crate::Error::Table) for an image scored twice or tables that do not fit together;
-/// [`Error::Undefined`](crate::Error::Undefined) when no row has a label, or the validation scores define no operating
-/// point; [`Error::Setting`](crate::Error::Setting) for an unusable `config`. A statistic that the labels do not define
+/// [`Error::Table`] for an image scored twice or tables that do not fit together;
+/// [`Error::Undefined`] when no row has a label, or the validation scores define no operating
+/// point; [`Error::Setting`] for an unusable `config`. A statistic that the labels do not define
 /// is [`Defined::Undefined`] and not an error.
 pub fn evaluate_scores(table: &ScoreTable, inputs: &EvalInputs, config: &EvalConfig) -> Result<Evaluation> {
     config.check()?;

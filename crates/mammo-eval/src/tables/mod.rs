@@ -6,7 +6,7 @@
 //! | [`domain`] | whether a model has figures for the kind of an image |
 //! | [`grouping`] | columns that split the images into groups |
 //! | [`aggregate`] | from images to breasts and patients |
-//! | [`unit`] | what a row of a score table stands for |
+//! | [`mod@unit`] | what a row of a score table stands for |
 //! | [`sample`] | cases as slices of scores, truths and patients |
 
 pub mod aggregate;

@@ -118,7 +118,7 @@ impl<'a> WindowExamples<'a> {
         Self { cache, items, n_classes, shape, augmentation, lesion_free: None, normalise }
     }
 
-    /// The same whole images, of which a share of class 0 shows only tissue without lesions ([`LesionFree`]); zero changes
+    /// The same whole images, of which a share of class 0 shows only tissue without lesions; zero changes
     /// nothing.
     ///
     /// # Errors

@@ -29,7 +29,7 @@ pub const REST_S: f64 = 5.0;
 /// patches on two cores of a Zen 3 (AVX2), 255 patches/s, 564 s for 473 s. Those rates were means; the
 /// fastest step is a few per cent faster.
 pub const WAITING: f64 = 1.2;
-/// Patches drawn from an image with the counts of [`plan`](super::plan), in the mean.
+/// Patches drawn from an image with the counts of a plan, in the mean.
 pub const PATCHES_PER_IMAGE: f64 = 17.4;
 
 impl Work {
