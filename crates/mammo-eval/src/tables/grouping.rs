@@ -12,6 +12,10 @@ const MAX_VALUES: usize = 12;
 /// Prefix of the columns with the ratings of a reader.
 pub const READER_PREFIX: &str = "reader_";
 
+/// The column of `mammo predict` with sentences about single images, and one beside it that tells its tables from others.
+const REMARK: &str = "reason";
+const GATE: &str = "gate";
+
 /// The values of one column for the rows of a score table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grouping {
@@ -39,7 +43,8 @@ pub fn groupings(table: &ScoreTable, images: &[Mammogram]) -> Vec<Grouping> {
         of_rows("laterality", &|row| rows[row].laterality.map(|side| side.to_string())),
     ];
     for (column, values) in &table.columns {
-        if !column.starts_with(READER_PREFIX) {
+        let is_remark = column == REMARK && table.columns.contains_key(GATE);
+        if !column.starts_with(READER_PREFIX) && !is_remark {
             found.push(of_rows(column, &|row| Some(values[row].clone()).filter(|text| !text.is_empty())));
         }
     }
@@ -173,6 +178,8 @@ mod tests {
             ("age", text(&|i| i.to_string())),
             ("remark", text(&|i| format!("r{i}"))),
             ("reader_x", text(&|i| ["1", "2"][i % 2].into())),
+            ("gate", text(&|_| "passed".into())),
+            ("reason", text(&|i| ["", "unusual shape", "stored inverted"][i % 3].into())),
         ]);
         let found = groupings(&table, &[]);
         let order = |name: &str| found.iter().find(|g| g.column == name).map(|g| g.order.clone());
@@ -180,6 +187,7 @@ mod tests {
         assert_eq!(order("grade").unwrap(), ["2", "9", "10"]);
         assert_eq!(order("age").unwrap(), ["below 10", "10 to 20", "from 20"]);
         assert_eq!((order("remark"), order("reader_x"), order("view")), (None, None, None));
+        assert_eq!(order("reason"), None, "sentences of predict group nothing");
         let age = found.iter().find(|g| g.column == "age").unwrap();
         assert_eq!(age.values.iter().filter(|v| v.as_deref() == Some("10 to 20")).count(), 10);
         let error = chosen(&found, &["hospital".into()]).unwrap_err().to_string();
