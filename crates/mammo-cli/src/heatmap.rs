@@ -8,7 +8,9 @@ use mammo_data::split::Side;
 use mammo_eval::tables::findings::FindingRow;
 use mammo_models::Registry;
 use mammo_nn::device;
-use mammo_pipeline::heatmap::{FINDINGS_FILE, IMAGES_FILE, Mapper, Maps, Method, Tables, write_maps};
+use mammo_pipeline::heatmap::{
+    Attribution, FINDINGS_FILE, IMAGES_FILE, Mapper, Maps, Method, Tables, write_maps,
+};
 use mammo_pipeline::scoring::select;
 
 use crate::output::{FEW_IMAGES, LeftOut, count};
@@ -19,8 +21,9 @@ use crate::{Done, models, output, progress};
 ///
 /// A patch model gives the probability of a malignant lesion at every position, in one pass over
 /// the image, and findings.csv with position, size, type and probability of each peak, sorted by
-/// breast. A whole-image model gives an attribution map: grad-cam of its top blocks (default) or of
-/// its trunk, or the saliency of each pixel.
+/// breast; so does a whole-image model whose top reads a heatmap. Other whole-image models give an
+/// attribution map: grad-cam of their top blocks (default) or of their trunk, or the saliency of each
+/// pixel.
 ///
 /// Findings are printed for up to four images, or with --list.
 ///
@@ -41,13 +44,13 @@ pub struct Args {
     /// Folder for the maps.
     #[arg(long)]
     pub out: PathBuf,
-    /// Attribution method for a whole-image model.
+    /// Kind of map of a whole-image model [default: its heatmap if it has one, else grad-cam].
     #[arg(long, value_enum)]
     pub method: Option<MethodArg>,
     /// Only this side of the split beside the manifest.
     #[arg(long)]
     pub side: Option<Side>,
-    /// Pixels between the windows of a patch model [default: the trunk's stride].
+    /// Pixels between the windows of a patch model or heatmap [default: the trunk's stride].
     #[arg(long)]
     pub stride: Option<usize>,
     /// Smallest probability of a finding.
@@ -64,6 +67,8 @@ pub struct Args {
 /// [`Method`] as a command-line word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum MethodArg {
+    /// The heatmap of a model whose top reads one, with findings; its default.
+    Heatmap,
     /// Grad-CAM of the top's last feature map.
     GradCam,
     /// Grad-CAM of the trunk's features: finer, but farther from the output.
@@ -75,9 +80,10 @@ pub enum MethodArg {
 impl From<MethodArg> for Method {
     fn from(method: MethodArg) -> Self {
         match method {
-            MethodArg::GradCam => Self::GradCam,
-            MethodArg::GradCamTrunk => Self::GradCamTrunk,
-            MethodArg::Saliency => Self::Saliency,
+            MethodArg::Heatmap => Self::Heatmap,
+            MethodArg::GradCam => Self::Attribution(Attribution::GradCam),
+            MethodArg::GradCamTrunk => Self::Attribution(Attribution::GradCamTrunk),
+            MethodArg::Saliency => Self::Attribution(Attribution::Saliency),
         }
     }
 }

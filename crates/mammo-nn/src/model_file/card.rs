@@ -75,6 +75,11 @@ impl Network {
         }
     }
 
+    /// Whether it is a whole-image network with a heatmap.
+    pub fn has_heatmap(&self) -> bool {
+        matches!(self, Self::Image(config) if config.top.heatmap().is_some())
+    }
+
     /// The kind of network, in words.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -154,6 +159,10 @@ pub struct ModelCard {
     pub network: Network,
     /// Class names in the order of the logits.
     pub classes: Vec<String>,
+    /// Patch classes in the order of the channels of a whole-image network's heatmap; empty for networks without one,
+    /// and in files from before the field existed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub patch_classes: Vec<String>,
     /// From stored pixels to network input.
     pub preprocessing: Preprocessing,
     /// Digest of `preprocessing`, checked on reading.
@@ -196,6 +205,7 @@ impl ModelCard {
             figures: Vec::new(),
             network,
             classes,
+            patch_classes: Vec::new(),
             preprocessing_digest: preprocessing.digest(),
             preprocessing,
             precision: RequiredPrecision::Auto,
@@ -209,9 +219,25 @@ impl ModelCard {
         }
     }
 
-    /// Side in pixels of the patches that a patch model was trained on; `None` for other models.
+    /// Side in pixels of the patches that a patch model was trained on, or of the windows of a whole-image model's
+    /// heatmap; `None` for other models.
     pub fn patch_px(&self) -> Option<usize> {
-        self.training.patch_px.or_else(|| patch_px_of_old_card(&self.training.config))
+        match &self.network {
+            Network::Image(config) => {
+                let rule = config.top.heatmap()?;
+                Some(rule.window * config.trunk.stride())
+            }
+            _ => self.training.patch_px.or_else(|| patch_px_of_old_card(&self.training.config)),
+        }
+    }
+
+    /// Names of the patch classes that its heat maps show: those of a patch model, or of a whole-image model's
+    /// heatmap. Empty for other models.
+    pub fn map_classes(&self) -> &[String] {
+        match &self.network {
+            Network::Patch(_) => &self.classes,
+            Network::Image(_) | Network::Trunk(_) => &self.patch_classes,
+        }
     }
 
     /// The stored threshold, if it was chosen on what the rows of a score table stand for: `train exam` chooses it on
@@ -248,6 +274,11 @@ impl ModelCard {
             return Err(Error::network("classes", found, format!("{n_classes}, one per logit")));
         }
         if let Network::Image(config) = &self.network {
+            let n_named = self.patch_classes.len();
+            if n_named != 0 && (!self.network.has_heatmap() || n_named != config.n_patch_classes) {
+                let expected = format!("{}, one per channel of a heatmap", config.n_patch_classes);
+                return Err(Error::network("patch_classes", format!("{n_named} names"), expected));
+            }
             let [rows, cols] = config.input_px;
             let (height, width) = (self.preprocessing.height_px, self.preprocessing.width_px);
             if [rows, cols] != [height, width] {

@@ -23,16 +23,24 @@ impl ModelFile {
         load_state_dict(Trunk::new(self.card.network.trunk(), device)?, tensors).map_err(|e| self.misfit(e))
     }
 
-    /// The patch classifier of a model file, with its weights.
+    /// The patch classifier of a model file, with its weights: a patch model, or trunk and heatmap of a whole-image
+    /// model.
     ///
     /// # Errors
     /// [`Error::ModelFile`] when the file holds another kind of network, or tensors that do not fit.
     pub fn patch_classifier(&self, device: &Device) -> Result<PatchClassifier> {
-        let Network::Patch(config) = &self.card.network else {
-            return Err(self.wrong_kind("a patch model from `mammo train patch`"));
-        };
-        load_state_dict(PatchClassifier::new(config, device)?, self.tensors.clone())
-            .map_err(|e| self.misfit(e))
+        let expected = "a patch model from `mammo train patch`, or a whole-image model with a heatmap";
+        match &self.card.network {
+            Network::Patch(config) => {
+                load_state_dict(PatchClassifier::new(config, device)?, self.tensors.clone())
+                    .map_err(|e| self.misfit(e))
+            }
+            Network::Image(_) => self
+                .image_classifier(device)?
+                .into_patch_classifier()
+                .ok_or_else(|| self.wrong_kind(expected)),
+            Network::Trunk(_) => Err(self.wrong_kind(expected)),
+        }
     }
 
     /// The whole-image classifier of a model file, with its weights.

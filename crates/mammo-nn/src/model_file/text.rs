@@ -33,6 +33,9 @@ impl fmt::Display for ModelFile {
         }
         line("precision", card.precision.meaning().to_string())?;
         line("classes", class_list(&card.classes))?;
+        if !card.patch_classes.is_empty() {
+            line("heatmap's classes", class_list(&card.patch_classes))?;
+        }
         for (name, value) in pixel_lines(card) {
             line(name, value)?;
         }

@@ -123,6 +123,19 @@ impl ImageClassifier {
         self
     }
 
+    /// The patch classifier whose head is the heatmap layer: the inverse of
+    /// [`with_patch_classifier`](Self::with_patch_classifier). `None` for tops without a heatmap.
+    pub fn into_patch_classifier(self) -> Option<PatchClassifier> {
+        let conv = self.heatmap?.conv;
+        let [n_classes, d_in, ..] = conv.weight.dims();
+        let weight = conv.weight.val().reshape([n_classes, d_in]).transpose();
+        let head = Linear {
+            weight: Param::from_tensor(weight.detach()),
+            bias: conv.bias.map(|bias| Param::from_tensor(bias.val().detach())),
+        };
+        Some(PatchClassifier { trunk: self.trunk, head, dropout: self.dropout })
+    }
+
     /// The feature map of a layer.
     ///
     /// # Shapes

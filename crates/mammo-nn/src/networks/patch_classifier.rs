@@ -33,7 +33,7 @@ pub struct PatchClassifier {
     pub trunk: Trunk,
     /// Pooled features to class logits.
     pub head: Linear,
-    dropout: f64,
+    pub(super) dropout: f64,
 }
 
 impl PatchClassifier {

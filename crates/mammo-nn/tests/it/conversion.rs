@@ -2,9 +2,10 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use mammo_core::seed::stream;
+use mammo_nn::inference::heatmap::{PatchWindow, class_probabilities};
 use mammo_nn::networks::Classifier;
 use mammo_nn::networks::conventions::Conventions;
-use mammo_nn::networks::image_classifier::{ImageClassifier, ImageClassifierConfig};
+use mammo_nn::networks::image_classifier::{ImageClassifier, ImageClassifierConfig, MapLayer};
 use mammo_nn::networks::init::initialise;
 use mammo_nn::networks::patch_classifier::{PatchClassifier, PatchClassifierConfig};
 use mammo_nn::networks::top::{HeatmapActivation, HeatmapRule, MapPooling, TopConfig};
@@ -97,6 +98,7 @@ fn every_top_stands_on_every_trunk_and_keeps_the_patch_trunk() {
             batch_norm: true,
             heatmap: HeatmapRule { window: 2, activation: HeatmapActivation::Relu },
         },
+        TopConfig::Heatmap { heatmap: HeatmapRule { window: 2, activation: HeatmapActivation::LogOdds } },
     ];
     for (trunk, _) in cases() {
         let config = PatchClassifierConfig { trunk: trunk.clone(), n_classes: 5, dropout: 0.0 };
@@ -146,4 +148,48 @@ fn an_image_size_that_the_stride_does_not_divide_is_refused() {
     let config = ImageClassifierConfig { input_px: [130, 96], ..image_config(trunk, TopConfig::Average) };
     let error = ImageClassifier::new(&config, &Device::flex()).unwrap_err().to_string();
     assert!(error.contains("130x96") && error.contains("multiples of 8"), "{error}");
+}
+
+#[test]
+fn the_patch_classifier_of_a_heatmap_is_the_one_that_it_was_made_from() {
+    use mammo_nn::networks::state::state_dict;
+    let device = Device::flex();
+    let (trunk, _) = cases()[0].clone();
+    let config = PatchClassifierConfig { trunk: trunk.clone(), n_classes: 5, dropout: 0.0 };
+    let patch = initialise(PatchClassifier::new(&config, &device).unwrap(), 4);
+    let network = |top| {
+        let network = ImageClassifier::new(&image_config(trunk.clone(), top), &device).unwrap();
+        initialise(network, 7).with_patch_classifier(patch.clone())
+    };
+    let again = network(heatmap_fc(vec![4])).into_patch_classifier().unwrap();
+    assert_eq!(state_dict(&again), state_dict(&patch));
+    assert!(network(TopConfig::Average).into_patch_classifier().is_none());
+}
+
+#[test]
+fn log_odds_pooled_by_their_maximum_are_those_of_the_surest_window() {
+    let device = Device::flex();
+    let (trunk, _) = cases()[0].clone();
+    let config = PatchClassifierConfig { trunk: trunk.clone(), n_classes: 5, dropout: 0.0 };
+    let patch = initialise(PatchClassifier::new(&config, &device).unwrap(), 4);
+    let heatmap = HeatmapRule { window: 3, activation: HeatmapActivation::LogOdds };
+    let config = ImageClassifierConfig {
+        pooling: MapPooling::Max,
+        ..image_config(trunk.clone(), TopConfig::Heatmap { heatmap })
+    };
+    let network = ImageClassifier::new(&config, &device).unwrap().with_patch_classifier(patch.clone());
+    let image = noise(128, 96, &device);
+    let map = network.feature_map(MapLayer::Top, image.clone());
+    let (pooled, _) = network.pooled_and_logits(MapLayer::Top, map);
+    let pooled: Vec<f32> = pooled.into_data().try_to_vec().unwrap();
+    let window = PatchWindow::new(3 * trunk.stride(), None, &trunk).unwrap();
+    let probabilities = class_probabilities(&patch, window, image);
+    let [_, classes, rows, cols] = probabilities.dims();
+    let probabilities: Vec<f32> = probabilities.into_data().iter::<f32>().collect();
+    assert_eq!(pooled.len(), classes);
+    for (class, pooled) in probabilities.chunks_exact(rows * cols).zip(pooled) {
+        let largest = class.iter().copied().fold(0.0, f32::max);
+        let log_odds = (largest / (1.0 - largest)).ln();
+        assert!((pooled - log_odds).abs() < 1e-4, "{pooled} for {log_odds}");
+    }
 }

@@ -122,12 +122,24 @@ fn an_image_of_one_patch_has_one_cell_with_the_patch_classifiers_probabilities()
 }
 
 #[test]
-fn windows_that_are_no_whole_cells_or_larger_than_the_image_are_refused() {
+fn windows_of_no_cell_or_larger_than_the_image_are_refused() {
     let trunk = TrunkConfig { stages: Some(3), ..TrunkConfig::new(Family::Vgg16) };
-    assert!(PatchWindow::new(60, None, &trunk).unwrap_err().to_string().contains("multiple of 8"));
+    assert!(PatchWindow::new(7, None, &trunk).unwrap_err().to_string().contains("at least 8 pixels"));
     assert!(PatchWindow::new(64, Some(12), &trunk).unwrap_err().to_string().contains("heatmap stride"));
     let window = PatchWindow::new(64, None, &trunk).unwrap();
     assert!(window.grid(&trunk, 56, 200).unwrap_err().to_string().contains("64x64"));
+}
+
+#[test]
+fn the_window_of_a_patch_has_the_cells_that_the_trunk_makes_of_it() {
+    let conventions =
+        Conventions { stem_padding: Padding::Same, padding: Padding::Same, ..Conventions::default() };
+    let lite = TrunkConfig { conventions, ..TrunkConfig::new(Family::EfficientNetLite0) };
+    let window = |px| PatchWindow::new(px, None, &lite).unwrap();
+    assert_eq!(window(160), window(144));
+    assert_eq!(window(144).patch_px, 160);
+    let grid = window(144).grid(&lite, 320, 192).unwrap();
+    assert_eq!((grid.rows, grid.cols, grid.input_centre(0, 0)), (6, 2, (80.0, 80.0)));
 }
 
 /// Bounding box of the pixels that a cell of a map depends on, over several images of `h x w` pixels. Winograd

@@ -8,7 +8,7 @@ use mammo_nn::networks::image_classifier::{ImageClassifier, ImageClassifierConfi
 use mammo_nn::networks::init::initialise;
 use mammo_nn::networks::precision::Precision;
 use mammo_nn::networks::state::{load_state_dict, state_dict};
-use mammo_nn::networks::top::{HeatmapRule, MapPooling, TopConfig};
+use mammo_nn::networks::top::{HeatmapActivation, HeatmapRule, MapPooling, TopConfig};
 use mammo_nn::networks::trunk::{Family, TrunkConfig};
 use rand::RngExt;
 
@@ -62,6 +62,10 @@ fn every_trunk_and_top_predicts_through_its_plan_as_through_its_layers() {
                 heatmap: HeatmapRule::default(),
             },
             MapPooling::Average,
+        ),
+        (
+            TopConfig::Heatmap { heatmap: HeatmapRule { window: 2, activation: HeatmapActivation::LogOdds } },
+            MapPooling::Max,
         ),
     ];
     for trunk in trunks {

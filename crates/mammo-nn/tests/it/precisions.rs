@@ -33,6 +33,10 @@ fn trunks() -> Vec<TrunkConfig> {
     families.into_iter().chain(coloured).chain([keras]).collect()
 }
 
+fn log_odds() -> TopConfig {
+    TopConfig::Heatmap { heatmap: HeatmapRule { window: 3, activation: HeatmapActivation::LogOdds } }
+}
+
 fn tops() -> Vec<(TopConfig, MapPooling)> {
     let heatmap = HeatmapRule { window: 2, activation: HeatmapActivation::Relu };
     let fc = |batch_norm, heatmap| TopConfig::HeatmapFc { pool: 2, fc: vec![8, 4], batch_norm, heatmap };
@@ -55,6 +59,7 @@ fn tops() -> Vec<(TopConfig, MapPooling)> {
         (fc(false, HeatmapRule::default()), MapPooling::Average),
         (fc(true, heatmap), MapPooling::Average),
         (TopConfig::Yaroslav { pool: 2, fc: vec![8], batch_norm: true, heatmap }, MapPooling::Average),
+        (log_odds(), MapPooling::Max),
     ]
 }
 

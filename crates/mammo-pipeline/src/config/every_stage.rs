@@ -364,13 +364,15 @@ impl Walk {
 }
 
 /// The stages of a file, each one epoch long, and before them one for each scope that the file does not use, at the
-/// rates of its last stage.
+/// rate of its last stage or 1e-3.
 fn all_scopes(stages: &[StageConfig], is_patch: bool) -> Vec<StageConfig> {
     let last = stages[stages.len() - 1];
     let scopes: &[Scope] =
         if is_patch { &[Scope::Head, Scope::Top, Scope::All] } else { &[Scope::Top, Scope::All] };
     let unused = scopes.iter().filter(|scope| stages.iter().all(|stage| stage.train != **scope));
-    let added = unused.map(|&train| StageConfig { train, ..last });
+    // A rate for a few weights is too large for all layers.
+    let learning_rate = last.learning_rate.min(1e-3);
+    let added = unused.map(|&train| StageConfig { train, learning_rate, ..last });
     added.chain(stages.iter().copied()).map(|stage| StageConfig { epochs: 1, ..stage }).collect()
 }
 
@@ -382,6 +384,8 @@ fn narrow(top: &TopConfig) -> TopConfig {
             blocks.iter_mut().flatten().for_each(|c| *c = narrow(c));
         }
         TopConfig::Vgg { channels, .. } => channels.iter_mut().for_each(|c| *c = narrow(c)),
+        // The grid of a patch here.
+        TopConfig::Heatmap { heatmap } => heatmap.window = 2,
         TopConfig::Average | TopConfig::HeatmapFc { .. } | TopConfig::Yaroslav { .. } => {}
     }
     top

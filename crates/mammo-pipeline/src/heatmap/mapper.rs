@@ -11,16 +11,25 @@ use mammo_nn::device::Device;
 use mammo_nn::inference::heatmap::{
     BreastFrame, Finding, FindingRule, HeatMap, ImageExplainer, PatchMapper, find,
 };
-use mammo_nn::model_file::{self, ModelFile, Network};
+use mammo_nn::model_file::{self, ModelCard, ModelFile, Network};
 use mammo_nn::networks::image_classifier::MapLayer;
 
 use super::overlay::{Scale, colour_layer};
 use crate::error::refuse;
 use crate::{Error, Result};
 
-/// Attribution of a whole-image model.
+/// The map of a whole-image model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
+    /// Its heatmap: class probabilities of every window, with findings, as of a patch model.
+    Heatmap,
+    /// An attribution of its output.
+    Attribution(Attribution),
+}
+
+/// Which part of the image the output depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attribution {
     /// Grad-CAM of the top's last feature map.
     GradCam,
     /// Grad-CAM of the trunk's features: finer, but farther from the output.
@@ -43,7 +52,7 @@ pub struct Mapper {
 #[allow(clippy::large_enum_variant)]
 enum Kind {
     Patch(PatchMapper),
-    Image(ImageExplainer, Method),
+    Image(ImageExplainer, Attribution),
 }
 
 /// The map of one image with all that belongs to it.
@@ -67,6 +76,14 @@ impl ImageMap {
     pub fn colours(&self) -> RgbaImage {
         let input = &self.prepared.image;
         colour_layer(&self.map, &self.scale, self.breast.as_ref(), [input.width, input.height])
+    }
+}
+
+/// The heatmap of a model whose top reads one, else Grad-CAM.
+fn default_method(card: &ModelCard) -> Method {
+    match card.map_classes() {
+        [] => Method::Attribution(Attribution::GradCam),
+        _ => Method::Heatmap,
     }
 }
 
@@ -98,13 +115,18 @@ impl Mapper {
                 refuse!("{}: a patch model; --method is for whole-image models", path.display())
             }
             Network::Patch(_) => Kind::Patch(PatchMapper::load(&file, stride, device)?),
-            Network::Image(_) if stride.is_some() => {
-                refuse!("{}: a whole-image model; --stride is for patch models", path.display())
-            }
-            Network::Image(_) => {
-                let explainer = ImageExplainer::load(&file, device)?;
-                Kind::Image(explainer, method.unwrap_or(Method::GradCam))
-            }
+            Network::Image(_) => match method.unwrap_or_else(|| default_method(&file.card)) {
+                Method::Heatmap => Kind::Patch(PatchMapper::load(&file, stride, device)?),
+                Method::Attribution(_) if stride.is_some() => {
+                    refuse!(
+                        "{}: --stride is for the windows of a heat map, not for attribution",
+                        path.display()
+                    )
+                }
+                Method::Attribution(attribution) => {
+                    Kind::Image(ImageExplainer::load(&file, device)?, attribution)
+                }
+            },
         };
         Ok(Self { preprocessing: file.card.preprocessing, digest: file.digest, kind })
     }
@@ -137,11 +159,15 @@ impl Mapper {
                     Some(breast),
                 )
             }
-            Kind::Image(explainer, method) => {
-                let (map, meaning) = match method {
-                    Method::GradCam => (explainer.grad_cam(MapLayer::Top, pixels)?, "Grad-CAM, top blocks"),
-                    Method::GradCamTrunk => (explainer.grad_cam(MapLayer::Trunk, pixels)?, "Grad-CAM, trunk"),
-                    Method::Saliency => (explainer.saliency(pixels), "Saliency: slope of the log odds"),
+            Kind::Image(explainer, attribution) => {
+                let (map, meaning) = match attribution {
+                    Attribution::GradCam => {
+                        (explainer.grad_cam(MapLayer::Top, pixels)?, "Grad-CAM, top blocks")
+                    }
+                    Attribution::GradCamTrunk => {
+                        (explainer.grad_cam(MapLayer::Trunk, pixels)?, "Grad-CAM, trunk")
+                    }
+                    Attribution::Saliency => (explainer.saliency(pixels), "Saliency: slope of the log odds"),
                 };
                 let scale = Scale::relative(meaning, &map);
                 (map, scale, Vec::new(), None)

@@ -5,6 +5,6 @@ pub mod overlay;
 mod tables;
 mod write;
 
-pub use mapper::{ImageMap, Mapper, Method};
+pub use mapper::{Attribution, ImageMap, Mapper, Method};
 pub use tables::{FINDINGS_FILE, IMAGES_FILE, ImageRow, Tables, finding_row};
 pub use write::{Maps, write_maps};

@@ -121,7 +121,14 @@ impl RunSetup<'_> {
             validation_interval: None,
         };
         let precision = self.start.map_or(RequiredPrecision::Auto, |file| file.card.precision);
-        ModelCard { precision, ..ModelCard::new(network, classes, self.preprocessing.clone(), record) }
+        // The heatmap layer comes from the starting model.
+        let heatmap_start = self.start.filter(|_| network.has_heatmap());
+        let patch_classes = heatmap_start.map_or(Vec::new(), |file| file.card.map_classes().to_vec());
+        ModelCard {
+            precision,
+            patch_classes,
+            ..ModelCard::new(network, classes, self.preprocessing.clone(), record)
+        }
     }
 
     /// Digest of the model that training starts from.

@@ -20,7 +20,7 @@ use mammo_image::preprocess::Preprocessing;
 
 use super::grid::{HeatMap, MapGrid};
 use crate::inference::predict::input_tensor;
-use crate::model_file::{ModelFile, Network};
+use crate::model_file::ModelFile;
 use crate::networks::patch_classifier::PatchClassifier;
 use crate::networks::trunk::TrunkConfig;
 use crate::{Error, Result};
@@ -28,7 +28,7 @@ use crate::{Error, Result};
 /// Size and step of the sliding window, in input pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PatchWindow {
-    /// Side of the patch that the classifier was trained on.
+    /// Side of the window: that of the patch that the classifier was trained on, in whole cells of the trunk.
     pub patch_px: usize,
     /// Distance between windows.
     pub step_px: usize,
@@ -39,22 +39,25 @@ pub struct PatchWindow {
 }
 
 impl PatchWindow {
-    /// A window that moves by `step_px`, by default one cell of the trunk.
+    /// A window of as many cells as the trunk makes of a patch, which moves by `step_px`, by default one cell. The
+    /// window of a patch whose side is no multiple of the trunk's stride is larger or smaller than the patch: 160
+    /// pixels for a patch of 144 under a stride of 32 with "same" padding.
     ///
     /// # Errors
-    /// [`Error::Network`] when patch size or step is not a multiple of the trunk's stride: a patch is then not a
-    /// window of whole cells.
+    /// [`Error::Network`] when the patch has no cell or the step is not a multiple of the trunk's stride.
     pub fn new(patch_px: usize, step_px: Option<usize>, trunk: &TrunkConfig) -> Result<Self> {
         let stride_px = trunk.stride();
         let step_px = step_px.unwrap_or(stride_px);
-        for (what, px) in [("patch size", patch_px), ("heatmap stride", step_px)] {
-            if px == 0 || px % stride_px != 0 {
-                let expected = format!("a multiple of {stride_px} pixels, the trunk's stride");
-                return Err(Error::network(what, px.to_string(), expected));
-            }
+        if step_px == 0 || !step_px.is_multiple_of(stride_px) {
+            let expected = format!("a multiple of {stride_px} pixels, the trunk's stride");
+            return Err(Error::network("heatmap stride", step_px.to_string(), expected));
         }
         let [side, _] = trunk.grid([patch_px; 2]);
-        Ok(Self { patch_px, step_px, side, step: step_px / stride_px })
+        if side == 0 {
+            let expected = format!("at least {stride_px} pixels, one cell of the trunk");
+            return Err(Error::network("patch size", patch_px.to_string(), expected));
+        }
+        Ok(Self { patch_px: side * stride_px, step_px, side, step: step_px / stride_px })
     }
 
     /// The grid of a `height x width` image.
@@ -176,27 +179,29 @@ pub struct PatchMapper {
 }
 
 impl PatchMapper {
-    /// Builds the network of a patch model file; the patch size is the one it was trained on.
+    /// Builds the network of a patch model, with the patch size that it was trained on, or of the heatmap of a
+    /// whole-image model, with its window.
     ///
     /// # Errors
-    /// [`Error::ModelFile`] for a whole-image model, or a card without classes or patch size;
+    /// [`Error::ModelFile`] for a whole-image model without a heatmap, or a card without classes or patch size;
     /// [`PatchWindow::new`].
     pub fn load(file: &ModelFile, step_px: Option<usize>, device: &Device) -> Result<Self> {
         let network = file.patch_classifier(device)?;
         let card = &file.card;
         let missing =
             |found: &str| Error::model_file(&file.path, found, "a patch model from `mammo train patch`");
-        let classes = card.classes.iter().map(|name| name.parse()).collect::<std::result::Result<_, _>>();
-        let (Network::Patch(config), Ok(classes), Some(patch_px)) = (&card.network, classes, card.patch_px())
-        else {
+        let names = card.map_classes();
+        let classes = names.iter().map(|name| name.parse()).collect::<std::result::Result<Vec<_>, _>>();
+        let (Ok(classes), Some(patch_px), false) = (classes, card.patch_px(), names.is_empty()) else {
             return Err(missing("a card without patch classes or patch_px"));
         };
+        let trunk = card.network.trunk();
         Ok(Self {
             network,
             classes,
-            window: PatchWindow::new(patch_px, step_px, &config.trunk)?,
+            window: PatchWindow::new(patch_px, step_px, trunk)?,
             preprocessing: card.preprocessing.clone(),
-            trunk: config.trunk.clone(),
+            trunk: trunk.clone(),
             device: device.clone(),
         })
     }

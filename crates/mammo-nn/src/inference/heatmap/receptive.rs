@@ -64,6 +64,7 @@ impl CellAxis {
             }
             Step::ChannelNorm(_)
             | Step::Softmax
+            | Step::LogOdds
             | Step::GlobalPool(_)
             | Step::FullyConnected { .. }
             | Step::Head(_) => self,

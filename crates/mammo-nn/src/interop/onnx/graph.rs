@@ -11,6 +11,7 @@ use crate::model_file::{ModelCard, Network};
 use crate::networks::conventions::Padding;
 use crate::networks::outline::{ConvStep, LinearStep, Step};
 use crate::networks::state::{NamedTensor, StateDict};
+use crate::networks::top::SMALLEST_REST;
 use crate::{Error, Result};
 
 /// An ONNX graph under construction.
@@ -113,6 +114,7 @@ impl<'a> Builder<'a> {
             Step::Softmax => {
                 self.node("Softmax", &format!("step{i}.softmax"), &[x], vec![AttributeProto::int("axis", 1)])
             }
+            Step::LogOdds => self.log_odds(x, &format!("step{i}")),
             Step::GlobalPool(pooling) => {
                 let pooled = self.pooled(x, &format!("step{i}"), *pooling)?;
                 self.flatten(&pooled, i)
@@ -130,6 +132,19 @@ impl<'a> Builder<'a> {
             }
             Step::Head(head) => self.linear(x, head, Some("logits"))?,
         })
+    }
+
+    /// `ln(p / (1 - p))` of the softmax over channels.
+    fn log_odds(&mut self, x: &str, name: &str) -> String {
+        let axis = vec![AttributeProto::int("axis", 1)];
+        let log_p = self.node("LogSoftmax", &format!("{name}.log_softmax"), &[x], axis);
+        let p = self.node("Exp", &format!("{name}.probability"), &[&log_p], vec![]);
+        let one = self.constant(&format!("{name}.one"), &[], vec![1.0]);
+        let rest = self.node("Sub", &format!("{name}.rest"), &[&one, &p], vec![]);
+        let least = self.constant(&format!("{name}.smallest_rest"), &[], vec![SMALLEST_REST]);
+        let rest = self.node("Max", &format!("{name}.max"), &[&rest, &least], vec![]);
+        let log_rest = self.node("Log", &format!("{name}.log"), &[&rest], vec![]);
+        self.node("Sub", &format!("{name}.log_odds"), &[&log_p, &log_rest], vec![])
     }
 
     /// Concatenates along the channels.

@@ -84,6 +84,8 @@ pub enum Step {
     },
     /// Softmax over channels.
     Softmax,
+    /// Log odds of the softmax over channels.
+    LogOdds,
     /// Global average or max pooling, or both.
     GlobalPool(MapPooling),
     /// Flattening followed by linear layers; with `shortcut` the flattened input is concatenated with their output.
@@ -172,8 +174,10 @@ impl Outline {
             if rule.window > 1 {
                 steps.push(Step::AveragePool { window: rule.window });
             }
-            let softmax = rule.activation == HeatmapActivation::Softmax;
-            let activation = if softmax { Activation::None } else { Activation::Relu };
+            let activation = match rule.activation {
+                HeatmapActivation::Relu => Activation::Relu,
+                HeatmapActivation::Softmax | HeatmapActivation::LogOdds => Activation::None,
+            };
             let shape = conv_shape(c, config.n_patch_classes, 1, 1, Padding::Valid);
             steps.push(Step::Conv(ConvStep {
                 path: "heatmap".into(),
@@ -182,13 +186,15 @@ impl Outline {
                 norm: None,
                 activation,
             }));
-            if softmax {
-                steps.push(Step::Softmax);
+            match rule.activation {
+                HeatmapActivation::Softmax => steps.push(Step::Softmax),
+                HeatmapActivation::LogOdds => steps.push(Step::LogOdds),
+                HeatmapActivation::Relu => {}
             }
             c = config.n_patch_classes;
         }
         match &config.top {
-            TopConfig::Average => {}
+            TopConfig::Average | TopConfig::Heatmap { .. } => {}
             TopConfig::Residual { blocks, repeats } | TopConfig::HeatmapResidual { blocks, repeats, .. } => {
                 for (i, &channels) in blocks.iter().enumerate() {
                     for repeat in 0..*repeats {

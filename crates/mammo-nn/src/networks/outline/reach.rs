@@ -86,7 +86,7 @@ impl Reach {
             }
             Step::FullyConnected { layers, .. } => layers.iter().for_each(|layer| self.linear(layer)),
             Step::Head(head) => self.linear(head),
-            Step::ChannelNorm(_) | Step::Softmax | Step::GlobalPool(_) => {}
+            Step::ChannelNorm(_) | Step::Softmax | Step::LogOdds | Step::GlobalPool(_) => {}
         }
     }
 }

@@ -19,6 +19,7 @@ fn tops() -> Vec<TopConfig> {
         TopConfig::HeatmapResidual { blocks: vec![[4, 4, 8]], repeats: 1, heatmap: HeatmapRule::default() },
         TopConfig::HeatmapFc { pool: 2, fc: vec![4, 2], batch_norm: false, heatmap },
         TopConfig::Yaroslav { pool: 2, fc: vec![4], batch_norm: true, heatmap },
+        TopConfig::Heatmap { heatmap: HeatmapRule { window: 3, activation: HeatmapActivation::LogOdds } },
     ]
 }
 

@@ -26,6 +26,13 @@ pub enum TopConfig {
         /// Convolutions in each block.
         depth: usize,
     },
+    /// Heatmap alone, pooled over its cells: with `log_odds` and `max` the score of an image is that of its most
+    /// suspicious window. Not in the paper, whose tops put layers on the heatmap.
+    Heatmap {
+        /// Computation of the heatmap.
+        #[serde(default)]
+        heatmap: HeatmapRule,
+    },
     /// Heatmap, then bottleneck blocks.
     HeatmapResidual {
         /// As in `Residual`.
@@ -72,7 +79,8 @@ impl TopConfig {
     /// Computation of its heatmap, if it has one.
     pub fn heatmap(&self) -> Option<HeatmapRule> {
         match self {
-            Self::HeatmapResidual { heatmap, .. }
+            Self::Heatmap { heatmap }
+            | Self::HeatmapResidual { heatmap, .. }
             | Self::HeatmapFc { heatmap, .. }
             | Self::Yaroslav { heatmap, .. } => Some(*heatmap),
             Self::Average | Self::Residual { .. } | Self::Vgg { .. } => None,
@@ -103,7 +111,7 @@ impl TopConfig {
             Err(Error::network(what, found, "1 to 64 entries of 1 to 8192, repeated 1 to 64 times"))
         };
         match self {
-            Self::Average => Ok(()),
+            Self::Average | Self::Heatmap { .. } => Ok(()),
             Self::Residual { blocks, repeats } | Self::HeatmapResidual { blocks, repeats, .. } => {
                 list("top.blocks", blocks.as_flattened(), *repeats)
             }
@@ -179,6 +187,8 @@ pub enum HeatmapActivation {
     Softmax,
     /// Positive logits, as in the original code.
     Relu,
+    /// `ln(p / (1 - p))` of each class's probability `p`: does not saturate where the patch head is sure.
+    LogOdds,
 }
 
 /// Rows and columns of a heatmap over a feature map of `grid` cells.

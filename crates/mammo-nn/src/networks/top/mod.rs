@@ -8,7 +8,7 @@
 
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
-use burn::tensor::activation::{relu, softmax};
+use burn::tensor::activation::{log_softmax, relu, softmax};
 use burn::tensor::{DType, Device, Tensor};
 
 use crate::Result;
@@ -71,8 +71,19 @@ impl Heatmap {
         match self.rule.activation {
             HeatmapActivation::Softmax => softmax(heat, 1),
             HeatmapActivation::Relu => relu(heat),
+            HeatmapActivation::LogOdds => log_odds(heat),
         }
     }
+}
+
+/// Smallest `1 - p` in a log odds: its logarithm is finite where `p` rounds to 1.
+pub(crate) const SMALLEST_REST: f32 = 1e-6;
+
+/// `ln(p / (1 - p))` of the softmax over channels.
+fn log_odds(logits: Tensor<4>) -> Tensor<4> {
+    let log_p = log_softmax(logits, 1);
+    let rest = (log_p.clone().exp().neg() + 1.0).clamp_min(SMALLEST_REST);
+    log_p - rest.log()
 }
 
 /// Convolutional blocks, then global pooling.
@@ -215,9 +226,10 @@ impl Top {
                 (Vec::new(), ConvTop::vgg(c_in, channels, *depth, conventions, device), c_out)
             }
             // No blocks; fully connected tops were built above.
-            TopConfig::Average | TopConfig::HeatmapFc { .. } | TopConfig::Yaroslav { .. } => {
-                (Vec::new(), Vec::new(), c_in)
-            }
+            TopConfig::Average
+            | TopConfig::Heatmap { .. }
+            | TopConfig::HeatmapFc { .. }
+            | TopConfig::Yaroslav { .. } => (Vec::new(), Vec::new(), c_in),
         };
         let pooling_layer = Pooling::new(pooling, c_out, device);
         let top = Self::Conv(ConvTop { residual, vgg, pooling: pooling_layer });
