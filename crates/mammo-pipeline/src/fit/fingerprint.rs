@@ -74,6 +74,8 @@ pub struct SideCounts {
     pub images: usize,
     /// Those of them with cancer.
     pub images_with_cancer: usize,
+    /// Images of a known truth with an annotated lesion.
+    pub images_with_lesion: usize,
     /// Lesions of known pathology that are annotated in them.
     pub lesions: usize,
 }
@@ -213,6 +215,7 @@ impl SideCounts {
             patients_with_cancer: patients.values().filter(|&&cancer| cancer).count(),
             images: images.len(),
             images_with_cancer: images.iter().filter(|image| image.malignant() == Some(true)).count(),
+            images_with_lesion: images.iter().filter(|image| !image.lesions.is_empty()).count(),
             lesions: images.iter().flat_map(|image| &image.lesions).filter_map(class_of).count(),
         }
     }

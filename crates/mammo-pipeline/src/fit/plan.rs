@@ -146,7 +146,7 @@ impl Plan {
             preprocessing(fingerprint, *start, &sizes),
             sampling,
             recipe.patch_section(*start, patch),
-            recipe.image_section(*start, image, situation.image_batch),
+            recipe.image_section(*start, image, situation.image_batch, sizes.patch_px),
         )?;
         let mut plan = Self {
             config,
@@ -218,6 +218,14 @@ impl Plan {
             warnings.push(
                 "no --start: a small network is trained from random weights; ImageNet weights give better results \
                  (docs/models.md, Weights in)"
+                    .to_string(),
+            );
+        }
+        if start.is_some_and(|start| start.weights == Weights::Mammograms) {
+            warnings.push(
+                "the model to start from was trained on mammograms: figures of the test side are too good if it shows \
+                 patients that the model has seen (docs/models.md names the data of bundled models); then give another \
+                 --start, or none"
                     .to_string(),
             );
         }

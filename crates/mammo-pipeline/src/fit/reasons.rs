@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::fingerprint::Fingerprint;
 use super::recipe::{IMAGE_BATCH, Recipe};
 use super::situation::Situation;
-use super::size::{SizeRule, Sizes};
+use super::size::{SizeRule, Sizes, size_is_kept};
 use super::start::{Start, Weights};
 
 /// Why the inputs have their size, in words.
@@ -33,7 +33,7 @@ pub fn reasons(
 ) -> BTreeMap<&'static str, String> {
     let Situation { fingerprint, start, .. } = situation;
     let mut reasons = BTreeMap::new();
-    let of_images = start.is_some_and(|start| start.of_images);
+    let of_images = start.is_some_and(|start| size_is_kept(fingerprint, start));
     let kept = start.is_some_and(|start| start.weights == Weights::Mammograms);
     reasons.insert(
         "preprocessing.height_px",
@@ -54,7 +54,7 @@ pub fn reasons(
         },
     );
     patch_reasons(&mut reasons, situation, recipe, amount);
-    reasons.insert("image.top", "the top that was best on CBIS-DDSM masses (docs/experiments.md)".into());
+    image_reasons(&mut reasons, recipe);
     reasons.insert(
         "image.pooling",
         "the largest value of each channel: one lesion is enough for a cancer".into(),
@@ -68,13 +68,27 @@ pub fn reasons(
         },
     );
     reasons.insert("image.training.examples_per_epoch", amount_reason(amount, situation.hours));
-    reasons.insert(
-        "image.training.stages",
-        "first the new top on a frozen trunk, then all layers at a rate that keeps \
-                    what they have learned"
-            .to_string(),
-    );
     reasons
+}
+
+fn image_reasons(reasons: &mut BTreeMap<&'static str, String>, recipe: &Recipe) {
+    let (top, stages) = match recipe.heatmap {
+        true => (
+            "the heatmap of the patch classifier: on CBIS-DDSM masses as good as new layers, and it shows where \
+             (docs/experiments.md)",
+            "only the weights of the classes of the heatmap: training all layers did not better it",
+        ),
+        false => (
+            "the top that was best without a heatmap on CBIS-DDSM masses (docs/experiments.md)",
+            "first the new top on a frozen trunk, then all layers at a rate that keeps what they have learned",
+        ),
+    };
+    reasons.insert("image.top", top.to_string());
+    reasons.insert("image.training.stages", stages.to_string());
+    if recipe.lesion_free_share > 0.0 {
+        let why = "nearly every image shows a lesion; these benign examples show tissue above or below one";
+        reasons.insert("image.lesion_free_share", why.to_string());
+    }
 }
 
 fn patch_reasons(
@@ -121,7 +135,10 @@ fn patch_reasons(
         "sampling.per_lesion",
         "and from each image backgrounds, some of which resemble a lesion".into(),
     );
-    reasons.insert("patch.augmentation", "the paper's".to_string());
+    reasons.insert(
+        "patch.augmentation",
+        "the paper's, and changes of tone and sharpness, in which scanners differ".to_string(),
+    );
     reasons.insert("patch.training.examples_per_epoch", amount_reason(amount, situation.hours));
     reasons.insert(
         "patch.training.stages",

@@ -6,7 +6,7 @@ use mammo_image::augment::Augmentation;
 use mammo_nn::model_file::CalibrationMethod;
 use mammo_nn::networks::Scope;
 use mammo_nn::networks::precision::PrecisionChoice;
-use mammo_nn::networks::top::{MapPooling, TopConfig};
+use mammo_nn::networks::top::{HeatmapActivation, HeatmapRule, MapPooling, TopConfig};
 use mammo_nn::networks::trunk::{Family, TrunkConfig};
 use mammo_nn::training::optimizer::OptimizerKind;
 use mammo_nn::training::schedule::{RateSchedule, StageConfig, TrainingConfig};
@@ -18,6 +18,10 @@ use crate::config::{ImageSection, PatchSection};
 /// Patches of a step, and images.
 pub const PATCH_BATCH: usize = 32;
 pub const IMAGE_BATCH: usize = 8;
+
+/// Exponents of grey values, and sharpening or blurring: what differs between scanners, and betters films, too (2026-12-01).
+const GAMMA: [f64; 2] = [0.7, 1.5];
+const SHARPNESS: [f64; 2] = [-0.6, 1.0];
 
 /// Fewer lesions and images than these are shown more often: a network needs some hundred steps.
 const LEAST_LESIONS: usize = 100;
@@ -51,6 +55,10 @@ pub struct Recipe {
     pub image: Part,
     /// Share of pooled features that the patch classifier drops in training.
     pub patch_dropout: f64,
+    /// Whether the whole-image classifier reads the heatmap of the patch classifier.
+    pub heatmap: bool,
+    /// Share of the benign examples that show only normal tissue.
+    pub lesion_free_share: f64,
 }
 
 /// Epochs and examples of one part at an amount.
@@ -70,7 +78,8 @@ impl Part {
         let scaled = |epochs: f64, least: f64| (epochs * amount.sqrt()).round().max(least);
         let epochs = scaled(self.epochs, self.epochs.min(2.0));
         let frozen = scaled(self.frozen_epochs, self.frozen_epochs.min(1.0));
-        let steps = amount * self.epochs * self.per_epoch / epochs / batch as f64;
+        let share = if epochs > 0.0 { self.epochs / epochs } else { self.frozen_epochs / frozen };
+        let steps = amount * share * self.per_epoch / batch as f64;
         Counts {
             frozen_epochs: frozen as usize,
             epochs: epochs as usize,
@@ -144,9 +153,17 @@ impl Recipe {
                 rate: 5e-5,
                 decay: 2e-2,
             };
-            return Self { trunk, patch: Some(patch), image, patch_dropout: 0.2 };
+            return Self {
+                trunk,
+                patch: Some(patch),
+                image,
+                patch_dropout: 0.2,
+                heatmap: false,
+                lesion_free_share: 0.0,
+            };
         };
-        // configs/cbis_mass_lite.toml: 6 epochs of 6,144 patches of 770 lesions, and 4 and 6 of 740 images.
+        // configs/cbis_mass_lite.toml: 6 epochs of 6,144 patches of 770 lesions, and one of 740 images. Without
+        // patches, 4 and 6 epochs of images.
         let [patch_rate, image_rate] = rates(&start.trunk);
         let part = Part {
             frozen_epochs: 1.0,
@@ -165,11 +182,23 @@ impl Recipe {
             decay: 1e-3,
         };
         let image = match (with_patches, start.weights) {
+            // A few weights on the heatmap of the patch classifier; training all layers did not better it.
+            (true, _) => Part { frozen_epochs: 1.0, epochs: 0.0, frozen_rate: 2e-2, ..image },
             // Nothing has adapted the trunk to mammograms before: twice as many epochs of all layers.
             (false, Weights::Imported) => Part { frozen_epochs: 2.0, epochs: 12.0, ..image },
-            _ => image,
+            (false, Weights::Mammograms) => image,
         };
-        Self { trunk: start.trunk.clone(), patch: with_patches.then_some(part), image, patch_dropout: 0.3 }
+        // Where nearly every image shows a lesion, nothing else teaches what a breast without one looks like.
+        let train = &fingerprint.train;
+        let all_with_lesion = train.images_with_lesion as f64 > 0.9 * train.images as f64;
+        Self {
+            trunk: start.trunk.clone(),
+            patch: with_patches.then_some(part),
+            image,
+            patch_dropout: 0.3,
+            heatmap: with_patches,
+            lesion_free_share: if with_patches && all_with_lesion { 0.25 } else { 0.0 },
+        }
     }
 
     /// The section `[patch]`. Without patches only its trunk is used.
@@ -180,24 +209,45 @@ impl Recipe {
             start: start.filter(|_| self.patch.is_some()).map(|start| start.path.clone()),
             trunk: self.trunk.clone(),
             dropout: self.patch_dropout,
-            augmentation: Augmentation::default(),
+            augmentation: Augmentation { gamma: GAMMA, sharpness: SHARPNESS, ..Augmentation::default() },
             training: part.training(counts, PATCH_BATCH, [Scope::Head, Scope::All], false),
         }
     }
 
-    /// The section `[image]`.
-    pub fn image_section(&self, start: Option<&Start>, counts: Counts, batch: usize) -> ImageSection {
+    /// The top, and its dropout.
+    fn top(&self, patch_px: Option<usize>) -> (TopConfig, f64) {
+        match patch_px.filter(|_| self.heatmap) {
+            Some(patch_px) => {
+                let [window, _] = self.trunk.grid([patch_px; 2]);
+                let heatmap = HeatmapRule { window, activation: HeatmapActivation::LogOdds };
+                (TopConfig::Heatmap { heatmap }, 0.0)
+            }
+            None => (TopConfig::Residual { blocks: vec![[64, 64, 256]], repeats: 1 }, 0.4),
+        }
+    }
+
+    /// The section `[image]`. `patch_px`: side of the patches that its patch classifier is trained on.
+    pub fn image_section(
+        &self,
+        start: Option<&Start>,
+        counts: Counts,
+        batch: usize,
+        patch_px: Option<usize>,
+    ) -> ImageSection {
+        let (top, dropout) = self.top(patch_px);
         ImageSection {
             start: start.filter(|_| self.patch.is_none()).map(|start| start.path.clone()),
-            top: TopConfig::Residual { blocks: vec![[64, 64, 256]], repeats: 1 },
+            top,
             pooling: MapPooling::Max,
-            dropout: 0.4,
-            lesion_free_share: 0.0,
+            dropout,
+            lesion_free_share: self.lesion_free_share,
             calibration: CalibrationMethod::Platt,
             augmentation: Augmentation {
                 rotation_deg: 15.0,
                 zoom: [0.9, 1.1],
                 shear_rad: 0.1,
+                gamma: GAMMA,
+                sharpness: SHARPNESS,
                 ..Augmentation::default()
             },
             training: self.image.training(counts, batch, [Scope::Top, Scope::All], true),

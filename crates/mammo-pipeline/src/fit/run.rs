@@ -117,9 +117,6 @@ pub fn prepare(fit: &Fit, observer: &dyn Observer) -> Result<Preparation> {
     device::by_name(fit.device)?;
     let source = Source::recognise(fit.data)?;
     observer.note(&source.describe());
-    if let (Some(start), Some(bytes)) = (fit.start, fit.bundled) {
-        write_atomically(&start.path, bytes)?;
-    }
     let n_rejected = match import_and_split(fit, &source, observer)? {
         Checked::Clean { n_rejected } => n_rejected,
         Checked::Unclean(report) => return Ok(Preparation::Unclean(report)),
@@ -137,6 +134,9 @@ pub fn prepare(fit: &Fit, observer: &dyn Observer) -> Result<Preparation> {
         let (fingerprint, prepare_s) = Fingerprint::of(&data, fit.seed, observer)?;
         fingerprint.write(&fingerprint_path)?;
         stop_if_asked(observer)?;
+        if let (Some(start), Some(bytes)) = (fit.start, fit.bundled) {
+            write_atomically(&start.path, bytes)?;
+        }
         let plan = plan_for_this_machine(fit, &data, &fingerprint, prepare_s, observer)?;
         let config_text = plan.config_text(&source.describe(), &fingerprint, fit.hours)?;
         write_atomically(&config_path, config_text.as_bytes())?;

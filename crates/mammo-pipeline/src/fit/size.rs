@@ -74,15 +74,27 @@ impl Sizes {
     }
 }
 
+/// Whether inputs of so many rows hardly enlarge the breasts.
+fn fits(fingerprint: &Fingerprint, height_px: usize) -> bool {
+    height_px as f64 <= MOST_ENLARGED * fingerprint.breast_height_px.median
+}
+
+/// Whether the size of a start's images is kept: without patches, what a model of whole images has learned is kept, and with
+/// it their size.
+pub fn size_is_kept(fingerprint: &Fingerprint, start: &Start) -> bool {
+    start.of_images
+        && fingerprint.patch_lesions().is_none()
+        && fits(fingerprint, start.preprocessing.height_px)
+}
+
 /// Sizes that suit a data set, in ascending order; at least one.
 pub fn candidates(fingerprint: &Fingerprint, start: Option<&Start>, trunk: &TrunkConfig) -> Vec<Sizes> {
     let unit = UNIT_PX.max(trunk.stride());
-    if let Some(start) = start.filter(|start| start.of_images) {
+    if let Some(start) = start.filter(|start| size_is_kept(fingerprint, start)) {
         let (height_px, width_px) = (start.preprocessing.height_px, start.preprocessing.width_px);
         return vec![with_patch(fingerprint, height_px, width_px, unit)];
     }
-    let native = fingerprint.breast_height_px.median;
-    let fits = |height: &usize| *height as f64 <= MOST_ENLARGED * native && height.is_multiple_of(unit);
+    let fits = |height: &usize| fits(fingerprint, *height) && height.is_multiple_of(unit);
     let all: Vec<usize> = HEIGHTS_PX.into_iter().filter(fits).collect();
     let usual: Vec<usize> = all.iter().copied().filter(|height| *height >= USUAL_LEAST_PX).collect();
     let heights = match (&usual[..], all.last()) {
