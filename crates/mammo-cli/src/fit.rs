@@ -46,8 +46,8 @@ pub struct Args {
     /// Time for everything, in hours.
     #[arg(long, default_value_t = 3.0)]
     pub hours: f64,
-    /// Model to start from: a model file, such as ImageNet weights from `mammo model import`, or a
-    /// bundled model by name [default: the bundled model if there is one, else random weights].
+    /// Model to start from: a model file, such as ImageNet weights from `mammo model import`, a
+    /// bundled model by name, or none for random weights [default: the bundled model if there is one].
     #[arg(long, value_name = "MODEL")]
     pub start: Option<PathBuf>,
     /// Where to compute: cpu, or what this build was compiled with.
@@ -63,6 +63,9 @@ pub struct Args {
     #[arg(long)]
     pub resume: bool,
 }
+
+/// The word of `--start` for random weights.
+const NO_START: &str = "none";
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<Done> {
@@ -104,6 +107,7 @@ fn done(n_left_out: usize) -> Done {
 fn start(args: &Args) -> Result<(Option<Start>, Option<&'static [u8]>)> {
     let registry = Registry::bundled();
     let bundled = match &args.start {
+        Some(path) if path.as_os_str() == NO_START => return Ok((None, None)),
         Some(path) if path.exists() => return Ok((Some(Start::read(path)?), None)),
         Some(name) => match name.to_str().and_then(|name| registry.find(name)) {
             Some(bundled) => bundled,

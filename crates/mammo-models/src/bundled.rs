@@ -22,6 +22,4 @@ macro_rules! bundled {
 }
 
 /// The bundled models, one name a line. The first is the default.
-pub(crate) const BUNDLED: &[Bundled] = bundled![
-    // "NAME",
-];
+pub(crate) const BUNDLED: &[Bundled] = bundled!["film-mass-1",];

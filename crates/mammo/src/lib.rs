@@ -3,7 +3,7 @@
 //! **Score** an image. The model file carries its preprocessing; what must not be scored is refused with a code.
 //!
 //! ```no_run
-//! let model = mammo::Model::open("model.safetensors".as_ref())?;
+//! let model = mammo::Model::bundled()?; // or Model::open("model.safetensors".as_ref())
 //! match model.score("scan.dcm".as_ref()) {
 //!     Ok(score) => println!("probability of cancer {:.3}", score.probability),
 //!     Err(refused) => println!("not scored: {} ({})", refused.reason, refused.code),
@@ -33,6 +33,7 @@
 //! | [`dicom`] | DICOM, PNG, JPEG, TIFF, PGM as 16-bit grey |
 //! | [`image`] | input check, preprocessing, cache, patches, augmentation |
 //! | [`data`] | archives, manifests, splits, checks for leaks |
+//! | [`models`] | models inside the library |
 //! | [`nn`] | networks, training loop, prediction, model files, ONNX |
 //! | [`eval`] | ROC, intervals, calibration, FROC, readers |
 //! | [`pipeline`] | the steps as functions with an observer |
@@ -48,6 +49,7 @@ pub use mammo_data as data;
 pub use mammo_dicom as dicom;
 pub use mammo_eval as eval;
 pub use mammo_image as image;
+pub use mammo_models as models;
 pub use mammo_nn as nn;
 pub use mammo_pipeline as pipeline;
 

@@ -12,6 +12,8 @@ use mammo_pipeline::Result;
 use mammo_pipeline::scoring::{
     FileScore, Headers, Refused, Remark, Request, UnitScore, load_models, score_exam, score_file, score_image,
 };
+#[cfg(feature = "bundled-model")]
+use {mammo_models::Bundled, mammo_pipeline::scoring::build_models};
 
 /// One whole-image model, or several whose scores are averaged.
 pub struct Model {
@@ -68,6 +70,26 @@ impl Model {
     /// A file that is not such a model.
     pub fn open(path: &Path) -> Result<Self> {
         Self::open_all(&[path.to_path_buf()], "cpu")
+    }
+
+    /// The default model inside the library, to compute on the CPU; its card says what it was trained on and what it cannot
+    /// do.
+    ///
+    /// ```
+    /// let model = mammo::Model::bundled()?;
+    /// let card = &model.models()[0].card;
+    /// println!("{:?}: {}", card.name, card.limits[0]);
+    /// # Ok::<(), mammo::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Weights that the build damaged.
+    #[cfg(feature = "bundled-model")]
+    pub fn bundled() -> Result<Self> {
+        let default = mammo_models::Registry::bundled().default_model();
+        let files = default.map(Bundled::read).transpose()?.into_iter().collect();
+        let models = build_models(files, &device::by_name("cpu")?)?;
+        Ok(Self { models, tta: Tta::None, unknown: UnknownObjects::Refused })
     }
 
     /// Reads model files whose scores are averaged, to compute on a device: `cpu`, or what this build was compiled

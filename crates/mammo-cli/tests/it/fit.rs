@@ -32,7 +32,9 @@ fn a_plan_is_printed_edited_trained_and_repeated_at_no_cost() {
     let temporary = tempfile::tempdir().unwrap();
     let dir = temporary.path();
     mammo(dir, PHANTOMS).expect(0);
-    let plan = mammo(dir, "fit data --out run --hours 1 --plan").expect(0).says("a folder with images.csv");
+    let plan = mammo(dir, "fit data --out run --hours 1 --plan --start none")
+        .expect(0)
+        .says("a folder with images.csv");
     let plan = plan.says("train on patches").says("in all").says("no --start").says("--resume");
     let config = dir.join("run/config.toml");
     assert_eq!(plan.stdout, fs::read_to_string(&config).unwrap());
@@ -79,12 +81,12 @@ fn without_outlines_the_trunk_of_a_start_is_trained_on_images() {
     let temporary = tempfile::tempdir().unwrap();
     let dir = temporary.path();
     mammo(dir, PHANTOMS).expect(0);
-    mammo(dir, "fit data --out first --plan").expect(0);
+    mammo(dir, "fit data --out first --plan --start none").expect(0);
     shorten(&dir.join("first/config.toml"), 1);
     mammo(dir, "fit data --out first --resume").expect(0);
 
     fs::remove_file(dir.join("data/lesions.csv")).unwrap();
-    mammo(dir, "fit data --out run").expect(2).says("expected --start MODEL");
+    mammo(dir, "fit data --out run --start none").expect(2).says("expected --start MODEL");
     mammo(dir, "fit data --out run --start absent").expect(2).says("absent");
     // A refusal is not a run.
     let plan = mammo(dir, "fit data --out run --plan --start first/patch/model.safetensors").expect(0);
@@ -119,7 +121,7 @@ fn a_run_stopped_by_ctrl_c_is_resumed_to_its_end() {
     let temporary = tempfile::tempdir().unwrap();
     let dir = temporary.path();
     mammo(dir, PHANTOMS).expect(0);
-    mammo(dir, "fit data --out run --plan").expect(0);
+    mammo(dir, "fit data --out run --plan --start none").expect(0);
     shorten(&dir.join("run/config.toml"), 9);
     let mut child = command(dir, &["fit", "data", "--out", "run", "--resume"])
         .stderr(std::process::Stdio::piped())

@@ -16,6 +16,7 @@ mod odd_dicom;
 mod outputs;
 mod pipeline;
 mod program;
+mod release;
 mod screens;
 mod snapshots;
 mod views;
